@@ -1,0 +1,139 @@
+"""What the server knows: cameras, segments, gaps, analysed frames, tracks, users, sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from custodes.types.access import Role
+from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.media import Gap, Segment
+from custodes.types.message import CameraSpec
+from custodes.types.vision import Tracklet
+from custodes.units import CameraId, Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person who can log in. `password_hash` is argon2's own string."""
+
+    user_id: str
+    name: str
+    password_hash: str
+    roles: frozenset[Role]
+    created_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSession:
+    """A browser that is logged in; `token_hash` is SHA-256 of the cookie."""
+
+    token_hash: bytes
+    user_id: str
+    csrf_token: str
+    created_ns: Ns
+    last_seen_ns: Ns
+    expires_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """A stretch of video over which the analyser vouches for its masks."""
+
+    start_ns: Ns
+    end_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTotals:
+    """Sums for status: all of the catalog's history of one camera."""
+
+    recorded_ns: Ns
+    gaps_ns: Ns
+    tracks: int
+    people: int
+    vehicles: int
+
+
+class Catalog(Protocol):
+    """The server's database. Blocking; the server calls it through one worker thread for writing and one for
+    reading. Every method is one transaction. All writes are idempotent: the same fact twice changes nothing."""
+
+    # cameras
+    def put_cameras(self, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
+        """Create or replace; returns the ids that changed. `is_exclusive` disables all others."""
+        ...
+
+    def remove_camera(self, camera_id: CameraId) -> None:
+        """Forget the configuration; recorded rows stay. Raises: NotFound."""
+        ...
+
+    def cameras(self) -> list[CameraSpec]:
+        """All configured cameras by id."""
+        ...
+
+    # recording
+    def journal_position(self, journal: str) -> int:
+        """Byte offset up to which this journal file has been taken over; 0 for a new one."""
+        ...
+
+    def take_journal(self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]) -> None:
+        """Store rows and the new position in one transaction. A sealed segment replaces its open row."""
+        ...
+
+    def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+        """Segments that overlap [start, end], by start; open ones included with their last known end."""
+        ...
+
+    def grow_segment(self, segment: Segment) -> None:
+        """Newest length of an open segment (not durable news; a sealed row is never changed back)."""
+        ...
+
+    def gaps(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
+        """Gaps that overlap, by start."""
+        ...
+
+    # analysis
+    def put_analysis(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
+        """Store analysed frames (as columns, chunked) and finished tracks."""
+        ...
+
+    def analysed(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
+        """Analysed frames in the interval, by time."""
+        ...
+
+    def coverage(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Coverage]:
+        """Merged stretches over which masks are vouched for."""
+        ...
+
+    def tracks(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """Finished tracks that overlap, by start."""
+        ...
+
+    def totals(self) -> dict[CameraId, CameraTotals]:
+        """Sums per camera."""
+        ...
+
+    # people who log in
+    def accounts(self) -> list[Account]:
+        """All accounts."""
+        ...
+
+    def put_account(self, account: Account) -> None:
+        """Create or replace by user_id. Raises: AlreadyExists if another account has the name."""
+        ...
+
+    def put_session(self, session: LoginSession) -> None:
+        """Create or replace by token hash."""
+        ...
+
+    def session(self, token_hash: bytes) -> LoginSession | None:
+        """The session, unless it has expired or was ended."""
+        ...
+
+    def end_session(self, token_hash: bytes) -> None:
+        """Log out; idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Checkpoint and close."""
+        ...

@@ -1,0 +1,48 @@
+"""The only door to keys and to the log. Implemented over a unix socket by `adapters.ipc.warden`."""
+
+from typing import Protocol
+
+from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
+from custodes.types.media import SegmentHeader
+from custodes.types.message import Authorised, InclusionProof, KeysReleased, LogPage
+from custodes.units import CameraId
+
+
+class Warden(Protocol):
+    """What the server may ask (asyncio). Raises `Unavailable` when the warden is down: callers fail closed."""
+
+    async def authorise(self, request: AccessRequest) -> Authorised:
+        """Decide, append to the log durably, then grant. A refusal is an answer, not an exception."""
+        ...
+
+    async def end_grant(self, grant_id: str, frames_shown: int) -> None:
+        """The view is over."""
+        ...
+
+    async def append(self, record: AuditRecord) -> int:
+        """Append durably; returns the index."""
+        ...
+
+    async def read_log(self, start: int, limit: int) -> LogPage:
+        """Entries [start, start+limit) and the newest checkpoint."""
+        ...
+
+    async def read_checkpoint(self) -> Checkpoint:
+        """The newest signed tree head."""
+        ...
+
+    async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
+        """Audit path of one entry."""
+        ...
+
+    async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:
+        """Make sure that camera-day public keys lie ready for the recorder."""
+        ...
+
+
+class KeyReleaser(Protocol):
+    """What a view job may ask (blocking)."""
+
+    def release_keys(self, grant_token: str, headers: tuple[SegmentHeader, ...]) -> KeysReleased:
+        """Data keys of exactly these segments. Raises: PermissionDenied, KeyMissing, Unavailable."""
+        ...

@@ -1,0 +1,167 @@
+"""Values of who may see what, for what: principals, purposes, grants, audit records, checkpoints."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from custodes.units import CameraId, Ns, SessionId
+
+
+class Role(StrEnum):
+    """Shipped roles. None of them has everything; the administrator sees no footage."""
+
+    OPERATOR = "operator"
+    INVESTIGATOR = "investigator"
+    SUPERVISOR = "supervisor"
+    PRIVACY_OFFICER = "privacy_officer"
+    AUDITOR = "auditor"
+    TRAFFIC_ENGINEER = "traffic_engineer"
+    TECHNICIAN = "technician"
+    ADMINISTRATOR = "administrator"
+
+
+class PurposeKind(StrEnum):
+    """Why somebody wants to see something. Part of every decision and of every log entry."""
+
+    LIVE_DUTY = "live_duty"
+    CASE = "case"
+    ALARM = "alarm"
+    MAINTENANCE = "maintenance"
+    SUBJECT_ACCESS = "subject_access"
+
+
+class Fidelity(StrEnum):
+    """How much of the picture a grant shows."""
+
+    MASKED = "masked"
+    UNMASKED = "unmasked"
+
+
+class Action(StrEnum):
+    """What a principal asks to do; one Cedar action each."""
+
+    WATCH_LIVE = "watch_live"
+    PLAY_BACK = "play_back"
+    READ_METADATA = "read_metadata"
+    READ_LOG = "read_log"
+    CONFIGURE = "configure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """A person (or later a token) who is logged in."""
+
+    user_id: str
+    name: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """A reason to see footage. `reference` is the case, alarm or ticket; empty only for live duty."""
+
+    kind: PurposeKind
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRequest:
+    """What is asked of the warden."""
+
+    principal: Principal
+    action: Action
+    purpose: Purpose
+    camera_id: CameraId
+    start_ns: Ns
+    """First moment wanted. For live: now."""
+    end_ns: Ns
+    """Last moment wanted. For live: when the grant ends at the latest."""
+    fidelity: Fidelity
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The warden's permission to obtain keys of one camera over one interval, for one session."""
+
+    grant_id: str
+    token: str
+    """Bearer secret for the view job; 32 random bytes, URL-safe base64. Never logged, never in a URL."""
+    request: AccessRequest
+    expires_ns: Ns
+    log_index: int
+    """Entry of the audit log that was durable before this grant existed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer to an AccessRequest. `reasons` are sentences for people, with policy ids."""
+
+    is_allowed: bool
+    reasons: tuple[str, ...]
+    policy_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewSession:
+    """One stretch of viewing as the server tracks it."""
+
+    session_id: SessionId
+    camera_id: CameraId
+    user_name: str
+    purpose: Purpose
+    started_ns: Ns
+    ended_ns: Ns | None
+
+
+class AuditKind(StrEnum):
+    """What an audit record is about."""
+
+    SITE_CREATED = "site_created"
+    WARDEN_STARTED = "warden_started"
+    LOGIN = "login"
+    LOGIN_FAILED = "login_failed"
+    LOGOUT = "logout"
+    USER_CREATED = "user_created"
+    ACCESS_GRANTED = "access_granted"
+    ACCESS_DENIED = "access_denied"
+    KEYS_RELEASED = "keys_released"
+    KEYS_REFUSED = "keys_refused"
+    VIEW_ENDED = "view_ended"
+    SEGMENT_SEALED = "segment_sealed"
+    CAMERA_CHANGED = "camera_changed"
+    CONFIG_CHANGED = "config_changed"
+    KEYS_DESTROYED = "keys_destroyed"
+    PROCESS_EVENT = "process_event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """What is to be appended. `details` are short strings, bounded; no secret, no vector, no picture."""
+
+    kind: AuditKind
+    actor: str
+    """User name, or `process:<kind>`."""
+    subject: str
+    """Camera id, user name, segment id …; may be empty."""
+    details: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """An appended record with its place in the tree."""
+
+    index: int
+    utc_ns: Ns
+    record: AuditRecord
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Signed tree head in C2SP tlog-checkpoint form."""
+
+    origin: str
+    size: int
+    root_hash: bytes
+    note: str
+    """The whole signed note, text with signature lines."""

@@ -1,0 +1,127 @@
+"""Facts: what recorder and analyser tell the server. A fact has a key, so sending it twice is harmless."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from custodes.types.media import Gap, Segment
+from custodes.types.vision import TrackedFrame, Tracklet
+from custodes.units import CameraId, Ns, RunId
+
+
+class CameraState(StrEnum):
+    """What a camera is doing, as the recorder sees it."""
+
+    STARTING = "starting"
+    RECORDING = "recording"
+    UNREACHABLE = "unreachable"
+    UNAUTHORIZED = "unauthorized"
+    GARBAGE = "garbage"
+    NO_VIDEO = "no_video"
+    STALLED = "stalled"
+    ENDED = "ended"
+    DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
+    NO_KEY = "no_key"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraStatus:
+    """The recorder's word on one camera, sent on change and every second. Latest wins; never stored."""
+
+    camera_id: CameraId
+    state: CameraState
+    detail: str
+    """One sentence for a person; empty while all is well."""
+    run: RunId
+    utc_ns: Ns
+    recorded_ns: Ns
+    """Media recorded since the recorder process started."""
+    packets: int
+    bytes_received: int
+    fps: float
+    bitrate_bps: float
+    width_px: int
+    height_px: int
+    codec: str
+    reconnects: int
+    dropped_analysis_gops: int
+    """Whole GOPs not handed to the analyser because its edge was full."""
+    dropped_live_gops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSegment:
+    """A segment that grows: sent at its start and after each fragment, so that viewing needs no sealed file."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentOpened:
+    """Durable journal record: the file exists and is named; written before its first fragment."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSealed:
+    """Durable journal record: the file is whole and fsynced."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRecorded:
+    """Durable journal record of a gap that has ended or is still growing (latest end for a start wins)."""
+
+    gap: Gap
+
+
+JournalRecord = SegmentOpened | SegmentSealed | GapRecorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameAnalysed:
+    """A frame was looked at; key = (camera, run, seq). No tracks is a fact too: it permits a clear picture."""
+
+    frame: TrackedFrame
+    valid_from_ns: Ns
+    """The analyser vouches for masks over [valid_from_ns, frame.utc_ns]: nothing was shed in between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackEnded:
+    """A confirmed track is over; key = (camera, run, track_id)."""
+
+    tracklet: Tracklet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyserStatus:
+    """Counters of one camera in one analyser, sent every second. Latest wins; never stored."""
+
+    camera_id: CameraId
+    run: RunId
+    utc_ns: Ns
+    packets: int
+    frames_decoded: int
+    frames_analysed: int
+    frames_skipped_rate: int
+    """Decoded, not due at the wanted analysis rate."""
+    frames_skipped_quiet: int
+    """Due, but no motion: tracks carried on without the detector."""
+    gops_shed: int
+    """Dropped because the analyser could not keep up."""
+    decode_errors: int
+    detector_calls: int
+    tracks_people: int
+    """Confirmed since the analyser process started."""
+    tracks_vehicles: int
+    live_people: int
+    live_vehicles: int
+    lag_ns: Ns
+    """Newest packet received minus newest frame analysed."""
+
+
+Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus

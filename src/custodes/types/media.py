@@ -1,0 +1,128 @@
+"""Values of compressed video: streams, packets, GOPs, segments, gaps, frames."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.units import CameraId, KeyId, Ns, RunId, SegmentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamInfo:
+    """What a decoder needs to know of one video stream, as it was announced at the start of a run."""
+
+    camera_id: CameraId
+    run: RunId
+    codec: str
+    """FFmpeg's codec name: h264, hevc, mjpeg, …"""
+    width_px: int
+    height_px: int
+    extradata: bytes
+    """avcC/hvcC or Annex-B parameter sets, as the demuxer gave them; may be empty."""
+    time_base_num: int
+    time_base_den: int
+    fps: float
+    """Announced mean frame rate, 0.0 when unknown. For display; never used as a clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One access unit as it came from the camera; never changed on its way to disk."""
+
+    camera_id: CameraId
+    run: RunId
+    seq: int
+    """Counts packets of the run from 0."""
+    payload: bytes
+    pts: int
+    """In the stream's time base."""
+    dts: int
+    duration: int
+    is_keyframe: bool
+    is_corrupt: bool
+    utc_ns: Ns
+    """Best estimate of when the picture was taken (see `ingest`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gop:
+    """A keyframe and all that depends on it, in decode order. packets[0].is_keyframe holds."""
+
+    info: StreamInfo
+    packets: tuple[Packet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentHeader:
+    """What is written, in clear, at the head of a segment file and bound into its encryption."""
+
+    version: int
+    site_id: str
+    camera_id: CameraId
+    run: RunId
+    segment_id: SegmentId
+    start_ns: Ns
+    key_id: KeyId
+    wrapped_key: bytes
+    """The data key, sealed by HPKE to `key_id`'s public key with this header's other fields as info."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One recorded file of about a minute, known to the catalog."""
+
+    header: SegmentHeader
+    path: str
+    """Relative to the data directory."""
+    end_ns: Ns
+    bytes_on_disk: int
+    fragments: int
+    root: bytes
+    """Head of the fragment hash chain (32 bytes); empty while the segment is open."""
+    is_sealed: bool
+
+
+class GapCause(StrEnum):
+    """Why there is no video. Absence is evidence, so every cause has a name."""
+
+    UNREACHABLE = "unreachable"
+    UNAUTHORIZED = "unauthorized"
+    GARBAGE = "garbage"
+    NO_VIDEO = "no_video"
+    STALLED = "stalled"
+    ENDED = "ended"
+    DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
+    RECORDER_DOWN = "recorder_down"
+    NO_KEY = "no_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A stretch without recorded video."""
+
+    camera_id: CameraId
+    start_ns: Ns
+    end_ns: Ns
+    cause: GapCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A decoded picture inside one process; it never travels between processes.
+
+    `y`: (h, w) uint8; `u`, `v`: (h/2, w/2) uint8, planar 4:2:0, BT.601 or 709 limited range as coded.
+    """
+
+    camera_id: CameraId
+    run: RunId
+    seq: int
+    """Packet number of the run that the picture came from."""
+    utc_ns: Ns
+    y: npt.NDArray[np.uint8]
+    u: npt.NDArray[np.uint8]
+    v: npt.NDArray[np.uint8]
+    is_keyframe: bool
+    is_corrupt: bool

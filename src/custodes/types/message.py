@@ -1,0 +1,470 @@
+"""Messages between processes. The wire form is `types.codec`; who may send what to whom is in ARCHITECTURE.md.
+
+Every request has exactly one reply; a refused one gets `Failed`. Add fields at the end with defaults; a change
+of meaning needs a new class and a new `WIRE_VERSION`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry
+from custodes.types.event import FrameAnalysed
+from custodes.types.media import Segment, SegmentHeader, StreamInfo
+from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
+
+# -- any ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ok:
+    """Done; nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The peer's CustodesError: `kind` is an ErrorKind value, `error` the class name, `message` for people."""
+
+    kind: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """Liveness probe; answered by Ok."""
+
+
+# -- warden, from the server (socket warden-server.sock) ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorise:
+    """Decide, log, and grant. Answer: Authorised."""
+
+    request: AccessRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorised:
+    """`grant` is None exactly when the decision is no; the refusal is logged too."""
+
+    decision: Decision
+    grant: Grant | None
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndGrant:
+    """The view is over: the grant's token stops working. Answer: Ok."""
+
+    grant_id: str
+    frames_shown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Append a record that is not an access decision. Answer: Appended, after it is durable."""
+
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Index of the durable entry."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLog:
+    """Entries with index in [start, start+limit), limit ≤ 1000. Answer: LogPage."""
+
+    start: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """Entries in order and the newest checkpoint."""
+
+    entries: tuple[LogEntry, ...]
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCheckpoint:
+    """Answer: the newest Checkpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveInclusion:
+    """Answer: InclusionProof of entry `index` in the tree of `size`."""
+
+    index: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InclusionProof:
+    """RFC 6962 2.1.1 audit path, leaf to root."""
+
+    index: int
+    size: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishKeys:
+    """Make and publish camera-day keys of these cameras for today and the days ahead. Answer: Ok."""
+
+    camera_ids: tuple[CameraId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyKeys:
+    """Crypto-shred one camera-day. Answer: Appended (the log entry of the destruction)."""
+
+    camera_id: CameraId
+    day: str
+    """yyyymmdd, UTC."""
+
+
+# -- warden, from view jobs (socket warden-jobs.sock) --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseKeys:
+    """Unwrap the data keys of exactly these segments under a grant. Answer: KeysReleased."""
+
+    grant_token: str
+    headers: tuple[SegmentHeader, ...]
+    """At most 64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysReleased:
+    """`data_keys[i]` opens `headers[i]`. `mark_key`: 32 bytes derived for camera | session."""
+
+    data_keys: tuple[bytes, ...]
+    mark_key: bytes
+    log_index: int
+
+
+# -- recorder's hub: packets for analysers (hub-analysis.sock), sealed packets for views (hub-live.sock) -----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """First and only message of a subscriber; the hub then streams until either side closes."""
+
+    camera_ids: tuple[CameraId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpened:
+    """Announces a run; sent before its packets and to a late subscriber before the current GOP."""
+
+    info: StreamInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamClosed:
+    """The run is over (camera lost, codec change)."""
+
+    camera_id: CameraId
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedStreamOpened:
+    """For live views: which segment's key opens the packets that follow. `sealed_info` is the StreamInfo,
+    encoded by the codec and encrypted like a packet with seq = -1 (see `sealing.live`)."""
+
+    header: SegmentHeader
+    sealed_info: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPacket:
+    """One packet for a live view: `sealed` is the codec's form of a Packet, AES-256-GCM under the segment's live
+    key. Clear fields are only what the hub needs to drop whole GOPs."""
+
+    camera_id: CameraId
+    segment_id: SegmentId
+    seq: int
+    is_keyframe: bool
+    sealed: bytes
+
+
+# -- view jobs, with the server (socket server-jobs.sock) -----------------------------------------------------
+
+
+class ViewKind(StrEnum):
+    """What a view job renders."""
+
+    LIVE = "live"
+    PLAYBACK = "playback"
+    STILL = "still"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReady:
+    """A spare job's first message to the server."""
+
+    job_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewTask:
+    """What a job is to render. Sent once; the job serves this one session until it is stopped or at its deadline."""
+
+    kind: ViewKind
+    camera_id: CameraId
+    session_id: SessionId
+    grant_token: str
+    fidelity: Fidelity
+    deadline_ns: Ns
+    start_ns: Ns
+    """For playback and stills: where to begin."""
+    speed: float
+    max_height_px: int
+    """Pictures are scaled down to this height, never up."""
+    segments: tuple[Segment, ...]
+    """For playback and stills: what covers the interval, by start time; empty for live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFacts:
+    """Masks known so far, by camera in time order; the server forwards them as they arrive (live) or in bulk
+    (playback). Where no FrameAnalysed vouches, the job masks the whole frame."""
+
+    frames: tuple[FrameAnalysed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeekTo:
+    """Playback: go on from here. Still: one picture of this moment."""
+
+    utc_ns: Ns
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreSegments:
+    """The interval grew (an open segment got longer or a new one began)."""
+
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopView:
+    """End the job; it answers with ViewEnded and exits 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInit:
+    """fMP4 initialisation segment and its MSE type, e.g. `video/mp4; codecs="avc1.42C01F"`. A new one may follow
+    (resolution change): the page starts a new SourceBuffer."""
+
+    mime: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaChunk:
+    """One or a few fMP4 fragments. `utc_ns`: capture time of the first frame; `age_ns`: now minus that."""
+
+    utc_ns: Ns
+    age_ns: Ns
+    frames: int
+    is_fully_masked: bool
+    """True if any frame in it was masked whole, because nobody vouched for its masks."""
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillRendered:
+    """A JPEG; `utc_ns` is the picture's own time, which may differ from the one asked for."""
+
+    request_id: int
+    utc_ns: Ns
+    is_fully_masked: bool
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewNote:
+    """Something a viewer should be told in words (`gap`, `waiting for analysis`, `end of recording`)."""
+
+    code: str
+    message: str
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewEnded:
+    """The job's last message."""
+
+    frames_shown: int
+    error: str
+    """Empty when it ended as asked."""
+
+
+# -- facts (socket server-facts.sock) --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactBatch:
+    """`facts` are encoded one by one (`types.codec`), at most 512. Answer: FactsStored, after the commit."""
+
+    sender: str
+    batch: int
+    facts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsStored:
+    """Everything up to and with this batch is kept; the sender may forget it."""
+
+    batch: int
+
+
+# -- supervisor (socket supervisor.sock) -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStatus:
+    """Answer: SiteStatus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStatus:
+    """One supervised process. `state`: starting, running, backoff, degraded, stopped."""
+
+    name: str
+    """Unique, e.g. analyser-0; `kind` is the process kind."""
+    kind: str
+    state: str
+    pid: int
+    restarts: int
+    cpu_s: float
+    rss_mb: float
+    uptime_s: float
+    last_exit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteStatus:
+    """The supervisor's view of the processes; cameras and log are the server's to tell."""
+
+    site_id: str
+    data_dir: str
+    address: str
+    processes: tuple[ProcessStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnJob:
+    """Server to supervisor: one more spare view job. Answer: Ok, or Failed when the bound of jobs is met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Server to supervisor: what to print for the person at the terminal. `first_boot_token` is empty once an
+    account exists."""
+
+    address: str
+    first_boot_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSite:
+    """CLI to supervisor: stop everything cleanly. Answer: Ok, then the processes end."""
+
+
+# -- matcher (socket matcher.sock) --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadGallery:
+    """Answer: GalleryStatus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryStatus:
+    """How many people and templates the matcher holds in RAM, per embedding contract."""
+
+    people: int
+    templates: int
+    contracts: tuple[str, ...]
+
+
+# -- server's control socket for the CLI (server-control.sock, mode 0600) ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCameras:
+    """Answer: CameraTable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraRow:
+    """One camera for `custodes status` and the wall."""
+
+    camera_id: CameraId
+    name: str
+    state: str
+    detail: str
+    is_recording: bool
+    recorded_s: float
+    gaps_s: float
+    frames_decoded: int
+    frames_analysed: int
+    tracks: int
+    people: int
+    vehicles: int
+    live_people: int
+    live_vehicles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTable:
+    """All cameras and the log's state."""
+
+    cameras: tuple[CameraRow, ...]
+    log_size: int
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSpec:
+    """A camera as the catalog keeps it and the recorder gets it. No secret in it: see `password_ref`."""
+
+    camera_id: CameraId
+    name: str
+    url: str
+    """rtsp://host/path, http://…, or file:///path; never with credentials in it."""
+    username: str
+    password_ref: str
+    """`env:NAME` or `file:/path`, resolved only in the recorder; empty for none."""
+    transport: str
+    """tcp or udp."""
+    is_enabled: bool
+    is_looped: bool
+    """File sources only: start again at the end, in real time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutCameras:
+    """Create or replace cameras. Answer: Ok. `is_exclusive` removes the others (declarative apply)."""
+
+    cameras: tuple[CameraSpec, ...]
+    is_exclusive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveCamera:
+    """Stop recording a camera; what was recorded stays until retention. Answer: Ok."""
+
+    camera_id: CameraId
