@@ -1,0 +1,276 @@
+"""Messages over unix sockets: u32 big-endian length, then `types.codec` bytes. Blocking and asyncio forms.
+
+No knowledge of any particular message belongs here; typed clients lie beside this file.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from custodes import errors
+from custodes.errors import CustodesError, ProtocolError, Unavailable
+from custodes.types.codec import MAX_MESSAGE_BYTES, decode, encode
+from custodes.types.message import Failed
+
+T = TypeVar("T")
+
+_LENGTH = struct.Struct(">I")
+
+REQUEST_TIMEOUT_S = 10.0
+"""A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
+
+
+def frame(message: object) -> bytes:
+    """Length prefix and encoded message."""
+    payload = encode(message)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def failure_of(error: CustodesError) -> Failed:
+    """The reply that carries an error to the peer."""
+    return Failed(kind=error.kind.value, error=type(error).__name__, message=str(error))
+
+
+def raise_failure(failed: Failed) -> None:
+    """Raise the peer's error as our own class of the same name; an unknown name becomes its kind's nearest class."""
+    kind = getattr(errors, failed.error, None)
+    if isinstance(kind, type) and issubclass(kind, CustodesError):
+        raise kind(failed.message)
+    raise CustodesError(f"{failed.error}: {failed.message}")
+
+
+def _checked_length(head: bytes) -> int:
+    (length,) = _LENGTH.unpack(head)
+    if length > MAX_MESSAGE_BYTES:
+        raise ProtocolError(f"peer announces a message of {length} bytes; at most {MAX_MESSAGE_BYTES} travel")
+    return int(length)
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """User id of the process at the other end (SO_PEERCRED)."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+class Channel:
+    """A blocking connection, owned by one thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    @classmethod
+    def connect(cls, path: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> "Channel":
+        """Raises: Unavailable when nobody listens at `path`."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect(str(path))
+        except OSError as error:
+            sock.close()
+            raise Unavailable(f"nobody answers at {path.name}: {error.strerror or error}") from error
+        return cls(sock)
+
+    def send(self, message: object) -> None:
+        """Raises: Unavailable when the peer is gone or does not read in time."""
+        try:
+            self._socket.sendall(frame(message))
+        except OSError as error:
+            raise Unavailable(f"peer is gone: {error}") from error
+
+    def receive(self) -> object | None:
+        """The next message, or None when the peer closed. Raises: Unavailable on time-out, ProtocolError."""
+        head = self._read(_LENGTH.size)
+        if head is None:
+            return None
+        body = self._read(_checked_length(head))
+        if body is None:
+            raise ProtocolError("peer closed in the middle of a message")
+        return decode(body)
+
+    def request(self, message: object, reply: type[T]) -> T:
+        """Send, wait for the one reply, raise the peer's error if it is Failed."""
+        self.send(message)
+        answer = self.receive()
+        if answer is None:
+            raise Unavailable("peer closed without a reply")
+        return expect(answer, reply)
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        """Bound of each send and receive; None waits for ever."""
+        self._socket.settimeout(timeout_s)
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Idempotent. Wakes a receive() in another thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _read(self, count: int) -> bytes | None:
+        parts = bytearray()
+        while len(parts) < count:
+            try:
+                part = self._socket.recv(min(count - len(parts), 1 << 20))
+            except OSError as error:
+                raise Unavailable(f"peer does not answer: {error}") from error
+            if not part:
+                if parts:
+                    raise ProtocolError("peer closed in the middle of a message")
+                return None if count else b""
+            parts += part
+        return bytes(parts)
+
+
+class AsyncChannel:
+    """An asyncio connection. One reader task at a time; sends may come from several tasks."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, path: Path) -> "AsyncChannel":
+        """Raises: Unavailable when nobody listens at `path`."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(path))
+        except OSError as error:
+            raise Unavailable(f"nobody answers at {path.name}: {error.strerror or error}") from error
+        return cls(reader, writer)
+
+    async def send(self, message: object) -> None:
+        """Raises: Unavailable when the peer is gone."""
+        try:
+            self._writer.write(frame(message))
+            await self._writer.drain()
+        except OSError as error:
+            raise Unavailable(f"peer is gone: {error}") from error
+
+    async def receive(self) -> object | None:
+        """The next message, or None when the peer closed."""
+        try:
+            head = await self._reader.readexactly(_LENGTH.size)
+            body = await self._reader.readexactly(_checked_length(head))
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise ProtocolError("peer closed in the middle of a message") from error
+            return None
+        except OSError as error:
+            raise Unavailable(f"peer is gone: {error}") from error
+        return decode(body)
+
+    def peer_uid(self) -> int:
+        """User id of the process at the other end."""
+        return peer_uid(self._writer.get_extra_info("socket"))
+
+    async def close(self) -> None:
+        """Idempotent."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+def expect(answer: object, kind: type[T]) -> T:
+    """`answer` as a `kind`; raises the peer's error for Failed, ProtocolError for anything else."""
+    if isinstance(answer, Failed):
+        raise_failure(answer)
+    if not isinstance(answer, kind):
+        raise ProtocolError(f"expected {kind.__name__} in reply, got {type(answer).__name__}")
+    return answer
+
+
+class RequestClient:
+    """asyncio request/reply with reconnect: one request at a time per connection, in order.
+
+    A request that fails because the connection was stale (the peer restarted) is sent once more; requests must
+    therefore be harmless to repeat, or the caller passes `is_repeatable=False`.
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._channel: AsyncChannel | None = None
+        self._lock = asyncio.Lock()
+
+    async def request(self, message: object, reply: type[T], *, is_repeatable: bool = True) -> T:
+        """Raises: the peer's CustodesError; Unavailable when it is down; DeadlineExceeded when it is silent."""
+        async with self._lock:
+            was_connected = self._channel is not None
+            try:
+                return await self._once(message, reply)
+            except Unavailable:
+                await self._drop()
+                if not (was_connected and is_repeatable):
+                    raise
+            return await self._once(message, reply)
+
+    async def _once(self, message: object, reply: type[T]) -> T:
+        if self._channel is None:
+            self._channel = await AsyncChannel.connect(self._path)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._channel.send(message)
+                answer = await self._channel.receive()
+        except (TimeoutError, ProtocolError, asyncio.CancelledError) as error:
+            await self._drop()
+            if isinstance(error, TimeoutError):
+                raise errors.DeadlineExceeded(
+                    f"{self._path.name} did not answer {type(message).__name__} within {self._timeout_s:.0f} s"
+                ) from error
+            raise
+        if answer is None:
+            await self._drop()
+            raise Unavailable(f"{self._path.name} closed without a reply")
+        return expect(answer, reply)
+
+    async def _drop(self) -> None:
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close()
+
+    async def close(self) -> None:
+        """Idempotent."""
+        async with self._lock:
+            await self._drop()
+
+
+async def serve(path: Path, on_connect: Callable[[AsyncChannel], Awaitable[None]]) -> asyncio.Server:
+    """Listen on a unix socket, mode 0600; a left-over socket file is replaced.
+
+    `on_connect` owns the channel until it returns; then it is closed. A peer of another user is refused, and a
+    peer that breaks the protocol or goes away ends only its own connection.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = AsyncChannel(reader, writer)
+        try:
+            if channel.peer_uid() in (os.getuid(), 0):
+                await on_connect(channel)
+        except (ProtocolError, Unavailable):
+            pass  # the peer's fault or death; nothing of ours is wrong
+        finally:
+            await channel.close()
+
+    path.unlink(missing_ok=True)
+    mask = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(handle, path=str(path), limit=1 << 20)
+    finally:
+        os.umask(mask)
+
+
+async def answer_requests(channel: AsyncChannel, respond: Callable[[object], Awaitable[object]]) -> None:
+    """Serve request/reply until the peer closes; a CustodesError becomes a Failed reply."""
+    while (request := await channel.receive()) is not None:
+        try:
+            reply = await respond(request)
+        except CustodesError as error:
+            reply = failure_of(error)
+        await channel.send(reply)

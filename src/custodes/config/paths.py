@@ -1,0 +1,84 @@
+"""Where things lie in a data directory. Pure path arithmetic; creates nothing."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_MAX_SOCKET_PATH = 107
+"""sun_path holds 108 bytes with its terminating zero (unix(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitePaths:
+    """All paths of one site. `data_dir` is absolute."""
+
+    data_dir: Path
+
+    @property
+    def identity(self) -> Path:
+        """site.json: id, name, created_ns; written once."""
+        return self.data_dir / "site.json"
+
+    @property
+    def warden_key(self) -> Path:
+        """Public half of the warden's signing key, pinned here for the recorder and for verifiers."""
+        return self.data_dir / "warden-key.json"
+
+    @property
+    def lock(self) -> Path:
+        """flock of the running supervisor."""
+        return self.data_dir / "lock"
+
+    @property
+    def effective_config(self) -> Path:
+        """What the processes of this start read."""
+        return self.data_dir / "effective.json"
+
+    @property
+    def assignment(self) -> Path:
+        """Cameras for recorder and analysers."""
+        return self.data_dir / "assignment.json"
+
+    @property
+    def catalog(self) -> Path:
+        """The server's database."""
+        return self.data_dir / "catalog.db"
+
+    @property
+    def warden_dir(self) -> Path:
+        """Only the warden looks in here (0700)."""
+        return self.data_dir / "warden"
+
+    @property
+    def public_keys(self) -> Path:
+        """Published camera-day keys."""
+        return self.data_dir / "keys" / "public"
+
+    @property
+    def segments(self) -> Path:
+        """Sealed video."""
+        return self.data_dir / "segments"
+
+    @property
+    def journal_dir(self) -> Path:
+        """One journal per recorder."""
+        return self.data_dir / "journal"
+
+    @property
+    def log_dir(self) -> Path:
+        """Log files of the processes."""
+        return self.data_dir / "log"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets. Beside the data when the path is short enough, else in a private directory under /tmp."""
+        beside = self.data_dir / "run"
+        if len(os.fsencode(beside / "warden-server.sock")) <= _MAX_SOCKET_PATH:
+            return beside
+        digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
+        return Path("/tmp") / f"custodes-{os.getuid()}-{digest}"  # noqa: S108 - made 0700 and checked by the supervisor
+
+    def socket(self, name: str) -> Path:
+        """Path of `<name>.sock`."""
+        return self.run_dir / f"{name}.sock"

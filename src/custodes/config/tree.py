@@ -1,0 +1,185 @@
+"""The deployment's configuration: what `site.yaml` may say. Nothing in it can run a command or hold a secret.
+
+People edit cameras, zones and accounts in the database; `cameras` here is imported declaratively at start and by
+`custodes apply`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from custodes.errors import ConfigError
+from custodes.types.message import CameraSpec
+from custodes.units import CameraId
+
+CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+_MAX_YAML_BYTES = 1 << 20
+
+CameraIdField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+SecretRef = Annotated[str, StringConstraints(pattern=r"^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.+$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraConfig(_Strict):
+    """One camera."""
+
+    id: CameraIdField
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = ""
+    url: Annotated[str, StringConstraints(max_length=1024)]
+    username: Annotated[str, StringConstraints(max_length=128)] = ""
+    password: SecretRef = ""
+    transport: Literal["tcp", "udp"] = "tcp"
+    enabled: bool = True
+    loop: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret_in_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in CAMERA_SCHEMES:
+            raise ValueError(f"scheme {parts.scheme or '(none)'!r} is not one of {', '.join(CAMERA_SCHEMES)}")
+        if parts.username or parts.password:
+            raise ValueError("credentials do not belong in a URL; use username: and password: env:NAME or file:/path")
+        if parts.scheme == "file" and not parts.path.startswith("/"):
+            raise ValueError("a file camera needs an absolute path: file:///path/to/clip.mp4")
+        return url
+
+    def spec(self) -> CameraSpec:
+        """The value that catalog and recorder use."""
+        return CameraSpec(
+            camera_id=CameraId(self.id),
+            name=self.name or self.id,
+            url=self.url,
+            username=self.username,
+            password_ref=self.password,
+            transport=self.transport,
+            is_enabled=self.enabled,
+            is_looped=self.loop,
+        )
+
+
+class ServerConfig(_Strict):
+    """The web server."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8600
+    """0 takes a free one."""
+
+
+class RecorderConfig(_Strict):
+    """Recording."""
+
+    segment_s: Annotated[float, Field(ge=2, le=600)] = 60.0
+    stall_s: Annotated[float, Field(ge=2, le=300)] = 10.0
+    min_free_mb: Annotated[int, Field(ge=0)] = 512
+    """Below this the recorder stops writing and says so; deleting by age comes before that (retention)."""
+
+
+class AnalyserConfig(_Strict):
+    """Detection and tracking."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    fps: Annotated[float, Field(ge=0.5, le=30)] = 5.0
+    """Frames analysed per second and camera when something moves."""
+    detector: str = ""
+    """Model name; empty takes the packaged default."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Inference threads per analyser."""
+
+
+class RedactionConfig(_Strict):
+    """How people are masked for everyone without a grant that says otherwise."""
+
+    level: Literal["person", "head", "frame"] = "person"
+    margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
+    """Added on each side, as a share of the box."""
+    look_ahead_s: Annotated[float, Field(ge=0.5, le=5.0)] = 0.6
+
+
+class ViewConfig(_Strict):
+    """View jobs."""
+
+    max_jobs: Annotated[int, Field(ge=1, le=512)] = 24
+    spare_jobs: Annotated[int, Field(ge=0, le=8)] = 1
+    deadline_s: Annotated[int, Field(ge=10, le=43200)] = 4 * 3600
+    max_height_px: Annotated[int, Field(ge=90, le=2160)] = 720
+
+
+class SiteConfig(_Strict):
+    """The whole file."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "My site"
+    data_dir: Path = Path("./site")
+    models_dir: Path | None = None
+    """A folder of weights; the environment variable CUSTODES_MODELS wins."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    server: ServerConfig = ServerConfig()
+    recorder: RecorderConfig = RecorderConfig()
+    analyser: AnalyserConfig = AnalyserConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    views: ViewConfig = ViewConfig()
+    cameras: tuple[CameraConfig, ...] = ()
+
+    @field_validator("cameras")
+    @classmethod
+    def _unique_ids(cls, cameras: tuple[CameraConfig, ...]) -> tuple[CameraConfig, ...]:
+        seen: set[str] = set()
+        for camera in cameras:
+            if camera.id in seen:
+                raise ValueError(f"camera id {camera.id!r} is used twice")
+            seen.add(camera.id)
+        return cameras
+
+
+def load_site_yaml(path: Path) -> SiteConfig:
+    """Read and check `site.yaml`; relative paths in it are relative to the file.
+
+    Raises: ConfigError, naming the file, the line or the field, and what was expected.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    if len(text) > _MAX_YAML_BYTES:
+        raise ConfigError(f"{path} is {len(text)} bytes; a configuration has at most {_MAX_YAML_BYTES}")
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    config = _validated({} if tree is None else tree, str(path))
+    updates: dict[str, Any] = {"data_dir": (path.parent / config.data_dir).resolve()}
+    if config.models_dir is not None:
+        updates["models_dir"] = (path.parent / config.models_dir).resolve()
+    return config.model_copy(update=updates)
+
+
+def write_effective(config: SiteConfig, path: Path) -> None:
+    """Write what the processes of this start will read."""
+    path.write_text(config.model_dump_json(indent=1), encoding="utf-8")
+
+
+def load_effective(data_dir: Path) -> SiteConfig:
+    """What `write_effective` wrote into this data directory. Raises: ConfigError."""
+    path = data_dir / "effective.json"
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; start the site with `custodes up`") from error
+    return _validated(tree, str(path))
+
+
+def _validated(tree: object, where: str) -> SiteConfig:
+    try:
+        return SiteConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "top level"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigError(f"{where}: {field}: {first['msg']}{more}") from error
