@@ -6,6 +6,7 @@ Metrics belong elsewhere in this package.
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ _FILE_BYTES = 10 * 1024 * 1024
 _FILES_KEPT = 3
 
 
-def redact_event(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Structlog processor: no secret names, no credentials in URLs, no bytes or arrays, no endless strings."""
     for name, value in list(event.items()):
         if name == "event":
