@@ -14,6 +14,9 @@ from custodes.types import access, event, media, message, vision
 
 T = TypeVar("T")
 
+_HOSTILE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises for bad bytes: its own errors, UnicodeDecodeError for a broken string, RecursionError for nesting."""
+
 WIRE_VERSION = 1
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -86,7 +89,7 @@ def decode(payload: bytes) -> object:
     """
     try:
         version, name, fields = _ENVELOPE.decode(payload)
-    except msgspec.MsgspecError as error:
+    except _HOSTILE as error:
         raise ProtocolError(f"not a custodes message: {error}") from error
     if version != WIRE_VERSION:
         raise ProtocolError(f"message version {version}; this process speaks {WIRE_VERSION}")
@@ -95,7 +98,7 @@ def decode(payload: bytes) -> object:
         raise ProtocolError(f"unknown message {name!r}")
     try:
         return decoder.decode(fields)
-    except msgspec.MsgspecError as error:
+    except _HOSTILE as error:
         raise ProtocolError(f"malformed {name}: {error}") from error
 
 
