@@ -1,5 +1,6 @@
 """The wire codec: what goes in comes out, and hostile bytes are a ProtocolError, never anything else."""
 
+import contextlib
 import dataclasses
 
 import msgspec
@@ -98,10 +99,8 @@ def test_random_bytes_are_a_protocol_error(junk: bytes) -> None:
 def test_flipped_byte_never_raises_anything_else(where: int, value: int) -> None:
     raw = bytearray(encode(a_frame(2)))
     raw[where % len(raw)] = value
-    try:
+    with contextlib.suppress(ProtocolError):
         decode(bytes(raw))
-    except ProtocolError:
-        pass
 
 
 def test_other_version_is_refused_by_name() -> None:

@@ -15,7 +15,7 @@ from custodes.types import access, event, media, message, vision
 T = TypeVar("T")
 
 _HOSTILE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for bad bytes: its own errors, UnicodeDecodeError for a broken string, RecursionError for nesting."""
+"""What msgspec raises for bad bytes; UnicodeDecodeError (a ValueError) for a broken string, RecursionError for nesting."""
 
 WIRE_VERSION = 1
 
