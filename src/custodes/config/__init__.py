@@ -1,6 +1,7 @@
 """Configuration: the YAML tree, the data directory's paths, the assignment file."""
 
 from custodes.config.assignment import Assignment, read_assignment, write_assignment
+from custodes.config.identity import SiteIdentity, read_identity, write_identity
 from custodes.config.paths import SitePaths
 from custodes.config.tree import CameraConfig, SiteConfig, load_effective, load_site_yaml, write_effective
 
@@ -8,10 +9,13 @@ __all__ = [
     "Assignment",
     "CameraConfig",
     "SiteConfig",
+    "SiteIdentity",
     "SitePaths",
     "load_effective",
     "load_site_yaml",
     "read_assignment",
+    "read_identity",
     "write_assignment",
     "write_effective",
+    "write_identity",
 ]

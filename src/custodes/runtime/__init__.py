@@ -1,0 +1,5 @@
+
+
+from custodes.runtime.parent import die_with_parent
+
+__all__ = ["die_with_parent"]
