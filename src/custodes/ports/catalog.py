@@ -1,6 +1,6 @@
 """What the server knows: cameras, segments, gaps, analysed frames, tracks, users, sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, Ns
+from custodes.units import CameraId, Ns, SegmentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,10 @@ class CameraTotals:
 
 
 class Catalog(Protocol):
-    """The server's database. Blocking; the server calls it through one worker thread for writing and one for
-    reading. Every method is one transaction. All writes are idempotent: the same fact twice changes nothing."""
+    """The server's database. Blocking; the server calls it through one worker thread for writing and others for
+    reading. Every method is one transaction. All writes are idempotent: the same fact twice changes nothing. What a
+    write has returned from survives a power cut. Intervals are closed: touching counts as overlapping. Raises:
+    DataLoss (the file is damaged), ResourceExhausted (disk full), Unavailable (locked by somebody else)."""
 
     # cameras
     def put_cameras(self, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
@@ -84,8 +86,20 @@ class Catalog(Protocol):
         """Segments that overlap [start, end], by start; open ones included with their last known end."""
         ...
 
-    def grow_segment(self, segment: Segment) -> None:
-        """Newest length of an open segment (not durable news; a sealed row is never changed back)."""
+    def grow_segments(self, segments: Sequence[Segment]) -> None:
+        """Newest length of open segments (not durable news; a sealed row is never changed back, none shrinks)."""
+        ...
+
+    def unlogged_segments(self, limit: int) -> list[Segment]:
+        """Sealed segments whose SEGMENT_SEALED entry is not yet known to be in the audit log, by start."""
+        ...
+
+    def mark_logged(self, indices: Mapping[SegmentId, int]) -> None:
+        """Remember the log index of these segments' SEGMENT_SEALED entries; unknown ids are ignored."""
+        ...
+
+    def newest_log_index(self) -> int:
+        """Largest index ever given to `mark_logged`; -1 for none."""
         ...
 
     def gaps(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
