@@ -1,0 +1,293 @@
+"""The log on SQLite: append durably, read, prove. One thread owns an `AuditLog`.
+
+`entries` holds the leaves; `personal` what may be erased; `tiles` every full row of 256 hashes, as C2SP tlog-tiles
+cuts the tree; `state` the newest checkpoint, stored in the transaction that makes its entries durable. The partial
+tiles at the right edge live in memory and are rebuilt at start from at most 255 hashes per level.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from custodes.audit.checkpoint import open_checkpoint, sign_checkpoint
+from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
+from custodes.audit.merkle import (
+    HASH_BYTES,
+    consistency_path,
+    fold_complete,
+    inclusion_path,
+    leaf_hash,
+    push_peak,
+    root_of_peaks,
+)
+from custodes.audit.note import NoteSigner
+from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted, Unavailable
+from custodes.types.access import AuditRecord, Checkpoint, LogEntry
+from custodes.units import Ns
+
+TILE_WIDTH = 256
+_TILE_LEVEL_BITS = 8
+MAX_PAGE = 1000
+MAX_BATCH = 4096
+
+SCHEMA = """
+CREATE TABLE entries (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
+CREATE TABLE personal (idx INTEGER PRIMARY KEY REFERENCES entries, blind BLOB NOT NULL, data BLOB NOT NULL) STRICT;
+CREATE TABLE tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL,
+                    PRIMARY KEY (level, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+SCHEMA_VERSION = 1
+
+
+def translated(error: sqlite3.Error) -> CustodesError:
+    """SQLite's error as one of ours. Everything here means: not durable, release nothing."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return ResourceExhausted(f"the audit log cannot be written, the disk is full: {error}")
+    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return LogCorrupt(f"the audit log's database is damaged: {error}")
+    return Unavailable(f"the audit log cannot be written or read: {error}")
+
+
+class _Edge:
+    """The right edge of the tree in memory: peaks, and the partial tile of each tile level."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[bytes] = []
+        self.partial: list[list[bytes]] = [[]]
+
+    def copy(self) -> "_Edge":
+        other = _Edge()
+        other.size, other.peaks = self.size, list(self.peaks)
+        other.partial = [list(tile) for tile in self.partial]
+        return other
+
+    def push(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
+        """Add a leaf hash; returns the tiles (level, number, hashes) that became full."""
+        push_peak(self.peaks, self.size, leaf)
+        self.size += 1
+        full: list[tuple[int, int, bytes]] = []
+        carry, level = leaf, 0
+        while True:
+            if level == len(self.partial):
+                self.partial.append([])
+            tile = self.partial[level]
+            tile.append(carry)
+            if len(tile) < TILE_WIDTH:
+                return full
+            number = (self.size >> (_TILE_LEVEL_BITS * (level + 1))) - 1
+            full.append((level, number, b"".join(tile)))
+            carry = fold_complete(tile)
+            tile.clear()
+            level += 1
+
+
+class AuditLog:
+    """The open log. Appends are all-or-nothing and durable when they return."""
+
+    def __init__(self, connection: sqlite3.Connection, signer: NoteSigner) -> None:
+        self._db = connection
+        self._signer = signer
+        self._edge = self._load_edge()
+        self._is_edge_stale = False
+        self._checkpoint = self._load_checkpoint()
+
+    @classmethod
+    def open(cls, path: Path, signer: NoteSigner) -> "AuditLog":
+        """Open or create the log at `path`.
+
+        Raises: LogCorrupt when the stored tree and the newest signed checkpoint disagree; Unavailable,
+            ResourceExhausted from the disk.
+        """
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+            elif version != SCHEMA_VERSION:
+                raise LogCorrupt(f"audit log of schema {version}; this program knows {SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return cls(connection, signer)
+
+    @property
+    def size(self) -> int:
+        """Number of durable entries."""
+        return self._edge.size
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close."""
+        self._db.close()
+
+    def append(self, records: Sequence[tuple[AuditRecord, Ns]]) -> list[LogEntry]:
+        """Append records with their times as one durable transaction.
+
+        Args:
+            records: 1 to `MAX_BATCH`; the caller groups what waits.
+
+        Raises: InvalidArgument (nothing appended) for a record out of bounds; ResourceExhausted, Unavailable when
+            it did not become durable.
+        """
+        if not 0 < len(records) <= MAX_BATCH:
+            raise InvalidArgument(f"{len(records)} records in one append; expected 1 to {MAX_BATCH}")
+        if self._is_edge_stale:
+            self._reload()
+        sealed = [seal_leaf(record, utc_ns, os.urandom(BLIND_BYTES)) for record, utc_ns in records]
+        edge = self._edge.copy()
+        first, hashes, tiles = edge.size, [], []
+        for each in sealed:
+            hashes.append(leaf_hash(each.leaf))
+            tiles += edge.push(hashes[-1])
+        checkpoint = sign_checkpoint(self._signer, edge.size, root_of_peaks(edge.peaks))
+        self._commit(first, sealed, tiles, checkpoint)
+        self._edge, self._checkpoint = edge, checkpoint
+        return [
+            LogEntry(index=first + n, utc_ns=utc_ns, record=record, leaf_hash=hashes[n])
+            for n, (record, utc_ns) in enumerate(records)
+        ]
+
+    def _commit(
+        self, first: int, sealed: list[SealedLeaf], tiles: list[tuple[int, int, bytes]], checkpoint: Checkpoint
+    ) -> None:
+        personal = [(first + n, each.blind, each.personal) for n, each in enumerate(sealed) if each.blind]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO entries VALUES (?, ?)", [(first + n, each.leaf) for n, each in enumerate(sealed)]
+            )
+            self._db.executemany("INSERT INTO personal VALUES (?, ?, ?)", personal)
+            self._db.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
+            self._db.execute("INSERT OR REPLACE INTO state VALUES ('checkpoint', ?)", (checkpoint.note,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            # Whether the disk took it is unknown; what the database says at the next append decides.
+            self._is_edge_stale = True
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise translated(error) from error
+
+    def _reload(self) -> None:
+        self._edge = self._load_edge()
+        self._checkpoint = self._load_checkpoint()
+        self._is_edge_stale = False
+
+    def checkpoint(self) -> Checkpoint:
+        """The newest signed tree head; every entry under it is durable."""
+        return self._checkpoint
+
+    def read(self, start: int, limit: int) -> tuple[LogEntry, ...]:
+        """Entries [start, start + limit). Raises: InvalidArgument, LogCorrupt."""
+        if start < 0 or not 0 <= limit <= MAX_PAGE:
+            raise InvalidArgument(f"entries from {start}, {limit} of them; at most {MAX_PAGE} at once")
+        return read_entries(self._db, start, limit)
+
+    def prove_inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        """RFC 6962 audit path of entry `index` in the tree of `size` ≤ the log's. Raises: InvalidArgument."""
+        self._check_size(size)
+        return inclusion_path(self._node, index, size)
+
+    def prove_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """RFC 6962 consistency proof. Raises: InvalidArgument."""
+        self._check_size(new_size)
+        return consistency_path(self._node, old_size, new_size)
+
+    def _check_size(self, size: int) -> None:
+        if not 0 < size <= self._edge.size:
+            raise InvalidArgument(f"no tree of size {size}; the log has {self._edge.size} entries")
+
+    def _node(self, level: int, index: int) -> bytes:
+        tile_level, bits = divmod(level, _TILE_LEVEL_BITS)
+        number, offset = divmod(index << bits, TILE_WIDTH)
+        full = self._edge.size >> (_TILE_LEVEL_BITS * (tile_level + 1))
+        hashes = self._edge.partial[tile_level] if number == full else self._tile(tile_level, number)
+        return fold_complete(hashes[offset : offset + (1 << bits)])
+
+    def _tile(self, level: int, number: int) -> list[bytes]:
+        try:
+            row = self._db.execute(
+                "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        if row is None or len(row[0]) != TILE_WIDTH * HASH_BYTES:
+            raise LogCorrupt(f"tile {number} of level {level} is missing or damaged")
+        return [row[0][at : at + HASH_BYTES] for at in range(0, len(row[0]), HASH_BYTES)]
+
+    def _load_edge(self) -> _Edge:
+        try:
+            (size,) = self._db.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()
+            first = size - size % TILE_WIDTH
+            leaves = [row[0] for row in self._db.execute("SELECT leaf FROM entries WHERE idx >= ?", (first,))]
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        if len(leaves) != size - first:
+            raise LogCorrupt(f"the log has {len(leaves)} entries from {first} on; expected {size - first}")
+        edge = _Edge()
+        edge.size = size
+        edge.partial[0] = [leaf_hash(leaf) for leaf in leaves]
+        tile_level, full = 0, size // TILE_WIDTH
+        while full:
+            # The roots of the full tiles of one level are the hashes of the next.
+            begin = full - full % TILE_WIDTH
+            edge.partial.append([fold_complete(self._tile(tile_level, n)) for n in range(begin, full)])
+            tile_level, full = tile_level + 1, full // TILE_WIDTH
+        edge.peaks = self._peaks(edge)
+        return edge
+
+    @staticmethod
+    def _peaks(edge: _Edge) -> list[bytes]:
+        """Peaks from the partial tiles: their complete subtrees, highest level first."""
+        peaks: list[bytes] = []
+        for tile in reversed(edge.partial):
+            offset, count = 0, len(tile)
+            for bit in reversed(range(_TILE_LEVEL_BITS)):
+                if count & (1 << bit):
+                    peaks.append(fold_complete(tile[offset : offset + (1 << bit)]))
+                    offset += 1 << bit
+        return peaks
+
+    def _load_checkpoint(self) -> Checkpoint:
+        note = stored_checkpoint(self._db)
+        root = root_of_peaks(self._edge.peaks)
+        if not note:
+            if self._edge.size:
+                raise LogCorrupt(f"the log has {self._edge.size} entries and no checkpoint")
+            return sign_checkpoint(self._signer, 0, root)
+        checkpoint = open_checkpoint(note, self._signer.verifier)
+        if checkpoint.size != self._edge.size or checkpoint.root_hash != root:
+            raise LogCorrupt(
+                f"the log has {self._edge.size} entries, its signed checkpoint speaks of {checkpoint.size}; "
+                "or their roots differ. It was changed behind the warden's back, or a part of it was restored"
+            )
+        return checkpoint
+
+
+def stored_checkpoint(connection: sqlite3.Connection) -> str:
+    """The newest checkpoint's note as stored; empty for a new log."""
+    try:
+        row = connection.execute("SELECT value FROM state WHERE name = 'checkpoint'").fetchone()
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    return str(row[0]) if row else ""
+
+
+def read_entries(connection: sqlite3.Connection, start: int, limit: int) -> tuple[LogEntry, ...]:
+    """Entries [start, start + limit), decoded; erased ones say so. Raises: LogCorrupt."""
+    try:
+        rows = connection.execute(
+            "SELECT e.idx, e.leaf, coalesce(p.blind, x''), coalesce(p.data, x'') FROM entries e"
+            " LEFT JOIN personal p ON p.idx = e.idx WHERE e.idx >= ? ORDER BY e.idx LIMIT ?",
+            (start, limit),
+        ).fetchall()
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    entries = []
+    for index, leaf, blind, personal in rows:
+        utc_ns, record = open_leaf(SealedLeaf(leaf=leaf, blind=blind, personal=personal))
+        entries.append(LogEntry(index=index, utc_ns=utc_ns, record=record, leaf_hash=leaf_hash(leaf)))
+    return tuple(entries)
