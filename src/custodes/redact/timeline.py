@@ -1,0 +1,254 @@
+"""Masks over time from analysed frames: which boxes cover people at a moment, or nobody knows.
+
+Fails closed: where no FrameAnalysed vouches, the answer is None and the caller fills the whole frame. Filling is
+`redact.fill`'s.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
+from custodes.types.event import FrameAnalysed
+from custodes.types.vision import ObjectClass
+from custodes.units import NS_PER_MS, NS_PER_S, Ns
+
+PRE_ROLL_NS = NS_PER_S // 2
+"""A person is covered this long before the first detection: at 5 analysed frames per second up to 0.2 s pass between
+entering and the first look, and the first look may miss."""
+
+POST_ROLL_NS = NS_PER_S // 2
+"""And this long after the last."""
+
+DEFAULT_LOOK_AHEAD_NS = Ns(600 * NS_PER_MS)
+"""`PRE_ROLL_NS` and half an analysis interval."""
+
+MAX_FILL_NS = 10 * NS_PER_S
+"""A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
+
+VOUCH_SLACK_NS = 2 * NS_PER_MS
+"""A recorded frame's time equals the live one's to under a millisecond (`media.fmp4`); without slack the single
+moments that a run's first frame vouches for would be missed."""
+
+MAX_BOXES = 400_000
+"""Upper bound of what is kept: about 2 h of 10 people at 5 fps, some 60 MB. Beyond it the oldest half is forgotten,
+which masks those moments whole."""
+
+HEAD_SHARE = 0.28
+"""Upper share of a standing person's box that surely holds the head: 1/7.5 by the canon, doubled for bent people."""
+
+_BUCKET_NS = NS_PER_S
+_MASKED = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
+_MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
+
+Box = tuple[float, float, float, float]
+_Key = tuple[str, int, int, bool]
+
+
+class MaskLevel(StrEnum):
+    """How much is covered."""
+
+    PERSON = "person"
+    HEAD = "head"
+    FRAME = "frame"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskPolicy:
+    """What a viewer without further rights gets.
+
+    `margin`: added on each side, as a share of the box, ≥ 0. `look_ahead_ns`: a frame may be shown only once masks
+    are vouched for up to its time plus this; at least `PRE_ROLL_NS`, so that every pre-roll is known by then.
+    """
+
+    level: MaskLevel = MaskLevel.PERSON
+    margin: float = 0.15
+    look_ahead_ns: Ns = DEFAULT_LOOK_AHEAD_NS
+
+    def __post_init__(self) -> None:
+        assert self.margin >= 0
+        assert self.look_ahead_ns >= PRE_ROLL_NS
+
+
+@dataclass(slots=True)
+class _Samples:
+    """One track's boxes by time."""
+
+    times_ns: list[int] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+
+    def put(self, utc_ns: int, box: Box) -> int:
+        """Insert or replace; returns how many boxes were added (0 or 1)."""
+        at = bisect_left(self.times_ns, utc_ns)
+        if at < len(self.times_ns) and self.times_ns[at] == utc_ns:
+            self.boxes[at] = _union(self.boxes[at], box)
+            return 0
+        self.times_ns.insert(at, utc_ns)
+        self.boxes.insert(at, box)
+        return 1
+
+
+class MaskTimeline:
+    """Masks of one camera. Facts may come late, twice and in any order. Not thread-safe.
+
+    A look-up costs O(log n) plus the few tracks near that second (about 20 µs per track).
+    """
+
+    def __init__(self, policy: MaskPolicy) -> None:
+        self._policy = policy
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._tracks: dict[_Key, _Samples] = {}
+        self._near: dict[int, set[_Key]] = {}
+        self._boxes = 0
+
+    @property
+    def policy(self) -> MaskPolicy:
+        """As given."""
+        return self._policy
+
+    @property
+    def boxes_kept(self) -> int:
+        """How many boxes are in memory, at most `MAX_BOXES`."""
+        return self._boxes
+
+    def add(self, frames: Sequence[FrameAnalysed]) -> None:
+        """Take facts of this camera. The same fact twice changes nothing."""
+        for fact in frames:
+            frame = fact.frame
+            rows = zip(frame.track_ids.tolist(), frame.class_ids.tolist(), frame.boxes_norm.tolist(), strict=True)
+            for row, (track_id, class_id, box) in enumerate(rows):
+                if class_id in _MASKED:
+                    # A detection without a track (id < 0) is a track of its own, with pre- and post-roll.
+                    identity = (track_id, -1) if track_id >= 0 else (frame.seq, row)
+                    key = (frame.run, *identity, class_id == ObjectClass.FACE)
+                    self._put(key, frame.utc_ns, tuple(box))
+            if fact.valid_from_ns <= frame.utc_ns:
+                self._vouch(fact.valid_from_ns, frame.utc_ns)
+        while self._boxes > MAX_BOXES:
+            self._forget_oldest_half()
+
+    def masks_at(self, utc_ns: Ns) -> Boxes | None:
+        """What must be covered in a frame taken at `utc_ns`.
+
+        Returns: (n, 4) float32 x1 y1 x2 y2, shares of the frame, margin included, clipped to 0..1; (0, 4) when
+        somebody vouches that nobody is there; None when nobody vouches: cover the whole frame.
+        """
+        if not self._is_vouched(utc_ns):
+            return None
+        if self._policy.level is MaskLevel.FRAME:
+            return np.array([WHOLE_FRAME], np.float32)
+        boxes = [
+            _head_of(box) if self._policy.level is MaskLevel.HEAD and not key[3] else box
+            for key in self._near.get(utc_ns // _BUCKET_NS, ())
+            for box in _boxes_at(self._tracks[key], utc_ns)
+        ]
+        if not boxes:
+            return empty_boxes()
+        return clip_norm(grow(np.array(boxes, np.float32), self._policy.margin))
+
+    def vouched_until(self) -> Ns:
+        """The newest moment that is vouched for; 0 when none is."""
+        return Ns(self._ends[-1] if self._ends else 0)
+
+    def forget_before(self, utc_ns: Ns) -> None:
+        """Drop what is not needed for moments from `utc_ns` on; earlier ones are masked whole from now on."""
+        done = bisect_right(self._ends, utc_ns - 1)
+        del self._starts[:done], self._ends[:done]
+        if self._starts and self._starts[0] < utc_ns:
+            self._starts[0] = utc_ns
+        for bucket in [bucket for bucket in self._near if (bucket + 1) * _BUCKET_NS <= utc_ns]:
+            del self._near[bucket]
+        alive = set().union(*self._near.values()) if self._near else set()
+        for key in [key for key in self._tracks if key not in alive]:
+            self._boxes -= len(self._tracks.pop(key).times_ns)
+        for samples in self._tracks.values():
+            # Two earlier boxes stay: one to fill from, one to know its direction.
+            cut = max(0, bisect_left(samples.times_ns, utc_ns) - 2)
+            del samples.times_ns[:cut], samples.boxes[:cut]
+            self._boxes -= cut
+
+    def _put(self, key: _Key, utc_ns: int, box: Box) -> None:
+        samples = self._tracks.setdefault(key, _Samples())
+        self._boxes += samples.put(utc_ns, box)
+        at = bisect_left(samples.times_ns, utc_ns)
+        start, end = utc_ns - PRE_ROLL_NS, utc_ns + POST_ROLL_NS
+        if at > 0 and utc_ns - samples.times_ns[at - 1] <= MAX_FILL_NS:
+            start = min(start, samples.times_ns[at - 1])
+        if at + 1 < len(samples.times_ns) and samples.times_ns[at + 1] - utc_ns <= MAX_FILL_NS:
+            end = max(end, samples.times_ns[at + 1])
+        for bucket in range(start // _BUCKET_NS, end // _BUCKET_NS + 1):
+            self._near.setdefault(bucket, set()).add(key)
+
+    def _vouch(self, start_ns: int, end_ns: int) -> None:
+        """Merge [start, end] into the sorted, disjoint stretches."""
+        first = bisect_left(self._ends, start_ns)
+        last = bisect_right(self._starts, end_ns)
+        if first < last:
+            start_ns = min(start_ns, self._starts[first])
+            end_ns = max(end_ns, self._ends[last - 1])
+            del self._starts[first:last], self._ends[first:last]
+        insort(self._starts, start_ns)
+        insort(self._ends, end_ns)
+
+    def _is_vouched(self, utc_ns: int) -> bool:
+        at = bisect_left(self._ends, utc_ns - VOUCH_SLACK_NS)
+        return at < len(self._ends) and self._starts[at] <= utc_ns + VOUCH_SLACK_NS
+
+    def _forget_oldest_half(self) -> None:
+        times = sorted(time for samples in self._tracks.values() for time in samples.times_ns)
+        before = self._boxes
+        self.forget_before(Ns(times[len(times) // 2]))
+        if self._boxes >= before:  # everything carries one time: nothing older to drop
+            self.forget_before(Ns(times[-1] + MAX_FILL_NS))
+
+
+def _boxes_at(samples: _Samples, utc_ns: int) -> Iterator[Box]:
+    times, boxes = samples.times_ns, samples.boxes
+    after = bisect_left(times, utc_ns)
+    if after < len(times) and times[after] == utc_ns:
+        yield boxes[after]
+    elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_FILL_NS:
+        yield _union(boxes[after - 1], boxes[after])
+    else:
+        if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
+            yield _reached(samples, after, after + 1, utc_ns)
+        if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
+            yield _reached(samples, after - 1, after - 2, utc_ns)
+
+
+def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
+    """Box `end` joined with where it was or will be at `utc_ns`, going by its distance from box `inner`."""
+    box = samples.boxes[end]
+    if not 0 <= inner < len(samples.boxes):
+        return box
+    span_ns = samples.times_ns[end] - samples.times_ns[inner]
+    if abs(span_ns) > _MAX_EXTRAPOLATION_NS:
+        return box
+    share = (utc_ns - samples.times_ns[end]) / span_ns
+    other = samples.boxes[inner]
+    width, height = box[2] - box[0], box[3] - box[1]
+
+    def shift(now: float, then: float, limit: float) -> float:
+        # A box further than its own size away would be a guess, not a mask.
+        return max(-limit, min(limit, (now - then) * share))
+
+    x = shift(box[0] + box[2], other[0] + other[2], 2 * width) / 2
+    y = shift(box[1] + box[3], other[1] + other[3], 2 * height) / 2
+    return _union(box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y))
+
+
+def _head_of(box: Box) -> Box:
+    return (box[0], box[1], box[2], box[1] + HEAD_SHARE * (box[3] - box[1]))
+
+
+def _union(first: Box, second: Box) -> Box:
+    return (
+        min(first[0], second[0]),
+        min(first[1], second[1]),
+        max(first[2], second[2]),
+        max(first[3], second[3]),
+    )
