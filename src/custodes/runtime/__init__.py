@@ -1,4 +1,4 @@
-
+"""Runners and supervision: processes, clocks, stages. Knows no slice."""
 
 from custodes.runtime.parent import die_with_parent
 

@@ -1,0 +1,200 @@
+"""Composition root of the supervisor: `custodes up` runs it in the foreground.
+
+It owns the data directory's lock and the processes; it touches no video, no SQL and no keys.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import psutil
+import structlog
+
+from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
+from custodes.config import SiteConfig, SitePaths
+from custodes.errors import ProtocolError
+from custodes.runtime.child import ChildSpec, ChildState, module_argv, usage_of
+from custodes.runtime.clock import SystemClock
+from custodes.runtime.data_dir import OpenSite, open_data_dir
+from custodes.runtime.port import check_port
+from custodes.runtime.running import register, unregister
+from custodes.runtime.supervise import StopStage, Supervisor
+from custodes.telemetry import logs
+from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
+from custodes.units import NS_PER_S
+
+# Together 10 s, which is what an init system allows before it kills.
+STOP_ORDER = (
+    StopStage(kinds=("job",), patience_s=1.0),
+    StopStage(kinds=("analyser",), patience_s=1.5),
+    StopStage(kinds=("recorder",), patience_s=4.0),
+    StopStage(kinds=("server",), patience_s=2.0),
+    StopStage(kinds=("warden", "matcher"), patience_s=1.5),
+)
+
+ALLOWED_ENVIRONMENT_NOT = frozenset({"CUSTODES_DATA"})
+"""Not handed to children: they are told their directory on the command line."""
+
+_log = structlog.get_logger()
+
+
+class Terminal(Protocol):
+    """Where the supervisor tells a person what goes on."""
+
+    def event(self, text: str) -> None:
+        """One line worth knowing: a process ended, was restarted, stops."""
+        ...
+
+    def announce(self, announce: Announce) -> None:
+        """The site can be used, at this address."""
+        ...
+
+
+async def run_site(config: SiteConfig, terminal: Terminal) -> None:
+    """Run the whole site until SIGTERM, SIGINT or StopSite; a second signal kills everything at once.
+
+    Raises: FailedPrecondition (port taken, directory unsafe), AlreadyExists (runs already), SiteMismatch.
+    """
+    check_port(config.server.host, config.server.port)
+    clock = SystemClock()
+    with open_data_dir(config, clock=clock, new_site_id=lambda: secrets.token_hex(8)) as site:
+        logs.configure("supervisor", log_dir=site.paths.log_dir, level=config.log_level)
+        _log.info("site_starts", data_dir=site.paths.data_dir, pid=os.getpid())
+        register(site.paths.data_dir)
+        try:
+            await _Site(site, terminal, clock).run()
+        finally:
+            unregister(site.paths.data_dir)
+            _log.info("site_stopped")
+
+
+class _Site:
+    """The running site: the supervisor, its socket, its signals."""
+
+    def __init__(self, site: OpenSite, terminal: Terminal, clock: SystemClock) -> None:
+        self._site = site
+        self._terminal = terminal
+        self._clock = clock
+        self._started_ns = clock.monotonic_ns()
+        self._address = ""
+        self._stop = asyncio.Event()
+        views = site.config.views
+        self._supervisor = Supervisor(
+            process_specs(site.config, site.paths),
+            job=lambda number: _spec("job", f"job-{number}", site.paths, is_one_shot=True),
+            max_jobs=views.max_jobs + views.spare_jobs,
+            stop_order=STOP_ORDER,
+            log_dir=site.paths.log_dir,
+            environment={name: value for name, value in os.environ.items() if name not in ALLOWED_ENVIRONMENT_NOT},
+            clock=clock,
+            on_event=self._on_event,
+        )
+
+    async def run(self) -> None:
+        async with self._signals():
+            server = await serve(self._site.paths.socket("supervisor"), self._serve_peer)
+            try:
+                await self._until_stopped(asyncio.get_running_loop().create_task(self._supervisor.start()))
+            finally:
+                # StopSite's own reply is on its way; stopping the listener does not cut it.
+                server.close()
+                self._terminal.event("stopping …")
+                await self._supervisor.stop()
+                self._site.paths.socket("supervisor").unlink(missing_ok=True)
+
+    async def _until_stopped(self, start: asyncio.Task[None]) -> None:
+        stop = asyncio.get_running_loop().create_task(self._stop.wait())
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()  # a defect in starting is ours to see, not to swallow
+        await stop
+        start.cancel()
+
+    @asynccontextmanager
+    async def _signals(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            self._supervisor.kill()
+        self._stop.set()
+
+    def _on_event(self, text: str) -> None:
+        _log.warning("process_event", text=text)
+        self._terminal.event(text)
+
+    async def _serve_peer(self, channel: AsyncChannel) -> None:
+        await answer_requests(channel, self._respond)
+
+    async def _respond(self, request: object) -> object:
+        match request:
+            case ReadStatus():
+                return self._status()
+            case SpawnJob():
+                self._supervisor.spawn_job()
+                return Ok()
+            case Announce():
+                self._address = request.address
+                self._terminal.announce(request)
+                return Ok()
+            case StopSite():
+                self._stop.set()
+                return Ok()
+            case _:
+                raise ProtocolError(f"the supervisor does not answer {type(request).__name__}")
+
+    def _status(self) -> SiteStatus:
+        return SiteStatus(
+            site_id=self._site.identity.site_id,
+            data_dir=str(self._site.paths.data_dir),
+            address=self._address,
+            processes=(self._own_status(), *self._supervisor.statuses()),
+        )
+
+    def _own_status(self) -> ProcessStatus:
+        cpu_s, rss_mb = usage_of(psutil.Process())
+        return ProcessStatus(
+            name="supervisor",
+            kind="supervisor",
+            state=ChildState.RUNNING.value,
+            pid=os.getpid(),
+            restarts=0,
+            cpu_s=cpu_s,
+            rss_mb=rss_mb,
+            uptime_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_S,
+            last_exit="",
+        )
+
+
+def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]:
+    """The site's processes in starting order; view jobs come when the server asks."""
+    analysers = (_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes))
+    return (
+        _spec("warden", "warden", paths, ready="warden-server"),
+        _spec("server", "server", paths, ready="server-control"),
+        _spec("recorder", "recorder", paths, ready="hub-analysis"),
+        *analysers,
+        _spec("matcher", "matcher", paths, ready="matcher"),
+    )
+
+
+def _spec(kind: str, name: str, paths: SitePaths, *, ready: str = "", is_one_shot: bool = False) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        kind=kind,
+        argv=module_argv(sys.executable, f"custodes.app.{kind}", ("--data", str(paths.data_dir), "--name", name)),
+        ready_socket=paths.socket(ready) if ready else None,
+        is_one_shot=is_one_shot,
+    )

@@ -1,0 +1,264 @@
+"""One supervised process: start it, notice its end, start it again, stop it.
+
+Which processes there are, and in what order they start and stop, is `runtime.supervise`'s matter.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from custodes.ports.clock import Clock
+from custodes.runtime.output import BoundedOutput, drain
+from custodes.runtime.parent import PARENT_VARIABLE
+from custodes.runtime.restart import STEADY_NS, RestartPolicy
+from custodes.telemetry.logs import clean_text
+from custodes.types.message import ProcessStatus
+from custodes.units import NS_PER_S, Ns
+
+READY_POLL_S = 0.05
+PRESUMED_READY_S = 0.5
+"""A process without a socket of its own counts as running once it has lived this long."""
+
+
+class ChildState(StrEnum):
+    """What a supervised process is doing; the values of `ProcessStatus.state`."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """How to run one process."""
+
+    name: str
+    kind: str
+    argv: tuple[str, ...]
+    ready_socket: Path | None = None
+    """Exists once the process serves; a left-over is removed before each start."""
+    is_one_shot: bool = False
+    """Exit 0 means done, not crashed."""
+
+
+class Child:
+    """One process and its incarnations. Runs on the event loop's thread, which must be the main thread: the kernel
+    binds PR_SET_PDEATHSIG to the thread that forked."""
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        *,
+        log_dir: Path,
+        environment: Mapping[str, str],
+        clock: Clock,
+        on_event: Callable[[str], None],
+    ) -> None:
+        self.spec = spec
+        self.state = ChildState.STOPPED
+        self.restarts = 0
+        self.last_exit = ""
+        self._output = BoundedOutput(log_dir / f"{spec.name}.out")
+        self._environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
+        self._clock = clock
+        self._on_event = on_event
+        self._policy = RestartPolicy()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cpu_of_dead_s = 0.0
+        self._started_ns = Ns(0)
+        self._is_stopping = False
+        self._stop_asked = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set when no further incarnation will come."""
+
+    async def keep_alive(self) -> None:
+        """Run incarnation after incarnation until `stop`, or until a one-shot is done."""
+        try:
+            while not self._is_stopping:
+                delay_s = await self._live_once()
+                if delay_s is None:
+                    return
+                await self._pause(delay_s)
+                self.restarts += 1
+        finally:
+            self.kill()
+            self.state = ChildState.STOPPED
+            self.ended.set()
+
+    async def _live_once(self) -> float | None:
+        """One incarnation; the seconds to wait before the next, or None when there is to be none."""
+        self._started_ns = self._clock.monotonic_ns()
+        try:
+            status = await self._run_process()
+        except OSError as error:
+            self.last_exit = f"cannot start: {error.strerror or error}"
+        else:
+            self.last_exit = describe_exit(status, clean_text(self._output.last_line()))
+            if self._is_stopping or (self.spec.is_one_shot and status == 0):
+                return None
+        delay_s = self._policy.crashed(started_ns=self._started_ns, now_ns=self._clock.monotonic_ns())
+        self.state = ChildState.DEGRADED if self._policy.is_degraded else ChildState.BACKOFF
+        word = "keeps failing; " if self._policy.is_degraded else ""
+        self._on_event(f"{self.spec.name} ended: {self.last_exit}; {word}starting it again in {delay_s:g} s")
+        return delay_s
+
+    async def _run_process(self) -> int:
+        """Start, read output, wait for the end; returns the exit code, negative for a signal."""
+        if self.spec.ready_socket is not None:
+            self.spec.ready_socket.unlink(missing_ok=True)
+        self.state = ChildState.DEGRADED if self._policy.is_degraded else ChildState.STARTING
+        self._output.restart()
+        loop = asyncio.get_running_loop()
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - argv is ours
+                    self.spec.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=write_end,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    start_new_session=True,
+                )
+            finally:
+                os.close(write_end)
+            os.set_blocking(read_end, False)
+            loop.add_reader(read_end, self._on_output, loop, read_end)
+            watch = loop.create_task(self._watch_health())
+            try:
+                return await self._reap(self._process.pid)
+            finally:
+                watch.cancel()
+                drain(read_end, self._output)
+        finally:
+            loop.remove_reader(read_end)
+            os.close(read_end)
+
+    def _on_output(self, loop: asyncio.AbstractEventLoop, read_end: int) -> None:
+        if not drain(read_end, self._output):
+            loop.remove_reader(read_end)
+
+    async def _reap(self, pid: int) -> int:
+        """Wait by pidfd and keep the CPU seconds that only the reaper is told."""
+        assert self._process is not None
+        loop = asyncio.get_running_loop()
+        descriptor = os.pidfd_open(pid)
+        gone = asyncio.Event()
+        loop.add_reader(descriptor, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        # Whatever the process left behind in its group goes too. Before reaping: until then the number stays ours.
+        self._kill_group(pid)
+        _, status, usage = os.wait4(pid, 0)
+        self._cpu_of_dead_s += usage.ru_utime + usage.ru_stime
+        code = os.waitstatus_to_exitcode(status)
+        # Popen must know, or it would wait for a pid that is somebody else's by then.
+        self._process.returncode = code
+        self._process = None
+        return code
+
+    async def _watch_health(self) -> None:
+        """Turn starting into running, and forget old crashes after a steady minute."""
+        while not self._is_ready():
+            await asyncio.sleep(READY_POLL_S)
+        if not self._policy.is_degraded:
+            self.state = ChildState.RUNNING
+        await asyncio.sleep(STEADY_NS / NS_PER_S)
+        self._policy.steadied()
+        self.state = ChildState.RUNNING
+
+    def _is_ready(self) -> bool:
+        if self.spec.ready_socket is not None:
+            return self.spec.ready_socket.exists()
+        return self._clock.monotonic_ns() - self._started_ns >= PRESUMED_READY_S * NS_PER_S
+
+    async def _pause(self, delay_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop_asked.wait(), delay_s)
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """True once it serves; False when it does not within `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.state is not ChildState.RUNNING:
+                    await asyncio.sleep(READY_POLL_S)
+                return True
+        return False
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, and no further incarnation."""
+        self._is_stopping = True
+        self._stop_asked.set()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group, and no further incarnation."""
+        self._is_stopping = True
+        self._stop_asked.set()
+        if self._process is not None:
+            self._kill_group(self._process.pid)
+
+    @staticmethod
+    def _kill_group(group: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+    def status(self) -> ProcessStatus:
+        """Now. `cpu_s` sums all incarnations; `rss_mb` is of the living one."""
+        process = self._process
+        cpu_s, rss_mb, pid = self._cpu_of_dead_s, 0.0, 0
+        if process is not None:
+            pid = process.pid
+            with contextlib.suppress(psutil.Error):
+                cpu_s_alive, rss_mb = usage_of(psutil.Process(pid))
+                cpu_s += cpu_s_alive
+        lived_ns = self._clock.monotonic_ns() - self._started_ns if process is not None else 0
+        return ProcessStatus(
+            name=self.spec.name,
+            kind=self.spec.kind,
+            state=self.state.value,
+            pid=pid,
+            restarts=self.restarts,
+            cpu_s=cpu_s,
+            rss_mb=rss_mb,
+            uptime_s=lived_ns / NS_PER_S,
+            last_exit=self.last_exit,
+        )
+
+
+def usage_of(process: psutil.Process) -> tuple[float, float]:
+    """CPU seconds and resident MB of one process. Raises: psutil.Error when it is gone."""
+    times = process.cpu_times()
+    return times.user + times.system, process.memory_info().rss / 1e6
+
+
+def describe_exit(code: int, last_line: str) -> str:
+    """An exit code in words, with the last thing the process said."""
+    if code < 0:
+        try:
+            how = f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            how = f"killed by signal {-code}"
+    else:
+        how = f"exit {code}"
+    return f"{how}: {last_line}" if last_line else how
+
+
+def module_argv(python: str, module: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """argv of `python -m module arguments`, spawned, never forked."""
+    return (python, "-m", module, *arguments)

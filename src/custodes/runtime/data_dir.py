@@ -1,0 +1,164 @@
+"""Takes possession of a data directory: identity, lock, run directory, permissions. The supervisor alone does this.
+
+**Invariant:** while a supervisor lives it holds the flock on `lock`; nobody else starts on the same directory, and
+the kernel lets go of it however the supervisor ends.
+"""
+
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from custodes.config import SiteConfig, SiteIdentity, SitePaths, read_identity, write_effective, write_identity
+from custodes.errors import AlreadyExists, FailedPrecondition, SiteMismatch
+from custodes.ports.clock import Clock
+
+_HARMLESS = frozenset({"lost+found", ".keep", ".gitkeep"})
+"""What a fresh mount or checkout may hold without being somebody's data."""
+
+
+@dataclass(slots=True)
+class OpenSite:
+    """A data directory that is ours until `close`."""
+
+    paths: SitePaths
+    identity: SiteIdentity
+    config: SiteConfig
+    _lock: int
+
+    def close(self) -> None:
+        """Let go of the lock; idempotent."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[], str]) -> OpenSite:
+    """Create or take over `config.data_dir` and write `effective.json` into it.
+
+    Raises: AlreadyExists when a site runs there; SiteMismatch when it is another site's, or somebody else's
+    directory; FailedPrecondition when it cannot be written, or its permissions are unsafe.
+    """
+    paths = SitePaths(config.data_dir)
+    _make_private(paths.data_dir, "data directory")
+    lock = _take_lock(paths)
+    try:
+        identity = _claim(paths, config, clock, new_site_id)
+        # Without a name in the configuration the site keeps its own.
+        config = config.model_copy(update={"name": identity.name})
+        for folder in (paths.log_dir, paths.segments, paths.journal_dir, paths.public_keys):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_run_dir(paths.run_dir)
+        write_effective(config, paths.effective_config)
+    except OSError as error:
+        os.close(lock)
+        raise FailedPrecondition(f"cannot write in {paths.data_dir}: {error.strerror or error}") from error
+    except BaseException:
+        os.close(lock)
+        raise
+    return OpenSite(paths, identity, config, lock)
+
+
+def make_run_dir(run_dir: Path) -> None:
+    """Make the sockets' directory, or check that the one there is ours alone.
+
+    Raises: FailedPrecondition; a directory of somebody else under /tmp could hand our sockets to them.
+    """
+    _make_private(run_dir, "run directory")
+
+
+def _make_private(folder: Path, what: str) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except FileExistsError as error:
+        raise FailedPrecondition(f"{what} {folder} is a file; name a directory") from error
+    except OSError as error:
+        raise FailedPrecondition(f"cannot make the {what} {folder}: {error.strerror}") from error
+    if what == "run directory" and not stat.S_ISDIR(found.st_mode):
+        raise FailedPrecondition(f"{what} {folder} is a link or no directory; remove it and start again")
+    # A link to a data directory on another disk is the operator's good right, so only the target counts there.
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise FailedPrecondition(f"{what} {folder} belongs to user {found.st_uid}, not to us ({os.getuid()})")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+        if what == "data directory" and not any(folder.iterdir()):
+            folder.chmod(0o700)  # an empty directory made by `mkdir`: nothing to leak yet
+            return
+        raise FailedPrecondition(f"{what} {folder} is open to others (mode {mode}); run: chmod 700 {folder}")
+
+
+def _take_lock(paths: SitePaths) -> int:
+    try:
+        lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FailedPrecondition(f"cannot write in {paths.data_dir}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(lock, 32).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise AlreadyExists(
+            f"a site runs on {paths.data_dir} already (process {holder or 'unknown'}); "
+            f"stop it with: custodes site stop --data {paths.data_dir}"
+        ) from error
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(lock)
+        raise FailedPrecondition(f"cannot write in {paths.data_dir}: {error.strerror}") from error
+    return lock
+
+
+def running_pid(data_dir: Path) -> int | None:
+    """Process id of the supervisor that holds the directory's lock, or None when none does."""
+    try:
+        lock = os.open(SitePaths(data_dir).lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode("ascii", "replace").strip()
+        return int(holder) if holder.isdigit() else None
+    finally:
+        os.close(lock)
+    return None
+
+
+def _claim(paths: SitePaths, config: SiteConfig, clock: Clock, new_site_id: Callable[[], str]) -> SiteIdentity:
+    identity = read_identity(paths.identity)
+    if identity is None:
+        ours = {paths.lock.name, *_HARMLESS}
+        strangers = sorted(
+            entry.name
+            for entry in paths.data_dir.iterdir()
+            # a power cut during the very first start leaves `.site.json.<pid>` and nothing else
+            if entry.name not in ours and not re.fullmatch(r"\.site\.json\.\d+", entry.name)
+        )
+        if strangers:
+            raise SiteMismatch(
+                f"{paths.data_dir} holds {', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''} but no "
+                f"site.json: it is not the directory of a custodes site (or its disk is not mounted); "
+                f"name an empty one as data_dir"
+            )
+        identity = SiteIdentity(site_id=new_site_id(), name=config.name, created_ns=clock.now_ns())
+        write_identity(paths.identity, identity)
+    elif "name" in config.model_fields_set and config.name != identity.name:
+        raise SiteMismatch(
+            f"{paths.data_dir} belongs to the site {identity.name!r}, the configuration is of {config.name!r}; "
+            f"name another data_dir, or to rename the site edit name in {paths.identity}"
+        )
+    return identity
