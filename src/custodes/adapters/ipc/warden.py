@@ -1,0 +1,110 @@
+"""Clients of the warden: asyncio for the server, blocking for view jobs. They fail closed: no answer, no footage."""
+
+import asyncio
+from pathlib import Path
+from typing import TypeVar
+
+from custodes.adapters.ipc.framing import REQUEST_TIMEOUT_S, Channel, RequestClient
+from custodes.errors import CustodesError
+from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
+from custodes.types.media import SegmentHeader
+from custodes.types.message import (
+    Append,
+    Appended,
+    Authorise,
+    Authorised,
+    DestroyKeys,
+    EndGrant,
+    InclusionProof,
+    KeysReleased,
+    LogPage,
+    Ok,
+    ProveInclusion,
+    PublishKeys,
+    ReadCheckpoint,
+    ReadLog,
+    ReleaseKeys,
+)
+from custodes.units import CameraId
+
+T = TypeVar("T")
+
+_CONNECTIONS = 8
+"""Requests in flight at once, so that appends of several people share one fsync; a connection carries one."""
+
+
+class WardenClient:
+    """`ports.warden.Warden` over `warden-server.sock`. Made and used on one event loop.
+
+    A request is sent again once when the warden restarted in between. Then an entry may stand in the log twice: the
+    log never lacks what happened, and a double entry shows itself by its session.
+    """
+
+    def __init__(self, socket: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._clients = [RequestClient(socket, timeout_s=timeout_s) for _ in range(_CONNECTIONS)]
+        self._idle = list(self._clients)
+        self._free = asyncio.Semaphore(_CONNECTIONS)
+
+    async def _request(self, message: object, reply: type[T]) -> T:
+        async with self._free:
+            client = self._idle.pop()
+            try:
+                return await client.request(message, reply)
+            finally:
+                self._idle.append(client)
+
+    async def authorise(self, request: AccessRequest) -> Authorised:
+        """Decide, log durably, grant."""
+        return await self._request(Authorise(request=request), Authorised)
+
+    async def end_grant(self, grant_id: str, frames_shown: int) -> None:
+        """The view is over."""
+        await self._request(EndGrant(grant_id=grant_id, frames_shown=frames_shown), Ok)
+
+    async def append(self, record: AuditRecord) -> int:
+        """Append durably; returns the index."""
+        return (await self._request(Append(record=record), Appended)).index
+
+    async def read_log(self, start: int, limit: int) -> LogPage:
+        """Entries [start, start+limit), limit ≤ 1000, and the newest checkpoint."""
+        return await self._request(ReadLog(start=start, limit=limit), LogPage)
+
+    async def read_checkpoint(self) -> Checkpoint:
+        """The newest signed tree head."""
+        return await self._request(ReadCheckpoint(), Checkpoint)
+
+    async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
+        """Audit path of one entry."""
+        return await self._request(ProveInclusion(index=index, size=size), InclusionProof)
+
+    async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:
+        """Make sure that camera-day public keys lie ready for the recorder."""
+        await self._request(PublishKeys(camera_ids=camera_ids), Ok)
+
+    async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
+        """Crypto-shred one past camera-day; returns the index of the log entry."""
+        return (await self._request(DestroyKeys(camera_id=camera_id, day=day), Appended)).index
+
+    async def close(self) -> None:
+        """Idempotent."""
+        for client in self._clients:
+            await client.close()
+
+
+class WardenJobClient:
+    """`ports.warden.KeyReleaser` over `warden-jobs.sock`: connects for each request, owned by one thread."""
+
+    def __init__(self, socket: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._socket = socket
+        self._timeout_s = timeout_s
+
+    def release_keys(self, grant_token: str, headers: tuple[SegmentHeader, ...]) -> KeysReleased:
+        """Data keys of exactly these segments (1 to 64). Raises: PermissionDenied, KeyMissing, Unavailable."""
+        channel = Channel.connect(self._socket, timeout_s=self._timeout_s)
+        try:
+            released = channel.request(ReleaseKeys(grant_token=grant_token, headers=headers), KeysReleased)
+        finally:
+            channel.close()
+        if len(released.data_keys) != len(headers):
+            raise CustodesError(f"warden released {len(released.data_keys)} keys for {len(headers)} segments")
+        return released

@@ -1,0 +1,167 @@
+"""The warden's keys on SQLite: the root secret under the provider, camera-day private keys under the root.
+
+`secure_delete=ON`, and destroying ends in a truncating checkpoint, so that no copy of a key stays in file or WAL.
+One thread owns a `KeyStore`.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from custodes.errors import CustodesError, DataLoss, KeyMissing, ResourceExhausted, SealBroken, Unavailable
+from custodes.ports.keys import KeyProvider
+from custodes.sealing.unwrap import generate_camera_day_key
+from custodes.units import CameraId, KeyId, Ns, SessionId
+
+_SCHEMA = """
+CREATE TABLE secrets (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE camera_keys (key_id TEXT PRIMARY KEY, public BLOB NOT NULL, wrapped BLOB,
+                          created_ns INTEGER NOT NULL, destroyed_ns INTEGER) STRICT;
+CREATE TABLE cameras (camera_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+"""
+_SCHEMA_VERSION = 1
+_ROOT_BYTES = 32
+_NONCE_BYTES = 12
+_ROOT_CONTEXT = b"custodes.root-secret/v1"
+
+
+def _translated(error: sqlite3.Error) -> CustodesError:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return ResourceExhausted(f"the key store cannot be written, the disk is full: {error}")
+    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DataLoss(f"the key store is damaged: {error}")
+    return Unavailable(f"the key store cannot be written or read: {error}")
+
+
+class KeyStore:
+    """Private keys at rest; they are in the clear only for the moment of an unwrap."""
+
+    def __init__(self, connection: sqlite3.Connection, root: bytes) -> None:
+        assert len(root) == _ROOT_BYTES
+        self._db = connection
+        self._root = root
+        self._aead = AESGCM(self._derive(b"custodes.camera-day-kek/v1"))
+
+    @classmethod
+    def open(cls, path: Path, provider: KeyProvider, *, context: bytes, is_new_allowed: bool) -> "KeyStore":
+        """Open, or create with a fresh root secret.
+
+        Args:
+            context: bound into the root's wrapping; the site id.
+            is_new_allowed: False when a log exists already: its root secret must then be here.
+
+        Raises: KeyMissing when there is no root secret and none may be made, or the provider cannot open it.
+        """
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={_SCHEMA_VERSION};COMMIT")
+            elif version != _SCHEMA_VERSION:
+                raise DataLoss(f"key store of schema {version}; this program knows {_SCHEMA_VERSION}")
+            path.chmod(0o600)
+            root = cls._open_root(connection, provider, _ROOT_CONTEXT + b"\x00" + context, is_new_allowed)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        return cls(connection, root)
+
+    @staticmethod
+    def _open_root(
+        connection: sqlite3.Connection, provider: KeyProvider, context: bytes, is_new_allowed: bool
+    ) -> bytes:
+        row = connection.execute("SELECT wrapped FROM secrets WHERE name = 'root'").fetchone()
+        if row is None:
+            if not is_new_allowed:
+                raise KeyMissing("the site has an audit log but its key store holds no root secret")
+            root = os.urandom(_ROOT_BYTES)
+            connection.execute("INSERT INTO secrets VALUES ('root', ?)", (provider.wrap(root, context),))
+            return root
+        try:
+            return provider.unwrap(bytes(row[0]), context)
+        except SealBroken as error:
+            raise KeyMissing(
+                "the root secret does not open: a wrong passphrase, another site's key file, or a damaged key store"
+            ) from error
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close."""
+        self._db.close()
+
+    def _derive(self, info: bytes) -> bytes:
+        return HKDFExpand(algorithm=SHA512(), length=32, info=info).derive(self._root)
+
+    def site_key(self) -> Ed25519PrivateKey:
+        """Signs published camera-day keys."""
+        return Ed25519PrivateKey.from_private_bytes(self._derive(b"custodes.site-key/v1"))
+
+    def log_key(self) -> Ed25519PrivateKey:
+        """Signs the log's checkpoints."""
+        return Ed25519PrivateKey.from_private_bytes(self._derive(b"custodes.log-key/v1"))
+
+    def mark_key(self, camera_id: CameraId, session_id: SessionId) -> bytes:
+        """32 bytes, the forensic mark's key of one session on one camera."""
+        assert "\x00" not in camera_id and "\x00" not in session_id
+        return self._derive(b"custodes.mark-key/v1\x00" + camera_id.encode() + b"\x00" + session_id.encode())
+
+    def add_camera(self, camera_id: CameraId) -> None:
+        """Remember a camera whose keys are to be renewed every day."""
+        self._execute("INSERT OR IGNORE INTO cameras VALUES (?)", (camera_id,))
+
+    def cameras(self) -> tuple[CameraId, ...]:
+        """Cameras to renew keys for, in order."""
+        return tuple(CameraId(row[0]) for row in self._execute("SELECT camera_id FROM cameras ORDER BY camera_id"))
+
+    def ensure(self, key_id: KeyId, now_ns: Ns) -> bytes:
+        """The public key under that id, made if it never was; durable on return.
+
+        Raises: KeyMissing when it was destroyed: a destroyed key does not come back under its name.
+        """
+        rows = self._execute("SELECT public, wrapped FROM camera_keys WHERE key_id = ?", (key_id,))
+        if rows:
+            if rows[0][1] is None:
+                raise KeyMissing(f"camera-day key {key_id} was destroyed")
+            return bytes(rows[0][0])
+        private, public = generate_camera_day_key()
+        nonce = os.urandom(_NONCE_BYTES)
+        wrapped = nonce + self._aead.encrypt(nonce, private, key_id.encode())
+        self._execute("INSERT INTO camera_keys VALUES (?, ?, ?, ?, NULL)", (key_id, public, wrapped, now_ns))
+        return public
+
+    def private(self, key_id: KeyId) -> bytes:
+        """The private key under that id. Raises: KeyMissing (never made, destroyed), DataLoss (damaged)."""
+        rows = self._execute("SELECT wrapped, destroyed_ns FROM camera_keys WHERE key_id = ?", (key_id,))
+        if not rows:
+            raise KeyMissing(f"no camera-day key {key_id}")
+        wrapped = rows[0][0]
+        if wrapped is None:
+            raise KeyMissing(f"camera-day key {key_id} was destroyed on purpose")
+        try:
+            return self._aead.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id.encode())
+        except InvalidTag as error:
+            raise DataLoss(f"camera-day key {key_id} in the key store is damaged") from error
+
+    def destroy(self, key_id: KeyId, now_ns: Ns) -> None:
+        """Destroy one key for good (crypto-shredding); again is harmless. Raises: KeyMissing when never made."""
+        if not self._execute("SELECT 1 FROM camera_keys WHERE key_id = ?", (key_id,)):
+            raise KeyMissing(f"no camera-day key {key_id}")
+        self._execute(
+            "UPDATE camera_keys SET wrapped = NULL, destroyed_ns = coalesce(destroyed_ns, ?) WHERE key_id = ?",
+            (now_ns, key_id),
+        )
+        # Without this the key's old page stays readable in the WAL.
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _execute(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[bytes, ...]]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
