@@ -154,6 +154,11 @@ class MaskTimeline:
         """The newest moment that is vouched for; 0 when none is."""
         return Ns(self._ends[-1] if self._ends else 0)
 
+    def vouches_over(self, start_ns: Ns, end_ns: Ns) -> bool:
+        """Whether [start, end] is vouched for without a hole."""
+        at = bisect_left(self._ends, end_ns - VOUCH_SLACK_NS)
+        return at < len(self._ends) and self._starts[at] <= start_ns + VOUCH_SLACK_NS
+
     def forget_before(self, utc_ns: Ns) -> None:
         """Drop what is not needed for moments from `utc_ns` on; earlier ones are masked whole from now on."""
         done = bisect_right(self._ends, utc_ns - 1)
@@ -195,8 +200,7 @@ class MaskTimeline:
         insort(self._ends, end_ns)
 
     def _is_vouched(self, utc_ns: int) -> bool:
-        at = bisect_left(self._ends, utc_ns - VOUCH_SLACK_NS)
-        return at < len(self._ends) and self._starts[at] <= utc_ns + VOUCH_SLACK_NS
+        return self.vouches_over(Ns(utc_ns), Ns(utc_ns))
 
     def _forget_oldest_half(self) -> None:
         times = sorted(time for samples in self._tracks.values() for time in samples.times_ns)

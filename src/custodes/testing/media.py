@@ -1,0 +1,222 @@
+"""Synthetic clips of walking figures for tests: every frame carries its number, every figure's box is known.
+
+Figures are bright ellipses with a dark stripe on a textured ground, so that a mask that slips shows. No real person.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from custodes.media.fmp4 import FragmentMuxer
+from custodes.sealing.container import FragmentSealer, encode_header
+from custodes.sealing.wrap import new_segment
+from custodes.types.event import FrameAnalysed
+from custodes.types.media import Frame, Gop, Packet, Segment, StreamInfo
+from custodes.types.vision import ObjectClass, TrackedFrame
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
+
+_BITS = 12
+_CELL_PX = 8
+"""A counter bit is a cell of one macroblock quarter: readable after crf 35."""
+_GROUND_LUMA, _FIGURE_LUMA = 90, 215
+_SEED = 7
+
+Box = tuple[float, float, float, float]
+
+
+def people_at(index: int) -> list[Box]:
+    """Boxes of the figures in frame `index`, x1 y1 x2 y2 as shares of the frame: two that walk towards each other."""
+    phase = (index % 200) / 200
+    return [(0.1 + 0.6 * phase, 0.35, 0.2 + 0.6 * phase, 0.85), (0.8 - 0.6 * phase, 0.4, 0.88 - 0.6 * phase, 0.8)]
+
+
+def draw_frame(
+    index: int, *, width: int, height: int, camera_id: str = "cam", run: str = "0" * 12, utc_ns: int = 0
+) -> Frame:
+    """Frame `index` of the synthetic clip, width and height even."""
+    noise = np.random.default_rng(_SEED).integers(-25, 26, size=(height // 4 + 1, width // 4 + 1))
+    ground = np.kron(noise, np.ones((4, 4), dtype=np.int64))[:height, :width]
+    y = (_GROUND_LUMA + ground).astype(np.uint8)
+    u = np.full((height // 2, width // 2), 128, dtype=np.uint8)
+    v = np.full((height // 2, width // 2), 128, dtype=np.uint8)
+    rows, columns = np.mgrid[0:height, 0:width]
+    for x1, y1, x2, y2 in people_at(index):
+        centre_x, centre_y = (x1 + x2) / 2 * width, (y1 + y2) / 2 * height
+        radius_x, radius_y = (x2 - x1) / 2 * width, (y2 - y1) / 2 * height
+        inside = ((columns - centre_x) / radius_x) ** 2 + ((rows - centre_y) / radius_y) ** 2 < 1
+        y[inside] = np.where((rows[inside] // 6) % 2, _FIGURE_LUMA, 40).astype(np.uint8)
+        u[inside[::2, ::2][: u.shape[0], : u.shape[1]]] = 90
+        v[inside[::2, ::2][: v.shape[0], : v.shape[1]]] = 180
+    for bit in range(_BITS):
+        left = bit * _CELL_PX
+        y[:_CELL_PX, left : left + _CELL_PX] = 235 if index >> bit & 1 else 16
+    return Frame(
+        camera_id=CameraId(camera_id),
+        run=RunId(run),
+        seq=index,
+        utc_ns=Ns(utc_ns),
+        y=y,
+        u=u,
+        v=v,
+        is_keyframe=False,
+        is_corrupt=False,
+    )
+
+
+def read_counter(y: npt.NDArray[np.uint8]) -> int:
+    """The number that `draw_frame` burnt into a frame, from its (possibly coded) luma at full size."""
+    number = 0
+    for bit in range(_BITS):
+        left = bit * _CELL_PX
+        cell = y[2 : _CELL_PX - 2, left + 2 : left + _CELL_PX - 2]
+        number |= int(cell.mean() > 128) << bit
+    return number
+
+
+def make_clip(
+    *,
+    frames: int,
+    fps: int = 10,
+    gop: int = 10,
+    width: int = 320,
+    height: int = 240,
+    start_ns: int,
+    first: int = 0,
+    camera_id: str = "cam",
+    run: str = "0" * 12,
+) -> tuple[StreamInfo, list[Packet]]:
+    """Encode a synthetic clip to H.264 without B frames, as a camera would send it.
+
+    Args: first: number of the first frame (packets then carry seq from `first`); start_ns: UTC of that frame.
+    """
+    codec = av.CodecContext.create("libx264", "w")
+    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+    codec.time_base, codec.framerate = Fraction(1, 90_000), Fraction(fps)
+    codec.thread_count = 1
+    codec.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": str(gop), "bf": "0"}
+    codec.flags |= av.codec.context.Flags.global_header
+    codec.open()
+    info = StreamInfo(
+        camera_id=CameraId(camera_id),
+        run=RunId(run),
+        codec="h264",
+        width_px=width,
+        height_px=height,
+        extradata=bytes(codec.extradata or b""),
+        time_base_num=1,
+        time_base_den=90_000,
+        fps=float(fps),
+    )
+    packets: list[Packet] = []
+    for number in range(frames):
+        frame = draw_frame(first + number, width=width, height=height)
+        picture = av.VideoFrame.from_ndarray(
+            np.concatenate([frame.y.ravel(), frame.u.ravel(), frame.v.ravel()]).reshape(height * 3 // 2, width),
+            format="yuv420p",
+        )
+        picture.pts, picture.time_base = number * 90_000 // fps, codec.time_base
+        for coded in codec.encode(picture):
+            pts = int(coded.pts or 0)
+            packets.append(
+                Packet(
+                    camera_id=info.camera_id,
+                    run=info.run,
+                    seq=first + len(packets),
+                    payload=bytes(coded),
+                    pts=pts,
+                    dts=pts,
+                    duration=90_000 // fps,
+                    is_keyframe=coded.is_keyframe,
+                    is_corrupt=False,
+                    utc_ns=Ns(start_ns + pts * NS_PER_S // 90_000),
+                )
+            )
+    return info, packets
+
+
+def gops_of(info: StreamInfo, packets: list[Packet]) -> Iterator[Gop]:
+    """Cut a packet list, which begins with a keyframe, into GOPs."""
+    starts = [at for at, packet in enumerate(packets) if packet.is_keyframe]
+    for begin, end in zip(starts, [*starts[1:], len(packets)], strict=True):
+        yield Gop(info=info, packets=tuple(packets[begin:end]))
+
+
+def write_segment(
+    data_dir: Path,
+    info: StreamInfo,
+    packets: list[Packet],
+    *,
+    public_key: bytes,
+    key_id: str = "cam/20260101",
+    is_sealed: bool = True,
+    site_id: str = "test-site",
+) -> tuple[Segment, bytes]:
+    """Seal packets (from a keyframe on) into one segment file under `data_dir`, as the recorder does.
+
+    Returns: the catalog's Segment and the data key.
+    """
+    start_ns = packets[0].utc_ns
+    segment_id = SegmentId(f"{start_ns:019d}-{info.run}-0")
+    header, data_key = new_segment(
+        public_key=public_key,
+        key_id=KeyId(key_id),
+        site_id=site_id,
+        camera_id=info.camera_id,
+        run=info.run,
+        segment_id=segment_id,
+        start_ns=start_ns,
+    )
+    muxer, sealer = FragmentMuxer(info), FragmentSealer(header, data_key)
+    blob = bytearray(encode_header(header))
+    blob += sealer.seal(muxer.init_segment(), start_ns=start_ns, end_ns=start_ns, is_init=True)
+    tick_ns = NS_PER_S * info.time_base_num / info.time_base_den
+    end_ns = start_ns
+    for gop in gops_of(info, packets):
+        last = gop.packets[-1]
+        end_ns = Ns(last.utc_ns + int(last.duration * tick_ns))
+        blob += sealer.seal(muxer.fragment(gop.packets), start_ns=gop.packets[0].utc_ns, end_ns=end_ns, is_init=False)
+    path = Path("segments") / info.camera_id / "20260101" / f"{segment_id}.seg"
+    (data_dir / path).parent.mkdir(parents=True, exist_ok=True)
+    (data_dir / path).write_bytes(blob)
+    segment = Segment(
+        header=header,
+        path=str(path),
+        end_ns=end_ns,
+        bytes_on_disk=len(blob),
+        fragments=sealer.count,
+        root=sealer.root if is_sealed else b"",
+        is_sealed=is_sealed,
+    )
+    return segment, data_key
+
+
+def vouch(
+    times_ns: list[int], boxes: list[list[Box]], *, camera_id: str = "cam", run: str = "0" * 12, is_first: bool = True
+) -> tuple[FrameAnalysed, ...]:
+    """What an analyser says that looked at frames at `times_ns` and saw people in `boxes`, track ids by position.
+
+    `is_first`: the first of them vouches for its own moment only, as at the start of a run.
+    """
+    facts: list[FrameAnalysed] = []
+    previous: int | None = None
+    for seq, (utc_ns, people) in enumerate(zip(times_ns, boxes, strict=True)):
+        count = len(people)
+        frame = TrackedFrame(
+            camera_id=CameraId(camera_id),
+            run=RunId(run),
+            seq=seq,
+            utc_ns=Ns(utc_ns),
+            track_ids=np.arange(1, count + 1, dtype=np.int64),
+            class_ids=np.full(count, ObjectClass.PERSON, dtype=np.int16),
+            boxes_norm=np.array(people, dtype=np.float32).reshape(count, 4),
+            scores=np.full(count, 0.9, dtype=np.float32),
+            is_measured=np.ones(count, dtype=np.bool_),
+        )
+        begin = utc_ns if previous is None and is_first else (previous or 0)
+        facts.append(FrameAnalysed(frame=frame, valid_from_ns=Ns(begin)))
+        previous = utc_ns
+    return tuple(facts)

@@ -1,0 +1,94 @@
+"""Putting the mark into frames: after redaction, at delivery resolution, before encoding."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.types.media import Frame
+from custodes.units import NS_PER_S
+from custodes.watermark.pattern import LAYERS, Chips, chips, slot_of, upsample
+
+STRENGTH = 1.5
+"""Peak luma steps in plain texture; about 46 dB PSNR after local weighting (tests/watermark measures it)."""
+
+_MAX_STEP = 4
+"""No sample is moved further, whatever the picture is."""
+
+_REFRESH_NS = NS_PER_S
+"""The local weights follow the picture once a second (field notes 2.10): fixed cameras change slowly."""
+
+_WEIGHT_ROWS, _WEIGHT_COLUMNS = 45, 80
+_TEXTURE_GAIN = 0.10
+_FLAT_WEIGHT, _MAX_WEIGHT = 0.75, 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """What is added to every frame of a slot: (h, w) int8 luma steps within ±`_MAX_STEP`."""
+
+    steps: npt.NDArray[np.int8]
+
+
+def local_weights(y: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """How much of the mark a place bears: more in texture, less on plain walls where mottling would show.
+
+    Args: y: (h, w) uint8 luma.
+    Returns: (45, 80) float32 within 0.75..1.5. About 0.3 ms for 768×432: every fourth row and column is looked at.
+    """
+    step_y, step_x = max(y.shape[0] // (_WEIGHT_ROWS * 4), 1), max(y.shape[1] // (_WEIGHT_COLUMNS * 4), 1)
+    sampled = y[::step_y, ::step_x].astype(np.float32)
+    slopes = np.abs(np.diff(sampled, axis=1, append=sampled[:, -1:]))
+    slopes += np.abs(np.diff(sampled, axis=0, append=sampled[-1:]))
+    rows = np.linspace(0, slopes.shape[0], _WEIGHT_ROWS + 1).astype(np.intp)
+    columns = np.linspace(0, slopes.shape[1], _WEIGHT_COLUMNS + 1).astype(np.intp)
+    sums = np.add.reduceat(np.add.reduceat(slopes, rows[:-1], axis=0), columns[:-1], axis=1)
+    areas = np.outer(np.maximum(np.diff(rows), 1), np.maximum(np.diff(columns), 1))
+    weights: npt.NDArray[np.float32] = np.clip(_FLAT_WEIGHT + _TEXTURE_GAIN * sums / areas, _FLAT_WEIGHT, _MAX_WEIGHT)
+    return weights.astype(np.float32)
+
+
+def make_pattern(slot_chips: Chips, weights: npt.NDArray[np.float32], *, height: int, width: int) -> Pattern:
+    """Lay chips over a picture of (height, width), weighted locally. About 4 ms for 768×432, once a second."""
+    field = np.zeros((height, width), dtype=np.float32)
+    for layer, grid in zip(LAYERS, slot_chips, strict=True):
+        field += layer.share * upsample(grid, height, width)
+    field *= STRENGTH * upsample(weights, height, width)
+    return Pattern(steps=np.clip(np.rint(field), -_MAX_STEP, _MAX_STEP).astype(np.int8))
+
+
+def mark_frame(frame: Frame, pattern: Pattern) -> Frame:
+    """`frame` with the pattern added to its luma; chroma is shared with the input. 0.1 ms for 768×432.
+
+    Args: pattern: of the frame's size.
+    """
+    assert pattern.steps.shape == frame.y.shape, "a pattern is made for one picture size"
+    # Keeping ±_MAX_STEP clear of the ends lets the sum stay in uint8, four times as fast as int16 and a clip.
+    marked = np.clip(frame.y, _MAX_STEP, 255 - _MAX_STEP)
+    marked += pattern.steps.view(np.uint8)
+    return replace(frame, y=marked)
+
+
+class Marker:
+    """Marks the frames of one session, in any order of time; keeps the current slot's pattern."""
+
+    def __init__(self, mark_key: bytes) -> None:
+        """Args: mark_key: 32 bytes that the warden derived for camera and session."""
+        self._key = mark_key
+        self._slot: int | None = None
+        self._chips: Chips = ()
+        self._made_ns = 0
+        self._pattern: Pattern | None = None
+        chips(mark_key, 0)  # a key that cannot mark is refused before the first frame
+
+    def mark(self, frame: Frame) -> Frame:
+        """`frame`, marked for its own moment (not for when it is shown: the log knows the latter)."""
+        slot = slot_of(frame.utc_ns)
+        if slot != self._slot:
+            self._slot, self._chips, self._pattern = slot, chips(self._key, slot), None
+        is_old = abs(frame.utc_ns - self._made_ns) >= _REFRESH_NS
+        if self._pattern is None or is_old or self._pattern.steps.shape != frame.y.shape:
+            height, width = frame.y.shape
+            self._pattern = make_pattern(self._chips, local_weights(frame.y), height=height, width=width)
+            self._made_ns = frame.utc_ns
+        return mark_frame(frame, self._pattern)
