@@ -71,6 +71,11 @@ class ServerConfig(_Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8600
     """0 takes a free one."""
+    hosts: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")], ...] = ()
+    """Further names under which browsers reach the page. Loopback names and `host` always count; others are refused
+    (DNS rebinding)."""
+    behind_tls: bool = False
+    """A TLS proxy stands in front: cookies are set for https only."""
 
 
 class RecorderConfig(_Strict):
