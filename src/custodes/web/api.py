@@ -1,0 +1,183 @@
+"""The JSON API: status, cameras, timelines, tracks, system. The log is in `api_log`, pictures in `live`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from custodes.errors import InvalidArgument, NotFound, Unavailable
+from custodes.types.message import CameraRow, ProcessStatus
+from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.web import timeline
+from custodes.web.deps import WebDeps, deps_of, present
+from custodes.web.shell import LOOPBACK_NAMES
+from custodes.web.words import PROCESS_WORDS, ROLE_WORDS, STATE_WORDS
+
+router = APIRouter(prefix="/api/v1")
+
+MAX_TRACKS = 5000
+_MAX_SEGMENTS = 20_000
+"""25 h in segments of the shortest useful length, several runs."""
+_LOW_DISK_SHARE = 0.1
+
+_From = Annotated[int, Query(alias="from", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
+_To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """The description of this API."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/session")
+async def session(request: Request) -> dict[str, object]:
+    """Who is logged in, and until when at the latest."""
+    visitor = present(request)
+    return {
+        "name": visitor.principal.name,
+        "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)],
+        "expires_ns": visitor.session.expires_ns,
+        "now_ns": deps_of(request).clock.now_ns(),
+    }
+
+
+@router.get("/status")
+async def status(request: Request) -> dict[str, object]:
+    """Cameras, processes and log in the form of `custodes status --json`, with words and warnings."""
+    deps = deps_of(request)
+    processes, process_warning = await _processes(deps)
+    log, log_warning = await _log_head(deps)
+    return {
+        "now_ns": deps.clock.now_ns(),
+        "expires_ns": present(request).session.expires_ns,
+        "processes": [asdict(process) for process in processes],
+        "cameras": [_camera(row) for row in deps.live.camera_rows()],
+        "log": log,
+        "warnings": [text for text in (process_warning, log_warning) if text] + _process_warnings(processes),
+    }
+
+
+@router.get("/cameras")
+async def cameras(request: Request) -> dict[str, object]:
+    """All configured cameras with their newest state."""
+    return {"cameras": [_camera(row) for row in deps_of(request).live.camera_rows()]}
+
+
+@router.get("/cameras/{camera_id}/timeline")
+async def camera_timeline(request: Request, camera_id: str, start: _From, end: _To) -> dict[str, object]:
+    """What was recorded, missed, analysed and seen between two moments at most 25 hours apart."""
+    deps = deps_of(request)
+    camera, start_ns, end_ns = _interval(deps, camera_id, start, end)
+    segments = await deps.catalog.segments(camera, start_ns, end_ns, _MAX_SEGMENTS)
+    coverage = await deps.catalog.coverage(camera, start_ns, end_ns)
+    tracks = await deps.catalog.tracks(camera, start_ns, end_ns, MAX_TRACKS)
+    return {
+        "camera_id": camera,
+        "from_ns": start_ns,
+        "to_ns": end_ns,
+        "now_ns": deps.clock.now_ns(),
+        "recorded": [[one.start_ns, one.end_ns] for one in timeline.recorded(segments)],
+        "gaps": timeline.gap_rows(await deps.catalog.gaps(camera, start_ns, end_ns)),
+        "coverage": [[one.start_ns, one.end_ns] for one in coverage],
+        "tracks": timeline.track_rows(tracks),
+        "is_truncated": len(tracks) == MAX_TRACKS or len(segments) == _MAX_SEGMENTS,
+        "counts": timeline.counts(tracks, coverage, start_ns=start_ns, end_ns=end_ns),
+    }
+
+
+@router.get("/cameras/{camera_id}/tracks")
+async def camera_tracks(
+    request: Request, camera_id: str, start: _From, end: _To, limit: Annotated[int, Query(ge=1, le=MAX_TRACKS)] = 500
+) -> dict[str, object]:
+    """Finished tracks that overlap the interval, by start."""
+    deps = deps_of(request)
+    camera, start_ns, end_ns = _interval(deps, camera_id, start, end)
+    tracks = await deps.catalog.tracks(camera, start_ns, end_ns, limit)
+    return {"tracks": timeline.track_rows(tracks), "is_truncated": len(tracks) == limit}
+
+
+@router.get("/system")
+async def system(request: Request) -> dict[str, object]:
+    """Processes with what they use, storage, cameras, warnings."""
+    deps = deps_of(request)
+    processes, process_warning = await _processes(deps)
+    storage, storage_warning = None, ""
+    try:
+        storage = await deps.storage.measure()
+    except Unavailable as error:
+        storage_warning = str(error)
+    if storage is not None and storage.free_bytes < _LOW_DISK_SHARE * storage.total_bytes:
+        storage_warning = f"Only {storage.free_bytes // 10**9} GB of the disk are free."
+    _, log_warning = await _log_head(deps)
+    rows = deps.live.camera_rows()
+    warnings = [text for text in (process_warning, log_warning, storage_warning, _exposure_warning(deps)) if text]
+    warnings += _process_warnings(processes)
+    warnings += [
+        f"Camera {row.name}: {STATE_WORDS.get(row.state, row.state)}{f' ({row.detail})' if row.detail else ''}."
+        for row in rows
+        if row.state not in ("recording", "disabled")
+    ]
+    return {
+        "now_ns": deps.clock.now_ns(),
+        "processes": [{**asdict(one), "words": PROCESS_WORDS.get(one.kind, "")} for one in processes],
+        "cameras": [_camera(row) for row in rows],
+        "storage": asdict(storage) if storage else None,
+        "warnings": warnings,
+    }
+
+
+def _camera(row: CameraRow) -> dict[str, object]:
+    return {**asdict(row), "words": STATE_WORDS.get(row.state, row.state)}
+
+
+def _interval(deps: WebDeps, camera_id: str, start: int, end: int) -> tuple[CameraId, Ns, Ns]:
+    camera = known_camera(deps, camera_id)
+    if not start < end:
+        raise InvalidArgument("`from` has to lie before `to`.")
+    if end - start > timeline.MAX_SPAN_NS:
+        raise InvalidArgument(f"At most {timeline.MAX_SPAN_NS // (3600 * NS_PER_S)} hours are shown at once.")
+    return camera, Ns(start), Ns(end)
+
+
+def known_camera(deps: WebDeps, camera_id: str) -> CameraId:
+    """The id, if such a camera is configured. Raises: NotFound."""
+    if all(row.camera_id != camera_id for row in deps.live.camera_rows()):
+        raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
+    return CameraId(camera_id)
+
+
+async def _processes(deps: WebDeps) -> tuple[tuple[ProcessStatus, ...], str]:
+    try:
+        return (await deps.live.site_status()).processes, ""
+    except Unavailable:
+        return (), "The supervisor does not answer: processes that stop will not be started again."
+
+
+async def _log_head(deps: WebDeps) -> tuple[dict[str, object] | None, str]:
+    try:
+        checkpoint = await deps.warden.read_checkpoint()
+    except Unavailable:
+        return None, "The warden does not answer: nobody can look at anything until it is back. Recording goes on."
+    return {"size": checkpoint.size, "checkpoint": checkpoint.note}, ""
+
+
+def _process_warnings(processes: tuple[ProcessStatus, ...]) -> list[str]:
+    warnings = []
+    for one in processes:
+        if one.state in ("backoff", "degraded", "stopped"):
+            why = f" ({one.last_exit})" if one.last_exit else ""
+            fate = "is being started again" if one.state == "backoff" else "is down"
+            warnings.append(f"Process {one.name} {fate}{why}.")
+    return warnings
+
+
+def _exposure_warning(deps: WebDeps) -> str:
+    server = deps.config.server
+    if server.behind_tls or server.host in LOOPBACK_NAMES or server.host == "::1":
+        return ""
+    return (
+        f"The page is served on {server.host} without TLS: passwords and pictures can be read on the network. "
+        "Put a TLS proxy in front and set server.behind_tls, or serve on 127.0.0.1."
+    )

@@ -1,0 +1,100 @@
+"""Puts the web application together. Called by `app.server`; holds no logic of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from fastapi import Depends, FastAPI
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from custodes import __version__
+from custodes.access.policy import load_policies
+from custodes.config import SiteConfig, SitePaths
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.views import LiveState, ViewBroker
+from custodes.ports.warden import Warden
+from custodes.web import api, api_log, errors, pages
+from custodes.web import live as live_routes
+from custodes.web.auth import routes as auth_routes
+from custodes.web.auth.passwords import Passwords
+from custodes.web.auth.service import AuthService
+from custodes.web.deps import Announcer, WebDeps
+from custodes.web.gate import gate
+from custodes.web.reads import ReadPermits
+from custodes.web.shell import LOOPBACK_NAMES, Shell
+from custodes.web.storage import StorageMeter
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    *,
+    catalog: AsyncCatalog,
+    views: ViewBroker,
+    live: LiveState,
+    warden: Warden,
+    config: SiteConfig,
+    clock: Clock,
+    announce: Announcer,
+    hasher: PasswordHasher | None = None,
+) -> FastAPI:
+    """The whole web application.
+
+    Args:
+        announce: told the first-boot token when the application starts and no account exists.
+        hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
+    """
+    auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
+    paths = SitePaths(config.data_dir)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        token = await auth.offer_first_boot()
+        if token is not None:
+            await announce(token)
+        yield
+
+    app = FastAPI(
+        title="custodes",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(gate)],
+    )
+    app.state.deps = WebDeps(
+        catalog=catalog,
+        views=views,
+        live=live,
+        warden=warden,
+        config=config,
+        clock=clock,
+        auth=auth,
+        templates=_templates(),
+        storage=StorageMeter(data_dir=paths.data_dir, segments_dir=paths.segments, clock=clock),
+        reads=ReadPermits(warden=warden, clock=clock, policies=load_policies()),
+    )
+    errors.install(app)
+    for router in (auth_routes.router, pages.router, api.router, api_log.router, live_routes.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.add_middleware(Shell, hosts=_hosts(config))
+    return app
+
+
+def _hosts(config: SiteConfig) -> frozenset[str]:
+    own = config.server.host
+    named = {own.lower() if ":" not in own else f"[{own.lower()}]"} if own not in ("0.0.0.0", "::") else set()  # noqa: S104 - compared, not bound
+    return LOOPBACK_NAMES | named | {host.lower() for host in config.server.hosts}
+
+
+def _templates() -> Jinja2Templates:
+    environment = Environment(
+        loader=PackageLoader("custodes.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return Jinja2Templates(env=environment)

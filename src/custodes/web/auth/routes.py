@@ -1,0 +1,138 @@
+"""Pages to claim a fresh site, to log in and to log out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from custodes.errors import CustodesError, Unauthenticated
+from custodes.types.access import Role
+from custodes.units import NS_PER_S
+from custodes.web.auth.passwords import MIN_PASSWORD_CHARS
+from custodes.web.auth.service import ABSOLUTE_NS, LoggedIn, parse_roles
+from custodes.web.deps import deps_of, page, present, visitor_of
+from custodes.web.errors import describe
+from custodes.web.gate import cookie_of
+from custodes.web.words import ROLE_WORDS
+
+router = APIRouter()
+
+OFFERED_ROLES = (Role.OPERATOR, Role.INVESTIGATOR, Role.AUDITOR)
+"""Ticked by default on the form of the first account: a one-person site needs them all, and each leaves its trace."""
+
+_SmallText = Annotated[str, Form(max_length=1024)]
+
+
+@router.get("/login", include_in_schema=False)
+async def login_page(request: Request) -> Response:
+    """The form; a fresh site is sent to its claim page, somebody logged in to the wall."""
+    if not await deps_of(request).auth.is_claimed():
+        return RedirectResponse("/first-boot", status_code=303)
+    if visitor_of(request) is not None:
+        return RedirectResponse("/", status_code=303)
+    return _page(request, "login.html")
+
+
+@router.post("/login", include_in_schema=False)
+async def log_in(request: Request, name: _SmallText = "", password: _SmallText = "") -> Response:
+    """Check name and password; the same answer and the same time for a wrong name as for a wrong password."""
+    try:
+        logged_in = await deps_of(request).auth.log_in(name=name, password=password, address=_address(request))
+    except CustodesError as error:
+        return _page(request, "login.html", error=error, name=name)
+    return _welcome(request, logged_in)
+
+
+@router.get("/first-boot", include_in_schema=False)
+async def first_boot_page(request: Request) -> Response:
+    """The form that makes the first account, with the token from the terminal."""
+    if await deps_of(request).auth.is_claimed():
+        return RedirectResponse("/login", status_code=303)
+    return _first_boot(request)
+
+
+@router.post("/first-boot", include_in_schema=False)
+async def claim(
+    request: Request,
+    token: _SmallText = "",
+    name: _SmallText = "",
+    password: _SmallText = "",
+    password_again: _SmallText = "",
+    roles: Annotated[list[str] | None, Form(max_length=len(Role))] = None,
+) -> Response:
+    """Make the first account and log in."""
+    if password != password_again:
+        return _first_boot(request, problem="The two passwords differ.", name=name, roles=roles or [], token=token)
+    try:
+        logged_in = await deps_of(request).auth.claim(
+            token=token, name=name, password=password, roles=parse_roles(roles or []), address=_address(request)
+        )
+    except CustodesError as error:
+        return _first_boot(request, error=error, name=name, roles=roles or [], token=token)
+    return _welcome(request, logged_in)
+
+
+@router.post("/logout", include_in_schema=False)
+async def log_out(request: Request) -> Response:
+    """End the session and clear the cookie."""
+    visitor = present(request)
+    await deps_of(request).auth.log_out(visitor.principal, visitor.session)
+    answer = RedirectResponse("/login", status_code=303)
+    cookie = cookie_of(request)
+    answer.delete_cookie(cookie.name, path="/", secure=cookie.is_secure, httponly=True, samesite="strict")
+    # open pages of this browser lose what they remember, too
+    answer.headers["clear-site-data"] = '"storage"'
+    return answer
+
+
+def _welcome(request: Request, logged_in: LoggedIn) -> Response:
+    answer = RedirectResponse("/", status_code=303)
+    cookie = cookie_of(request)
+    answer.set_cookie(
+        cookie.name,
+        logged_in.cookie,
+        max_age=ABSOLUTE_NS // NS_PER_S,
+        path="/",
+        secure=cookie.is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+def _first_boot(
+    request: Request,
+    *,
+    error: CustodesError | None = None,
+    problem: str = "",
+    name: str = "",
+    token: str = "",
+    roles: list[str] | None = None,
+) -> Response:
+    ticked = [role.value for role in OFFERED_ROLES] if roles is None else roles
+    offered = [(role.value, *ROLE_WORDS[role], role.value in ticked) for role in OFFERED_ROLES]
+    return _page(
+        request,
+        "first_boot.html",
+        error=error,
+        problem=problem,
+        name=name,
+        token=token,
+        offered=offered,
+        administrator=ROLE_WORDS[Role.ADMINISTRATOR],
+        min_chars=MIN_PASSWORD_CHARS,
+    )
+
+
+def _page(
+    request: Request, template: str, *, error: CustodesError | None = None, problem: str = "", **values: Any
+) -> Response:
+    status = 400 if problem else 200
+    if error is not None:
+        status, _, problem = describe(error)
+    status = 401 if isinstance(error, Unauthenticated) else status
+    return page(request, template, status=status, problem=problem, **values)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"

@@ -1,0 +1,219 @@
+"""Login, logout, the first account and sessions. Every step is logged by the warden before it counts (fail closed).
+
+HTTP is not here; the routes are in `web.auth.routes`.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+
+import structlog
+
+from custodes.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from custodes.ports.catalog import Account, LoginSession
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.warden import Warden
+from custodes.types.access import AuditKind, AuditRecord, Principal, Role
+from custodes.units import NS_PER_S, Ns
+from custodes.web.auth.limits import FailureLimits
+from custodes.web.auth.passwords import Passwords, check_password, clean_name, name_key
+
+IDLE_NS = 15 * 60 * NS_PER_S
+ABSOLUTE_NS = 8 * 3600 * NS_PER_S
+_TOUCH_NS = 20 * NS_PER_S
+"""A session's last use is written at most this often."""
+_TOKEN_BYTES = 32
+
+LOG_IS_DOWN = (
+    "Nobody can log in right now: the warden, which writes the audit log, is not running, and nothing happens here "
+    "without a log entry. Recording goes on. Try again in a few seconds."
+)
+WRONG = "Name or password is wrong."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    """A fresh session and the cookie's value, which exists only in the browser."""
+
+    cookie: str
+    session: LoginSession
+
+
+class AuthService:
+    """All that changes who is logged in."""
+
+    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, passwords: Passwords) -> None:
+        self._catalog = catalog
+        self._warden = warden
+        self._clock = clock
+        self._passwords = passwords
+        self._limits = FailureLimits(clock)
+        self._claim_hash: bytes | None = None
+
+    # -- the first account ------------------------------------------------------------------------------
+
+    async def offer_first_boot(self) -> str | None:
+        """A new token while no account exists; only its hash is kept. None once somebody has an account."""
+        if await self._catalog.accounts():
+            return None
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._claim_hash = _sha256(token)
+        return token
+
+    async def is_claimed(self) -> bool:
+        """Whether an account exists."""
+        return bool(await self._catalog.accounts())
+
+    def check_claim(self, token: str, *, address: str) -> None:
+        """Raises: PermissionDenied if `token` is not the one of this start, ResourceExhausted when guessing."""
+        self._refuse_guessing(address, "first-boot")
+        if self._claim_hash is None:
+            raise FailedPrecondition("This site has its first account already. Log in with it.")
+        if not hmac.compare_digest(_sha256(token.strip()), self._claim_hash):
+            self._limits.failed(address=address, name="first-boot")
+            raise PermissionDenied(
+                "That is not the token of this start. It is printed in the terminal where the site was started, and "
+                "each start makes a new one."
+            )
+
+    async def claim(self, *, token: str, name: str, password: str, roles: frozenset[Role], address: str) -> LoggedIn:
+        """Create the first account and log in.
+
+        Raises: as `check_claim`; InvalidArgument in words; FailedPrecondition if somebody was faster; Unavailable if
+        the warden cannot log it.
+        """
+        self.check_claim(token, address=address)
+        name = clean_name(name)
+        check_password(password, name=name)
+        password_hash = await self._passwords.hash(password)
+        # taken before the next await: of two claims at once, one finds no token left
+        claim_hash, self._claim_hash = self._claim_hash, None
+        if claim_hash is None or await self._catalog.accounts():
+            raise FailedPrecondition("Somebody else has just made the first account. Log in with it.")
+        account = Account(
+            user_id=secrets.token_hex(8),
+            name=name,
+            password_hash=password_hash,
+            roles=roles | {Role.ADMINISTRATOR},
+            created_ns=self._clock.now_ns(),
+        )
+        try:
+            await self._log(
+                AuditKind.USER_CREATED, name, name, {"roles": _role_list(account.roles), "how": "first-boot token"}
+            )
+            await self._catalog.put_account(account)
+        except (Unavailable, AlreadyExists):
+            self._claim_hash = claim_hash
+            raise
+        return await self._open_session(account, address=address)
+
+    # -- login and logout ---------------------------------------------------------------------------------
+
+    async def log_in(self, *, name: str, password: str, address: str) -> LoggedIn:
+        """Raises: Unauthenticated (always the same sentence, after the same time), ResourceExhausted, Unavailable."""
+        key = name_key(name)[:256]
+        self._refuse_guessing(address, key)
+        # counted before the slow part, so that parallel guesses do not slip through together
+        self._limits.failed(address=address, name=key)
+        account = next((one for one in await self._catalog.accounts() if name_key(one.name) == key), None)
+        is_right = await self._passwords.verify(account.password_hash if account else None, password)
+        if account is None or not is_right:
+            # an unknown name is not logged as typed: people type passwords into the wrong field
+            known = account.name if account else "(unknown name)"
+            await self._log(AuditKind.LOGIN_FAILED, known, known, {"address": address})
+            raise Unauthenticated(WRONG)
+        logged_in = await self._open_session(account, address=address)
+        self._limits.succeeded(address=address, name=key)
+        return logged_in
+
+    async def log_out(self, visitor: Principal, session: LoginSession) -> None:
+        """End the session in any case; the entry follows if the warden is there."""
+        await self._catalog.end_session(session.token_hash)
+        try:
+            await self._log(AuditKind.LOGOUT, visitor.name, visitor.name, {})
+        except Unavailable:
+            structlog.get_logger().warning("logout_not_logged", why="the warden is down")
+
+    # -- sessions -----------------------------------------------------------------------------------------
+
+    async def resume(self, cookie: str, *, is_active: bool) -> tuple[Principal, LoginSession] | None:
+        """Whose cookie this is, or None. `is_active`: a person did something, so the idle time starts again."""
+        session = await self._catalog.session(_sha256(cookie))
+        now_ns = self._clock.now_ns()
+        if session is None or not session.created_ns <= now_ns < session.expires_ns:
+            return None
+        account = next((one for one in await self._catalog.accounts() if one.user_id == session.user_id), None)
+        if account is None:
+            return None
+        if is_active and now_ns - session.last_seen_ns > _TOUCH_NS:
+            session = replace(session, last_seen_ns=now_ns, expires_ns=_expiry(session.created_ns, now_ns))
+            await self._catalog.put_session(session)
+        return Principal(user_id=account.user_id, name=account.name, roles=account.roles), session
+
+    async def is_alive(self, token_hash: bytes) -> bool:
+        """Whether a session that opened a long-lived connection still counts."""
+        session = await self._catalog.session(token_hash)
+        return session is not None and self._clock.now_ns() < session.expires_ns
+
+    async def _open_session(self, account: Account, *, address: str) -> LoggedIn:
+        await self._log(AuditKind.LOGIN, account.name, account.name, {"address": address})
+        now_ns = self._clock.now_ns()
+        cookie = secrets.token_urlsafe(_TOKEN_BYTES)
+        session = LoginSession(
+            token_hash=_sha256(cookie),
+            user_id=account.user_id,
+            csrf_token=secrets.token_urlsafe(_TOKEN_BYTES),
+            created_ns=now_ns,
+            last_seen_ns=now_ns,
+            expires_ns=_expiry(now_ns, now_ns),
+        )
+        await self._catalog.put_session(session)
+        return LoggedIn(cookie=cookie, session=session)
+
+    async def _log(self, kind: AuditKind, actor: str, subject: str, details: dict[str, str]) -> None:
+        try:
+            await self._warden.append(AuditRecord(kind=kind, actor=actor, subject=subject, details=details))
+        except Unavailable as error:
+            raise Unavailable(LOG_IS_DOWN) from error
+
+    def _refuse_guessing(self, address: str, name: str) -> None:
+        wait_s = self._limits.wait_s(address=address, name=name)
+        if wait_s > 0:
+            raise ResourceExhausted(f"Too many wrong tries. Wait {_in_words(wait_s)} and try again.")
+
+
+def parse_roles(names: list[str]) -> frozenset[Role]:
+    """Roles ticked on the form. Raises: InvalidArgument."""
+    try:
+        return frozenset(Role(name) for name in names)
+    except ValueError as error:
+        raise InvalidArgument("There is no such role.") from error
+
+
+def _expiry(created_ns: Ns, seen_ns: Ns) -> Ns:
+    return Ns(min(seen_ns + IDLE_NS, created_ns + ABSOLUTE_NS))
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _role_list(roles: frozenset[Role]) -> str:
+    return ", ".join(sorted(role.value for role in roles))
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} second{'s' if seconds != 1 else ''}"
+    minutes = -(-seconds // 60)
+    return f"{minutes} minute{'s' if minutes != 1 else ''}"

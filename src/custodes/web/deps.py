@@ -1,0 +1,77 @@
+"""What the routes are given, and how they reach it. No module-level state: everything hangs on the app."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import Request
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+from custodes.config import SiteConfig
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.views import LiveState, ViewBroker
+from custodes.ports.warden import Warden
+from custodes.types.access import Action
+from custodes.web.auth.service import AuthService
+from custodes.web.reads import ReadPermits, Visitor
+from custodes.web.storage import StorageMeter
+from custodes.web.words import ROLE_WORDS
+
+Announcer = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDeps:
+    """Ports of the server as the routes use them."""
+
+    catalog: AsyncCatalog
+    views: ViewBroker
+    live: LiveState
+    warden: Warden
+    config: SiteConfig
+    clock: Clock
+    auth: AuthService
+    templates: Jinja2Templates
+    storage: StorageMeter
+    reads: ReadPermits
+
+
+def deps_of(connection: HTTPConnection) -> WebDeps:
+    """The app's dependencies."""
+    return cast(WebDeps, connection.app.state.deps)
+
+
+def visitor_of(connection: HTTPConnection) -> Visitor | None:
+    """Who is logged in, as the gate found out; None on public routes without a session."""
+    return cast("Visitor | None", getattr(connection.state, "visitor", None))
+
+
+def present(connection: HTTPConnection) -> Visitor:
+    """The visitor of a route that is not public. The gate has run before, so there is one."""
+    visitor = visitor_of(connection)
+    assert visitor is not None, "a route without the gate"
+    return visitor
+
+
+def is_page(request: HTTPConnection) -> bool:
+    """Whether a person's browser asks for a page (and an error should be one), not a script for data."""
+    return not request.url.path.startswith(("/api/", "/static/")) and "text/html" in request.headers.get("accept", "")
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """Render a template with what every page needs."""
+    deps = deps_of(request)
+    visitor = visitor_of(request)
+    context: dict[str, object] = {
+        "site_name": deps.config.name,
+        "visitor": visitor,
+        "may_read_log": visitor is not None and deps.reads.may(visitor.principal, Action.READ_LOG),
+        "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
+        "csrf_token": visitor.session.csrf_token if visitor else "",
+        "path": request.url.path,
+        **values,
+    }
+    return deps.templates.TemplateResponse(request, template, context, status_code=status)

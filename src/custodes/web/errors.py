@@ -1,0 +1,101 @@
+"""CustodesError kinds become HTTP answers here and nowhere else (RFC 9457 problem details; a page for browsers)."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from custodes.errors import CustodesError, ErrorKind, Unauthenticated
+from custodes.web.deps import is_page, page
+
+STATUS_BY_KIND: dict[ErrorKind, int] = {
+    ErrorKind.INVALID_ARGUMENT: 400,
+    ErrorKind.UNAUTHENTICATED: 401,
+    ErrorKind.PERMISSION_DENIED: 403,
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.ALREADY_EXISTS: 409,
+    ErrorKind.FAILED_PRECONDITION: 409,
+    ErrorKind.RESOURCE_EXHAUSTED: 429,
+    ErrorKind.INTERNAL: 500,
+    ErrorKind.DATA_LOSS: 500,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.DEADLINE_EXCEEDED: 504,
+}
+
+CLOSE_CODE_BY_KIND: dict[ErrorKind, int] = {kind: 4000 + status for kind, status in STATUS_BY_KIND.items()}
+"""WebSocket close codes 4000–4999 are for applications (RFC 6455 7.4.2); ours say the HTTP status."""
+
+TITLES: dict[int, str] = {
+    400: "That does not make sense to us",
+    401: "Please log in",
+    403: "Not permitted",
+    404: "Nothing here",
+    405: "Not possible here",
+    409: "Not in this state",
+    413: "Too large",
+    421: "Wrong address",
+    429: "Too many tries",
+    500: "Our mistake",
+    503: "Not available now",
+    504: "That took too long",
+}
+
+_INTERNAL = "Something went wrong on our side. It has been written to the server's log."
+
+
+def problem(status: int, kind: str, detail: str) -> dict[str, object]:
+    """RFC 9457 body. `type` is a stable name, not an address that anybody would fetch."""
+    title = TITLES.get(status, HTTPStatus(status).phrase)
+    return {"type": f"urn:custodes:error:{kind}", "title": title, "status": status, "detail": detail, "kind": kind}
+
+
+def describe(error: CustodesError) -> tuple[int, str, str]:
+    """Status, kind and the sentence that may be shown. Our own defects show none of their text."""
+    status = STATUS_BY_KIND[error.kind]
+    return status, error.kind.value, (_INTERNAL if status == 500 else str(error))
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    async def on_custodes(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CustodesError)
+        status, kind, detail = describe(error)
+        if status >= 500:
+            structlog.get_logger().warning(
+                "request_failed", path=request.url.path, error=type(error).__name__, why=str(error)
+            )
+        if isinstance(error, Unauthenticated) and request.method == "GET" and is_page(request):
+            return RedirectResponse("/login", status_code=303)
+        return _answer(request, status, kind, detail)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _answer(request, 400, ErrorKind.INVALID_ARGUMENT.value, f"{where}: {first['msg']}")
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = "not_found" if error.status_code == 404 else "http"
+        detail = f"There is no page at {request.url.path}." if error.status_code == 404 else str(error.detail)
+        return _answer(request, error.status_code, kind, detail)
+
+    async def on_defect(request: Request, error: Exception) -> Response:
+        structlog.get_logger().error("request_defect", path=request.url.path, exc_info=error)
+        return _answer(request, 500, ErrorKind.INTERNAL.value, _INTERNAL)
+
+    app.add_exception_handler(CustodesError, on_custodes)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_defect)
+
+
+def _answer(request: Request, status: int, kind: str, detail: str) -> Response:
+    body = problem(status, kind, detail)
+    if is_page(request):
+        return page(request, "error.html", status=status, problem=body)
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,0 +1,118 @@
+"""The one place that says which route is for whom, and the dependency that enforces it: default deny.
+
+What the rules mean for a role is policy, which the warden decides and logs: through `reads` for lists, through the
+ViewBroker for footage.
+"""
+
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.requests import HTTPConnection, Request
+
+from custodes.errors import PermissionDenied, Unauthenticated
+from custodes.types.access import Action
+from custodes.units import CameraId
+from custodes.web.deps import deps_of
+from custodes.web.reads import Visitor
+
+COOKIE = "custodes_session"
+COOKIE_HTTPS = "__Host-custodes_session"
+IDLE_HEADER = "x-custodes-idle"
+"""Sent by pages that refresh themselves while nobody touches them: such a request does not keep a session alive."""
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Access(StrEnum):
+    """Rules of access to a route."""
+
+    PUBLIC = "public"
+    """Anybody: what is needed to log in."""
+    LOGGED_IN = "logged_in"
+    """Anybody with an account: states and numbers of the site, no person's trace."""
+    WARDEN = "warden"
+    """Logged in, and the warden decides, with the log entry before the first byte."""
+    METADATA = "metadata"
+    """Timeline and tracks of a camera: policy `read_metadata`, decided and logged by the warden."""
+    LOG = "log"
+    """The audit log: policy `read_log`, decided and logged by the warden."""
+
+
+_ACTIONS = {Access.METADATA: Action.READ_METADATA, Access.LOG: Action.READ_LOG}
+
+ROUTES: dict[str, Access] = {
+    "/static": Access.PUBLIC,
+    "/login": Access.PUBLIC,
+    "/first-boot": Access.PUBLIC,
+    "/logout": Access.LOGGED_IN,
+    "/": Access.LOGGED_IN,
+    "/system": Access.LOGGED_IN,
+    "/cameras/{camera_id}": Access.METADATA,
+    "/log": Access.LOG,
+    "/api/v1/openapi.json": Access.LOGGED_IN,
+    "/api/v1/session": Access.LOGGED_IN,
+    "/api/v1/status": Access.LOGGED_IN,
+    "/api/v1/cameras": Access.LOGGED_IN,
+    "/api/v1/system": Access.LOGGED_IN,
+    "/api/v1/cameras/{camera_id}/timeline": Access.METADATA,
+    "/api/v1/cameras/{camera_id}/tracks": Access.METADATA,
+    "/api/v1/cameras/{camera_id}/live": Access.WARDEN,
+    "/api/v1/cameras/{camera_id}/review": Access.WARDEN,
+    "/api/v1/log": Access.LOG,
+    "/api/v1/log/{index}/proof": Access.LOG,
+}
+"""Every route. One that is missing here answers 403 to everybody, and a test fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """How the session cookie is set on this request's scheme."""
+
+    name: str
+    is_secure: bool
+
+
+def cookie_of(connection: HTTPConnection) -> Cookie:
+    """`__Host-` and Secure where TLS is used, here or in the proxy before us; browsers refuse both without it."""
+    is_secure = connection.url.scheme in ("https", "wss") or deps_of(connection).config.server.behind_tls
+    return Cookie(name=COOKIE_HTTPS if is_secure else COOKIE, is_secure=is_secure)
+
+
+async def gate(connection: HTTPConnection) -> None:
+    """Dependency of the whole app: session, role, CSRF token. Leaves the visitor in `connection.state`.
+
+    Raises: Unauthenticated, PermissionDenied.
+    """
+    access = ROUTES.get(getattr(connection.scope.get("route"), "path", ""))
+    if access is None:
+        raise PermissionDenied("This address has no rule of access, so nobody may use it.")
+    visitor = await _resume(connection)
+    connection.state.visitor = visitor
+    if access is Access.PUBLIC:
+        return
+    if visitor is None:
+        raise Unauthenticated("You are not logged in, or your session has ended.")
+    action = _ACTIONS.get(access)
+    if action is not None:
+        camera_id = CameraId(connection.path_params.get("camera_id", ""))
+        await deps_of(connection).reads.permit(visitor, action, camera_id)
+    if isinstance(connection, Request) and connection.method not in _SAFE_METHODS:
+        await _check_csrf(connection, visitor)
+
+
+async def _resume(connection: HTTPConnection) -> Visitor | None:
+    cookie = connection.cookies.get(cookie_of(connection).name)
+    if not cookie or len(cookie) > 128:
+        return None
+    is_active = IDLE_HEADER not in connection.headers
+    found = await deps_of(connection).auth.resume(cookie, is_active=is_active)
+    return Visitor(principal=found[0], session=found[1]) if found else None
+
+
+async def _check_csrf(request: Request, visitor: Visitor) -> None:
+    token = request.headers.get("x-csrf-token", "")
+    if not token:
+        value = (await request.form()).get("csrf", "")
+        token = value if isinstance(value, str) else ""
+    if not hmac.compare_digest(token.encode(), visitor.session.csrf_token.encode()):
+        raise PermissionDenied("The form is from another session. Reload the page and try again.")

@@ -1,0 +1,40 @@
+"""The pages: thin shells that the modules in static/js fill from the API."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from custodes.errors import NotFound
+from custodes.types.access import AuditKind
+from custodes.web.deps import deps_of, page
+
+router = APIRouter(include_in_schema=False)
+
+_KIND_WORDS = {kind: kind.value.replace("_", " ").capitalize() for kind in AuditKind}
+
+
+@router.get("/")
+async def wall(request: Request) -> Response:
+    """Live masked pictures of all cameras."""
+    return page(request, "wall.html")
+
+
+@router.get("/cameras/{camera_id}")
+async def camera(request: Request, camera_id: str) -> Response:
+    """One camera's past: timeline, stills, playback, tracks."""
+    row = next((one for one in deps_of(request).live.camera_rows() if one.camera_id == camera_id), None)
+    if row is None:
+        raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
+    return page(request, "camera.html", camera=row)
+
+
+@router.get("/log")
+async def log(request: Request) -> Response:
+    """The audit log."""
+    cameras = [(row.camera_id, row.name) for row in deps_of(request).live.camera_rows()]
+    return page(request, "log.html", kinds=sorted(_KIND_WORDS.items()), cameras=cameras)
+
+
+@router.get("/system")
+async def system(request: Request) -> Response:
+    """Processes, cameras, storage, warnings."""
+    return page(request, "system.html")

@@ -1,0 +1,73 @@
+"""Permission to read lists (timelines, tracks, the log): decided by the warden, logged, remembered for a while.
+
+Footage never passes here; see ViewBroker.
+"""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from custodes.access.policy import Policies, decide
+from custodes.errors import PermissionDenied
+from custodes.ports.catalog import LoginSession
+from custodes.ports.clock import Clock
+from custodes.ports.warden import Warden
+from custodes.types.access import AccessRequest, Action, Fidelity, Principal, Purpose, PurposeKind
+from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+
+_REMEMBER_NS = 15 * 60 * NS_PER_S
+"""A page that refreshes itself makes one log entry per quarter of an hour, not thousands."""
+_MAX_REMEMBERED = 4096
+
+_NO_CAMERA = CameraId("any")
+"""Stands for a camera where only the role matters, to decide what the navigation shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Somebody who is logged in, with the session they came with."""
+
+    principal: Principal
+    session: LoginSession
+
+
+class ReadPermits:
+    """Asks the warden once per login session, action and camera; again after 15 minutes."""
+
+    def __init__(self, *, warden: Warden, clock: Clock, policies: Policies) -> None:
+        self._warden = warden
+        self._clock = clock
+        self._policies = policies
+        self._permitted: OrderedDict[tuple[bytes, Action, CameraId], int] = OrderedDict()
+
+    async def permit(self, visitor: Visitor, action: Action, camera_id: CameraId) -> None:
+        """Raises: PermissionDenied with the decision's reasons, Unavailable when the warden is down (fail closed)."""
+        key = (visitor.session.token_hash, action, camera_id)
+        now_ns = self._clock.monotonic_ns()
+        permitted_ns = self._permitted.get(key)
+        if permitted_ns is not None and now_ns - permitted_ns < _REMEMBER_NS:
+            return
+        request = self._request(visitor.principal, action, camera_id)
+        answer = await self._warden.authorise(request)
+        if not answer.decision.is_allowed:
+            raise PermissionDenied(" ".join(answer.decision.reasons))
+        self._permitted[key] = now_ns
+        while len(self._permitted) > _MAX_REMEMBERED:
+            self._permitted.popitem(last=False)
+
+    def may(self, principal: Principal, action: Action) -> bool:
+        """What the same policies say, without asking and without a log entry. Only for what a page offers."""
+        return decide(self._request(principal, action, _NO_CAMERA), self._policies).is_allowed
+
+    def _request(self, principal: Principal, action: Action, camera_id: CameraId) -> AccessRequest:
+        now_ns = self._clock.now_ns()
+        return AccessRequest(
+            principal=principal,
+            action=action,
+            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
+            camera_id=camera_id,
+            start_ns=now_ns,
+            end_ns=Ns(now_ns + _REMEMBER_NS),
+            fidelity=Fidelity.MASKED,
+            session_id=SessionId(secrets.token_hex(8)),
+        )

@@ -1,0 +1,153 @@
+"""Plain words for states, causes, roles and log entries. English only so far; no markup, no decisions."""
+
+from datetime import UTC, datetime
+
+from custodes.types.access import AuditKind, AuditRecord, Role
+from custodes.types.media import GapCause
+from custodes.types.vision import ObjectClass
+from custodes.units import NS_PER_S, Ns
+
+ROLE_WORDS: dict[Role, tuple[str, str]] = {
+    Role.OPERATOR: (
+        "Operator",
+        "watches the live pictures and plays back recordings for a case, an alarm or maintenance",
+    ),
+    Role.INVESTIGATOR: ("Investigator", "plays back recordings for a case, with its reference; sees no live pictures"),
+    Role.SUPERVISOR: ("Supervisor", "sees timelines and counts, and later approves what others ask for"),
+    Role.PRIVACY_OFFICER: ("Privacy officer", "reads the log and guards what may be seen; sees no footage"),
+    Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage"),
+    Role.TRAFFIC_ENGINEER: ("Traffic engineer", "sees counts and flows; sees no footage"),
+    Role.TECHNICIAN: ("Technician", "watches live pictures for maintenance, with a ticket"),
+    Role.ADMINISTRATOR: ("Administrator", "sets up cameras and accounts; sees no footage and no log"),
+}
+"""Name and what the role does."""
+
+CAUSE_WORDS: dict[GapCause, str] = {
+    GapCause.UNREACHABLE: "camera not reachable",
+    GapCause.UNAUTHORIZED: "camera refused the password",
+    GapCause.GARBAGE: "camera sent something unreadable",
+    GapCause.NO_VIDEO: "camera sent no video",
+    GapCause.STALLED: "camera stopped sending",
+    GapCause.ENDED: "the source came to its end",
+    GapCause.DISK_FULL: "disk full",
+    GapCause.DISK_ERROR: "disk error",
+    GapCause.RECORDER_DOWN: "recorder was not running",
+    GapCause.NO_KEY: "no key to seal with",
+}
+
+STATE_WORDS: dict[str, str] = {
+    "starting": "Connecting",
+    "recording": "Recording",
+    "unreachable": "Not reachable",
+    "unauthorized": "Wrong password",
+    "garbage": "Unreadable video",
+    "no_video": "No video",
+    "stalled": "Camera stopped sending",
+    "ended": "Source ended",
+    "disk_full": "Disk full: not recording",
+    "disk_error": "Disk error: not recording",
+    "no_key": "No key: not recording",
+    "disabled": "Switched off",
+    "unknown": "Recorder does not answer",
+}
+
+PROCESS_WORDS: dict[str, str] = {
+    "supervisor": "starts and restarts the others",
+    "recorder": "records the cameras, sealed; cannot read back",
+    "analyser": "finds people and vehicles, makes the masks",
+    "matcher": "holds the gallery of enrolled people",
+    "warden": "holds the keys, decides, writes the log",
+    "server": "catalog and this page",
+    "job": "opens, masks and marks the pictures of one view",
+}
+
+CLASS_WORDS: dict[ObjectClass, str] = {
+    ObjectClass.PERSON: "person",
+    ObjectClass.BICYCLE: "bicycle",
+    ObjectClass.CAR: "car",
+    ObjectClass.MOTORCYCLE: "motorcycle",
+    ObjectClass.BUS: "bus",
+    ObjectClass.TRUCK: "lorry",
+    ObjectClass.FACE: "face",
+}
+
+_ACTION_WORDS = {
+    "watch_live": "watch live",
+    "play_back": "look at recordings of",
+    "read_metadata": "read the timeline of",
+    "read_log": "read the log",
+    "configure": "change settings",
+}
+_PURPOSE_WORDS = {
+    "live_duty": "on live duty",
+    "case": "for a case",
+    "alarm": "for an alarm",
+    "maintenance": "for maintenance",
+    "subject_access": "for a person who asked for their data",
+}
+
+
+_FIXED: dict[AuditKind, str] = {
+    AuditKind.SITE_CREATED: "The site was created and its log began.",
+    AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
+    AuditKind.LOGIN: "{actor} logged in.",
+    AuditKind.LOGIN_FAILED: "Somebody tried to log in as {subject} and gave a wrong password.",
+    AuditKind.LOGOUT: "{actor} logged out.",
+    AuditKind.USER_CREATED: "The account {subject} was created.",
+    AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
+    AuditKind.CONFIG_CHANGED: "{actor} changed the configuration.",
+    AuditKind.KEYS_DESTROYED: "The keys of {subject} were destroyed: what they sealed can never be read again.",
+}
+
+
+def audit_sentence(record: AuditRecord) -> str:
+    """One log entry as a sentence; unknown details are left to the entry's own list."""
+    fixed = _FIXED.get(record.kind)
+    if fixed is not None:
+        return fixed.format(actor=record.actor or "somebody", subject=record.subject or record.actor)
+    if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):
+        return _access_sentence(record)
+    return _work_sentence(record)
+
+
+def _work_sentence(record: AuditRecord) -> str:
+    subject, details = record.subject, record.details
+    match record.kind:
+        case AuditKind.KEYS_RELEASED:
+            who = "A view" if not record.actor or record.actor.startswith("process:") else record.actor
+            return f"{who} got the keys of recorded pieces of camera {subject}{_count(details)}."
+        case AuditKind.KEYS_REFUSED:
+            return f"Keys of camera {subject} were refused: {details.get('reason', 'no valid grant')}."
+        case AuditKind.VIEW_ENDED:
+            shown = details.get("frames_shown", "")
+            return f"A view of camera {subject} ended{f' after {shown} pictures' if shown else ''}."
+        case AuditKind.SEGMENT_SEALED:
+            camera = details.get("camera") or details.get("camera_id") or subject
+            return f"A piece of recording of camera {camera} was sealed; its fingerprint stands here."
+        case _:
+            return f"Process {subject or record.actor}: {details.get('event', details.get('what', 'changed'))}."
+
+
+def _access_sentence(record: AuditRecord) -> str:
+    details = record.details
+    action = details.get("action", "")
+    what = _ACTION_WORDS.get(action, action.replace("_", " ") or "look at")
+    camera = f" camera {record.subject}" if record.subject and action not in ("read_log", "configure") else ""
+    purpose = ""
+    if action in ("watch_live", "play_back"):
+        kind = details.get("purpose", "")
+        reference = details.get("reference", "")
+        purpose = f" {_PURPOSE_WORDS.get(kind, kind)}{f' “{reference}”' if reference else ''}"
+    if record.kind is AuditKind.ACCESS_GRANTED:
+        return f"{record.actor} may {what}{camera}{purpose}."
+    return f"{record.actor} wanted to {what}{camera}{purpose} and was refused."
+
+
+def _count(details: dict[str, str]) -> str:
+    count = details.get("segments", "")
+    return f" ({count})" if count.isdigit() else ""
+
+
+def utc_text(utc_ns: Ns) -> str:
+    """ISO 8601 in UTC, to the second. The page shows the reader's own time zone and keeps this as the tooltip."""
+    return datetime.fromtimestamp(utc_ns / NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
