@@ -1,0 +1,1 @@
+"""Detectors over any ModelSession: picture into tensor, tensors into boxes. Pure; runtimes are in `adapters.model`."""

@@ -1,0 +1,65 @@
+"""ModelSession over OpenVINO, for IR and ONNX files. OpenVINO is optional: `pip install custodes[openvino]`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.errors import MediaError, ModelRefused
+from custodes.types.vision import ModelRef
+
+
+class OpenvinoSession:
+    """Implements `ports.model.ModelSession`."""
+
+    def __init__(self, graph: bytes, weights: bytes, ref: ModelRef, *, threads: int) -> None:
+        """Load graph (XML) and weights from bytes that were checked. Raises: ModelRefused if that fails or OpenVINO is missing."""
+        try:
+            import openvino
+        except ImportError as error:
+            raise ModelRefused(
+                f"model {ref.name} is OpenVINO IR and OpenVINO is not installed; run pip install 'custodes[openvino]'"
+            ) from error
+        try:
+            model: Any = openvino.Core().read_model(graph, weights)
+            compiled: Any = openvino.compile_model(
+                model,
+                "CPU",
+                {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"},
+            )
+        except RuntimeError as error:
+            raise ModelRefused(f"{ref.name} is not a model that OpenVINO can run: {_first_line(error)}") from error
+        self._ref = ref
+        self._request: Any = compiled.create_infer_request()
+        self._inputs = tuple(port.get_any_name() for port in compiled.inputs)
+        self._outputs = tuple(port.get_any_name() for port in compiled.outputs)
+        self._ports = tuple(compiled.outputs)
+
+    @property
+    def ref(self) -> ModelRef:
+        """Name and digest of the weights."""
+        return self._ref
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The graph's inputs."""
+        return self._inputs
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The graph's outputs."""
+        return self._outputs
+
+    def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Mapping[str, npt.NDArray[np.generic]]:
+        """One forward pass. Raises: MediaError when the input does not fit the graph."""
+        try:
+            result = self._request.infer(dict(inputs))
+        except RuntimeError as error:
+            raise MediaError(f"model {self._ref.name} failed on its input: {_first_line(error)}") from error
+        # The request's tensors are reused by the next pass; callers keep theirs.
+        return {name: np.array(result[port]) for name, port in zip(self._outputs, self._ports, strict=True)}
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,0 +1,88 @@
+"""A Detector over a ModelSession and its manifest."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.detect.boxes import suppress
+from custodes.detect.decode import DETECTING, Candidates, decode
+from custodes.detect.picture import Placement, fill_input, place
+from custodes.errors import InvalidArgument, ModelRefused
+from custodes.ports.model import ModelSession
+from custodes.types.model import ModelManifest
+from custodes.types.vision import Detections, ModelRef
+
+_SIDE_MIN_PX = 16
+
+
+class SessionDetector:
+    """Implements `ports.model.Detector`. Not thread-safe, like its session."""
+
+    def __init__(self, session: ModelSession, manifest: ModelManifest, *, floor: float | None = None) -> None:
+        """`floor`: report from this score on instead of the manifest's. Raises: ModelRefused if it finds no boxes."""
+        if manifest.output.kind not in DETECTING:
+            raise ModelRefused(f"model {manifest.name} gives a {manifest.output.kind.value}, a detector was expected")
+        self._session = session
+        self._manifest = manifest
+        self._floor = manifest.floor if floor is None else floor
+        count = 1 + max(item.index for item in manifest.classes)
+        self._class_of = np.full(count, -1, dtype=np.int16)
+        for item in manifest.classes:
+            self._class_of[item.index] = item.object_class
+
+    @property
+    def ref(self) -> ModelRef:
+        """Which weights."""
+        return self._session.ref
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What is known of the weights."""
+        return self._manifest
+
+    def input_size_px(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Width and height to which a picture of this size is scaled inside.
+
+        A picture that is handed over in just this size is not scaled again; whoever decodes can scale for less.
+        """
+        placement = place(width_px, height_px, self._manifest.input)
+        return (
+            min(max(round(width_px * placement.scale_x), 1), placement.width_px),
+            min(max(round(height_px * placement.scale_y), 1), placement.height_px),
+        )
+
+    def detect(self, pictures_rgb: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """See `ports.model.Detector`. Raises: InvalidArgument for something that is not a picture."""
+        return [self._detect_one(picture) for picture in pictures_rgb]
+
+    def _detect_one(self, picture: npt.NDArray[np.uint8]) -> Detections:
+        if (
+            picture.ndim != 3
+            or picture.shape[2] != 3
+            or picture.dtype != np.uint8
+            or min(picture.shape[:2]) < _SIDE_MIN_PX
+        ):
+            raise InvalidArgument(f"expected an (h, w, 3) uint8 picture of at least {_SIDE_MIN_PX} pixels a side, "
+                                  f"got {picture.shape} {picture.dtype}")  # fmt: skip
+        height, width = picture.shape[:2]
+        spec = self._manifest.input
+        placement = place(width, height, spec)
+        result = self._session.run({spec.name: fill_input(picture, placement, spec)})
+        outputs = [np.asarray(result[name], dtype=np.float32) for name in self._manifest.output.names]
+        found = decode(self._manifest.output.kind, outputs, floor=self._floor,
+                       width_px=placement.width_px, height_px=placement.height_px)  # fmt: skip
+        return self._in_picture(found, placement, width, height)
+
+    def _in_picture(self, found: Candidates, placement: Placement, width: int, height: int) -> Detections:
+        indices = np.clip(found.indices, 0, len(self._class_of) - 1)
+        class_ids = np.where(found.indices == indices, self._class_of[indices], -1).astype(np.int16)
+        scale = np.array([placement.scale_x, placement.scale_y] * 2, dtype=np.float32)
+        limit = np.array([width, height] * 2, dtype=np.float32)
+        # NaN must not pass: a comparison with it is false, so the box is dropped below.
+        boxes = np.clip(found.boxes_px / scale, 0, limit).astype(np.float32)
+        is_box = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & (class_ids >= 0)
+        is_box &= np.isfinite(found.scores)
+        boxes, scores, class_ids = boxes[is_box], np.clip(found.scores[is_box], 0, 1), class_ids[is_box]
+        kept = suppress(boxes, scores, class_ids, iou_max=self._manifest.nms_iou)
+        return Detections(boxes_px=boxes[kept], scores=scores[kept], class_ids=class_ids[kept])
