@@ -1,0 +1,89 @@
+"""`custodes camera` and `custodes apply`: change the cameras of a running site, through its server."""
+
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from custodes.adapters.ipc.control import put_cameras, read_cameras, remove_camera
+from custodes.cli.table import render_table
+from custodes.cli.where import data_option, find_site
+from custodes.config import CameraConfig, load_site_yaml
+from custodes.errors import AlreadyExists, ConfigError
+from custodes.units import CameraId
+
+
+@click.group()
+def camera() -> None:
+    """Add, list and remove cameras of a running site."""
+
+
+@camera.command("list")
+@data_option
+def list_cameras(data: Path | None) -> None:
+    """All cameras with their state."""
+    table = read_cameras(find_site(data).socket("server-control"))
+    rows = [(row.camera_id, row.name, row.state, row.detail) for row in table.cameras]
+    click.echo(render_table(("camera", "name", "state", ""), rows) if rows else "no cameras")
+
+
+@camera.command()
+@click.argument("camera_id")
+@click.argument("url")
+@click.option("--name", default="", help="What people call it.")
+@click.option("--username", default="", help="For cameras that want a login.")
+@click.option("--password", default="", help="Where the recorder finds it: env:NAME or file:/path; never itself.")
+@click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True)
+@click.option("--loop", is_flag=True, help="A file: play it again and again.")
+@click.option("--replace", is_flag=True, help="Change the camera that has this id already.")
+@data_option
+def add(
+    camera_id: str,
+    url: str,
+    name: str,
+    username: str,
+    password: str,
+    transport: str,
+    loop: bool,
+    replace: bool,
+    data: Path | None,
+) -> None:
+    """Record one more camera: custodes camera add gate rtsp://192.0.2.7/stream1"""
+    spec = checked_camera(
+        id=camera_id, url=url, name=name, username=username, password=password, transport=transport, loop=loop
+    ).spec()
+    socket = find_site(data).socket("server-control")
+    if not replace and any(row.camera_id == camera_id for row in read_cameras(socket).cameras):
+        raise AlreadyExists(f"there is a camera {camera_id!r} already; change it with --replace")
+    put_cameras(socket, [spec], is_exclusive=False)
+    click.echo(f"added {camera_id}")
+
+
+@camera.command()
+@click.argument("camera_id")
+@data_option
+def remove(camera_id: str, data: Path | None) -> None:
+    """Stop recording a camera; what was recorded stays until its retention ends."""
+    remove_camera(find_site(data).socket("server-control"), CameraId(camera_id))
+    click.echo(f"removed {camera_id}")
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@data_option
+def apply(config: Path, data: Path | None) -> None:
+    """Make the cameras of a running site exactly those of CONFIG (a site.yaml)."""
+    loaded = load_site_yaml(config.resolve())
+    paths = find_site(data)
+    put_cameras(paths.socket("server-control"), [one.spec() for one in loaded.cameras], is_exclusive=True)
+    click.echo(f"applied {len(loaded.cameras)} cameras to {paths.data_dir}; the rest of the file counts at next start")
+
+
+def checked_camera(**fields: object) -> CameraConfig:
+    """A CameraConfig from the command line's values. Raises: ConfigError, naming the field."""
+    try:
+        # An option that was not given is the configuration's default, which an empty string is not always.
+        return CameraConfig.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,15 @@
+"""Plain tables on a terminal."""
+
+from collections.abc import Sequence
+
+import click
+
+
+def render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; the last one is left as long as it is."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    lines = []
+    for number, row in enumerate((heads, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        lines.append(click.style(line, dim=True) if number == 0 else line)
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""`custodes up`: the supervisor in the foreground, with what a person at the terminal wants to know."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from custodes.adapters.ipc.framing import RequestClient
+from custodes.app.supervisor import run_site
+from custodes.cli.where import load_config
+from custodes.config import SiteConfig, SitePaths
+from custodes.errors import CustodesError
+from custodes.types.message import Announce, CameraRow, CameraTable, ReadCameras
+
+SUMMARY_PERIOD_S = 2.0
+_QUIET_STATES = frozenset({"starting", "unknown"})
+
+
+class PersonsTerminal:
+    """Prints events, the address, and on a real terminal one line that is kept up to date."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_live = sys.stdout.isatty()
+        self._line = ""
+        self._announced: tuple[str, str] | None = None
+        self._states: dict[str, str] = {}
+
+    def event(self, text: str) -> None:
+        """One line above the summary."""
+        self._clear()
+        click.echo(text)
+        sys.stdout.flush()
+        self._redraw()
+
+    def announce(self, announce: Announce) -> None:
+        """Address and, before the first account exists, the token; once for each that is new."""
+        news = (announce.address, announce.first_boot_token)
+        if news == self._announced:
+            return
+        self._announced = news
+        rule = "─" * 72
+        lines = ["", rule, f"  custodes · {self._name}", "", f"  open         {announce.address}"]
+        if announce.first_boot_token:
+            lines += [
+                f"  first login  {announce.first_boot_token}",
+                "               this token works once, to create the first account",
+            ]
+        lines += ["", "  Ctrl-C stops everything.", rule, ""]
+        self.event("\n".join(lines))
+
+    def cameras(self, table: CameraTable) -> None:
+        """Report state changes as events and the sum as the summary line."""
+        for row in table.cameras:
+            if self._states.get(row.camera_id) != row.state and row.state not in _QUIET_STATES:
+                self._states[row.camera_id] = row.state
+                self.event(f"camera {row.camera_id}: {row.state}{f' ({row.detail})' if row.detail else ''}")
+        self._line = summary_line(table.cameras, table.log_size)
+        self._redraw()
+
+    def close(self) -> None:
+        """Leave the cursor on a fresh line."""
+        self._clear()
+        self._line = ""
+
+    def _clear(self) -> None:
+        if self._is_live:
+            sys.stdout.write("\r\x1b[K")
+
+    def _redraw(self) -> None:
+        if self._is_live and self._line:
+            sys.stdout.write(f"\r\x1b[K{self._line}")
+            sys.stdout.flush()
+
+
+def summary_line(cameras: tuple[CameraRow, ...], log_size: int) -> str:
+    """`3 of 3 cameras record · 2 people, 1 vehicle now · 14 tracks · 27 log entries`."""
+    recording = sum(row.is_recording for row in cameras)
+    people = sum(row.live_people for row in cameras)
+    vehicles = sum(row.live_vehicles for row in cameras)
+    tracks = sum(row.tracks for row in cameras)
+    return (
+        f"{recording} of {len(cameras)} cameras record · {people} people, {vehicles} vehicles now · "
+        f"{tracks} tracks · {log_size} log entries"
+    )
+
+
+async def _follow_cameras(paths: SitePaths, terminal: PersonsTerminal) -> None:
+    """Poll the server for ever; while it is down there is nothing to say (the supervisor says it)."""
+    client = RequestClient(paths.socket("server-control"))
+    try:
+        while True:
+            with contextlib.suppress(CustodesError):
+                terminal.cameras(await client.request(ReadCameras(), CameraTable))
+            await asyncio.sleep(SUMMARY_PERIOD_S)
+    finally:
+        await client.close()
+
+
+async def _run(config: SiteConfig) -> None:
+    terminal = PersonsTerminal(config.name)
+    follow = asyncio.get_running_loop().create_task(_follow_cameras(SitePaths(config.data_dir), terminal))
+    try:
+        await run_site(config, terminal)
+    finally:
+        follow.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await follow
+        terminal.close()
+
+
+def run_up(config: SiteConfig) -> None:
+    """Run a site until it is told to stop. Raises: CustodesError when it cannot start."""
+    click.echo(f"starting {config.name} on {config.data_dir} …")
+    sys.stdout.flush()
+    asyncio.run(_run(config))
+    click.echo("stopped")
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), default=None, help="site.yaml [default: ./site.yaml].")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Data directory; wins over the file's.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Web port; 0 takes a free one.")
+def up(config: Path | None, data: Path | None, port: int | None) -> None:
+    """Run the site in the foreground. Ctrl-C stops everything; a second one at once."""
+    run_up(load_config(config, data, port))
