@@ -1,0 +1,432 @@
+"""The recorder's hub: packets from camera threads to any number of subscribers, none of whom can delay recording.
+
+One thread per hub does all socket work. Each camera keeps its current GOP, so that a late subscriber starts at a
+keyframe at once. A subscriber that does not keep up loses whole GOPs of the camera concerned, and they are counted.
+What the packets look like on the wire (plain or sealed) is the `PacketForm`'s business.
+"""
+
+import contextlib
+import os
+import select
+import selectors
+import socket
+import struct
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from custodes.adapters.ipc.framing import Channel, frame, peer_uid
+from custodes.errors import DeadlineExceeded, ProtocolError, Unavailable
+from custodes.types.codec import decode_as
+from custodes.types.media import Packet, StreamInfo
+from custodes.types.message import SealedPacket, SealedStreamOpened, StreamClosed, StreamOpened, Subscribe
+from custodes.units import CameraId, RunId
+
+HubMessage = StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket
+
+MAX_QUEUED_BYTES = 24 * 1024 * 1024
+"""Per subscriber and camera: six seconds at 32 Mbit/s, and more than one 8K keyframe."""
+
+MAX_QUEUED_PACKETS = 1000
+"""Per subscriber and camera: forty seconds at 25 fps."""
+
+MAX_RING_BYTES = 32 * 1024 * 1024
+"""Kept of a current GOP; of a longer one a late subscriber waits for the next keyframe."""
+
+MAX_SUBSCRIBERS = 640
+"""More than `views.max_jobs` (512) and `analyser.processes` (64) together."""
+
+MAX_SUBSCRIBE_BYTES = 1 << 20
+_SEND_BUFFERS = 32
+_LENGTH = struct.Struct(">I")
+
+
+class PacketForm(Protocol):
+    """How one stream looks on this hub's wire: whole framed messages."""
+
+    def opened(self) -> bytes:
+        """What announces the stream, framed."""
+        ...
+
+    def packet(self, packet: Packet) -> bytes:
+        """One packet, framed."""
+        ...
+
+    def closed(self) -> bytes:
+        """The end of the stream, framed."""
+        ...
+
+
+class PlainForm:
+    """StreamOpened, Packet, StreamClosed: for analysers on this machine."""
+
+    def __init__(self, info: StreamInfo) -> None:
+        self._info = info
+
+    def opened(self) -> bytes:
+        """StreamOpened."""
+        return frame(StreamOpened(info=self._info))
+
+    def packet(self, packet: Packet) -> bytes:
+        """Packet."""
+        return frame(packet)
+
+    def closed(self) -> bytes:
+        """StreamClosed."""
+        return closed_message(self._info.camera_id, self._info.run)
+
+
+def closed_message(camera_id: CameraId, run: RunId) -> bytes:
+    """StreamClosed, framed."""
+    return frame(StreamClosed(camera_id=camera_id, run=run))
+
+
+class _Kind(Enum):
+    CONTROL = auto()
+    KEYFRAME = auto()
+    DELTA = auto()
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One camera's stream and its current GOP; `wire[i]` is None until somebody subscribes."""
+
+    form: PacketForm
+    packets: list[Packet] = field(default_factory=list)
+    wire: list[bytes | None] = field(default_factory=list)
+    bytes_kept: int = 0
+
+    def add(self, packet: Packet, wire: bytes | None) -> None:
+        if packet.is_keyframe:
+            self._forget()
+        elif not self.packets:
+            return
+        self.bytes_kept += len(packet.payload)
+        if self.bytes_kept > MAX_RING_BYTES:
+            self._forget()
+            return
+        self.packets.append(packet)
+        self.wire.append(wire)
+
+    def _forget(self) -> None:
+        self.packets.clear()
+        self.wire.clear()
+        self.bytes_kept = 0
+
+    def replay(self) -> Iterator[tuple[_Kind, bytes]]:
+        yield _Kind.CONTROL, self.form.opened()
+        for number, packet in enumerate(self.packets):
+            wire = self.wire[number]
+            if wire is None:
+                wire = self.wire[number] = self.form.packet(packet)
+            yield (_Kind.KEYFRAME if packet.is_keyframe else _Kind.DELTA), wire
+
+
+@dataclass(slots=True)
+class _Subscriber:
+    """One connection: what it asked for and what waits for it."""
+
+    sock: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    cameras: frozenset[CameraId] | None = None
+    queue: deque[tuple[CameraId, _Kind, bytes]] = field(default_factory=deque)
+    head_sent: int = 0
+    queued_bytes: Counter[CameraId] = field(default_factory=Counter)
+    queued_packets: Counter[CameraId] = field(default_factory=Counter)
+    waits_for_keyframe: set[CameraId] = field(default_factory=set)
+
+    def offer(self, camera_id: CameraId, kind: _Kind, wire: bytes) -> int:
+        """Queue a message; returns how many GOPs were dropped for it."""
+        if kind is _Kind.KEYFRAME:
+            self.waits_for_keyframe.discard(camera_id)
+        elif kind is _Kind.DELTA and camera_id in self.waits_for_keyframe:
+            return 0
+        dropped = 0
+        if kind is not _Kind.CONTROL and self._is_over(camera_id, len(wire)):
+            dropped = self._drop(camera_id)
+            if kind is _Kind.DELTA:
+                self.waits_for_keyframe.add(camera_id)
+                return max(dropped, 1)
+        self.queue.append((camera_id, kind, wire))
+        if kind is not _Kind.CONTROL:
+            self.queued_bytes[camera_id] += len(wire)
+            self.queued_packets[camera_id] += 1
+        return dropped
+
+    def _is_over(self, camera_id: CameraId, extra: int) -> bool:
+        # One packet larger than the bound still passes through an empty queue.
+        packets = self.queued_packets[camera_id]
+        is_fuller = self.queued_bytes[camera_id] + extra > MAX_QUEUED_BYTES or packets >= MAX_QUEUED_PACKETS
+        return packets > 0 and is_fuller
+
+    def _drop(self, camera_id: CameraId) -> int:
+        """Forget the camera's waiting packets, but for the one that is half sent."""
+        kept: deque[tuple[CameraId, _Kind, bytes]] = deque()
+        gops = 0
+        for number, entry in enumerate(self.queue):
+            is_half_sent = number == 0 and self.head_sent > 0
+            if entry[0] != camera_id or entry[1] is _Kind.CONTROL or is_half_sent:
+                kept.append(entry)
+                continue
+            gops += entry[1] is _Kind.KEYFRAME
+            self.queued_bytes[camera_id] -= len(entry[2])
+            self.queued_packets[camera_id] -= 1
+        self.queue = kept
+        return max(gops, 1)
+
+    def sent(self, count: int) -> None:
+        """Forget `count` bytes from the front."""
+        count += self.head_sent
+        while self.queue and count >= len(self.queue[0][2]):
+            camera_id, kind, wire = self.queue.popleft()
+            count -= len(wire)
+            if kind is not _Kind.CONTROL:
+                self.queued_bytes[camera_id] -= len(wire)
+                self.queued_packets[camera_id] -= 1
+        self.head_sent = count
+
+    def buffers(self) -> list[memoryview]:
+        """The next bytes to send."""
+        views = [memoryview(entry[2]) for entry, _ in zip(self.queue, range(_SEND_BUFFERS), strict=False)]
+        if views:
+            views[0] = views[0][self.head_sent :]
+        return views
+
+
+class Hub:
+    """Listens on one unix socket (mode 0600). `publish` and friends never block on a subscriber; thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._feeds: dict[CameraId, _Feed] = {}
+        self._subscribers: dict[int, _Subscriber] = {}
+        self._dropped: Counter[CameraId] = Counter()
+        self._is_stopping = False
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._listener = _listen(path)
+        self._log = structlog.get_logger().bind(hub=path.name)
+        self._thread = threading.Thread(target=self._run, name=path.stem, daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection; what is queued is given up."""
+        self._is_stopping = True
+        self._wake()
+        self._thread.join(timeout=2.0)
+        self._path.unlink(missing_ok=True)
+
+    def open_stream(self, camera_id: CameraId, form: PacketForm) -> None:
+        """Announce a stream, or a new form of it; the packets that follow begin with a keyframe."""
+        with self._lock:
+            feed = self._feeds[camera_id] = _Feed(form=form)
+            self._offer(camera_id, _Kind.CONTROL, feed.form.opened() if self._has_readers(camera_id) else None)
+        self._wake()
+
+    def publish(self, packet: Packet) -> None:
+        """Hand one packet to all subscribers of its camera; without `open_stream` before, it is ignored."""
+        with self._lock:
+            feed = self._feeds.get(packet.camera_id)
+            if feed is None:
+                return
+            wire = feed.form.packet(packet) if self._has_readers(packet.camera_id) else None
+            feed.add(packet, wire)
+            self._offer(packet.camera_id, _Kind.KEYFRAME if packet.is_keyframe else _Kind.DELTA, wire)
+        if wire is not None:
+            self._wake()
+
+    def close_stream(self, camera_id: CameraId) -> None:
+        """The stream is over; idempotent."""
+        with self._lock:
+            feed = self._feeds.pop(camera_id, None)
+            if feed is not None:
+                self._offer(camera_id, _Kind.CONTROL, feed.form.closed())
+        self._wake()
+
+    def dropped_gops(self, camera_id: CameraId) -> int:
+        """GOPs that some subscriber of this camera lost, since the start."""
+        with self._lock:
+            return self._dropped[camera_id]
+
+    def _has_readers(self, camera_id: CameraId) -> bool:
+        return any(sub.cameras is not None and camera_id in sub.cameras for sub in self._subscribers.values())
+
+    def _offer(self, camera_id: CameraId, kind: _Kind, wire: bytes | None) -> None:
+        if wire is None:
+            return
+        for subscriber in self._subscribers.values():
+            if subscriber.cameras is not None and camera_id in subscriber.cameras:
+                self._dropped[camera_id] += subscriber.offer(camera_id, kind, wire)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full pipe: a wake-up is under way already
+            self._wake_write.send(b"\x00")
+
+    def _run(self) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(self._listener, selectors.EVENT_READ)
+        selector.register(self._wake_read, selectors.EVENT_READ)
+        while not self._is_stopping:
+            for key, mask in selector.select():
+                if key.fileobj is self._listener:
+                    self._accept(selector)
+                elif key.fileobj is self._wake_read:
+                    with contextlib.suppress(BlockingIOError):
+                        self._wake_read.recv(4096)
+                elif mask & selectors.EVENT_READ:
+                    self._read(selector, self._subscribers[key.fd])
+            self._send_all(selector)
+        for subscriber in list(self._subscribers.values()):
+            self._drop(selector, subscriber)
+        selector.close()
+        for sock in (self._listener, self._wake_read, self._wake_write):
+            sock.close()
+
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._subscribers) >= MAX_SUBSCRIBERS or peer_uid(sock) not in (os.getuid(), 0):
+            sock.close()
+            return
+        sock.setblocking(False)
+        with self._lock:
+            self._subscribers[sock.fileno()] = _Subscriber(sock=sock)
+        selector.register(sock, selectors.EVENT_READ)
+
+    def _read(self, selector: selectors.BaseSelector, subscriber: _Subscriber) -> None:
+        try:
+            part = subscriber.sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        if not part or subscriber.cameras is not None:  # gone, or talks out of turn
+            self._drop(selector, subscriber)
+            return
+        subscriber.received += part
+        try:
+            wanted = _parse_subscribe(bytes(subscriber.received))
+        except ProtocolError as error:
+            self._log.warning("subscriber refused", reason=str(error))
+            self._drop(selector, subscriber)
+            return
+        if wanted is not None:
+            self._subscribe(subscriber, frozenset(wanted.camera_ids))
+
+    def _subscribe(self, subscriber: _Subscriber, cameras: frozenset[CameraId]) -> None:
+        with self._lock:
+            subscriber.cameras = cameras
+            for camera_id in sorted(cameras):
+                feed = self._feeds.get(camera_id)
+                if feed is None:
+                    continue
+                if not feed.packets:
+                    subscriber.waits_for_keyframe.add(camera_id)
+                for kind, wire in feed.replay():
+                    self._dropped[camera_id] += subscriber.offer(camera_id, kind, wire)
+
+    def _send_all(self, selector: selectors.BaseSelector) -> None:
+        for subscriber in list(self._subscribers.values()):
+            try:
+                is_blocked = self._send(subscriber)
+            except OSError:
+                self._drop(selector, subscriber)
+                continue
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_blocked else 0)
+            if selector.get_key(subscriber.sock).events != events:
+                selector.modify(subscriber.sock, events)
+
+    def _send(self, subscriber: _Subscriber) -> bool:
+        """Send what the socket takes; True when something is left."""
+        while True:
+            with self._lock:
+                buffers = subscriber.buffers()
+                if not buffers:
+                    return False
+                try:
+                    # Non-blocking, so the lock is held for one copy into the kernel at most (212 kB).
+                    count = subscriber.sock.sendmsg(buffers)
+                except BlockingIOError:
+                    return True
+                subscriber.sent(count)
+
+    def _drop(self, selector: selectors.BaseSelector, subscriber: _Subscriber) -> None:
+        selector.unregister(subscriber.sock)
+        with self._lock:
+            del self._subscribers[subscriber.sock.fileno()]
+        subscriber.sock.close()
+
+
+class HubSubscriber:
+    """A blocking reader of a hub, owned by one thread. Reconnecting is the caller's affair: make a new one."""
+
+    def __init__(self, path: Path, camera_ids: Sequence[CameraId]) -> None:
+        """Connect and subscribe. Raises: Unavailable when no recorder listens at `path`."""
+        self._channel = Channel.connect(path)
+        self._channel.send(Subscribe(camera_ids=tuple(camera_ids)))
+
+    def receive(self, *, timeout_s: float | None = None) -> HubMessage:
+        """The next message.
+
+        Raises: DeadlineExceeded when nothing came within `timeout_s` (go on receiving), Unavailable when the
+            recorder is gone, ProtocolError when it sends what no hub sends.
+        """
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        if not poll.poll(None if timeout_s is None else timeout_s * 1000):
+            raise DeadlineExceeded(f"no packet within {timeout_s} s")
+        message = self._channel.receive()
+        if message is None:
+            raise Unavailable("the recorder closed the hub")
+        if not isinstance(message, StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket):
+            raise ProtocolError(f"a hub does not send {type(message).__name__}")
+        return message
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._channel.fileno()
+
+    def close(self) -> None:
+        """Idempotent; wakes a `receive` in another thread."""
+        self._channel.close()
+
+
+def _parse_subscribe(received: bytes) -> Subscribe | None:
+    """The request once it is whole. Raises: ProtocolError."""
+    if len(received) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack_from(received)
+    if length > MAX_SUBSCRIBE_BYTES:
+        raise ProtocolError(f"subscription of {length} bytes; at most {MAX_SUBSCRIBE_BYTES}")
+    if len(received) < _LENGTH.size + length:
+        return None
+    return decode_as(Subscribe, received[_LENGTH.size : _LENGTH.size + length])
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen at {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(mask)
+    listener.listen(64)
+    listener.setblocking(False)
+    return listener
