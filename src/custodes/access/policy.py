@@ -4,6 +4,7 @@ Grants and what they release belong to `grants` and `release`.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -16,6 +17,8 @@ from custodes.types.access import AccessRequest, Action, Decision
 _FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK})
 _ON_CAMERA = _FOOTAGE | {Action.READ_METADATA}
 _SITE_RESOURCE = "site"
+_CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_REFERENCE_CHARS = 200
 MAX_NAME_CHARS = 200
 
@@ -75,8 +78,10 @@ def check_request(request: AccessRequest) -> None:
         raise InvalidArgument(f"a purpose's reference has at most {MAX_REFERENCE_CHARS} characters")
     if request.action in _ON_CAMERA and not request.camera_id:
         raise InvalidArgument(f"{request.action.value} needs a camera")
-    if request.action in _FOOTAGE and not request.session_id:
-        raise InvalidArgument(f"{request.action.value} needs a session")
+    if request.camera_id and not _CAMERA_ID.fullmatch(request.camera_id):
+        raise InvalidArgument("that is not a camera id")
+    if request.action in _FOOTAGE and not _SESSION_ID.fullmatch(request.session_id):
+        raise InvalidArgument(f"{request.action.value} needs a session id of letters, digits, - and _")
     if not 0 <= request.start_ns <= request.end_ns:
         raise InvalidArgument(f"interval from {request.start_ns} to {request.end_ns} ns")
 

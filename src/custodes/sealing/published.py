@@ -5,6 +5,7 @@ write to the disk cannot slip the recorder a key of their own. Private keys do n
 """
 
 import base64
+import errno
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from custodes.errors import DataLoss, FailedPrecondition, KeyMissing, SealBroken
+from custodes.errors import DataLoss, FailedPrecondition, KeyMissing, ResourceExhausted, SealBroken, Unavailable
 from custodes.sealing.suite import ALGORITHM, PUBLIC_KEY_BYTES
 from custodes.units import CameraId, KeyId
 
@@ -102,6 +103,15 @@ def verify_published(key: PublishedKey, pinned: PinnedKeys) -> None:
 
 
 def _write_atomically(path: Path, tree: dict[str, object]) -> None:
+    try:
+        _write_durably(path, tree)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ResourceExhausted(f"{path} cannot be written, the disk is full") from error
+        raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_durably(path: Path, tree: dict[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
     with fresh.open("w", encoding="utf-8") as stream:
@@ -149,7 +159,7 @@ def _raw(tree: dict[str, object], field: str, path: Path, length: int) -> bytes:
 
 
 def write_published(public_dir: Path, key: PublishedKey) -> Path:
-    """Store a key file durably and atomically; returns its path."""
+    """Store a key file durably and atomically; returns its path. Raises: ResourceExhausted, Unavailable."""
     path = published_path(public_dir, key.key_id)
     _write_atomically(
         path,

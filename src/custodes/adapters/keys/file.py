@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from custodes.errors import ConfigError, FailedPrecondition, InvalidArgument, KeyMissing, SealBroken
 
-PASSPHRASE_VARIABLE = "CUSTODES_PASSPHRASE"
-PASSPHRASE_FILE_VARIABLE = "CUSTODES_PASSPHRASE_FILE"
+PASSPHRASE_VARIABLE = "CUSTODES_PASSPHRASE"  # noqa: S105 - the name, not the value
+PASSPHRASE_FILE_VARIABLE = "CUSTODES_PASSPHRASE_FILE"  # noqa: S105 - the name, not the value
 MIN_PASSPHRASE_CHARS = 12
 _MAX_PASSPHRASE_BYTES = 4096
 
@@ -159,7 +159,7 @@ def _write_private(path: Path, payload: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as stream:
+    with os.fdopen(descriptor, "wb") as stream:
         stream.write(payload)
         stream.flush()
         os.fsync(stream.fileno())

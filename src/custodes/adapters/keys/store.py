@@ -7,6 +7,7 @@ One thread owns a `KeyStore`.
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -160,7 +161,7 @@ class KeyStore:
         # Without this the key's old page stays readable in the WAL.
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _execute(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[bytes, ...]]:
+    def _execute(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:

@@ -1,0 +1,190 @@
+"""The warden process: opens keys and log, listens on its two sockets, renews camera-day keys.
+
+`python -m custodes.app.warden --data DIR [--name NAME]`. What it answers is in `app.warden_gate`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from custodes.access.policy import load_policies
+from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
+from custodes.adapters.keys.file import open_file_provider, read_passphrase
+from custodes.adapters.keys.store import KeyStore
+from custodes.app.warden_gate import Gate, GateIdentity
+from custodes.app.warden_log import LogWriter
+from custodes.audit.checkpoint import origin_of
+from custodes.audit.log import AuditLog
+from custodes.audit.note import NoteSigner
+from custodes.config import SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.errors import CustodesError, SiteMismatch
+from custodes.ports.clock import Clock
+from custodes.runtime import die_with_parent
+from custodes.runtime.clock import SystemClock
+from custodes.sealing.published import PinnedKeys, write_pinned
+from custodes.telemetry import logs
+from custodes.types.access import AuditKind, AuditRecord
+
+RENEW_S = 600.0
+"""How often to look whether a new day needs keys; seven days lie ahead, so lateness costs nothing."""
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+_STOP_S = 3.0
+"""What requests in flight get at SIGTERM; the process is to be gone within five seconds."""
+
+
+@contextlib.asynccontextmanager
+async def open_gate(
+    paths: SitePaths, identity: SiteIdentity, *, passphrase: str | None, clock: Clock
+) -> AsyncIterator[Gate]:
+    """Open keys and log, write the start into the log, and yield the gate that answers.
+
+    Raises: KeyMissing, LogCorrupt, SiteMismatch, Unavailable: the warden must not start then.
+    """
+    note = structlog.get_logger()
+    folder = paths.warden_dir
+    log_path = folder / "log.db"
+    provider = open_file_provider(folder, passphrase)
+    note.info("key provider", provider=provider.description)
+    keys = KeyStore.open(
+        folder / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=not log_path.exists()
+    )
+    signer = NoteSigner(origin_of(identity.site_id), keys.log_key())
+    write_pinned(
+        paths.warden_key,
+        PinnedKeys(
+            site_id=identity.site_id,
+            site_key=keys.site_key().public_key().public_bytes_raw(),
+            log_origin=signer.verifier.name,
+            log_key=signer.verifier.public_key,
+        ),
+    )
+    log = AuditLog.open(log_path, signer)
+    log_path.chmod(0o600)
+    async with LogWriter(log, clock) as writer:
+        await _write_start(writer, log, identity, provider.description)
+        gate = Gate(
+            site=GateIdentity(site_id=identity.site_id, public_keys=paths.public_keys),
+            policies=load_policies(),
+            keys=keys,
+            log=writer,
+            clock=clock,
+        )
+        try:
+            yield gate
+        finally:
+            gate.close()
+
+
+async def _write_start(writer: LogWriter, log: AuditLog, identity: SiteIdentity, provider: str) -> None:
+    if log.size == 0:
+        details = {"name": identity.name, "created_ns": str(identity.created_ns)}
+        await writer.append(
+            AuditRecord(kind=AuditKind.SITE_CREATED, actor="process:warden", subject=identity.site_id, details=details)
+        )
+    started = AuditRecord(
+        kind=AuditKind.WARDEN_STARTED, actor="process:warden", subject="", details={"key_provider": provider}
+    )
+    await writer.append(started)
+
+
+class _Connections:
+    """Tasks of the open connections, so that stopping can end them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def answering(self, respond: Callable[[object], Awaitable[object]]) -> Callable[[AsyncChannel], Awaitable[None]]:
+        async def on_connect(channel: AsyncChannel) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            try:
+                await answer_requests(channel, respond)
+            finally:
+                self._tasks.discard(task)
+
+        return on_connect
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_S)
+
+
+async def _renew_forever(gate: Gate) -> None:
+    note = structlog.get_logger()
+    while True:
+        try:
+            await gate.renew()
+        except (CustodesError, OSError) as error:
+            note.error("camera-day keys could not be renewed", error=str(error))
+        await asyncio.sleep(RENEW_S)
+
+
+async def run(paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event) -> None:
+    """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
+    identity = read_identity(paths.identity)
+    if identity is None:
+        raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
+    note = structlog.get_logger()
+    async with open_gate(paths, identity, passphrase=passphrase, clock=SystemClock()) as gate:
+        renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
+        connections = _Connections()
+        # The server's socket comes last: its file tells the supervisor that the warden serves.
+        jobs = await serve(paths.socket("warden-jobs"), connections.answering(gate.answer_job))
+        server = await serve(paths.socket("warden-server"), connections.answering(gate.answer_server))
+        note.info("warden serves", site_id=identity.site_id)
+        await stop.wait()
+        server.close()
+        jobs.close()
+        renewal.cancel()
+        await connections.end()
+    note.info("warden stopped")
+
+
+def _hide_memory() -> None:
+    """No core dump, no ptrace and no /proc/<pid>/mem for other processes of the same user: keys are in here."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    die_with_parent()
+    _hide_memory()
+    parser = argparse.ArgumentParser(prog="custodes.app.warden")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", default="warden")
+    arguments = parser.parse_args()
+    paths = SitePaths(arguments.data.resolve())
+    try:
+        config = load_effective(paths.data_dir)
+        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
+        asyncio.run(_main(paths, read_passphrase(os.environ)))
+    except CustodesError as error:
+        structlog.get_logger().error("warden cannot run", error=str(error), error_kind=error.kind.value)
+        sys.exit(f"warden: {error}")
+
+
+async def _main(paths: SitePaths, passphrase: str | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(paths, passphrase=passphrase, stop=stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""The one gate: decide, log durably, only then grant or release. Answers every message the warden's sockets carry.
+
+**Invariant:** nothing that opens footage leaves a method here before the entry that names it is durable. When the log
+fails, the method fails. Sockets and start-up are in `app.warden`.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from custodes.access.policy import Policies, decide
+from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
+from custodes.adapters.keys.store import KeyStore
+from custodes.app.warden_log import LogWriter
+from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
+from custodes.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    KeyMissing,
+    PermissionDenied,
+    ProtocolError,
+    ResourceExhausted,
+    SealBroken,
+)
+from custodes.ports.clock import Clock
+from custodes.sealing.published import (
+    is_key_id,
+    key_id_of,
+    published_path,
+    read_published,
+    sign_published,
+    write_published,
+)
+from custodes.sealing.unwrap import unwrap_data_key
+from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Grant
+from custodes.types.message import (
+    Append,
+    Appended,
+    Authorise,
+    Authorised,
+    DestroyKeys,
+    EndGrant,
+    InclusionProof,
+    KeysReleased,
+    LogPage,
+    Ok,
+    Ping,
+    ProveInclusion,
+    PublishKeys,
+    ReadCheckpoint,
+    ReadLog,
+    ReleaseKeys,
+)
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns
+
+T = TypeVar("T")
+
+DAYS_AHEAD = 7
+"""A recorder whose warden is down finds a key of its own for a week; after that it falls back to the newest."""
+
+MAX_CAMERAS = 4096
+MAX_GRANTS = 100_000
+"""Live grants in memory; a site with a thousand viewers has some thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateIdentity:
+    """What the gate is told of its site."""
+
+    site_id: str
+    public_keys: Path
+    """Folder of the published keys."""
+
+
+def day_of(utc_ns: Ns, *, days_later: int = 0) -> str:
+    """yyyymmdd, UTC."""
+    return (datetime.fromtimestamp(utc_ns // NS_PER_S, UTC) + timedelta(days=days_later)).strftime("%Y%m%d")
+
+
+class Gate:
+    """State: the live grants, by the hash of their token. Lost at a restart on purpose; viewers ask again."""
+
+    def __init__(
+        self, *, site: GateIdentity, policies: Policies, keys: KeyStore, log: LogWriter, clock: Clock
+    ) -> None:
+        self._site = site
+        self._policies = policies
+        self._keys = keys
+        self._log = log
+        self._clock = clock
+        self._site_key = keys.site_key()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-store")
+        self._grants: dict[bytes, LiveGrant] = {}
+        self._note = structlog.get_logger()
+
+    def close(self) -> None:
+        """Wait for the key store's thread and close the store."""
+        self._thread.shutdown()
+        self._keys.close()
+
+    async def answer_server(self, message: object) -> object:
+        """Every request of `warden-server.sock`."""
+        match message:
+            case Authorise():
+                return await self.authorise(message.request)
+            case EndGrant():
+                return await self.end_grant(message)
+            case Append():
+                return await self.append(message.record)
+            case ReadLog():
+                return await self.read_log(message.start, message.limit)
+            case ReadCheckpoint():
+                return await self._log.ask(lambda log: log.checkpoint())
+            case ProveInclusion():
+                path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
+                return InclusionProof(index=message.index, size=message.size, path=path)
+            case PublishKeys():
+                await self.publish(message.camera_ids)
+                return Ok()
+            case DestroyKeys():
+                return await self.destroy(message.camera_id, message.day)
+            case Ping():
+                return Ok()
+        raise ProtocolError(f"the warden does not answer {type(message).__name__} from the server")
+
+    async def answer_job(self, message: object) -> object:
+        """Every request of `warden-jobs.sock`."""
+        match message:
+            case ReleaseKeys():
+                return await self.release(message)
+            case Ping():
+                return Ok()
+        raise ProtocolError(f"the warden does not answer {type(message).__name__} from a job")
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    async def authorise(self, request: AccessRequest) -> Authorised:
+        """Decide, log, then grant. Raises: InvalidArgument for a malformed request; log errors."""
+        decision = decide(request, self._policies)
+        if not decision.is_allowed:
+            entry = await self._log.append(access_record(AuditKind.ACCESS_DENIED, request, decision, ""))
+            return Authorised(decision=decision, grant=None, log_index=entry.index)
+        now_ns = self._clock.now_ns()
+        self._forget_expired(now_ns)
+        if len(self._grants) >= MAX_GRANTS:
+            raise ResourceExhausted(f"{len(self._grants)} grants are open")
+        expires_ns = expiry_of(request, now_ns)
+        grant_id = secrets.token_hex(8)
+        entry = await self._log.append(access_record(AuditKind.ACCESS_GRANTED, request, decision, grant_id))
+        grant = Grant(
+            grant_id=grant_id,
+            token=secrets.token_urlsafe(32),
+            request=request,
+            expires_ns=expires_ns,
+            log_index=entry.index,
+        )
+        live = remember(grant)
+        self._grants[live.token_hash] = live
+        return Authorised(decision=decision, grant=grant, log_index=entry.index)
+
+    async def end_grant(self, message: EndGrant) -> Ok:
+        """The token stops working at once; the end is logged. A grant of an earlier run is gone already."""
+        live = next((grant for grant in self._grants.values() if grant.grant_id == message.grant_id), None)
+        if live is None:
+            return Ok()
+        del self._grants[live.token_hash]
+        details = {
+            "grant_id": live.grant_id,
+            "session": live.request.session_id,
+            "frames_shown": str(message.frames_shown),
+        }
+        await self._log.append(person_record(AuditKind.VIEW_ENDED, live.request, details))
+        return Ok()
+
+    async def release(self, message: ReleaseKeys) -> KeysReleased:
+        """Check, log, unwrap. Raises: PermissionDenied, KeyMissing, SealBroken, InvalidArgument; log errors.
+
+        A refusal is logged too, whatever its reason; if even that fails, the refusal stands.
+        """
+        live = self._grants.get(token_hash(message.grant_token))
+        try:
+            if live is None:
+                raise PermissionDenied("no such grant, or it has ended")
+            now_ns = self._clock.now_ns()
+            check_release(live, message.grant_token, message.headers, now_ns=now_ns, site_id=self._site.site_id)
+            return await self._release_checked(live, message)
+        except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken) as error:
+            await self._log.append(refusal(live, message, error))
+            raise
+
+    async def _release_checked(self, live: LiveGrant, message: ReleaseKeys) -> KeysReleased:
+        key_ids = {header.key_id for header in message.headers}
+        privates = await self._with_keys(lambda keys: {key_id: keys.private(key_id) for key_id in key_ids})
+        entry = await self._log.append(release_record(live, message))
+        # The view may have been ended while the disk worked.
+        if live.token_hash not in self._grants:
+            raise PermissionDenied("no such grant, or it has ended")
+        data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
+        mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
+        return KeysReleased(data_keys=data_keys, mark_key=mark_key, log_index=entry.index)
+
+    def _forget_expired(self, now_ns: Ns) -> None:
+        for hashed in [hashed for hashed, grant in self._grants.items() if grant.expires_ns <= now_ns]:
+            del self._grants[hashed]
+
+    # -- the log ---------------------------------------------------------------------------------------------
+
+    async def append(self, record: AuditRecord) -> Appended:
+        """A record of the server's. Raises: PermissionDenied for a kind that is the warden's own."""
+        if record.kind in OWN_KINDS:
+            raise PermissionDenied(f"{record.kind.value} is the warden's own word")
+        return Appended(index=(await self._log.append(record)).index)
+
+    async def read_log(self, start: int, limit: int) -> LogPage:
+        """Entries and the newest checkpoint, of one moment."""
+        return await self._log.ask(lambda log: LogPage(entries=log.read(start, limit), checkpoint=log.checkpoint()))
+
+    # -- camera-day keys -------------------------------------------------------------------------------------
+
+    async def publish(self, camera_ids: tuple[CameraId, ...]) -> None:
+        """Keys of these cameras for today and `DAYS_AHEAD` days, durable in store and folder.
+
+        Raises: InvalidArgument for a malformed id or too many.
+        """
+        if len(camera_ids) > MAX_CAMERAS:
+            raise InvalidArgument(f"{len(camera_ids)} cameras; at most {MAX_CAMERAS}")
+        now_ns = self._clock.now_ns()
+        days = [day_of(now_ns, days_later=n) for n in range(DAYS_AHEAD + 1)]
+        for camera_id in camera_ids:
+            if not is_key_id(key_id_of(camera_id, days[0])):
+                raise InvalidArgument("that is not a camera id")
+        for camera_id in camera_ids:
+            # One camera at a time, so that a release need not wait for a hundred key generations.
+            await self._with_keys(partial(self._publish_one, camera_id=camera_id, days=days, now_ns=now_ns))
+
+    def _publish_one(self, keys: KeyStore, camera_id: CameraId, days: list[str], now_ns: Ns) -> None:
+        keys.add_camera(camera_id)
+        for day in days:
+            key_id = key_id_of(camera_id, day)
+            wanted = sign_published(
+                self._site_key, site_id=self._site.site_id, key_id=key_id, public_key=keys.ensure(key_id, now_ns)
+            )
+            try:
+                is_there = read_published(published_path(self._site.public_keys, key_id)) == wanted
+            except (KeyMissing, SealBroken):
+                is_there = False
+            if not is_there:
+                write_published(self._site.public_keys, wanted)
+
+    async def renew(self) -> None:
+        """Publish for every camera that ever asked; called at start and every few minutes."""
+        await self.publish(await self._with_keys(lambda keys: keys.cameras()))
+
+    async def destroy(self, camera_id: CameraId, day: str) -> Appended:
+        """Crypto-shred one past camera-day: log, destroy, unpublish.
+
+        Raises: InvalidArgument; FailedPrecondition for today or later, to which the recorder still seals; KeyMissing.
+        """
+        key_id = key_id_of(camera_id, day)
+        if not is_key_id(key_id):
+            raise InvalidArgument("that is not a camera id and a day (yyyymmdd)")
+        now_ns = self._clock.now_ns()
+        if day >= day_of(now_ns):
+            raise FailedPrecondition(f"camera-day {day} is not over; the recorder may be sealing to its key")
+        record = AuditRecord(
+            kind=AuditKind.KEYS_DESTROYED, actor="process:warden", subject=camera_id, details={"day": day}
+        )
+        entry = await self._log.append(record)
+        await self._with_keys(lambda keys: self._destroy_one(keys, key_id, now_ns))
+        return Appended(index=entry.index)
+
+    def _destroy_one(self, keys: KeyStore, key_id: KeyId, now_ns: Ns) -> None:
+        keys.destroy(key_id, now_ns)
+        published_path(self._site.public_keys, key_id).unlink(missing_ok=True)
+
+    async def _with_keys(self, act: Callable[[KeyStore], T]) -> T:
+        """Run on the key store's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act, self._keys)

@@ -1,0 +1,65 @@
+"""What the warden writes into the log, as records. Nothing is decided here."""
+
+from custodes.access.release import LiveGrant
+from custodes.errors import CustodesError
+from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision
+from custodes.types.message import ReleaseKeys
+
+OWN_KINDS = frozenset(
+    {
+        AuditKind.SITE_CREATED,
+        AuditKind.WARDEN_STARTED,
+        AuditKind.ACCESS_GRANTED,
+        AuditKind.ACCESS_DENIED,
+        AuditKind.KEYS_RELEASED,
+        AuditKind.KEYS_REFUSED,
+        AuditKind.KEYS_DESTROYED,
+        AuditKind.VIEW_ENDED,
+    }
+)
+"""Only the warden says these; the server cannot have them appended."""
+
+
+def person_record(kind: AuditKind, request: AccessRequest, details: dict[str, str]) -> AuditRecord:
+    """Something a person did under a grant."""
+    details = {"user_id": request.principal.user_id, **details}
+    return AuditRecord(kind=kind, actor=request.principal.name, subject=request.camera_id, details=details)
+
+
+def access_record(kind: AuditKind, request: AccessRequest, decision: Decision, grant_id: str) -> AuditRecord:
+    """A decision. `grant_id` is empty for a refusal."""
+    details = {
+        "action": request.action.value,
+        "purpose": request.purpose.kind.value,
+        "reference": request.purpose.reference,
+        "fidelity": request.fidelity.value,
+        "roles": ",".join(sorted(role.value for role in request.principal.roles)),
+        "session": request.session_id,
+        "start_ns": str(request.start_ns),
+        "end_ns": str(request.end_ns),
+        "policies": ",".join(decision.policy_ids),
+        "reasons": " ".join(decision.reasons),
+    }
+    if grant_id:
+        details["grant_id"] = grant_id
+    return person_record(kind, request, details)
+
+
+def _segments(message: ReleaseKeys) -> dict[str, str]:
+    return {f"segment_{n}": str(header.segment_id)[:128] for n, header in enumerate(message.headers)}
+
+
+def release_record(live: LiveGrant, message: ReleaseKeys) -> AuditRecord:
+    """Which segments a grant opened, by id."""
+    details = {"grant_id": live.grant_id, "session": live.request.session_id, **_segments(message)}
+    return person_record(AuditKind.KEYS_RELEASED, live.request, details)
+
+
+def refusal(live: LiveGrant | None, message: ReleaseKeys, error: CustodesError) -> AuditRecord:
+    """Why nothing was released."""
+    reason = {"reason": str(error)[:400], "segments": str(len(message.headers))}
+    if live is None:
+        # Nobody is named: the token is unknown, and what the headers say is unproven.
+        return AuditRecord(kind=AuditKind.KEYS_REFUSED, actor="process:job", subject="", details=reason)
+    details = {"grant_id": live.grant_id, "session": live.request.session_id, **reason}
+    return person_record(AuditKind.KEYS_REFUSED, live.request, details)
