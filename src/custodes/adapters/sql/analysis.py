@@ -1,0 +1,308 @@
+"""Analysed frames, coverage and tracks. The caller owns the transaction.
+
+The usual case is a camera's next frames in order: `AnalysisWriter` keeps the chunk that still grows in memory, so
+that a commit for ten cameras is two statements. Anything else (a new run, a late or repeated frame, the first
+frames after a start) is looked up in the tables first. The memory is a cache of committed rows: after a transaction
+that failed the owner calls `forget`.
+"""
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import Insert, insert
+
+from custodes.adapters.sql import chunks
+from custodes.adapters.sql.tables import CHUNK, COVERAGE, TRACKLET
+from custodes.adapters.sql.totals import Differences, longest_ns
+from custodes.ports.catalog import Coverage
+from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
+from custodes.units import CameraId, Ns, RunId
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tail:
+    """A camera's newest chunk, and the stretch of coverage that its newest frame is in."""
+
+    run: RunId
+    frames: list[FrameAnalysed]
+    packed: list[bytes]
+    """`frames`, each by `chunks.pack_one`."""
+    start_ns: int
+    end_ns: int
+    covered_from_ns: int
+    covered_to_ns: int
+
+
+class AnalysisWriter:
+    """Writes frames for the only writing connection."""
+
+    def __init__(self) -> None:
+        self._tails: dict[CameraId, _Tail] = {}
+
+    def forget(self) -> None:
+        """Drop the cache: the last transaction did not commit."""
+        self._tails.clear()
+
+    def put_frames(self, connection: Connection, frames: Sequence[FrameAnalysed]) -> None:
+        """Store frames that are not stored yet."""
+        by_stream: dict[tuple[CameraId, RunId], dict[int, FrameAnalysed]] = {}
+        for fact in frames:
+            key = (fact.frame.camera_id, fact.frame.run)
+            by_stream.setdefault(key, {}).setdefault(fact.frame.seq, fact)
+        rows: list[dict[str, object]] = []
+        covered: dict[CameraId, tuple[int, int]] = {}
+        for (camera_id, run), by_seq in by_stream.items():
+            ordered = [by_seq[seq] for seq in sorted(by_seq)]
+            self._put_stream(connection, camera_id, run, ordered, rows, covered)
+        _put_chunks(connection, rows)
+        _extend_coverage(connection, covered)
+
+    def _put_stream(
+        self,
+        connection: Connection,
+        camera_id: CameraId,
+        run: RunId,
+        frames: list[FrameAnalysed],
+        rows: list[dict[str, object]],
+        covered: dict[CameraId, tuple[int, int]],
+    ) -> None:
+        tail = self._tails.get(camera_id)
+        if tail is None or tail.run != run or frames[0].frame.seq <= tail.frames[-1].frame.seq:
+            # Rows that this transaction has not written yet must be there to be found.
+            _put_chunks(connection, rows)
+            _extend_coverage(connection, covered)
+            rows.clear()
+            covered.clear()
+            frames = _unknown(connection, camera_id, run, frames)
+            tail = self._load_tail(connection, camera_id, run)
+        for fact in frames:
+            if tail is None:
+                tail = self._make_tail(connection, camera_id, [fact])
+            elif fact.frame.seq < tail.frames[-1].frame.seq:
+                # Late: a chunk of its own. It may close a hole, so that the tail's stretch begins earlier.
+                _put_chunks(connection, [_chunk_row([fact])])
+                _merge_coverage(connection, camera_id, fact.valid_from_ns, fact.frame.utc_ns)
+                tail = self._make_tail(connection, camera_id, tail.frames)
+            else:
+                _append(connection, tail, fact, rows, covered)
+        if tail is not None and frames:
+            is_full = len(tail.frames) >= chunks.MAX_FRAMES
+            rows.append(_chunk_row(tail.frames, None if is_full else tail.packed))
+
+    def _load_tail(self, connection: Connection, camera_id: CameraId, run: RunId) -> _Tail | None:
+        self._tails.pop(camera_id, None)
+        row = connection.execute(
+            select(CHUNK.c.columns)
+            .where(CHUNK.c.camera_id == camera_id, CHUNK.c.run == run)
+            .order_by(CHUNK.c.seq_first.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is None:
+            return None
+        return self._make_tail(connection, camera_id, chunks.unpack(camera_id, run, row.columns))
+
+    def _make_tail(self, connection: Connection, camera_id: CameraId, frames: list[FrameAnalysed]) -> _Tail:
+        times = [fact.frame.utc_ns for fact in frames]
+        last = frames[-1]
+        low, high = _merge_coverage(connection, camera_id, last.valid_from_ns, last.frame.utc_ns)
+        tail = _Tail(
+            run=last.frame.run,
+            frames=frames,
+            packed=[chunks.pack_one(fact) for fact in frames],
+            start_ns=min(times),
+            end_ns=max(times),
+            covered_from_ns=low,
+            covered_to_ns=high,
+        )
+        self._tails[camera_id] = tail
+        return tail
+
+
+def _append(
+    connection: Connection,
+    tail: _Tail,
+    fact: FrameAnalysed,
+    rows: list[dict[str, object]],
+    covered: dict[CameraId, tuple[int, int]],
+) -> None:
+    """Add one frame that follows; what is full goes to `rows`, what is vouched for to `covered`."""
+    camera_id, utc_ns = fact.frame.camera_id, fact.frame.utc_ns
+    start_ns, end_ns = min(tail.start_ns, utc_ns), max(tail.end_ns, utc_ns)
+    if len(tail.frames) >= chunks.MAX_FRAMES or end_ns - start_ns > chunks.MAX_SPAN_NS:
+        rows.append(_chunk_row(tail.frames))
+        tail.frames, tail.packed, start_ns, end_ns = [], [], utc_ns, utc_ns
+    tail.frames.append(fact)
+    tail.packed.append(chunks.pack_one(fact))
+    tail.start_ns, tail.end_ns = start_ns, end_ns
+    if tail.covered_from_ns <= fact.valid_from_ns <= tail.covered_to_ns <= utc_ns:
+        tail.covered_to_ns = utc_ns
+        covered[camera_id] = (tail.covered_from_ns, utc_ns)
+    else:
+        _extend_coverage(connection, {camera_id: covered.pop(camera_id)} if camera_id in covered else {})
+        tail.covered_from_ns, tail.covered_to_ns = _merge_coverage(connection, camera_id, fact.valid_from_ns, utc_ns)
+
+
+def _unknown(
+    connection: Connection, camera_id: CameraId, run: RunId, frames: list[FrameAnalysed]
+) -> list[FrameAnalysed]:
+    """Those of `frames` (by seq) that no chunk holds."""
+    overlapping = (
+        select(CHUNK.c.columns)
+        .where(CHUNK.c.camera_id == camera_id, CHUNK.c.run == run)
+        .where(CHUNK.c.seq_first <= frames[-1].frame.seq, CHUNK.c.seq_last >= frames[0].frame.seq)
+    )
+    known: set[int] = set()
+    for row in connection.execute(overlapping):
+        known.update(fact.frame.seq for fact in chunks.unpack(camera_id, run, row.columns))
+    return [fact for fact in frames if fact.frame.seq not in known]
+
+
+def _chunk_row(frames: list[FrameAnalysed], packed: list[bytes] | None = None) -> dict[str, object]:
+    """`packed` is given for a chunk that still grows."""
+    first, last = frames[0].frame, frames[-1].frame
+    times = [fact.frame.utc_ns for fact in frames]
+    return {
+        "camera_id": first.camera_id,
+        "run": first.run,
+        "seq_first": first.seq,
+        "seq_last": last.seq,
+        "start_ns": min(times),
+        "end_ns": max(times),
+        "frames": len(frames),
+        "columns": chunks.pack_full(frames) if packed is None else chunks.pack_growing(packed),
+    }
+
+
+@functools.cache
+def _upsert_chunk() -> Insert:
+    statement = insert(CHUNK)
+    mutable = ("seq_last", "start_ns", "end_ns", "frames", "columns")
+    return statement.on_conflict_do_update(
+        index_elements=[CHUNK.c.camera_id, CHUNK.c.run, CHUNK.c.seq_first],
+        set_={name: statement.excluded[name] for name in mutable},
+    )
+
+
+@functools.cache
+def _upsert_coverage() -> Insert:
+    statement = insert(COVERAGE)
+    return statement.on_conflict_do_update(
+        index_elements=[COVERAGE.c.camera_id, COVERAGE.c.start_ns], set_={"end_ns": statement.excluded.end_ns}
+    )
+
+
+def _put_chunks(connection: Connection, rows: list[dict[str, object]]) -> None:
+    if rows:
+        connection.execute(_upsert_chunk(), rows)
+
+
+def _extend_coverage(connection: Connection, covered: dict[CameraId, tuple[int, int]]) -> None:
+    """Set the ends of stretches that are the newest of their camera: nothing lies behind them to be merged."""
+    if covered:
+        connection.execute(
+            _upsert_coverage(),
+            [
+                {"camera_id": camera_id, "start_ns": start_ns, "end_ns": end_ns}
+                for camera_id, (start_ns, end_ns) in covered.items()
+            ],
+        )
+
+
+def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """Add an interval anywhere; returns the merged one that holds it."""
+    touching = (COVERAGE.c.camera_id == camera_id) & (COVERAGE.c.end_ns >= start_ns) & (COVERAGE.c.start_ns <= end_ns)
+    rows = connection.execute(select(COVERAGE.c.start_ns, COVERAGE.c.end_ns).where(touching)).all()
+    low = min([start_ns, *(row.start_ns for row in rows)])
+    high = max([end_ns, *(row.end_ns for row in rows)])
+    if len(rows) != 1 or (rows[0].start_ns, rows[0].end_ns) != (low, high):
+        connection.execute(delete(COVERAGE).where(touching))
+        connection.execute(COVERAGE.insert().values(camera_id=camera_id, start_ns=low, end_ns=high))
+    return low, high
+
+
+def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Differences) -> None:
+    """Insert tracks that are not there yet."""
+    statement = insert(TRACKLET).on_conflict_do_nothing()
+    for tracklet in (fact.tracklet for fact in ended):
+        if connection.execute(statement, _tracklet_row(tracklet)).rowcount:
+            change = changes.of(tracklet.camera_id)
+            change.tracks += 1
+            change.people += tracklet.object_class is ObjectClass.PERSON
+            change.vehicles += tracklet.object_class in VEHICLES
+            change.longest_track_ns = max(change.longest_track_ns, tracklet.end_ns - tracklet.start_ns)
+
+
+def read_frames(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
+    """With utc_ns in [start, end], by time."""
+    statement = (
+        select(CHUNK.c.run, CHUNK.c.columns)
+        .where(CHUNK.c.camera_id == camera_id)
+        .where(CHUNK.c.start_ns.between(start_ns - chunks.MAX_SPAN_NS, end_ns))
+        .where(CHUNK.c.end_ns >= start_ns)
+    )
+    frames = [
+        fact
+        for row in connection.execute(statement)
+        for fact in chunks.unpack(camera_id, RunId(row.run), row.columns)
+        if start_ns <= fact.frame.utc_ns <= end_ns
+    ]
+    return sorted(frames, key=lambda fact: (fact.frame.utc_ns, fact.frame.run, fact.frame.seq))
+
+
+def read_coverage(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Coverage]:
+    """Overlapping [start, end], by start."""
+    statement = (
+        select(COVERAGE)
+        .where(COVERAGE.c.camera_id == camera_id, COVERAGE.c.end_ns >= start_ns, COVERAGE.c.start_ns <= end_ns)
+        .order_by(COVERAGE.c.start_ns)
+    )
+    return [Coverage(start_ns=Ns(row.start_ns), end_ns=Ns(row.end_ns)) for row in connection.execute(statement)]
+
+
+def read_tracks(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+    """Overlapping [start, end], by start."""
+    earliest_ns = start_ns - longest_ns(connection, camera_id, "longest_track_ns")
+    statement = (
+        select(TRACKLET)
+        .where(TRACKLET.c.camera_id == camera_id)
+        .where(TRACKLET.c.start_ns.between(earliest_ns, end_ns))
+        .where(TRACKLET.c.end_ns >= start_ns)
+        .order_by(TRACKLET.c.start_ns, TRACKLET.c.run, TRACKLET.c.track_id)
+        .limit(limit)
+    )
+    return [_tracklet(row) for row in connection.execute(statement)]
+
+
+def _tracklet_row(tracklet: Tracklet) -> dict[str, object]:
+    return {
+        "camera_id": tracklet.camera_id,
+        "run": tracklet.run,
+        "track_id": tracklet.track_id,
+        "start_ns": tracklet.start_ns,
+        "end_ns": tracklet.end_ns,
+        "object_class": int(tracklet.object_class),
+        "frames": tracklet.frames,
+        "mean_score": tracklet.mean_score,
+        "boxes": np.array(tracklet.first_box_norm + tracklet.last_box_norm, np.float64).tobytes(),
+    }
+
+
+def _tracklet(row: Any) -> Tracklet:
+    boxes = tuple(np.frombuffer(row.boxes, np.float64).tolist())
+    return Tracklet(
+        camera_id=CameraId(row.camera_id),
+        run=RunId(row.run),
+        track_id=row.track_id,
+        object_class=ObjectClass(row.object_class),
+        start_ns=Ns(row.start_ns),
+        end_ns=Ns(row.end_ns),
+        frames=row.frames,
+        mean_score=row.mean_score,
+        first_box_norm=boxes[:4],
+        last_box_norm=boxes[4:],
+    )

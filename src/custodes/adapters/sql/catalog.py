@@ -1,0 +1,185 @@
+"""`ports.catalog.Catalog` over one SQLite file: transactions and connections; the statements lie beside this file."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from custodes.adapters.sql import analysis, people, recording, totals
+from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
+from custodes.ports.catalog import Account, CameraTotals, Coverage, LoginSession
+from custodes.ports.clock import Clock
+from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.media import Gap, Segment
+from custodes.types.message import CameraSpec
+from custodes.types.vision import Tracklet
+from custodes.units import CameraId, Ns, SegmentId
+
+
+class SqliteCatalog:
+    """The catalog in `path`. Any thread may call it: writes take turns, reads run beside them."""
+
+    def __init__(self, path: Path, *, site_id: str, clock: Clock) -> None:
+        """Open or create, and migrate.
+
+        Raises: SiteMismatch (another site's file), FailedPrecondition (of a newer custodes), DataLoss, Unavailable.
+        """
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._analysis = analysis.AnalysisWriter()
+        self._writer = open_engine(path, is_writer=True)
+        try:
+            with self._write() as connection:
+                migrate(connection, path)
+                claim(connection, path, site_id)
+        except BaseException:
+            self._writer.dispose()
+            raise
+        self._reader = open_engine(path, is_writer=False)
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._lock, translated(self._path):
+            try:
+                with self._writer.begin() as connection:
+                    yield connection
+            except BaseException:
+                self._analysis.forget()
+                raise
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with translated(self._path), self._reader.begin() as connection:
+            yield connection
+
+    # cameras
+    def put_cameras(self, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
+        """See `Catalog`."""
+        with self._write() as connection:
+            return people.put_cameras(connection, cameras, is_exclusive=is_exclusive)
+
+    def remove_camera(self, camera_id: CameraId) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            people.remove_camera(connection, camera_id)
+
+    def cameras(self) -> list[CameraSpec]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return people.read_cameras(connection)
+
+    # recording
+    def journal_position(self, journal: str) -> int:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.journal_position(connection, journal)
+
+    def take_journal(self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            changes = totals.Differences()
+            recording.put_segments(connection, segments, changes)
+            recording.put_gaps(connection, gaps, changes)
+            changes.apply(connection)
+            recording.put_journal_position(connection, journal, position)
+
+    def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.read_segments(connection, camera_id, start_ns, end_ns, limit)
+
+    def grow_segments(self, segments: Sequence[Segment]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            changes = totals.Differences()
+            recording.put_segments(connection, [item for item in segments if not item.is_sealed], changes)
+            changes.apply(connection)
+
+    def unlogged_segments(self, limit: int) -> list[Segment]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.unlogged_segments(connection, limit)
+
+    def mark_logged(self, indices: Mapping[SegmentId, int]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            recording.mark_logged(connection, indices)
+
+    def newest_log_index(self) -> int:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.newest_log_index(connection)
+
+    def gaps(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.read_gaps(connection, camera_id, start_ns, end_ns)
+
+    # analysis
+    def put_analysis(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            self._analysis.put_frames(connection, frames)
+            changes = totals.Differences()
+            analysis.put_tracks(connection, ended, changes)
+            changes.apply(connection)
+
+    def analysed(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return analysis.read_frames(connection, camera_id, start_ns, end_ns)
+
+    def coverage(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Coverage]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return analysis.read_coverage(connection, camera_id, start_ns, end_ns)
+
+    def tracks(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return analysis.read_tracks(connection, camera_id, start_ns, end_ns, limit)
+
+    def totals(self) -> dict[CameraId, CameraTotals]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return totals.read_totals(connection)
+
+    # people who log in
+    def accounts(self) -> list[Account]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return people.read_accounts(connection)
+
+    def put_account(self, account: Account) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            people.put_account(connection, account)
+
+    def put_session(self, session: LoginSession) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            people.put_session(connection, session, self._clock.now_ns())
+
+    def session(self, token_hash: bytes) -> LoginSession | None:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return people.read_session(connection, token_hash, self._clock.now_ns())
+
+    def end_session(self, token_hash: bytes) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            people.end_session(connection, token_hash)
+
+    def close(self) -> None:
+        """See `Catalog`."""
+        self._reader.dispose()
+        with self._lock, translated(self._path):
+            with self._writer.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
+                connection.rollback()
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.dispose()

@@ -1,0 +1,1 @@
+"""Alembic's environment and the schema's history. Nothing imports this package; alembic runs its files."""

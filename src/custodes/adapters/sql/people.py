@@ -1,0 +1,153 @@
+"""Statements about cameras' configuration, accounts and logins. The caller owns the transaction."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
+from custodes.errors import AlreadyExists, NotFound
+from custodes.ports.catalog import Account, LoginSession
+from custodes.types.access import Role
+from custodes.types.message import CameraSpec
+from custodes.units import CameraId, Ns
+
+_CAMERA_FIELDS = ("name", "url", "username", "password_ref", "transport", "is_enabled", "is_looped")
+
+
+def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
+    """Returns the ids whose row is not as before."""
+    before = {spec.camera_id: spec for spec in read_cameras(connection)}
+    wanted = {spec.camera_id: spec for spec in cameras}
+    if is_exclusive:
+        for camera_id, spec in before.items():
+            wanted.setdefault(camera_id, _disabled(spec))
+    changed = [camera_id for camera_id, spec in wanted.items() if before.get(camera_id) != spec]
+    if changed:
+        statement = insert(CAMERA)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[CAMERA.c.camera_id],
+                set_={name: statement.excluded[name] for name in _CAMERA_FIELDS},
+            ),
+            [_camera_row(wanted[camera_id]) for camera_id in changed],
+        )
+    return sorted(changed)
+
+
+def _camera_row(spec: CameraSpec) -> dict[str, object]:
+    return {"camera_id": spec.camera_id} | {name: getattr(spec, name) for name in _CAMERA_FIELDS}
+
+
+def _disabled(spec: CameraSpec) -> CameraSpec:
+    return CameraSpec(
+        camera_id=spec.camera_id,
+        name=spec.name,
+        url=spec.url,
+        username=spec.username,
+        password_ref=spec.password_ref,
+        transport=spec.transport,
+        is_enabled=False,
+        is_looped=spec.is_looped,
+    )
+
+
+def remove_camera(connection: Connection, camera_id: CameraId) -> None:
+    """Raises: NotFound."""
+    if not connection.execute(delete(CAMERA).where(CAMERA.c.camera_id == camera_id)).rowcount:
+        raise NotFound(f"no camera {camera_id}")
+
+
+def read_cameras(connection: Connection) -> list[CameraSpec]:
+    """By id."""
+    return [
+        CameraSpec(
+            camera_id=CameraId(row.camera_id),
+            name=row.name,
+            url=row.url,
+            username=row.username,
+            password_ref=row.password_ref,
+            transport=row.transport,
+            is_enabled=row.is_enabled,
+            is_looped=row.is_looped,
+        )
+        for row in connection.execute(select(CAMERA).order_by(CAMERA.c.camera_id))
+    ]
+
+
+def put_account(connection: Connection, account: Account) -> None:
+    """Names are unique without regard to case, so that nobody is taken for another. Raises: AlreadyExists."""
+    folded = account.name.casefold()
+    owner = connection.scalar(select(ACCOUNT.c.user_id).where(ACCOUNT.c.name_folded == folded))
+    if owner is not None and owner != account.user_id:
+        raise AlreadyExists(f"an account named {account.name!r} is there already")
+    statement = insert(ACCOUNT).values(
+        user_id=account.user_id,
+        name=account.name,
+        name_folded=folded,
+        password_hash=account.password_hash,
+        roles=json.dumps(sorted(role.value for role in account.roles)),
+        created_ns=account.created_ns,
+    )
+    mutable = ("name", "name_folded", "password_hash", "roles", "created_ns")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[ACCOUNT.c.user_id], set_={name: statement.excluded[name] for name in mutable}
+        )
+    )
+
+
+def read_accounts(connection: Connection) -> list[Account]:
+    """By name."""
+    return [
+        Account(
+            user_id=row.user_id,
+            name=row.name,
+            password_hash=row.password_hash,
+            roles=frozenset(Role(name) for name in json.loads(row.roles)),
+            created_ns=Ns(row.created_ns),
+        )
+        for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))
+    ]
+
+
+def put_session(connection: Connection, session: LoginSession, now_ns: Ns) -> None:
+    """Store, and forget the expired ones on the way."""
+    connection.execute(delete(LOGIN).where(LOGIN.c.expires_ns <= now_ns))
+    statement = insert(LOGIN).values(
+        token_hash=session.token_hash,
+        user_id=session.user_id,
+        csrf_token=session.csrf_token,
+        created_ns=session.created_ns,
+        last_seen_ns=session.last_seen_ns,
+        expires_ns=session.expires_ns,
+    )
+    mutable = ("user_id", "csrf_token", "created_ns", "last_seen_ns", "expires_ns")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[LOGIN.c.token_hash], set_={name: statement.excluded[name] for name in mutable}
+        )
+    )
+
+
+def read_session(connection: Connection, token_hash: bytes, now_ns: Ns) -> LoginSession | None:
+    """None when unknown or expired."""
+    row = connection.execute(
+        select(LOGIN).where(LOGIN.c.token_hash == token_hash, LOGIN.c.expires_ns > now_ns)
+    ).one_or_none()
+    if row is None:
+        return None
+    return LoginSession(
+        token_hash=row.token_hash,
+        user_id=row.user_id,
+        csrf_token=row.csrf_token,
+        created_ns=Ns(row.created_ns),
+        last_seen_ns=Ns(row.last_seen_ns),
+        expires_ns=Ns(row.expires_ns),
+    )
+
+
+def end_session(connection: Connection, token_hash: bytes) -> None:
+    """Idempotent."""
+    connection.execute(delete(LOGIN).where(LOGIN.c.token_hash == token_hash))

@@ -1,0 +1,161 @@
+"""Tables of the catalog as SQLAlchemy Core sees them. The schema itself is made by `migrations` alone.
+
+Times are UTC nanoseconds in 64-bit integers; ids are the text ids of `units`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+METADATA = MetaData()
+
+META = Table(
+    "meta",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+"""`site_id`, and `newest_log_index` (see `Catalog.newest_log_index`)."""
+
+CAMERA = Table(
+    "camera",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("username", String, nullable=False),
+    Column("password_ref", String, nullable=False),
+    Column("transport", String, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("is_looped", Boolean, nullable=False),
+)
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("journal", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+SEGMENT = Table(
+    "segment",
+    METADATA,
+    Column("segment_id", String, primary_key=True),
+    Column("camera_id", String, nullable=False),
+    Column("run", String, nullable=False),
+    Column("site_id", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("path", String, nullable=False),
+    Column("bytes_on_disk", BigInteger, nullable=False),
+    Column("fragments", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("is_sealed", Boolean, nullable=False),
+    Column("log_index", BigInteger, nullable=True),
+    Index("segment_by_time", "camera_id", "start_ns"),
+    Index("segment_unlogged", "start_ns", sqlite_where=text("is_sealed AND log_index IS NULL")),
+)
+
+GAP = Table(
+    "gap",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("cause", String, nullable=False),
+)
+
+CHUNK = Table(
+    "chunk",
+    METADATA,
+    Column("chunk_id", Integer, primary_key=True),
+    Column("camera_id", String, nullable=False),
+    Column("run", String, nullable=False),
+    Column("seq_first", BigInteger, nullable=False),
+    Column("seq_last", BigInteger, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("columns", LargeBinary, nullable=False),
+    UniqueConstraint("camera_id", "run", "seq_first", name="chunk_key"),
+    Index("chunk_by_time", "camera_id", "start_ns"),
+)
+"""Up to `chunks.MAX_FRAMES` analysed frames of one run over at most `chunks.MAX_SPAN_NS`, as columns."""
+
+COVERAGE = Table(
+    "coverage",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Index("coverage_by_end", "camera_id", "end_ns"),
+)
+"""Disjoint, merged intervals per camera."""
+
+TRACKLET = Table(
+    "tracklet",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("run", String, primary_key=True),
+    Column("track_id", BigInteger, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("object_class", Integer, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("mean_score", Float, nullable=False),
+    Column("boxes", LargeBinary, nullable=False),
+    Index("tracklet_by_time", "camera_id", "start_ns"),
+)
+"""`boxes`: 8 float64, first and last box. `start_ns` is in the key because an analyser that was killed counts its
+tracks from the beginning again while the camera's run goes on."""
+
+TOTAL = Table(
+    "total",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("recorded_ns", BigInteger, nullable=False, server_default="0"),
+    Column("gaps_ns", BigInteger, nullable=False, server_default="0"),
+    Column("tracks", BigInteger, nullable=False, server_default="0"),
+    Column("people", BigInteger, nullable=False, server_default="0"),
+    Column("vehicles", BigInteger, nullable=False, server_default="0"),
+    Column("longest_segment_ns", BigInteger, nullable=False, server_default="0"),
+    Column("longest_track_ns", BigInteger, nullable=False, server_default="0"),
+)
+"""Sums, kept in the transaction that changes what they sum up. The longest durations bound how far before an
+interval something that reaches into it can begin, so that an index over the start is enough."""
+
+ACCOUNT = Table(
+    "account",
+    METADATA,
+    Column("user_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_folded", String, nullable=False, unique=True),
+    Column("password_hash", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+LOGIN = Table(
+    "login",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("csrf_token", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("last_seen_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+)
