@@ -20,7 +20,7 @@ def _residual(original: npt.NDArray[np.uint8], suspect: npt.NDArray[np.uint8]) -
     residual = suspect.astype(np.float32) - original.astype(np.float32)
     residual -= np.median(residual)
     bound = _CLIP_DEVIATIONS * max(float(residual.std()), 0.5)
-    return np.clip(residual, np.float32(-bound), np.float32(bound))
+    return np.clip(residual, -bound, bound).astype(np.float32, copy=False)
 
 
 def score(original: npt.NDArray[np.uint8], suspect: npt.NDArray[np.uint8], mark_key: bytes, slot: int) -> float:
@@ -54,4 +54,4 @@ def _smoothed(cells: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     padded = np.pad(cells, 1, mode="edge")
     rows, columns = cells.shape
     total = sum(padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
-    return np.asarray(total, dtype=np.float32) / 9
+    return np.asarray(total / np.float32(9), dtype=np.float32)

@@ -1,0 +1,61 @@
+"""The keys of one view: data keys of the segments it reads, and the session's mark. No picture without them.
+
+That a `Marker` exists proves that the warden logged and released: it can be had from here alone, and `render` takes no
+frame without one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from custodes.errors import FailedPrecondition, SealBroken
+from custodes.types.media import SegmentHeader
+from custodes.types.message import KeysReleased
+from custodes.units import CameraId, SegmentId
+from custodes.watermark.mark import Marker
+
+Release = Callable[[tuple[SegmentHeader, ...]], KeysReleased]
+"""`ports.warden.KeyReleaser.release_keys` with the grant's token filled in."""
+
+MAX_KEYS = 64
+"""Keys held at once: an hour of one-minute segments. An evicted one is asked for, and logged, again."""
+
+
+class ViewKeys:
+    """Asks the warden for each segment when it is first read, so that the log says what was really opened."""
+
+    def __init__(self, release: Release, camera_id: CameraId) -> None:
+        self._release = release
+        self._camera_id = camera_id
+        self._data_keys: OrderedDict[SegmentId, tuple[SegmentHeader, bytes]] = OrderedDict()
+        self._mark_key = b""
+        self._marker: Marker | None = None
+
+    def data_key(self, header: SegmentHeader) -> bytes:
+        """The 32-byte key of this segment.
+
+        Raises: what `release` raises (PermissionDenied, KeyMissing, Unavailable); SealBroken when the header is
+            another camera's, or differs from the one its key was released for.
+        """
+        if header.camera_id != self._camera_id:
+            raise SealBroken(f"segment {header.segment_id} is of camera {header.camera_id}, not {self._camera_id}")
+        known = self._data_keys.get(header.segment_id)
+        if known is not None:
+            if known[0] != header:
+                raise SealBroken(f"segment {header.segment_id} has two headers")
+            self._data_keys.move_to_end(header.segment_id)
+            return known[1]
+        released = self._release((header,))
+        if self._marker is not None and released.mark_key != self._mark_key:
+            raise SealBroken("the warden gave this session a second mark key")
+        if self._marker is None:
+            self._mark_key, self._marker = released.mark_key, Marker(released.mark_key)
+        self._data_keys[header.segment_id] = (header, released.data_keys[0])
+        if len(self._data_keys) > MAX_KEYS:
+            self._data_keys.popitem(last=False)
+        return released.data_keys[0]
+
+    def marker(self) -> Marker:
+        """The session's marker. Raises: FailedPrecondition before any key was released."""
+        if self._marker is None:
+            raise FailedPrecondition("no key was released yet, so there is no mark and nothing may be shown")
+        return self._marker

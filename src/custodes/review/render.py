@@ -1,0 +1,57 @@
+"""One decoded frame to one that may be shown: masked, scaled, marked. Fails closed.
+
+Masking comes before scaling, so that no filter mixes a person's pixels out of the box; marking comes last, at the size
+that is delivered.
+"""
+
+from dataclasses import dataclass
+
+from custodes.errors import PermissionDenied
+from custodes.media.scale import Scaler
+from custodes.redact.fill import fill_boxes, fill_frame
+from custodes.redact.timeline import MaskTimeline
+from custodes.types.access import Fidelity
+from custodes.types.media import Frame
+from custodes.units import Ns
+from custodes.watermark.mark import Marker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A picture that may leave. `is_fully_masked`: nobody vouched for its masks."""
+
+    frame: Frame
+    is_fully_masked: bool
+
+
+class Renderer:
+    """Renders frames of one view by one policy."""
+
+    def __init__(self, *, fidelity: Fidelity, timeline: MaskTimeline, max_height_px: int) -> None:
+        """Raises: PermissionDenied for anything but masked pictures: no policy allows them yet."""
+        if fidelity is not Fidelity.MASKED:
+            raise PermissionDenied(f"pictures of fidelity {fidelity.value!r} need approvals, which do not exist yet")
+        self._timeline = timeline
+        self._max_height_px = max_height_px
+        self._scaler = Scaler()
+
+    @property
+    def timeline(self) -> MaskTimeline:
+        """What is known about masks."""
+        return self._timeline
+
+    def is_vouched(self, utc_ns: Ns) -> bool:
+        """Whether masks are vouched for from a moment up to the look-ahead behind it."""
+        return self._timeline.vouches_over(utc_ns, Ns(utc_ns + self._timeline.policy.look_ahead_ns))
+
+    def render(self, frame: Frame, marker: Marker) -> Rendered:
+        """Mask, scale, mark.
+
+        A frame that is corrupt is filled whole: its content may stand where no box is.
+        """
+        masks = self._timeline.masks_at(frame.utc_ns)
+        is_fully_masked = masks is None or frame.is_corrupt or not self.is_vouched(frame.utc_ns)
+        masked = fill_frame(frame) if masks is None or is_fully_masked else fill_boxes(frame, masks)
+        return Rendered(
+            frame=marker.mark(self._scaler.scale_down(masked, self._max_height_px)), is_fully_masked=is_fully_masked
+        )
