@@ -1,0 +1,75 @@
+# Everything a person does with a checkout. `make` alone lists the targets.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Debian packages: a real RTSP server for the demo and its tests, a browser for the page's tests.
+GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-bad
+BROWSER := chromium
+# What the weights are made from; their build takes minutes, so it is done again only when these change.
+MODEL_SOURCES := $(shell find packages/custodes-models -type f \
+	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
+	-not -path '*/build/*' 2>/dev/null)
+CLIP ?=
+PORT ?=
+SMOKE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench eval scoreboard clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "custodes: $(PYTHON) is not Python 3.11; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./packages/custodes-models
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.models
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,openvino]'
+	@touch $@
+
+install: $(VENV)/.models ## Make .venv with custodes and its models in it
+	@echo "installed; try: $(BIN)/custodes doctor"
+
+demo: $(VENV)/.models ## Run a site on real footage; CLIP=file.mp4 plays your own, PORT=n chooses the port
+	@.ci/system-packages $(GSTREAMER) || echo "custodes: without GStreamer the demo plays files instead of RTSP" >&2
+	@$(BIN)/python -m demo $(if $(CLIP),--clip "$(CLIP)") $(if $(PORT),--port $(PORT))
+
+lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
+
+test: lint ## Lint, then all tests; installs a browser and GStreamer when root
+	.ci/system-packages $(GSTREAMER) $(BROWSER)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
+
+bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
+	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
+		grep -q '__main__' $$file || continue; \
+		$(BIN)/python -m bench.$$name $(if $(SMOKE),--smoke) || exit 1; done
+
+eval: $(VENV)/.dev ## Quality against ground truth in ../shared/data; SMOKE=1 for a short run
+	@for file in eval/[a-z]*.py; do name=$$(basename $$file .py); \
+		grep -q '__main__' $$file || continue; \
+		$(BIN)/python -m eval.$$name --data ../shared/data $(if $(SMOKE),--smoke) || exit 1; done
+
+scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
+	@{ $(MAKE) --no-print-directory bench SMOKE=$(SMOKE); $(MAKE) --no-print-directory eval SMOKE=$(SMOKE); } \
+		| $(BIN)/python -m bench.scoreboard
+
+clean: ## Remove .venv, caches and the demo's data (recordings of your own site stay)
+	rm -rf $(VENV) demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
