@@ -140,6 +140,10 @@ class CameraEnded(CameraError):
     """The source came to its end (a file, or a server that closed the stream)."""
 
 
+class CameraChanged(CameraEnded):
+    """The source goes on with other parameters (resolution, codec): `open` it again, without closing, as a new run."""
+
+
 class MediaError(InvalidArgument):
     """A file or stream cannot be demuxed, decoded or encoded."""
 

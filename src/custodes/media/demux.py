@@ -1,0 +1,220 @@
+"""Compressed packets out of anything FFmpeg can open: RTSP, HTTP, files. The first video stream only.
+
+A container is owned, used and closed by one thread (PyAV #584, #1112). FFmpeg's messages may repeat the URL with its
+credentials, so none of them leaves this module: every failure becomes a CameraError in our words. Decoding, pacing
+and clocks do not belong here.
+"""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import av.container
+import av.error
+
+from custodes.errors import (
+    CameraEnded,
+    CameraError,
+    CameraGarbage,
+    CameraNoVideo,
+    CameraStalled,
+    CameraUnauthorized,
+    CameraUnreachable,
+    MediaError,
+)
+from custodes.media import nal
+from custodes.types.media import StreamInfo
+from custodes.units import CameraId, RunId
+
+MAX_PACKET_BYTES = 32 * 1024 * 1024
+"""An 8K intra picture at 12 bit per pixel is 50 MB raw and below 20 MB coded."""
+
+MAX_CORRUPT_READS = 100
+"""Unreadable packets in a row after which a source counts as garbage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawPacket:
+    """What FFmpeg said of one packet; times in the stream's time base, None where it knew none."""
+
+    payload: bytes
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_keyframe: bool
+    is_corrupt: bool
+    has_new_parameters: bool
+    """The container announced other parameters from here on."""
+
+
+class Demuxer:
+    """One opened input. `where` names it in messages and must hold no credentials."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        where: str,
+        options: Mapping[str, str],
+        open_timeout_s: float,
+        read_timeout_s: float,
+        container_format: str | None = None,
+    ) -> None:
+        """Connect and inspect. Raises: CameraError subclasses; never an exception of PyAV."""
+        self._where = where
+        self._read_timeout_s = read_timeout_s
+        failure: CameraError | None = None
+        try:
+            self._container = av.open(
+                url,
+                "r",
+                format=container_format,
+                options=dict(options),
+                timeout=(open_timeout_s, read_timeout_s),
+                metadata_errors="replace",
+            )
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            failure = _open_failure(error, where, open_timeout_s)
+        if failure is not None:
+            # Outside the handler: the cause's text holds the URL, and chaining would carry it into logs.
+            raise failure
+        streams = self._container.streams.video
+        pictures = [stream for stream in streams if not _is_cover(stream)]
+        if not pictures:
+            others = sorted({stream.type for stream in self._container.streams})
+            self._container.close()
+            raise CameraNoVideo(f"{where} carries no video" + (f", only {', '.join(others)}" if others else ""))
+        self._stream = pictures[0]
+
+    def info(self, camera_id: CameraId, run: RunId) -> StreamInfo:
+        """What was announced. Width and height may be 0 until a keyframe was inspected."""
+        context, time_base = self._stream.codec_context, self._stream.time_base
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return StreamInfo(
+            camera_id=camera_id,
+            run=run,
+            codec=context.name,
+            width_px=context.width,
+            height_px=context.height,
+            extradata=bytes(context.extradata or b""),
+            time_base_num=time_base.numerator if time_base else 1,
+            time_base_den=time_base.denominator if time_base else 90_000,
+            fps=float(rate) if rate else 0.0,
+        )
+
+    def packets(self) -> Iterator[RawPacket]:
+        """Packets until the source ends, which raises CameraEnded.
+
+        Raises: CameraStalled after the read timeout, CameraGarbage, CameraUnreachable when the connection breaks.
+        """
+        demuxed = self._container.demux(self._stream)
+        corrupt_in_a_row = 0
+        while True:
+            failure: CameraError | None = None
+            try:
+                packet = next(demuxed)
+            except (StopIteration, av.error.EOFError):
+                break
+            except (av.error.FFmpegError, OSError, ValueError) as error:
+                if isinstance(error, av.error.InvalidDataError) and corrupt_in_a_row < MAX_CORRUPT_READS:
+                    corrupt_in_a_row += 1
+                    demuxed = self._container.demux(self._stream)
+                    continue
+                failure = _read_failure(error, self._where, self._read_timeout_s)
+            if failure is not None:
+                raise failure
+            if packet.size == 0:  # PyAV ends with an empty packet, to flush decoders
+                continue
+            if packet.size > MAX_PACKET_BYTES:
+                raise CameraGarbage(f"{self._where} sent a packet of {packet.size} bytes; at most {MAX_PACKET_BYTES}")
+            corrupt_in_a_row = 0
+            yield _raw(packet)
+        raise CameraEnded(f"{self._where} came to its end")
+
+    def rewind(self) -> None:
+        """Files only: go back to the first packet. Raises: CameraGarbage when the file cannot be read twice."""
+        failure: CameraError | None = None
+        try:
+            self._container.seek(self._container.start_time or 0, backward=True)
+        except (av.error.FFmpegError, OSError, ValueError):
+            failure = CameraGarbage(f"{self._where} cannot be played from its beginning again")
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """Release the connection; by the owning thread only."""
+        self._container.close()
+
+
+def inspect_keyframe(codec: str, units: list[bytes]) -> tuple[int, int, bytes]:
+    """Width, height and Annex-B parameter sets that a keyframe carries in itself.
+
+    Args: units: NAL units of the keyframe, parameter sets included.
+    Raises: MediaError when they do not describe a picture.
+    """
+    sets = [unit for unit in units if nal.is_parameter_set(unit, codec)]
+    if not any(nal.is_sequence_set(unit, codec) for unit in sets):
+        raise MediaError(f"{codec} keyframe without parameter sets")
+    try:
+        with av.open(io.BytesIO(nal.join_annexb(units)), "r", format=codec) as container:
+            context = container.streams.video[0].codec_context
+            width, height = context.width, context.height
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
+        raise MediaError(f"{codec} keyframe cannot be inspected: {type(error).__name__}") from error
+    if not (width and height):
+        raise MediaError(f"{codec} keyframe announces no picture size")
+    return width, height, nal.join_annexb(sets)
+
+
+def _is_cover(stream: Any) -> bool:
+    """A still attached to a music file is no video."""
+    return "attached_pic" in str(stream.disposition)
+
+
+def _raw(packet: Any) -> RawPacket:
+    return RawPacket(
+        payload=bytes(packet),
+        pts=packet.pts,
+        dts=packet.dts,
+        duration=packet.duration or 0,
+        is_keyframe=packet.is_keyframe,
+        is_corrupt=packet.is_corrupt,
+        has_new_parameters=packet.has_sidedata("new_extradata"),
+    )
+
+
+def _open_failure(error: Exception, where: str, timeout_s: float) -> CameraError:
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return CameraUnauthorized(f"{where} refuses the user name or password")
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return CameraUnreachable(f"{where}: the server answers, but has no such stream")
+    if isinstance(error, FileNotFoundError):
+        return CameraUnreachable(f"{where}: no such file")
+    if isinstance(error, PermissionError):
+        return CameraUnreachable(f"{where} may not be read by this process")
+    if isinstance(error, IsADirectoryError):
+        return CameraGarbage(f"{where} is a directory, not a video")
+    if isinstance(error, ConnectionRefusedError):
+        return CameraUnreachable(f"{where}: connection refused; nothing listens there")
+    if isinstance(error, TimeoutError | av.error.ExitError):
+        return CameraUnreachable(f"{where} did not answer within {timeout_s:g} s")
+    if isinstance(error, av.error.ProtocolNotFoundError | av.error.DemuxerNotFoundError):
+        return CameraGarbage(f"{where}: this kind of source is not supported")
+    if isinstance(error, av.error.HTTPError):
+        return CameraUnreachable(f"{where}: the server answers with an error")
+    if isinstance(error, av.error.InvalidDataError | av.error.EOFError | av.error.PatchWelcomeError):
+        return CameraGarbage(f"{where} sends nothing that can be read as video")
+    if isinstance(error, OSError):
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        return CameraUnreachable(f"{where} cannot be reached: {reason.lower()}")
+    return CameraGarbage(f"{where} sends nothing that can be read as video")
+
+
+def _read_failure(error: Exception, where: str, timeout_s: float) -> CameraError:
+    if isinstance(error, TimeoutError | av.error.ExitError):
+        return CameraStalled(f"{where} is connected but sent no packet for {timeout_s:g} s")
+    if isinstance(error, av.error.InvalidDataError | ValueError):
+        return CameraGarbage(f"{where} sends packets that cannot be read")
+    return CameraUnreachable(f"{where}: the connection broke")
