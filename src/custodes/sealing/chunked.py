@@ -137,8 +137,10 @@ def decrypt_range(
     if not hmac.compare_digest(derived.commitment, prefix[SALT_BYTES:]):
         raise SealBroken("key commitment does not match: another key, another place, or a damaged ciphertext")
     aead = AESGCM(derived.key)
-    first, last = start // CHUNK_BYTES, max(start, stop - 1) // CHUNK_BYTES
-    # An empty range at the very end still checks the chunk it falls into.
+    first = start // CHUNK_BYTES
+    # A range that reaches the end checks the final short chunk even if it is empty: only that one proves that the
+    # message was not cut at a chunk's edge.
+    last = total // CHUNK_BYTES if stop == total else max(start, stop - 1) // CHUNK_BYTES
     at = PREFIX_BYTES + first * _SEALED_CHUNK_BYTES
     end = min(PREFIX_BYTES + (last + 1) * _SEALED_CHUNK_BYTES, sealed_bytes)
     body = memoryview(read(at, end - at))
