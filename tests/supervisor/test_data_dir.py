@@ -63,10 +63,10 @@ def _other_site(data_dir: Path) -> None:
 def test_directory_is_refused_and_left_alone_when_it_is_not_this_sites(prepare, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data_dir = tmp_path / "site"
     prepare(data_dir)
-    before = {path.name: path.read_bytes() for path in data_dir.iterdir() if path.is_file() and path.name != "lock"}
+    before = {path.name: path.read_bytes() for path in data_dir.iterdir() if path.is_file()}
     with pytest.raises(SiteMismatch, match=str(data_dir)):
         _open(data_dir, name="Gate")
-    assert before == {p.name: p.read_bytes() for p in data_dir.iterdir() if p.is_file() and p.name != "lock"}
+    assert before == {path.name: path.read_bytes() for path in data_dir.iterdir() if path.is_file()}
 
 
 def test_directory_is_refused_when_it_is_open_to_others(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ _TIMEX_MAXERROR_OFFSET = 24
 def check_python() -> Finding:
     """3.11, which the wheels we depend on were chosen for."""
     version = ".".join(str(part) for part in sys.version_info[:3])
-    if sys.version_info[:2] == (3, 11):
+    if tuple(sys.version_info)[:2] == (3, 11):  # as a tuple, or mypy takes the rest for unreachable
         return ok("python", f"Python {version} at {sys.executable}")
     return failure("python", f"Python {version}; custodes needs 3.11", "make the .venv with python3.11: make install")
 
@@ -92,7 +92,9 @@ def _check_sync(folder: Path) -> Finding:
                 os.fdatasync(stream.fileno())
                 took_ms.append((time.monotonic() - began) * 1000)
     except OSError as error:
-        return failure("disk-write", f"cannot write in {folder}: {error.strerror}", f"give user {os.getuid()} the right")
+        return failure(
+            "disk-write", f"cannot write in {folder}: {error.strerror}", f"give user {os.getuid()} the right"
+        )
     median_ms, worst_ms = statistics.median(took_ms), max(took_ms)
     text = f"a durable write of 64 KiB takes {median_ms:.1f} ms (worst of {_SYNC_TRIES}: {worst_ms:.0f} ms)"
     if median_ms > _SLOW_SYNC_MS:

@@ -50,6 +50,8 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
     directory; FailedPrecondition when it cannot be written, or its permissions are unsafe.
     """
     paths = SitePaths(config.data_dir)
+    # First of all, before anything is written: a stranger's directory is left exactly as it is.
+    _refuse_stranger(paths, config)
     _make_private(paths.data_dir, "data directory")
     lock = _take_lock(paths)
     try:
@@ -138,27 +140,39 @@ def running_pid(data_dir: Path) -> int | None:
     return None
 
 
-def _claim(paths: SitePaths, config: SiteConfig, clock: Clock, new_site_id: Callable[[], str]) -> SiteIdentity:
+def _refuse_stranger(paths: SitePaths, config: SiteConfig) -> None:
+    """Raises: SiteMismatch when the directory is another site's, or holds what is no site's."""
     identity = read_identity(paths.identity)
-    if identity is None:
-        ours = {paths.lock.name, *_HARMLESS}
+    if identity is not None:
+        if "name" in config.model_fields_set and config.name != identity.name:
+            raise SiteMismatch(
+                f"{paths.data_dir} belongs to the site {identity.name!r}, the configuration is of {config.name!r}; "
+                f"name another data_dir, or to rename the site edit name in {paths.identity}"
+            )
+        return
+    if not paths.data_dir.is_dir():
+        return
+    ours = {paths.lock.name, *_HARMLESS}
+    try:
         strangers = sorted(
             entry.name
             for entry in paths.data_dir.iterdir()
             # a power cut during the very first start leaves `.site.json.<pid>` and nothing else
             if entry.name not in ours and not re.fullmatch(r"\.site\.json\.\d+", entry.name)
         )
-        if strangers:
-            raise SiteMismatch(
-                f"{paths.data_dir} holds {', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''} but no "
-                f"site.json: it is not the directory of a custodes site (or its disk is not mounted); "
-                f"name an empty one as data_dir"
-            )
+    except OSError as error:
+        raise FailedPrecondition(f"cannot read {paths.data_dir}: {error.strerror}") from error
+    if strangers:
+        raise SiteMismatch(
+            f"{paths.data_dir} holds {', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''} but no "
+            f"site.json: it is not the directory of a custodes site (or its disk is not mounted); "
+            f"name an empty one as data_dir"
+        )
+
+
+def _claim(paths: SitePaths, config: SiteConfig, clock: Clock, new_site_id: Callable[[], str]) -> SiteIdentity:
+    identity = read_identity(paths.identity)
+    if identity is None:
         identity = SiteIdentity(site_id=new_site_id(), name=config.name, created_ns=clock.now_ns())
         write_identity(paths.identity, identity)
-    elif "name" in config.model_fields_set and config.name != identity.name:
-        raise SiteMismatch(
-            f"{paths.data_dir} belongs to the site {identity.name!r}, the configuration is of {config.name!r}; "
-            f"name another data_dir, or to rename the site edit name in {paths.identity}"
-        )
     return identity
