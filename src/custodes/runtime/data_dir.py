@@ -142,6 +142,8 @@ def running_pid(data_dir: Path) -> int | None:
 
 def _refuse_stranger(paths: SitePaths, config: SiteConfig) -> None:
     """Raises: SiteMismatch when the directory is another site's, or holds what is no site's."""
+    if not paths.data_dir.is_dir():
+        return
     identity = read_identity(paths.identity)
     if identity is not None:
         if "name" in config.model_fields_set and config.name != identity.name:
@@ -149,8 +151,6 @@ def _refuse_stranger(paths: SitePaths, config: SiteConfig) -> None:
                 f"{paths.data_dir} belongs to the site {identity.name!r}, the configuration is of {config.name!r}; "
                 f"name another data_dir, or to rename the site edit name in {paths.identity}"
             )
-        return
-    if not paths.data_dir.is_dir():
         return
     ours = {paths.lock.name, *_HARMLESS}
     try:
