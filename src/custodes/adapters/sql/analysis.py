@@ -36,6 +36,8 @@ class _Tail:
     end_ns: int
     covered_from_ns: int
     covered_to_ns: int
+    is_covered_last: bool
+    """No stretch of the camera lies behind this one, so that growing it can touch none."""
 
 
 class AnalysisWriter:
@@ -109,7 +111,7 @@ class AnalysisWriter:
     def _make_tail(self, connection: Connection, camera_id: CameraId, frames: list[FrameAnalysed]) -> _Tail:
         times = [fact.frame.utc_ns for fact in frames]
         last = frames[-1]
-        low, high = _merge_coverage(connection, camera_id, last.valid_from_ns, last.frame.utc_ns)
+        low, high, is_last = _merge_coverage(connection, camera_id, last.valid_from_ns, last.frame.utc_ns)
         tail = _Tail(
             run=last.frame.run,
             frames=frames,
@@ -118,6 +120,7 @@ class AnalysisWriter:
             end_ns=max(times),
             covered_from_ns=low,
             covered_to_ns=high,
+            is_covered_last=is_last,
         )
         self._tails[camera_id] = tail
         return tail
@@ -139,12 +142,14 @@ def _append(
     tail.frames.append(fact)
     tail.packed.append(chunks.pack_one(fact))
     tail.start_ns, tail.end_ns = start_ns, end_ns
-    if tail.covered_from_ns <= fact.valid_from_ns <= tail.covered_to_ns <= utc_ns:
+    if tail.is_covered_last and tail.covered_from_ns <= fact.valid_from_ns <= tail.covered_to_ns <= utc_ns:
         tail.covered_to_ns = utc_ns
         covered[camera_id] = (tail.covered_from_ns, utc_ns)
     else:
         _extend_coverage(connection, {camera_id: covered.pop(camera_id)} if camera_id in covered else {})
-        tail.covered_from_ns, tail.covered_to_ns = _merge_coverage(connection, camera_id, fact.valid_from_ns, utc_ns)
+        tail.covered_from_ns, tail.covered_to_ns, tail.is_covered_last = _merge_coverage(
+            connection, camera_id, fact.valid_from_ns, utc_ns
+        )
 
 
 def _unknown(
@@ -213,8 +218,8 @@ def _extend_coverage(connection: Connection, covered: dict[CameraId, tuple[int, 
         )
 
 
-def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """Add an interval anywhere; returns the merged one that holds it."""
+def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, end_ns: int) -> tuple[int, int, bool]:
+    """Add an interval anywhere; returns the merged one that holds it, and whether it is the camera's last."""
     touching = (COVERAGE.c.camera_id == camera_id) & (COVERAGE.c.end_ns >= start_ns) & (COVERAGE.c.start_ns <= end_ns)
     rows = connection.execute(select(COVERAGE.c.start_ns, COVERAGE.c.end_ns).where(touching)).all()
     low = min([start_ns, *(row.start_ns for row in rows)])
@@ -222,7 +227,8 @@ def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, 
     if len(rows) != 1 or (rows[0].start_ns, rows[0].end_ns) != (low, high):
         connection.execute(delete(COVERAGE).where(touching))
         connection.execute(COVERAGE.insert().values(camera_id=camera_id, start_ns=low, end_ns=high))
-    return low, high
+    behind = select(COVERAGE.c.start_ns).where(COVERAGE.c.camera_id == camera_id, COVERAGE.c.end_ns > high).limit(1)
+    return low, high, connection.scalar(behind) is None
 
 
 def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Differences) -> None:

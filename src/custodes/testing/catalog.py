@@ -1,0 +1,336 @@
+"""What every `ports.catalog.Catalog` must do, as a pytest class to inherit, and makers of synthetic facts.
+
+class TestMine(CatalogSuite):
+    @pytest.fixture
+    def catalog(self, clock): ...
+"""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from custodes.errors import AlreadyExists, NotFound
+from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, LoginSession
+from custodes.testing.clock import ManualClock
+from custodes.types.access import Role
+from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.media import Gap, GapCause, Segment, SegmentHeader
+from custodes.types.message import CameraSpec
+from custodes.types.vision import ObjectClass, TrackedFrame, Tracklet
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
+
+START_NS = 1_700_000_000 * NS_PER_S
+CAMERA = CameraId("gate")
+RUN = RunId("0123456789ab")
+
+
+def at(seconds: float) -> Ns:
+    """A moment of the synthetic day."""
+    return Ns(START_NS + round(seconds * NS_PER_S))
+
+
+def make_spec(camera_id: str = CAMERA, *, name: str = "", is_enabled: bool = True) -> CameraSpec:
+    """A camera on RTSP."""
+    return CameraSpec(
+        camera_id=CameraId(camera_id),
+        name=name or camera_id,
+        url=f"rtsp://192.0.2.1/{camera_id}",
+        username="viewer",
+        password_ref="env:GATE_PASSWORD",  # noqa: S106 - a reference, not a password
+        transport="tcp",
+        is_enabled=is_enabled,
+        is_looped=False,
+    )
+
+
+def make_segment(
+    start_s: float, end_s: float, *, camera_id: str = CAMERA, is_sealed: bool = True, run: str = RUN
+) -> Segment:
+    """A segment whose id, key and root follow from camera and start."""
+    segment_id = SegmentId(f"{at(start_s)}-{run}-0")
+    header = SegmentHeader(
+        version=1,
+        site_id="site",
+        camera_id=CameraId(camera_id),
+        run=RunId(run),
+        segment_id=segment_id,
+        start_ns=at(start_s),
+        key_id=KeyId(f"{camera_id}/20231114"),
+        wrapped_key=hashlib.sha512(segment_id.encode()).digest(),
+    )
+    return Segment(
+        header=header,
+        path=f"segments/{camera_id}/20231114/{segment_id}.seg",
+        end_ns=at(end_s),
+        bytes_on_disk=int((end_s - start_s) * 100_000),
+        fragments=int(end_s - start_s) + 1,
+        root=hashlib.sha256(segment_id.encode()).digest() if is_sealed else b"",
+        is_sealed=is_sealed,
+    )
+
+
+def make_frame(
+    seq: int,
+    second: float,
+    *,
+    since: float | None = None,
+    camera_id: str = CAMERA,
+    run: str = RUN,
+    tracks: int = 2,
+) -> FrameAnalysed:
+    """A frame with `tracks` boxes that follow from its number; vouches from `since` on."""
+    random = np.random.default_rng(seq)
+    corners = random.random((tracks, 2, 2), np.float32)
+    return FrameAnalysed(
+        frame=TrackedFrame(
+            camera_id=CameraId(camera_id),
+            run=RunId(run),
+            seq=seq,
+            utc_ns=at(second),
+            track_ids=np.arange(tracks, dtype=np.int64),
+            class_ids=np.zeros(tracks, np.int16),
+            boxes_norm=np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).astype(np.float32),
+            scores=random.random(tracks, np.float32),
+            is_measured=np.ones(tracks, np.bool_),
+        ),
+        valid_from_ns=at(second if since is None else since),
+    )
+
+
+def make_track(
+    track_id: int, start_s: float, end_s: float, *, kind: ObjectClass = ObjectClass.PERSON, camera_id: str = CAMERA
+) -> TrackEnded:
+    """A finished track."""
+    return TrackEnded(
+        tracklet=Tracklet(
+            camera_id=CameraId(camera_id),
+            run=RUN,
+            track_id=track_id,
+            object_class=kind,
+            start_ns=at(start_s),
+            end_ns=at(end_s),
+            frames=5,
+            mean_score=0.75,
+            first_box_norm=(0.1, 0.2, 0.3, 0.4),
+            last_box_norm=(0.5, 0.6, 0.7, 0.8),
+        )
+    )
+
+
+def same_frames(left: list[FrameAnalysed], right: list[FrameAnalysed]) -> bool:
+    """Equal values and arrays."""
+    arrays = ("track_ids", "class_ids", "boxes_norm", "scores", "is_measured")
+    plain = ("camera_id", "run", "seq", "utc_ns")
+    return len(left) == len(right) and all(
+        a.valid_from_ns == b.valid_from_ns
+        and all(getattr(a.frame, name) == getattr(b.frame, name) for name in plain)
+        and all(
+            np.array_equal(getattr(a.frame, name), getattr(b.frame, name))
+            and getattr(a.frame, name).dtype == getattr(b.frame, name).dtype
+            for name in arrays
+        )
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+ALL = (Ns(0), Ns(2**62))
+
+
+class CatalogSuite:
+    """Inherit and give the fixture `catalog`: an empty catalog that uses the fixture `clock`."""
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        """Time of the catalog."""
+        return ManualClock(START_NS)
+
+    # cameras
+    def test_cameras_when_put_are_read_by_id(self, catalog: Catalog) -> None:
+        """Round trip."""
+        specs = [make_spec("yard"), make_spec("gate", is_enabled=False)]
+        assert catalog.put_cameras(specs, is_exclusive=False) == ["gate", "yard"]
+        assert catalog.cameras() == [specs[1], specs[0]]
+
+    def test_cameras_when_put_again_then_only_changed_ids_return(self, catalog: Catalog) -> None:
+        """Idempotence."""
+        catalog.put_cameras([make_spec("a"), make_spec("b")], is_exclusive=False)
+        assert catalog.put_cameras([make_spec("a"), make_spec("b", name="B")], is_exclusive=False) == ["b"]
+
+    def test_cameras_when_put_exclusively_then_others_are_disabled(self, catalog: Catalog) -> None:
+        """Their history stays reachable."""
+        catalog.put_cameras([make_spec("a"), make_spec("b")], is_exclusive=False)
+        assert catalog.put_cameras([make_spec("a")], is_exclusive=True) == ["b"]
+        assert [(spec.camera_id, spec.is_enabled) for spec in catalog.cameras()] == [("a", True), ("b", False)]
+
+    def test_camera_when_removed_is_gone_but_its_recording_stays(self, catalog: Catalog) -> None:
+        """Only the configuration goes."""
+        catalog.put_cameras([make_spec()], is_exclusive=False)
+        catalog.take_journal("j", 1, [make_segment(0, 60)], [])
+        catalog.remove_camera(CAMERA)
+        assert catalog.cameras() == []
+        assert catalog.segments(CAMERA, *ALL, 9) == [make_segment(0, 60)]
+        with pytest.raises(NotFound):
+            catalog.remove_camera(CAMERA)
+
+    # recording
+    def test_journal_when_taken_twice_changes_nothing(self, catalog: Catalog) -> None:
+        """Rows, position and sums."""
+        segments = [make_segment(0, 0, is_sealed=False), make_segment(0, 60), make_segment(60, 61, is_sealed=False)]
+        gaps = [Gap(camera_id=CAMERA, start_ns=at(70), end_ns=at(75), cause=GapCause.STALLED)]
+        for _ in range(2):
+            catalog.take_journal("j", 100, segments, gaps)
+        assert catalog.journal_position("j") == 100
+        assert catalog.journal_position("other") == 0
+        assert catalog.segments(CAMERA, *ALL, 9) == segments[1:]
+        assert catalog.gaps(CAMERA, *ALL) == gaps
+        expected = CameraTotals(
+            recorded_ns=Ns(61 * NS_PER_S), gaps_ns=Ns(5 * NS_PER_S), tracks=0, people=0, vehicles=0
+        )
+        assert catalog.totals() == {CAMERA: expected}
+
+    def test_segment_when_sealed_never_opens_or_shrinks_again(self, catalog: Catalog) -> None:
+        """Late news of an open segment are old news."""
+        catalog.take_journal("j", 1, [make_segment(0, 0, is_sealed=False)], [])
+        catalog.grow_segments([make_segment(0, 30, is_sealed=False)])
+        catalog.grow_segments([make_segment(0, 20, is_sealed=False)])
+        assert catalog.segments(CAMERA, *ALL, 9)[0].end_ns == at(30)
+        catalog.take_journal("j", 2, [make_segment(0, 25)], [])  # cut to the last whole fragment after a crash
+        catalog.grow_segments([make_segment(0, 40, is_sealed=False)])
+        assert catalog.segments(CAMERA, *ALL, 9) == [make_segment(0, 25)]
+        assert catalog.totals()[CAMERA].recorded_ns == 25 * NS_PER_S
+
+    def test_segments_when_asked_for_an_interval_overlap_it_in_order(self, catalog: Catalog) -> None:
+        """A long one that began far before is found too."""
+        catalog.take_journal(
+            "j",
+            1,
+            [make_segment(600, 660), make_segment(0, 300), make_segment(300, 310), make_segment(310, 320)],
+            [],
+        )
+        found = catalog.segments(CAMERA, at(290), at(310), 9)
+        assert found == [make_segment(0, 300), make_segment(300, 310), make_segment(310, 320)]
+        assert catalog.segments(CAMERA, at(290), at(310), 2) == found[:2]
+        assert catalog.segments(CameraId("yard"), at(290), at(310), 9) == []
+        assert catalog.segments(CAMERA, at(330), at(590), 9) == []
+
+    def test_gap_when_it_grows_keeps_one_row(self, catalog: Catalog) -> None:
+        """The last word on a start counts."""
+        for end in (5, 9, 12):
+            gap = Gap(camera_id=CAMERA, start_ns=at(1), end_ns=at(end), cause=GapCause.UNREACHABLE)
+            catalog.take_journal("j", end, [], [gap])
+        assert catalog.gaps(CAMERA, at(11), at(20)) == [gap]
+        assert catalog.totals()[CAMERA].gaps_ns == 11 * NS_PER_S
+
+    def test_unlogged_when_marked_is_empty_and_the_newest_index_is_known(self, catalog: Catalog) -> None:
+        """Open segments are not to be logged."""
+        first, second = make_segment(0, 60), make_segment(60, 120)
+        catalog.take_journal("j", 1, [second, first, make_segment(120, 121, is_sealed=False)], [])
+        assert catalog.newest_log_index() == -1
+        assert catalog.unlogged_segments(9) == [first, second]
+        catalog.mark_logged({first.header.segment_id: 7, SegmentId("unknown"): 8})
+        assert catalog.unlogged_segments(9) == [second]
+        catalog.take_journal("j", 1, [first], [])
+        catalog.mark_logged({second.header.segment_id: 3})
+        assert catalog.unlogged_segments(9) == []
+        assert catalog.newest_log_index() == 8
+
+    # analysis
+    def test_frames_when_stored_come_back_equal_and_in_order(self, catalog: Catalog) -> None:
+        """Across chunk borders, cameras and runs."""
+        frames = [make_frame(seq, seq / 5, tracks=seq % 4) for seq in range(200)]
+        other = [make_frame(seq, 50 + seq / 5, run="bbbbbbbbbbbb") for seq in range(3)]
+        for first in range(0, 200, 7):
+            catalog.put_analysis([*frames[first : first + 7], make_frame(first, first, camera_id="yard")], [])
+        catalog.put_analysis(other, [])
+        assert same_frames(catalog.analysed(CAMERA, *ALL), frames + other)
+        assert same_frames(catalog.analysed(CAMERA, at(10), at(11)), frames[50:56])
+        assert len(catalog.analysed(CameraId("yard"), *ALL)) == 29
+
+    def test_frames_when_repeated_or_late_are_stored_once(self, catalog: Catalog) -> None:
+        """Any order, any overlap."""
+        frames = [make_frame(seq, seq / 5, since=max(0, seq - 1) / 5) for seq in range(100)]
+        catalog.put_analysis(frames[:40], [])
+        catalog.put_analysis(frames[60:], [])
+        catalog.put_analysis(frames[30:70], [])
+        catalog.put_analysis(list(reversed(frames)), [])
+        assert same_frames(catalog.analysed(CAMERA, *ALL), frames)
+        assert catalog.coverage(CAMERA, *ALL) == [Coverage(start_ns=at(0), end_ns=at(99 / 5))]
+
+    def test_frames_when_two_runs_alternate_are_all_kept(self, catalog: Catalog) -> None:
+        """An old run's last frames may arrive after the new run's first."""
+        runs = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+        frames = [make_frame(seq, seq / 5, run=runs[seq % 2]) for seq in range(40)]
+        for first in range(0, 40, 5):
+            catalog.put_analysis(frames[first : first + 5], [])
+        assert same_frames(catalog.analysed(CAMERA, *ALL), frames)
+
+    def test_coverage_when_vouching_pauses_has_a_hole_that_late_frames_close(self, catalog: Catalog) -> None:
+        """Touching intervals are one."""
+        catalog.put_analysis([make_frame(0, 0), make_frame(5, 1, since=0), make_frame(20, 4, since=3)], [])
+        hole = [Coverage(start_ns=at(0), end_ns=at(1)), Coverage(start_ns=at(3), end_ns=at(4))]
+        assert catalog.coverage(CAMERA, *ALL) == hole
+        assert catalog.coverage(CAMERA, at(1.5), at(2.5)) == []
+        assert catalog.coverage(CAMERA, at(3.5), at(3.6)) == hole[1:]
+        catalog.put_analysis([make_frame(15, 3, since=1)], [])
+        assert catalog.coverage(CAMERA, *ALL) == [Coverage(start_ns=at(0), end_ns=at(4))]
+
+    def test_tracks_when_stored_twice_count_once(self, catalog: Catalog) -> None:
+        """Sums by class."""
+        ended = [make_track(1, 0, 500), make_track(2, 10, 12, kind=ObjectClass.CAR), make_track(3, 600, 601)]
+        for _ in range(2):
+            catalog.put_analysis([], ended)
+        assert catalog.tracks(CAMERA, at(400), at(700), 9) == [ended[0].tracklet, ended[2].tracklet]
+        assert catalog.tracks(CAMERA, at(0), at(700), 2) == [ended[0].tracklet, ended[1].tracklet]
+        sums = catalog.totals()[CAMERA]
+        assert (sums.tracks, sums.people, sums.vehicles) == (3, 2, 1)
+
+    def test_track_when_ids_begin_again_after_an_analysers_restart_is_kept(self, catalog: Catalog) -> None:
+        """The run is the camera's, the counter is the analyser's."""
+        catalog.put_analysis([], [make_track(1, 0, 5)])
+        catalog.put_analysis([], [make_track(1, 20, 25)])
+        assert catalog.totals()[CAMERA].tracks == 2
+
+    # people
+    def test_account_when_put_is_read_and_its_name_is_taken(self, catalog: Catalog) -> None:
+        """Names differ by more than case."""
+        anna = Account(
+            user_id="u1",
+            name="Anna",
+            password_hash="$argon2id$x",  # noqa: S106 - not a password
+            roles=frozenset({Role.OPERATOR, Role.AUDITOR}),
+            created_ns=at(0),
+        )
+        catalog.put_account(anna)
+        catalog.put_account(anna)
+        assert catalog.accounts() == [anna]
+        impostor = Account(
+            user_id="u2",
+            name="ANNA",
+            password_hash="x",  # noqa: S106 - not a password
+            roles=frozenset(),
+            created_ns=at(1),
+        )
+        with pytest.raises(AlreadyExists):
+            catalog.put_account(impostor)
+        assert catalog.accounts() == [anna]
+
+    def test_session_when_expired_or_ended_is_gone(self, catalog: Catalog, clock: ManualClock) -> None:
+        """Time is the catalog's clock."""
+        session = LoginSession(
+            token_hash=b"h" * 32,
+            user_id="u1",
+            csrf_token="c",  # noqa: S106 - synthetic
+            created_ns=at(0),
+            last_seen_ns=at(0),
+            expires_ns=at(900),
+        )
+        catalog.put_session(session)
+        assert catalog.session(b"h" * 32) == session
+        assert catalog.session(b"other") is None
+        clock.advance(901 * NS_PER_S)
+        assert catalog.session(b"h" * 32) is None
+        clock.jump(-901 * NS_PER_S)
+        catalog.end_session(b"h" * 32)
+        catalog.end_session(b"h" * 32)
+        assert catalog.session(b"h" * 32) is None
