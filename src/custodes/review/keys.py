@@ -7,7 +7,7 @@ frame without one.
 from collections import OrderedDict
 from collections.abc import Callable
 
-from custodes.errors import FailedPrecondition, SealBroken
+from custodes.errors import FailedPrecondition, KeyMissing, SealBroken
 from custodes.types.media import SegmentHeader
 from custodes.types.message import KeysReleased
 from custodes.units import CameraId, SegmentId
@@ -27,6 +27,7 @@ class ViewKeys:
         self._release = release
         self._camera_id = camera_id
         self._data_keys: OrderedDict[SegmentId, tuple[SegmentHeader, bytes]] = OrderedDict()
+        self._missing: set[SegmentId] = set()
         self._mark_key = b""
         self._marker: Marker | None = None
 
@@ -44,7 +45,13 @@ class ViewKeys:
                 raise SealBroken(f"segment {header.segment_id} has two headers")
             self._data_keys.move_to_end(header.segment_id)
             return known[1]
-        released = self._release((header,))
+        if header.segment_id in self._missing:
+            raise KeyMissing(f"the key of segment {header.segment_id} is not there any more")
+        try:
+            released = self._release((header,))
+        except KeyMissing:
+            self._missing.add(header.segment_id)  # asking again for each GOP would fill the log
+            raise
         if self._marker is not None and released.mark_key != self._mark_key:
             raise SealBroken("the warden gave this session a second mark key")
         if self._marker is None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from custodes.errors import CustodesError, DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
 from custodes.review.decoding import FollowingDecoder
@@ -17,7 +18,7 @@ from custodes.review.stream import MediaStream
 from custodes.review.view import IDLE_NS, Output, Step, note
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Frame, Packet, Segment
-from custodes.units import NS_PER_MS, NS_PER_S, Ns
+from custodes.units import NS_PER_MS, NS_PER_S, Ns, SegmentId
 
 LEAD_NS = NS_PER_S
 """A player needs some tenths of a second; more would only be thrown away at the next seek."""
@@ -63,6 +64,7 @@ class PlaybackView:
         self._last_shown_pts_ns: int | None = None
         self._last_behind_note_ns: int | None = None
         self._has_told_end = False
+        self._told_unreadable = SegmentId("")
 
     @property
     def frames_shown(self) -> int:
@@ -117,6 +119,8 @@ class PlaybackView:
         if not self._packets and not self._open_next(outputs):
             self._frames += [frame for frame in self._decoder.flush() if frame.utc_ns >= self._from_ns]
             return False
+        if not self._packets:
+            return True  # that GOP could not be read; the next one is tried
         for frame in self._decoder.decode(self._packets.popleft()):
             if frame.utc_ns >= self._from_ns:
                 self._frames.append(frame)
@@ -135,12 +139,21 @@ class PlaybackView:
         if ref.start_ns - last_ns > GAP_NS:
             message = f"No recording from {_clock_text(last_ns)} to {_clock_text(ref.start_ns)} UTC."
             outputs.append(note("gap", message, self._request_id))
-        info, packets = self._archive.read(ref)
-        self._frames += self._decoder.switch(info)
-        self._packets.extend(packets)
         self._gop = ref
         self._has_told_end = False
+        try:
+            info, packets = self._archive.read(ref)
+            self._frames += self._decoder.switch(info)
+            self._packets.extend(packets)
+        except (DataLoss, MediaError, KeyMissing) as error:
+            self._tell_unreadable(ref, error, outputs)
         return True
+
+    def _tell_unreadable(self, ref: GopRef, error: CustodesError, outputs: list[Output]) -> None:
+        """One damaged GOP, or a key that was destroyed, ends no playback; one sentence a segment."""
+        if ref.segment_id != self._told_unreadable:
+            self._told_unreadable = ref.segment_id
+            outputs.append(note("unreadable", f"From {_clock_text(ref.start_ns)} UTC: {error}", self._request_id))
 
     def _at_end(self, outputs: list[Output]) -> int:
         self._restart_time()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from custodes.errors import CustodesError
 from custodes.media.jpeg import encode_jpeg
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
@@ -63,7 +64,13 @@ class StillView:
         if not self._renderer.is_vouched(min(utc_ns, ref.end_ns)) and patience_ns > 0:
             return Step(outputs=(), wait_ns=patience_ns)
         self._wish = None
-        return Step(outputs=(self._picture(ref, utc_ns, request_id),), wait_ns=IDLE_NS)
+        try:
+            answer = self._picture(ref, utc_ns, request_id)
+        except CustodesError as error:
+            # One moment that may not, or cannot, be shown ends no scrubbing.
+            self._gop = None
+            answer = note(error.kind.value, str(error), request_id)
+        return Step(outputs=(answer,), wait_ns=IDLE_NS)
 
     def _picture(self, ref: GopRef, utc_ns: Ns, request_id: int) -> Output:
         if self._gop is None or self._gop[0] != ref:
