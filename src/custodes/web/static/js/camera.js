@@ -1,0 +1,316 @@
+// A camera's page: purpose first, then timeline, stills while dragging, playback, tracks, counts.
+import { alertLine, ask, nowNs, poll } from "./common.js";
+import { drawChart } from "./chart.js";
+import { $, clockText, dateText, durationText, el, say } from "./dom.js";
+import { Player } from "./player.js";
+import { Stills } from "./stills.js";
+import { Timeline } from "./timeline.js";
+
+const PURPOSE_KEY = "custodes-purpose";
+const PLAY_SPAN_NS = 3600e9; // what one press of Play asks for at most; the log says so
+const LIVE_EDGE_NS = 2e9; // the newest picture that is surely on disk
+const ROWS_SHOWN = 400;
+
+const root = $("camera");
+const id = root.dataset.camera;
+const reviewPath = `/api/v1/cameras/${encodeURIComponent(id)}/review`;
+const timeline = new Timeline($("timeline"), $("timeline-tip"));
+const stills = new Stills({ path: reviewPath, purpose: () => purpose, newestNs: () => nowNs() });
+const video = $("video");
+const still = $("still");
+let player = null;
+let purpose = null;
+let speed = 1;
+let isFollowing = true; // the window's end moves with the clock
+let loadTimer = 0;
+let loadCount = 0;
+let stillUrl = "";
+
+// -- purpose ------------------------------------------------------------------------------------------
+
+function setPurpose(value) {
+  purpose = value;
+  $("purpose").hidden = value !== null;
+  $("purpose-line").hidden = value === null;
+  root.classList.toggle("has-purpose", value !== null);
+  for (const button of document.querySelectorAll(".controls button[id]")) button.disabled = value === null && button.id !== "now";
+  if (value === null) {
+    pause(false);
+    stills.close();
+    still.hidden = true;
+    note("");
+    $("reference").focus();
+    return;
+  }
+  const words = { case: "Case", alarm: "Alarm", maintenance: "Maintenance" }[value.purpose];
+  say($("purpose-text"), `${words} “${value.reference}”. It is in the log.`);
+  show(timeline.cursorNs ?? newestNs());
+}
+
+$("purpose").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = new FormData(event.target);
+  const reference = String(form.get("reference")).trim();
+  if (!reference) {
+    $("reference").value = "";
+    $("reference").reportValidity();
+    return;
+  }
+  const value = { purpose: String(form.get("kind")), reference };
+  sessionStorage.setItem(PURPOSE_KEY, JSON.stringify(value));
+  setPurpose(value);
+  $("timeline").focus();
+});
+$("purpose-change").addEventListener("click", () => {
+  sessionStorage.removeItem(PURPOSE_KEY);
+  if (purpose) $("reference").value = purpose.reference;
+  setPurpose(null);
+});
+
+// -- pictures -------------------------------------------------------------------------------------------
+
+function newestNs() {
+  const recorded = timeline.data?.recorded;
+  return recorded?.length ? recorded.at(-1)[1] - LIVE_EDGE_NS : nowNs() - 5e9;
+}
+
+function note(text) {
+  $("stage-note").hidden = !text;
+  say($("stage-note"), text);
+}
+
+function show(ns) {
+  pause(false);
+  moveTo(ns);
+  if (purpose) stills.seek(ns);
+}
+
+function moveTo(ns) {
+  timeline.setCursor(ns);
+  say($("moment"), `${dateText(ns)} ${clockText(ns, true)}`);
+}
+
+stills.addEventListener("still", (event) => {
+  if (player) return;
+  const { blob, utc_ns: utcNs, is_fully_masked: isFullyMasked } = event.detail;
+  if (stillUrl) URL.revokeObjectURL(stillUrl);
+  stillUrl = URL.createObjectURL(blob);
+  still.src = stillUrl;
+  still.alt = `Masked picture of ${clockText(utcNs)}`;
+  still.hidden = false;
+  video.hidden = true;
+  say($("moment"), `${dateText(utcNs)} ${clockText(utcNs, true)}`);
+  note(isFullyMasked ? "Whole picture masked: nobody has analysed this moment" : "");
+});
+stills.addEventListener("note", (event) => note(event.detail.message));
+stills.addEventListener("refused", (event) => note(event.detail.message));
+
+function play() {
+  if (!purpose || player) return;
+  stills.close();
+  const fromNs = timeline.cursorNs ?? newestNs();
+  player = new Player(video, {
+    path: reviewPath,
+    isLive: false,
+    speed,
+    opening: () => {
+      const from = Math.round(player?.shownNs ?? fromNs);
+      const to = Math.round(Math.max(from + 1e9, Math.min(nowNs(), from + PLAY_SPAN_NS)));
+      return { kind: "playback", from_ns: from, to_ns: to, speed, ...purpose };
+    },
+  });
+  const current = player;
+  player.addEventListener("state", () => showPlayback(current));
+  player.addEventListener("note", (event) => note(event.detail.message));
+  player.start();
+  say($("play"), "Pause");
+  note("Opening");
+}
+
+function showPlayback(current) {
+  if (current !== player) return;
+  if (current.state === "playing") {
+    note(current.isFullyMasked ? "Whole picture masked: nobody has analysed this moment" : "");
+  } else if (current.state === "refused") {
+    const message = current.message;
+    pause(false);
+    note(message);
+  } else if (current.state === "ended") {
+    finish(current);
+  } else if (current.message) {
+    note(current.message);
+  }
+}
+
+/** The job has sent all; what is buffered is still played. */
+function finish(current) {
+  const done = () => {
+    if (current !== player) return;
+    pause(true);
+    note(current.message || "This is the end of what was recorded.");
+  };
+  if (video.ended || !video.buffered.length) done();
+  else video.addEventListener("ended", done, { once: true });
+}
+
+function pause(isStillWanted = true) {
+  if (!player) return;
+  const shown = player.shownNs;
+  player.stop();
+  video.pause();
+  player = null;
+  say($("play"), "Play");
+  if (shown !== null) moveTo(shown);
+  if (isStillWanted && shown !== null && purpose) stills.seek(shown);
+}
+
+function follow() {
+  if (player) {
+    const shown = player.shownNs;
+    if (shown !== null && !video.paused) {
+      if (video.hidden && video.readyState >= 2) {
+        video.hidden = false;
+        still.hidden = true;
+      }
+      if (!timeline.isDragging) moveTo(shown);
+    }
+  }
+  requestAnimationFrame(follow);
+}
+requestAnimationFrame(follow);
+
+// -- timeline -------------------------------------------------------------------------------------------
+
+timeline.addEventListener("scrub", (event) => {
+  const { ns } = event.detail;
+  pause(false);
+  say($("moment"), `${dateText(ns)} ${clockText(ns, true)}`);
+  timeline.setCursor(ns, { isKeptInView: event.detail.isFinal });
+  const gap = timeline.gapAt(ns);
+  if (gap) note(`Not recorded: ${gap.words}.`);
+  else if (timeline.data && !timeline.isRecorded(ns)) note("Nothing was recorded here.");
+  if (purpose && timeline.isRecorded(ns)) stills.seek(ns);
+});
+timeline.addEventListener("window", () => {
+  isFollowing = timeline.endNs >= nowNs() - timeline.spanNs * 0.02;
+  for (const button of document.querySelectorAll("#zooms button")) {
+    button.setAttribute("aria-pressed", String(Math.abs(Number(button.dataset.minutes) * 60e9 - timeline.spanNs) < 1e9));
+  }
+  clearTimeout(loadTimer);
+  loadTimer = setTimeout(() => load().catch((error) => alertLine("timeline", error.message)), 120);
+});
+
+const timelinePath = () => {
+  const from = Math.max(0, Math.round(timeline.startNs));
+  return `/api/v1/cameras/${encodeURIComponent(id)}/timeline?from=${from}&to=${Math.round(Math.max(timeline.endNs, from + 1))}`;
+};
+
+async function load() {
+  loadCount += 1;
+  const mine = loadCount;
+  const data = await ask(timelinePath());
+  if (mine === loadCount) take(data);
+  alertLine("timeline", "");
+}
+
+function take(data) {
+  timeline.nowNs = data.now_ns;
+  timeline.data = data;
+  timeline.draw();
+  drawChart($("chart"), data.counts, data.from_ns, data.to_ns);
+  say($("bin-words"), data.counts.bin_ns === 60e9 ? "minute" : `${data.counts.bin_ns / 60e9} minutes`);
+  showTracks(data);
+  if (timeline.cursorNs === null && data.recorded.length) {
+    if (purpose) show(newestNs());
+    else moveTo(newestNs());
+  }
+}
+
+let shownTracks = "";
+function showTracks(data) {
+  const people = data.tracks.filter((track) => track.lane === "people").length;
+  const vehicles = data.tracks.filter((track) => track.lane === "vehicles").length;
+  say($("track-sum"), `${people} people, ${vehicles} vehicles${data.is_truncated ? " (more exist)" : ""}`);
+  const newest = data.tracks.slice(-ROWS_SHOWN).reverse();
+  const mark = newest.map((track) => `${track.run}${track.track_id}${track.frames}`).join();
+  $("tracks-empty").hidden = newest.length > 0;
+  if (mark === shownTracks) return;
+  shownTracks = mark;
+  $("tracks").replaceChildren(...newest.map((track) => el("tr", {},
+    el("td", {}, el("button", { type: "button", class: "link", title: "Show this moment",
+      onclick: () => show((track.start_ns + track.end_ns) / 2) }, clockText(track.start_ns))),
+    el("td", {}, durationText((track.end_ns - track.start_ns) / 1e9)),
+    el("td", {}, el("span", { class: `chip ${track.lane}` }), track.words),
+    el("td", { class: "num" }, String(track.frames)))));
+}
+
+// -- controls -------------------------------------------------------------------------------------------
+
+const step = (seconds) => show(Math.min(nowNs(), (player?.shownNs ?? timeline.cursorNs ?? newestNs()) + seconds * 1e9));
+const toggle = () => (player ? pause() : play());
+$("play").addEventListener("click", toggle);
+$("back10").addEventListener("click", () => step(-10));
+$("on10").addEventListener("click", () => step(10));
+$("now").addEventListener("click", goNow);
+$("zooms").addEventListener("click", (event) => {
+  const minutes = Number(event.target.dataset?.minutes);
+  if (!minutes) return;
+  const atNs = isFollowing ? nowNs() : (timeline.cursorNs ?? timeline.endNs) + minutes * 30e9;
+  timeline.setWindow(Math.max(atNs, 0), minutes * 60e9);
+});
+$("speeds").addEventListener("click", (event) => {
+  const wanted = Number(event.target.dataset?.speed);
+  if (!wanted || wanted === speed) return;
+  speed = wanted;
+  for (const button of $("speeds").children) button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === speed));
+  if (player) {
+    pause(false);
+    play();
+  }
+});
+
+function goNow() {
+  isFollowing = true;
+  timeline.nowNs = nowNs();
+  timeline.setWindow(nowNs() + timeline.spanNs * 0.03);
+  show(newestNs());
+}
+
+addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " && event.target.closest("button, a")) return;
+  const actions = {
+    ArrowLeft: () => step(event.shiftKey ? -10 : -1), ArrowRight: () => step(event.shiftKey ? 10 : 1),
+    ArrowDown: () => step(-10), ArrowUp: () => step(10),
+    " ": toggle, End: goNow, Home: () => show(timeline.startNs),
+    "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2),
+    Escape: () => location.assign("/"),
+  };
+  const action = actions[event.key];
+  if (!action || ((event.key === "ArrowUp" || event.key === "ArrowDown") && event.target.id !== "timeline")) return;
+  event.preventDefault();
+  action();
+});
+addEventListener("pagehide", () => { stills.close(); player?.stop(); });
+addEventListener("resize", () => { if (timeline.data) drawChart($("chart"), timeline.data.counts, timeline.data.from_ns, timeline.data.to_ns); });
+
+timeline.nowNs = nowNs();
+timeline.setWindow(nowNs() + timeline.spanNs * 0.03);
+poll(() => {
+  if (isFollowing && !timeline.isDragging) {
+    timeline.nowNs = nowNs();
+    timeline.endNs = nowNs() + timeline.spanNs * 0.03;
+  }
+  return timelinePath();
+}, 2, (data) => { if (data.to_ns === Math.round(timeline.endNs) || isFollowing) take(data); });
+poll("/api/v1/status", 2, (status) => {
+  const row = status.cameras.find((camera) => camera.camera_id === id);
+  if (!row) return;
+  $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
+    ` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
+  alertLine("warnings", status.warnings.join(" "));
+});
+
+let remembered = null;
+try { remembered = JSON.parse(sessionStorage.getItem(PURPOSE_KEY)); } catch { /* asked again */ }
+setPurpose(remembered?.purpose && remembered?.reference ? remembered : null);

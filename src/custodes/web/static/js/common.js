@@ -1,0 +1,82 @@
+// What every page with a visitor does: ask the API, keep the session honest, show the clock and what is wrong.
+import { $, clockText, dateText, el, say } from "./dom.js";
+
+const WARN_BEFORE_S = 120;
+let isTouched = true;
+let skewMs = 0; // the server's clock minus ours
+
+for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
+  addEventListener(kind, () => { isTouched = true; }, { passive: true });
+}
+
+/** A page that only refreshes itself says so, and does not keep the session alive. */
+export async function ask(path) {
+  const headers = isTouched ? {} : { "x-custodes-idle": "1" };
+  isTouched = false;
+  const answer = await fetch(path, { headers, cache: "no-store" });
+  if (answer.status === 401) {
+    location.assign("/login");
+    throw new Error("logged out");
+  }
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.detail || body.title || `answer ${answer.status}`);
+  if (body.now_ns) skewMs = body.now_ns / 1e6 - Date.now();
+  if (body.expires_ns && body.now_ns) watchSession((body.expires_ns - body.now_ns) / 1e9);
+  return body;
+}
+
+export const nowNs = () => (Date.now() + skewMs) * 1e6;
+
+/** Ask again and again; `seconds` after each answer. A failure is shown and tried again. */
+export function poll(path, seconds, take) {
+  const step = async () => {
+    try {
+      take(await ask(typeof path === "function" ? path() : path));
+      alertLine("server", "");
+    } catch (error) {
+      if (error.message !== "logged out") {
+        alertLine("server", error instanceof TypeError ? "The server does not answer. Trying again." : error.message);
+      }
+    }
+    setTimeout(step, seconds * 1000);
+  };
+  step();
+}
+
+const alerts = new Map();
+/** One line per topic below the header; an empty text takes it away. */
+export function alertLine(topic, text) {
+  const box = $("alerts");
+  if (!box || (alerts.get(topic) || "") === text) return;
+  if (text) alerts.set(topic, text);
+  else alerts.delete(topic);
+  box.replaceChildren(...[...alerts.values()].map((line) => el("p", {}, line)));
+  box.hidden = alerts.size === 0;
+}
+
+export function showWarnings(list) {
+  alertLine("warnings", list.join(" "));
+}
+
+function watchSession(leftS) {
+  alertLine("session", leftS < WARN_BEFORE_S && leftS > 0
+    ? `You will be logged out in ${Math.ceil(leftS)} s because nobody has touched this page. Move the mouse or press a key to stay.`
+    : "");
+}
+
+function tick() {
+  const clock = $("clock");
+  if (clock) say(clock, `${dateText(nowNs())} ${clockText(nowNs())}`);
+}
+tick();
+setInterval(tick, 500);
+
+addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "t") $("theme")?.click();
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.who[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});

@@ -1,0 +1,55 @@
+// The audit log: pages of entries, filters, the checkpoint, a proof per entry.
+import { alertLine, ask } from "./common.js";
+import { $, clockText, dateText, el, say } from "./dom.js";
+
+let nextBefore = null;
+let isBusy = false;
+
+function row(entry) {
+  const details = Object.entries(entry.details);
+  const more = details.length
+    ? el("details", { class: "entry-details" }, el("summary", {}, "Details"),
+      el("dl", {}, ...details.map(([name, value]) => el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value))),
+        el("div", {}, el("dt", {}, "leaf"), el("dd", { class: "mono" }, entry.leaf_hash))))
+    : null;
+  return el("tr", { "data-kind": entry.kind },
+    el("td", { class: "num mono" }, String(entry.index)),
+    el("td", { class: "when", title: entry.utc }, `${dateText(entry.utc_ns)} ${clockText(entry.utc_ns)}`),
+    el("td", {}, el("span", { class: `tag ${tone(entry.kind)}` }, entry.kind.replaceAll("_", " ")), " ", entry.sentence, more),
+    el("td", {}, el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: "Proof that this entry is in the log" }, "Proof")));
+}
+
+function tone(kind) {
+  if (["login_failed", "access_denied", "keys_refused", "keys_destroyed"].includes(kind)) return "bad";
+  if (["access_granted", "keys_released", "view_ended"].includes(kind)) return "look";
+  return "";
+}
+
+async function load(isFresh) {
+  if (isBusy) return;
+  isBusy = true;
+  const query = new URLSearchParams(new FormData($("filters")));
+  if (!isFresh && nextBefore !== null) query.set("before", String(nextBefore));
+  try {
+    const page = await ask(`/api/v1/log?${query}`);
+    if (isFresh) $("entries").replaceChildren();
+    $("entries").append(...page.entries.map(row));
+    nextBefore = page.next_before;
+    $("older").hidden = nextBefore === null;
+    $("log-empty").hidden = $("entries").children.length > 0;
+    say($("cp-size"), page.checkpoint.size.toLocaleString());
+    say($("cp-origin"), page.checkpoint.origin);
+    say($("cp-root"), page.checkpoint.root);
+    say($("cp-note"), page.checkpoint.note);
+    alertLine("log", "");
+  } catch (error) {
+    alertLine("log", error.message);
+  } finally {
+    isBusy = false;
+  }
+}
+
+$("filters").addEventListener("submit", (event) => { event.preventDefault(); load(true); });
+for (const select of document.querySelectorAll("#filters select")) select.addEventListener("change", () => load(true));
+$("older").addEventListener("click", () => load(false));
+load(true);

@@ -1,0 +1,324 @@
+// One view over WebSocket into a <video> by Media Source Extensions. Reconnects; says what it is doing.
+// A frozen picture never passes for a live one: after STALL_S without a chunk the state becomes "stalled".
+
+const STALL_S = 3;
+const MAX_QUEUE = 240; // chunks; more means that the browser does not keep up
+const KEEP_S = 12; // played video kept in the buffer
+const BACKOFF_S = [0.5, 1, 2, 4, 8, 15];
+const REFUSED_RETRY_S = 60;
+
+export const socketUrl = (path) => `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
+
+export class Player extends EventTarget {
+  // state: connecting, playing, stalled, waiting, refused, ended, closed
+  #socket = null;
+  #source = null;
+  #buffer = null;
+  #objectUrl = "";
+  #queue = [];
+  #expects = "";
+  #tries = 0;
+  #retryTimer = 0;
+  #watchTimer = 0;
+  #isWanted = false;
+  #lastChunkMs = 0;
+  #wasMasked = false;
+  #pendingChunk = null;
+  #timeline = []; // [media end in s, utc_ns]: which moment is shown at which media time
+
+  constructor(video, { path, isLive, opening = null, speed = 1 }) {
+    super();
+    this.video = video;
+    this.path = path;
+    this.isLive = isLive;
+    this.opening = opening; // for review: called for the first message
+    this.speed = speed; // media time is capture time divided by it (review/stream.py)
+    this.state = "closed";
+    this.message = "";
+    this.ageMs = 0;
+    this.isFullyMasked = false;
+    this.sessionId = "";
+    this.chunks = 0;
+  }
+
+  start() {
+    if (this.#isWanted) return;
+    this.#isWanted = true;
+    this.#tries = 0;
+    this.#connect();
+    this.#watchTimer = setInterval(() => this.#watch(), 500);
+  }
+
+  stop(message = "") {
+    this.#isWanted = false;
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#watchTimer);
+    this.#drop();
+    this.#become("closed", message);
+  }
+
+  /** Seconds between the camera's moment and what the eye sees, by the server's word and our own buffer. */
+  get delayS() {
+    const video = this.video;
+    if (!this.#buffer || !video.buffered.length) return null;
+    const behind = Math.max(0, video.buffered.end(video.buffered.length - 1) - video.currentTime);
+    return this.ageMs / 1000 + behind;
+  }
+
+  /** UTC of the picture shown now, or null. */
+  get shownNs() {
+    const time = this.video.currentTime;
+    let best = null;
+    for (const [endS, utcNs, startS] of this.#timeline) {
+      if (startS <= time + 0.001) best = utcNs + Math.max(0, Math.min(time, endS) - startS) * 1e9 * this.speed;
+    }
+    return best;
+  }
+
+  get silentS() {
+    return (performance.now() - this.#lastChunkMs) / 1000;
+  }
+
+  send(command) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(command));
+  }
+
+  #become(state, message = "") {
+    if (this.state === state && this.message === message) return;
+    this.state = state;
+    this.message = message;
+    this.dispatchEvent(new Event("state"));
+  }
+
+  #connect() {
+    this.#drop();
+    this.#become("connecting", this.#tries ? "Connecting again" : "Connecting");
+    const socket = new WebSocket(socketUrl(this.path));
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#lastChunkMs = performance.now();
+    socket.addEventListener("open", () => {
+      if (this.opening) socket.send(JSON.stringify({ open: this.opening() }));
+    });
+    socket.addEventListener("message", (event) => {
+      if (socket !== this.#socket) return;
+      if (typeof event.data === "string") this.#onText(JSON.parse(event.data));
+      else this.#onBinary(event.data);
+    });
+    socket.addEventListener("close", (event) => {
+      if (socket === this.#socket) this.#onClose(event);
+    });
+  }
+
+  #onText(message) {
+    switch (message.type) {
+      case "opened":
+        this.sessionId = message.session_id;
+        this.logIndex = message.log_index;
+        break;
+      case "init":
+        this.#mime = message.mime;
+        this.#expects = "init";
+        break;
+      case "chunk":
+        this.#expects = "chunk";
+        this.#pendingChunk = message;
+        break;
+      case "note":
+        this.dispatchEvent(new CustomEvent("note", { detail: message }));
+        break;
+      case "ended":
+        this.#endMessage = message.error || "";
+        break;
+      case "refused":
+        this.#refusal = message;
+        break;
+    }
+  }
+  #mime = "";
+  #refusal = null;
+  #endMessage = null;
+
+  #onBinary(payload) {
+    if (this.#expects === "init") {
+      this.#newSource(this.#mime, payload);
+    } else if (this.#expects === "chunk") {
+      const chunk = this.#pendingChunk;
+      this.chunks += 1;
+      this.#lastChunkMs = performance.now();
+      this.ageMs = chunk.age_ms;
+      this.isFullyMasked = chunk.is_fully_masked;
+      if (this.#wasMasked !== chunk.is_fully_masked) {
+        this.#wasMasked = chunk.is_fully_masked;
+        this.dispatchEvent(new Event("state"));
+      }
+      this.#queue.push({ payload, utcNs: chunk.utc_ns });
+      if (this.#queue.length > MAX_QUEUE) {
+        this.#retry("The browser does not keep up");
+        return;
+      }
+      this.#pump();
+      if (this.state !== "playing") this.#become("playing");
+      if (this.silentS < 1 && this.#tries && this.chunks > 50) this.#tries = 0;
+    }
+    this.#expects = "";
+  }
+
+  #newSource(mime, init) {
+    this.#closeSource();
+    if (!("MediaSource" in window) || !MediaSource.isTypeSupported(mime)) {
+      this.stop(`This browser cannot play ${mime}.`);
+      return;
+    }
+    const source = new MediaSource();
+    this.#source = source;
+    this.#queue = [{ payload: init, utcNs: null }];
+    this.#timeline = [];
+    this.#objectUrl = URL.createObjectURL(source);
+    this.video.src = this.#objectUrl;
+    source.addEventListener("sourceopen", () => {
+      if (source !== this.#source) return;
+      this.#buffer = source.addSourceBuffer(mime);
+      this.#buffer.mode = "segments";
+      this.#buffer.addEventListener("updateend", () => this.#onAppended());
+      this.#buffer.addEventListener("error", () => this.#retry("The picture could not be decoded"));
+      this.#pump();
+    }, { once: true });
+    this.video.play().catch(() => { /* starts with the first data; muted autoplay is allowed */ });
+  }
+
+  #appending = null;
+  #pump() {
+    const buffer = this.#buffer;
+    if (!buffer || buffer.updating || this.#source?.readyState !== "open") return;
+    const next = this.#queue.shift();
+    if (!next) return;
+    const ranges = buffer.buffered;
+    this.#appending = { utcNs: next.utcNs, startS: ranges.length ? ranges.end(ranges.length - 1) : null };
+    try {
+      buffer.appendBuffer(next.payload);
+    } catch (error) {
+      if (error.name === "QuotaExceededError" && buffer.buffered.length) {
+        this.#queue.unshift(next);
+        buffer.remove(0, Math.max(0.1, this.video.currentTime - 1));
+      } else {
+        this.#retry("The picture could not be decoded");
+      }
+    }
+  }
+
+  #onAppended() {
+    const buffer = this.#buffer;
+    if (!buffer) return;
+    const ranges = buffer.buffered;
+    if (this.#appending?.utcNs && ranges.length) {
+      const endS = ranges.end(ranges.length - 1);
+      const startS = this.#appending.startS ?? ranges.start(ranges.length - 1);
+      if (endS > startS) this.#timeline.push([endS, this.#appending.utcNs, startS]);
+      if (this.#timeline.length > 2000) this.#timeline.splice(0, 1000);
+    }
+    this.#appending = null;
+    const time = this.video.currentTime;
+    if (ranges.length && time - ranges.start(0) > KEEP_S * 2 && !buffer.updating) {
+      buffer.remove(0, time - KEEP_S);
+      return;
+    }
+    this.#steer();
+    this.#pump();
+  }
+
+  /** Stay near the newest picture: a little faster when behind, a jump when far behind or before the start. */
+  #steer() {
+    const video = this.video;
+    const ranges = video.buffered;
+    if (!ranges.length) return;
+    const endS = ranges.end(ranges.length - 1);
+    if (video.currentTime < ranges.start(0)) video.currentTime = ranges.start(0);
+    if (this.isLive) {
+      const behind = endS - video.currentTime;
+      if (behind > 2) video.currentTime = Math.max(ranges.start(ranges.length - 1), endS - 0.15);
+      video.playbackRate = behind > 0.6 && behind <= 2 ? 1.15 : 1;
+    } else {
+      for (let index = 0; index + 1 < ranges.length; index += 1) {
+        // a hole between two ranges: jump over it
+        if (video.currentTime >= ranges.end(index) - 0.05 && video.currentTime < ranges.start(index + 1)) {
+          video.currentTime = ranges.start(index + 1) + 0.001;
+        }
+      }
+    }
+    if (video.paused && !this.isHeld) video.play().catch(() => {});
+  }
+  isHeld = false;
+
+  #watch() {
+    if (!["playing", "stalled"].includes(this.state)) return;
+    if (this.isLive && this.silentS > STALL_S) {
+      this.#become("stalled", `No picture for ${Math.round(this.silentS)} s`);
+      if (this.silentS > 20) this.#retry("No picture arrives");
+    } else if (this.isLive) {
+      this.#steer();
+    }
+    this.dispatchEvent(new Event("tick"));
+  }
+
+  #onClose(event) {
+    this.#socket = null;
+    if (event.code === 4401) {
+      location.assign("/login");
+      return;
+    }
+    if (this.#refusal && this.#refusal.status < 500 && this.#refusal.status !== 429) {
+      const message = this.#refusal.message;
+      this.#refusal = null;
+      this.#become("refused", message);
+      if (this.isLive) this.#retryTimer = setTimeout(() => this.#isWanted && this.#connect(), REFUSED_RETRY_S * 1000);
+      return;
+    }
+    if (!this.isLive && this.#endMessage !== null) {
+      const message = this.#endMessage;
+      this.#endMessage = null;
+      this.#isWanted = false;
+      clearInterval(this.#watchTimer);
+      try { if (this.#source?.readyState === "open" && !this.#buffer?.updating) this.#source.endOfStream(); } catch { /* plays on */ }
+      this.#become("ended", message);
+      return;
+    }
+    const message = this.#refusal?.message || this.#endMessage || "Connection lost";
+    this.#refusal = null;
+    this.#endMessage = null;
+    this.#retry(message);
+  }
+
+  #retry(message) {
+    this.#drop();
+    if (!this.#isWanted) return;
+    const waitS = BACKOFF_S[Math.min(this.#tries, BACKOFF_S.length - 1)];
+    this.#tries += 1;
+    this.chunks = 0;
+    this.#become("waiting", `${message.replace(/\.$/, "")}. Trying again.`);
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#isWanted && this.#connect(), waitS * (800 + Math.random() * 400));
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    this.#buffer = null;
+    this.#queue = [];
+  }
+
+  #closeSource() {
+    this.#buffer = null;
+    this.#source = null;
+    if (this.#objectUrl) URL.revokeObjectURL(this.#objectUrl);
+    this.#objectUrl = "";
+  }
+
+  release() {
+    this.stop();
+    this.#closeSource();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}
