@@ -23,17 +23,17 @@ def iou_matrix(first_px: Boxes, second_px: Boxes) -> npt.NDArray[np.float32]:
 
 
 def suppress(
-    boxes_px: Boxes, scores: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int16], *, iou_max: float
+    boxes_px: Boxes, scores: npt.NDArray[np.float32], groups: npt.NDArray[np.int16], *, iou_max: float
 ) -> npt.NDArray[np.intp]:
-    """Greedy non-maximum suppression within each class.
+    """Greedy non-maximum suppression within each group.
 
-    Args: boxes (n, 4), scores (n,), class_ids (n,). `iou_max`: a box is dropped if a kept one of its class with a
+    Args: boxes (n, 4), scores (n,), groups (n,). `iou_max`: a box is dropped if a kept one of its group with a
     higher score (on a tie: an earlier one) overlaps it by more.
     Returns: indices kept, by falling score. O(n²) in memory and time; callers bound n.
     """
     order = np.argsort(-scores, kind="stable")
     overlaps = iou_matrix(boxes_px[order], boxes_px[order]) > iou_max
-    overlaps &= class_ids[order][:, None] == class_ids[order][None, :]
+    overlaps &= groups[order][:, None] == groups[order][None, :]
     is_alive = np.ones(len(order), dtype=bool)
     for row in range(len(order)):
         if is_alive[row]:

@@ -10,10 +10,14 @@ from custodes.detect.decode import DETECTING, Candidates, decode
 from custodes.detect.picture import Placement, fill_input, place
 from custodes.errors import InvalidArgument, ModelRefused
 from custodes.ports.model import ModelSession
-from custodes.types.model import ModelManifest
-from custodes.types.vision import Detections, ModelRef
+from custodes.types.model import ModelClass, ModelManifest
+from custodes.types.vision import VEHICLES, Detections, ModelRef, ObjectClass
 
 _SIDE_MIN_PX = 16
+
+_GROUP_OF = np.array([1 if item in VEHICLES else 2 + item for item in sorted(ObjectClass)], dtype=np.int16)
+"""Vehicles suppress each other whatever their kind: one van is often reported as car and as truck. Measured by
+2026-11 on cdnet-highway with nanodet-g at a raw score of .4: precision .72 without, .78 with (ADR 0002)."""
 
 
 class SessionDetector:
@@ -30,6 +34,7 @@ class SessionDetector:
         self._class_of = np.full(count, -1, dtype=np.int16)
         for item in manifest.classes:
             self._class_of[item.index] = item.object_class
+        self._raw_floor = min(_raw_score(item, self._floor) for item in manifest.classes)
 
     @property
     def ref(self) -> ModelRef:
@@ -70,19 +75,41 @@ class SessionDetector:
         placement = place(width, height, spec)
         result = self._session.run({spec.name: fill_input(picture, placement, spec)})
         outputs = [np.asarray(result[name], dtype=np.float32) for name in self._manifest.output.names]
-        found = decode(self._manifest.output.kind, outputs, floor=self._floor,
+        found = decode(self._manifest.output.kind, outputs, floor=self._raw_floor,
                        width_px=placement.width_px, height_px=placement.height_px)  # fmt: skip
         return self._in_picture(found, placement, width, height)
 
     def _in_picture(self, found: Candidates, placement: Placement, width: int, height: int) -> Detections:
         indices = np.clip(found.indices, 0, len(self._class_of) - 1)
         class_ids = np.where(found.indices == indices, self._class_of[indices], -1).astype(np.int16)
+        scores = self._calibrate(found)
         scale = np.array([placement.scale_x, placement.scale_y] * 2, dtype=np.float32)
         limit = np.array([width, height] * 2, dtype=np.float32)
-        # NaN must not pass: a comparison with it is false, so the box is dropped below.
         boxes = np.clip(found.boxes_px / scale, 0, limit).astype(np.float32)
-        is_box = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & (class_ids >= 0)
-        is_box &= np.isfinite(found.scores)
-        boxes, scores, class_ids = boxes[is_box], np.clip(found.scores[is_box], 0, 1), class_ids[is_box]
-        kept = suppress(boxes, scores, class_ids, iou_max=self._manifest.nms_iou)
+        # A comparison with NaN is false, so what a broken network gives is dropped here.
+        is_kept = (
+            (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & (class_ids >= 0) & (scores >= self._floor)
+        )
+        boxes, scores, class_ids = boxes[is_kept], scores[is_kept], class_ids[is_kept]
+        kept = suppress(boxes, scores, _GROUP_OF[class_ids], iou_max=self._manifest.nms_iou)
         return Detections(boxes_px=boxes[kept], scores=scores[kept], class_ids=class_ids[kept])
+
+    def _calibrate(self, found: Candidates) -> npt.NDArray[np.float32]:
+        scores = np.minimum(found.scores, np.float32(1))
+        for item in self._manifest.classes:
+            if item.calibration:
+                rows = found.indices == item.index
+                raw, reported = _knots(item)
+                scores[rows] = np.interp(scores[rows], raw, reported)
+        return scores
+
+
+def _knots(item: ModelClass) -> tuple[list[float], list[float]]:
+    pairs = [(0.0, 0.0), *item.calibration, (1.0, 1.0)]
+    return [raw for raw, _ in pairs], [reported for _, reported in pairs]
+
+
+def _raw_score(item: ModelClass, reported_score: float) -> float:
+    raw, reported = _knots(item)
+    # The last bit may be lost on the way there and back; what lies below is dropped by the reported score.
+    return float(np.interp(reported_score, reported, raw)) - 1e-6

@@ -5,6 +5,7 @@ What a manifest's model may be *used for* is decided here (task allow-list, lice
 """
 
 import hashlib
+import itertools
 import math
 import re
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ _SIDE_MAX_PX = 4096
 _STRIDE_MAX_PX = 128
 _CLASSES_MAX = 1000
 _OUTPUTS_MAX = 16
+_KNOTS_MAX = 64
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -122,11 +124,22 @@ def _output_problems(manifest: ModelManifest) -> Iterable[str]:
         yield f"{len(manifest.classes)} classes, expected 1 to {_CLASSES_MAX}"
     if any(not 0 <= item.index < _CLASSES_MAX for item in manifest.classes):
         yield f"a class index is outside 0 to {_CLASSES_MAX - 1}"
+    if any(not _is_rising(item.calibration) for item in manifest.classes):
+        yield "a calibration does not rise strictly from above 0,0 to below 1,1"
+    if len({item.index for item in manifest.classes}) != len(manifest.classes):
+        yield "a class index is given twice"
     faces = {item.object_class is ObjectClass.FACE for item in manifest.classes}
     if manifest.task is ModelTask.FACE_DETECT and faces != {True}:
         yield "a face detector has the class face and no other"
     if manifest.task is ModelTask.DETECT and faces != {False}:
         yield "a detector of objects has no class face"
+
+
+def _is_rising(knots: tuple[tuple[float, float], ...]) -> bool:
+    pairs = [(0.0, 0.0), *knots, (1.0, 1.0)]
+    return len(knots) <= _KNOTS_MAX and all(
+        before[0] < after[0] and before[1] < after[1] for before, after in itertools.pairwise(pairs)
+    )
 
 
 def write_manifest(manifest: ModelManifest) -> bytes:

@@ -58,9 +58,9 @@ def open_session(
     ref = ModelRef(name=manifest.name, sha256=model_digest(manifest))
     session: OnnxSession | OpenvinoSession
     if manifest.format is ModelFormat.OPENVINO:
-        session = OpenvinoSession(*contents, ref, threads=threads)
+        session = OpenvinoSession(contents[0], contents[1], ref, threads=threads)
     else:
-        session = OnnxSession(*contents, ref, threads=threads)
+        session = OnnxSession(contents[0], ref, threads=threads)
     missing = {manifest.input.name} - set(session.input_names) | set(manifest.output.names) - set(session.output_names)
     if missing:
         raise ModelRefused(

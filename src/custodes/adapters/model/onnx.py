@@ -24,7 +24,10 @@ class OnnxSession:
     """Implements `ports.model.ModelSession`."""
 
     def __init__(self, graph: bytes, ref: ModelRef, *, threads: int) -> None:
-        """Load the graph from bytes that were checked. `threads`: of one forward pass. Raises: ModelRefused if it is no ONNX model."""
+        """Load a graph whose digest was checked.
+
+        Args: `threads`: of one forward pass. Raises: ModelRefused if the bytes are no ONNX model.
+        """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -14,7 +14,10 @@ class OpenvinoSession:
     """Implements `ports.model.ModelSession`."""
 
     def __init__(self, graph: bytes, weights: bytes, ref: ModelRef, *, threads: int) -> None:
-        """Load graph (XML) and weights from bytes that were checked. Raises: ModelRefused if that fails or OpenVINO is missing."""
+        """Load graph (XML) and weights whose digests were checked.
+
+        Raises: ModelRefused if they cannot be loaded or OpenVINO is missing.
+        """
         try:
             import openvino
         except ImportError as error:
