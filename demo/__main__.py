@@ -6,6 +6,7 @@ The site is an ordinary one: its cameras are `rtsp://` addresses in a generated 
 import argparse
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ import av.error
 import yaml
 
 from custodes.cli.exit_codes import EXIT_CODES, INTERRUPTED
-from custodes.cli.up import run_up
 from custodes.cli.watch import camera_id_of, free_port
 from custodes.config import load_site_yaml
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound
@@ -139,16 +139,27 @@ def write_site(clips: dict[str, tuple[str, Path]], urls: dict[str, str], port: i
     return config
 
 
-def run(clip: Path | None, port: int | None) -> None:
-    """The whole demo. Raises: CustodesError."""
+def run(clip: Path | None, port: int | None) -> int:
+    """The whole demo; returns the site's exit code. Raises: CustodesError."""
     clips = demo_clips() if clip is None else own_clip(clip)
     with rtsp_server(clips) as urls:
         if not urls:
             print("no RTSP server; the cameras play files", file=sys.stderr)
-        config = load_site_yaml(write_site(clips, urls, port, DATA))
-        for camera in config.cameras:
+        config_path = write_site(clips, urls, port, DATA)
+        for camera in load_site_yaml(config_path).cameras:
             print(f"camera {camera.id}: {camera.url}", flush=True)
-        run_up(config)
+        return run_site(config_path)
+
+
+def run_site(config: Path) -> int:
+    """`custodes up` in a process of its own, which our signals are handed on to; returns its exit code."""
+    # Its own session: Ctrl-C reaches us alone, we pass it on once, and the RTSP server outlives the recorder.
+    site = subprocess.Popen(
+        [sys.executable, "-m", "custodes.cli.main", "up", "--config", str(config)], start_new_session=True
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: site.send_signal(number))
+    return site.wait()
 
 
 def main() -> int:
@@ -158,14 +169,13 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=None, help="web port; default 8600 or a free one")
     wanted = parser.parse_args()
     try:
-        run(wanted.clip, wanted.port)
+        return run(wanted.clip, wanted.port)
     except CustodesError as error:
         print(f"demo: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_CODES[error.kind]
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
 if __name__ == "__main__":
