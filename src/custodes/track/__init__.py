@@ -1,0 +1,1 @@
+"""Following objects through one camera's detections, in clock time. Columns in, columns out; no picture, no I/O."""

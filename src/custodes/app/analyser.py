@@ -1,0 +1,329 @@
+"""An analyser process: packets of its share of the cameras in, facts out.
+
+Three threads: the intake reads the hub into bounded queues, the main thread decodes, detects and tracks, the sender
+delivers facts. None waits for another for longer than a lock.
+"""
+
+import argparse
+import signal
+import sys
+import threading
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from custodes.adapters.ipc.facts import FactSender
+from custodes.adapters.ipc.hub import HubSubscriber
+from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
+from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
+from custodes.detect.detector import SessionDetector
+from custodes.errors import CustodesError, DeadlineExceeded
+from custodes.media.rgb import RgbScaler
+from custodes.pipeline.analysis import Looking
+from custodes.pipeline.camera import CameraItem, CameraPipeline
+from custodes.pipeline.gops import GopQueue
+from custodes.runtime.clock import SystemClock
+from custodes.runtime.parent import die_with_parent
+from custodes.runtime.stage import InlineRunner
+from custodes.telemetry import logs
+from custodes.track.tracker import TrackerConfig
+from custodes.types.event import FrameAnalysed
+from custodes.types.media import Frame, Packet
+from custodes.types.message import CameraSpec, StreamClosed, StreamOpened
+from custodes.units import NS_PER_S, CameraId, RunId
+
+POLL_S = 0.5
+"""How often the assignment file is looked at."""
+
+TURN_PACKETS = 40
+"""A camera's turn ends after a look or so many packets, whichever is first: one camera cannot starve the others."""
+
+STATUS_NS = NS_PER_S
+_RETRY_FIRST_S = 0.2
+_RETRY_LAST_S = 3.0
+_STOP_S = 3.0
+
+
+def share_of(cameras: Sequence[CameraSpec], *, index: int, processes: int) -> frozenset[CameraId]:
+    """The enabled cameras that analyser `index` of `processes` works on: by hash, so that few move on a change."""
+    return frozenset(
+        camera.camera_id
+        for camera in cameras
+        if camera.is_enabled and zlib.crc32(camera.camera_id.encode()) % processes == index
+    )
+
+
+class Intake:
+    """Packets that wait, per camera. `read_forever` is the intake thread's body; the rest is the worker's."""
+
+    def __init__(self, paths: SitePaths, *, index: int, processes: int) -> None:
+        self._paths = paths
+        self._index = index
+        self._processes = processes
+        self._lock = threading.Condition()
+        self._queues: dict[CameraId, GopQueue] = {}
+        self._ready: dict[CameraId, None] = {}
+        self._runs: dict[CameraId, RunId] = {}
+        self._assigned_at = -1
+        self._log = structlog.get_logger()
+        self.cameras: frozenset[CameraId] = frozenset()
+        self.is_stopping = threading.Event()
+
+    # -- the worker's side ------------------------------------------------------------------------------
+
+    def next_camera(self, timeout_s: float) -> CameraId | None:
+        """Whose turn it is; None when nothing waits."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._ready or self.is_stopping.is_set(), timeout_s)
+            camera_id = next(iter(self._ready), None)
+            if camera_id is not None:
+                del self._ready[camera_id]
+            return camera_id
+
+    def pop(self, camera_id: CameraId) -> tuple[CameraItem, int, int] | None:
+        """The oldest item, GOPs dropped before it, and how much media waits behind it in ns."""
+        with self._lock:
+            queue = self._queues[camera_id]
+            if not len(queue):
+                return None
+            item, shed = queue.pop()
+            return item, shed, queue.span_ns()
+
+    def end_turn(self, camera_id: CameraId) -> None:
+        """Back to the end of the line, if more waits."""
+        with self._lock:
+            if len(self._queues[camera_id]):
+                self._ready.setdefault(camera_id, None)
+
+    # -- the intake thread ------------------------------------------------------------------------------
+
+    def read_forever(self) -> None:
+        """Subscribe to the share of the cameras, read, and begin again after every break or change."""
+        pause_s, is_told = _RETRY_FIRST_S, False
+        while not self.is_stopping.is_set():
+            self._look_at_assignment()
+            if not self.cameras:
+                self.is_stopping.wait(POLL_S)
+                continue
+            try:
+                subscriber = HubSubscriber(self._paths.socket("hub-analysis"), sorted(self.cameras))
+            except CustodesError as error:
+                if not is_told:
+                    self._log.warning("no packets: the recorder does not answer", reason=str(error))
+                    is_told = True
+                self.is_stopping.wait(pause_s)
+                pause_s = min(2 * pause_s, _RETRY_LAST_S)
+                continue
+            self._log.info("subscribed", cameras=len(self.cameras))
+            pause_s, is_told = _RETRY_FIRST_S, False
+            try:
+                self._read(subscriber)
+            except CustodesError as error:
+                self._log.warning("the recorder's hub is gone", reason=str(error))
+                self.is_stopping.wait(pause_s)
+            finally:
+                subscriber.close()
+                self._close_runs()
+
+    def stop(self) -> None:
+        """Wake everybody up to end."""
+        self.is_stopping.set()
+        with self._lock:
+            self._lock.notify_all()
+
+    def _read(self, subscriber: HubSubscriber) -> None:
+        """Until the share changes. Raises: what ends the connection."""
+        while not self.is_stopping.is_set():
+            try:
+                message = subscriber.receive(timeout_s=POLL_S)
+            except DeadlineExceeded:
+                message = None
+            if self._look_at_assignment():
+                return
+            if isinstance(message, StreamOpened | Packet | StreamClosed):
+                self._push(message)
+
+    def _look_at_assignment(self) -> bool:
+        """Read the file when it was replaced; True when this analyser's share is another now."""
+        try:
+            changed_at = self._paths.assignment.stat().st_mtime_ns
+        except FileNotFoundError:
+            changed_at = 0
+        if changed_at == self._assigned_at:
+            return False
+        self._assigned_at = changed_at
+        try:
+            cameras = read_assignment(self._paths.assignment).cameras
+        except CustodesError as error:
+            self._log.error("the camera assignment cannot be used", reason=str(error))
+            return False
+        share = share_of(cameras, index=self._index, processes=self._processes)
+        is_other, self.cameras = share != self.cameras, share
+        return is_other
+
+    def _push(self, message: CameraItem) -> None:
+        camera_id = message.info.camera_id if isinstance(message, StreamOpened) else message.camera_id
+        with self._lock:
+            if isinstance(message, StreamOpened):
+                self._runs[camera_id] = message.info.run
+            self._queues.setdefault(camera_id, GopQueue()).push(message)
+            self._ready.setdefault(camera_id, None)
+            self._lock.notify_all()
+
+    def _close_runs(self) -> None:
+        """Nothing more comes of any run: its tracks end, and counts of now do not stay as they were."""
+        for camera_id, run in list(self._runs.items()):
+            del self._runs[camera_id]
+            self._push(StreamClosed(camera_id=camera_id, run=run))
+
+
+class Worker:
+    """Analyses what waits, camera by camera, and reports every second."""
+
+    def __init__(self, intake: Intake, sender: FactSender, looking: Looking, *, fps: float) -> None:
+        self._intake = intake
+        self._sender = sender
+        self._looking = looking
+        self._fps = fps
+        self._log = structlog.get_logger()
+        self._pipelines: dict[CameraId, CameraPipeline] = {}
+        self._runners: dict[CameraId, InlineRunner] = {}
+        self._detector_errors: dict[CameraId, int] = {}
+        self._reported_ns = 0
+
+    def work_forever(self) -> None:
+        """Until the intake stops; then all tracks are ended and reported."""
+        while not self._intake.is_stopping.is_set():
+            camera_id = self._intake.next_camera(POLL_S)
+            if camera_id is not None:
+                self._take_turn(camera_id)
+                self._intake.end_turn(camera_id)
+            if self._looking.clock.monotonic_ns() - self._reported_ns >= STATUS_NS:
+                self._report()
+        for runner in self._runners.values():
+            for fact in runner.end():
+                self._sender.put(fact)
+        self._report()
+
+    def _take_turn(self, camera_id: CameraId) -> None:
+        if camera_id not in self._pipelines:
+            self._add(camera_id)
+        pipeline, runner = self._pipelines[camera_id], self._runners[camera_id]
+        for _ in range(TURN_PACKETS):
+            popped = self._intake.pop(camera_id)
+            if popped is None:
+                return
+            item, shed, pipeline.backlog_ns = popped
+            if shed:
+                pipeline.shed(shed)
+            facts = runner.feed(item)
+            for fact in facts:
+                self._sender.put(fact)
+            if any(isinstance(fact, FrameAnalysed) for fact in facts):
+                return
+
+    def _add(self, camera_id: CameraId) -> None:
+        pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps)
+
+        def failed(error: Exception) -> None:
+            pipeline.shed(0)  # whatever it was: the next fact does not vouch for it
+            self._log.error("analysis failed on a packet", camera_id=camera_id, exc_info=error)
+
+        self._pipelines[camera_id] = pipeline
+        self._runners[camera_id] = InlineRunner([pipeline], on_failure=failed)
+
+    def _report(self) -> None:
+        self._reported_ns = self._looking.clock.monotonic_ns()
+        for camera_id, pipeline in self._pipelines.items():
+            if camera_id not in self._intake.cameras:
+                continue
+            self._sender.put(pipeline.status(self._looking.clock.now_ns()))
+            errors = pipeline.counters.detector_errors
+            if errors > self._detector_errors.get(camera_id, 0):
+                self._log.error("the detector failed; the camera is masked whole", camera_id=camera_id, errors=errors)
+            self._detector_errors[camera_id] = errors
+
+
+class PictureMaker:
+    """Frames as the detector wants them, one scaler for all cameras of the process."""
+
+    def __init__(self, detector: SessionDetector) -> None:
+        self._detector = detector
+        self._scaler = RgbScaler()
+
+    def __call__(self, frame: Frame) -> npt.NDArray[np.uint8]:
+        """(h, w, 3) uint8 RGB."""
+        height_px, width_px = frame.y.shape
+        return self._scaler.to_rgb(frame, *self._detector.input_size_px(width_px, height_px))
+
+
+def make_looking(config: SiteConfig) -> Looking:
+    """Load the detector the configuration asks for. Raises: ModelRefused, InvalidArgument."""
+    detector = load_detector(
+        models_dir=models_dir_from_environment() or config.models_dir,
+        name=config.analyser.detector or None,
+        threads=config.analyser.threads,
+        acknowledged=acknowledged_from_environment(),
+    )
+    return Looking(detector=detector, to_picture=PictureMaker(detector), clock=SystemClock(), tracker=TrackerConfig())
+
+
+def _index_of(name: str) -> int:
+    """`analyser-3` → 3."""
+    _, _, number = name.rpartition("-")
+    return int(number) if number.isdigit() else 0
+
+
+def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event) -> None:
+    """Analyse until `stopped`. Raises: ModelRefused when there is no usable detector."""
+    log = structlog.get_logger()
+    looking = make_looking(config)
+    log.info("analyser works", detector=looking.detector.ref.name, fps=config.analyser.fps)
+    intake = Intake(paths, index=_index_of(name) % config.analyser.processes, processes=config.analyser.processes)
+    sender = FactSender(paths.socket("server-facts"), name)
+
+    def stop_when_told() -> None:
+        # A signal interrupts no lock, so somebody has to wake the worker.
+        stopped.wait()
+        intake.stop()
+
+    threads = [
+        threading.Thread(target=intake.read_forever, name="intake", daemon=True),
+        threading.Thread(target=sender.run, name="sender", daemon=True),
+        threading.Thread(target=stop_when_told, name="stop", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    Worker(intake, sender, looking, fps=config.analyser.fps).work_forever()
+    sender.stop()
+    for thread in threads[:2]:
+        thread.join(_STOP_S / 2)
+    log.info("analyser stopped", facts_sent=sender.acknowledged, facts_dropped=sender.dropped, unsent=sender.waiting)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    die_with_parent()
+    parser = argparse.ArgumentParser(prog="custodes.app.analyser")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", default="analyser-0")
+    arguments = parser.parse_args()
+    paths = SitePaths(arguments.data.resolve())
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        config = load_effective(paths.data_dir)
+        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
+        run(paths, arguments.name, config, stopped)
+    except CustodesError as error:
+        structlog.get_logger().error("analyser cannot run", error=str(error), error_kind=error.kind.value)
+        sys.exit(f"analyser: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Which decoded frames are analysed: so many per second of the camera's clock, fewer under load."""
+
+from custodes.units import NS_PER_MS, NS_PER_S, Ns
+
+SLOWEST_NS = 800 * NS_PER_MS
+"""Under load the interval grows up to here and no further: beyond 1 s the masks in between are not vouched for."""
+
+_JUMP_NS = 2 * NS_PER_S
+
+
+class Pace:
+    """Decides by frame time alone, so that the same frames are chosen live and in replay."""
+
+    def __init__(self, fps: float) -> None:
+        """`fps`: wanted analyses per second, > 0."""
+        assert fps > 0
+        self._interval_ns = round(NS_PER_S / fps)
+        self._due_ns: int | None = None
+
+    def is_due(self, utc_ns: Ns, backlog_ns: int = 0) -> bool:
+        """Whether a frame of this time is to be analysed; if so, the next is due an interval later.
+
+        Args: backlog_ns: how much media waits behind this frame; each half second of it adds one interval.
+        """
+        if self._due_ns is not None and -_JUMP_NS < utc_ns - self._due_ns < 0:
+            return False
+        interval_ns = self._interval_ns
+        if backlog_ns > NS_PER_S // 2:
+            stretched = round(interval_ns * (1 + 2 * backlog_ns / NS_PER_S))
+            interval_ns = max(interval_ns, min(stretched, SLOWEST_NS))
+        # From the due time, not from the frame's: 5 of 7 frames per second then come out as 5, not as 3.5.
+        late_ns = utc_ns - self._due_ns if self._due_ns is not None else 0
+        self._due_ns = utc_ns + interval_ns - (late_ns if 0 <= late_ns < interval_ns else 0)
+        return True
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the next frame is due; None before the first."""
+        return self._due_ns
+
+    def resume(self, due_ns: int | None) -> None:
+        """Go on with another pace's `due_ns`."""
+        self._due_ns = due_ns
