@@ -1,0 +1,172 @@
+"""Decisions: the whole table of role × action × purpose × reference × fidelity, and reasons in words."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from custodes.access.policy import Policies, decide, load_policies
+from custodes.errors import ConfigError, InvalidArgument
+from custodes.types.access import AccessRequest, Action, Fidelity, Principal, Purpose, PurposeKind, Role
+from custodes.units import CameraId, Ns, SessionId
+
+POLICIES = load_policies()
+GOLDEN = Path(__file__).parent / "decisions.txt"
+
+
+def request(
+    roles: set[Role],
+    action: Action,
+    purpose: PurposeKind = PurposeKind.CASE,
+    reference: str = "case-7",
+    fidelity: Fidelity = Fidelity.MASKED,
+    *,
+    camera_id: str = "gate",
+    session_id: str = "s1",
+    start_ns: int = 1,
+    end_ns: int = 2,
+    user_id: str = "u1",
+) -> AccessRequest:
+    return AccessRequest(
+        principal=Principal(user_id=user_id, name="Ann", roles=frozenset(roles)),
+        action=action,
+        purpose=Purpose(kind=purpose, reference=reference),
+        camera_id=CameraId(camera_id),
+        start_ns=Ns(start_ns),
+        end_ns=Ns(end_ns),
+        fidelity=fidelity,
+        session_id=SessionId(session_id),
+    )
+
+
+def table() -> str:
+    """Every combination that is allowed, one line each; all others are denied."""
+    lines = []
+    for role, action, purpose, reference, fidelity in itertools.product(
+        Role, Action, PurposeKind, ("", "case-7"), Fidelity
+    ):
+        decision = decide(request({role}, action, purpose, reference, fidelity), POLICIES)
+        if decision.is_allowed:
+            words = (role, action, purpose, reference or "-", fidelity, ",".join(decision.policy_ids))
+            lines.append(" ".join(words))
+    return "\n".join(lines) + "\n"
+
+
+def test_decide_when_every_combination_then_the_golden_table() -> None:
+    """To renew after a wanted change: python -m tests.access.test_policy > tests/access/decisions.txt"""
+    assert table() == GOLDEN.read_text(encoding="utf-8")
+
+
+FOOTAGE = (Action.WATCH_LIVE, Action.PLAY_BACK)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_decide_when_any_single_role_then_something_stays_forbidden(role: Role) -> None:
+    allowed = {
+        action
+        for action, purpose in itertools.product(Action, PurposeKind)
+        if decide(request({role}, action, purpose), POLICIES).is_allowed
+    }
+    assert allowed < set(Action)
+    assert not ({Action.CONFIGURE, Action.READ_LOG} & allowed and set(FOOTAGE) & allowed)
+
+
+@pytest.mark.parametrize("action", FOOTAGE)
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.AUDITOR, Role.PRIVACY_OFFICER, Role.SUPERVISOR])
+def test_decide_when_a_role_without_footage_then_never_any(role: Role, action: Action) -> None:
+    for purpose, fidelity in itertools.product(PurposeKind, Fidelity):
+        assert not decide(request({role}, action, purpose, fidelity=fidelity), POLICIES).is_allowed
+
+
+def test_decide_when_unmasked_then_refused_even_with_all_roles_and_says_approval() -> None:
+    for action, purpose in itertools.product(FOOTAGE, PurposeKind):
+        decision = decide(request(set(Role), action, purpose, fidelity=Fidelity.UNMASKED), POLICIES)
+        assert not decision.is_allowed
+        assert decision.policy_ids == ("unmasked-needs-approval",)
+        assert "approval" in decision.reasons[0]
+
+
+def test_decide_when_nobody_then_refused_everything() -> None:
+    for action, purpose in itertools.product(Action, PurposeKind):
+        assert not decide(request(set(), action, purpose), POLICIES).is_allowed
+
+
+def test_decide_when_default_denied_then_says_what_was_missing() -> None:
+    decision = decide(request({Role.OPERATOR}, Action.PLAY_BACK, reference="  "), POLICIES)
+    assert decision.reasons == ("No policy lets operator play back, masked, for case without a reference.",)
+    assert decision.policy_ids == ()
+
+
+def test_decide_when_allowed_then_names_the_policy_and_its_reason() -> None:
+    decision = decide(request({Role.OPERATOR}, Action.WATCH_LIVE, PurposeKind.LIVE_DUTY, ""), POLICIES)
+    assert decision.policy_ids == ("operator-live",)
+    assert decision.reasons == ("An operator on duty may watch live, masked.",)
+
+
+@pytest.mark.parametrize("user_id", ['"', "u\\", "u\n1", "ü", 'u"::Role::"operator', "u" * 200])
+def test_decide_when_the_user_id_is_hostile_then_the_roles_alone_decide(user_id: str) -> None:
+    assert not decide(request(set(), Action.CONFIGURE, user_id=user_id), POLICIES).is_allowed
+    assert decide(request({Role.ADMINISTRATOR}, Action.CONFIGURE, user_id=user_id), POLICIES).is_allowed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"camera_id": ""},
+        {"camera_id": "Gate"},
+        {"camera_id": "x" * 64},
+        {"session_id": ""},
+        {"session_id": "a\x00b"},
+        {"session_id": "s" * 65},
+        {"start_ns": -1},
+        {"start_ns": 3},
+        {"user_id": ""},
+        {"user_id": "u" * 201},
+        {"reference": "r" * 201},
+    ],
+    ids=str,
+)
+def test_decide_when_the_request_is_malformed_then_refuses_to_decide(wrong: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument):
+        decide(request({Role.OPERATOR}, Action.PLAY_BACK, **wrong), POLICIES)  # type: ignore[arg-type]
+
+
+SCHEMA = """
+entity Role; entity User in [Role]; entity Camera; entity Site;
+action watch_live, play_back, read_metadata appliesTo { principal: User, resource: Camera,
+  context: { purpose: String, reference: String, fidelity: String, extra?: Long } };
+action read_log, configure appliesTo { principal: User, resource: Site,
+  context: { purpose: String, reference: String, fidelity: String } };
+"""
+PERMIT = '@id("all") @reason("All.") permit (principal, action, resource);'
+
+
+def test_decide_when_a_policy_fails_to_evaluate_then_denies_although_another_permits() -> None:
+    """Cedar skips a policy with an error; a skipped `forbid` must not open anything."""
+    broken = """@id("bad") @reason("Bad.") forbid (principal, action == Action::"watch_live", resource)
+    when { context has extra || 9223372036854775807 + 1 > 0 };"""
+    decision = decide(request({Role.OPERATOR}, Action.WATCH_LIVE), Policies((PERMIT, broken), SCHEMA))
+    assert not decision.is_allowed
+    assert decide(request({Role.OPERATOR}, Action.WATCH_LIVE), Policies((PERMIT,), SCHEMA)).is_allowed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "permit (principal, action",
+        "permit (principal, action, resource);",
+        '@id("x") permit (principal, action, resource);',
+        '@reason("x") permit (principal, action, resource);',
+        PERMIT + PERMIT,
+        '@id("x") @reason("x") permit (principal, action == Action::"fly", resource);',
+        '@id("x") @reason("x") permit (principal, action, resource) when { context.nothing == 1 };',
+    ],
+    ids=["syntax", "bare", "no reason", "no id", "same id", "unknown action", "unknown field"],
+)
+def test_policies_when_unusable_then_refuses_to_load(text: str) -> None:
+    with pytest.raises(ConfigError):
+        Policies((text,), SCHEMA)
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -1,0 +1,128 @@
+"""Verification: every kind of tampering with the stored log is noticed."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from custodes.audit.leaf import seal_leaf
+from custodes.audit.log import AuditLog
+from custodes.audit.note import NoteSigner
+from custodes.audit.verify import verify_log
+from custodes.errors import CustodesError, LogCorrupt, NotFound
+from custodes.testing.audit import ORIGIN, fake_signer, fill, open_test_log, sample_record
+from custodes.units import Ns
+
+VERIFIER = fake_signer().verifier
+
+
+@pytest.fixture(scope="module")
+def whole_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "log.db"
+    log = open_test_log(path)
+    fill(log, 600)
+    log.close()
+    return path
+
+
+@pytest.fixture
+def copied(whole_log: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(whole_log, tmp_path / "log.db"))
+
+
+def test_verify_when_untouched_then_reports_the_size(copied: Path) -> None:
+    report = verify_log(copied, VERIFIER)
+    assert (report.size, report.erased, report.checkpoint.size) == (600, 0, 600)
+
+
+def test_verify_when_the_warden_is_appending_then_sees_a_whole_moment(tmp_path: Path) -> None:
+    log = open_test_log(tmp_path / "log.db")
+    for size in range(1, 30):
+        fill(log, 1)
+        assert verify_log(tmp_path / "log.db", VERIFIER).size == size
+
+
+def test_verify_when_empty_then_good(tmp_path: Path) -> None:
+    open_test_log(tmp_path / "log.db").close()
+    assert verify_log(tmp_path / "log.db", VERIFIER).size == 0
+
+
+OTHER_LEAF = seal_leaf(sample_record(9999), Ns(5), bytes(32)).leaf
+BLOB = "x'" + "00" * 8192 + "'"
+
+TAMPERINGS = {
+    "leaf changed": f"UPDATE entries SET leaf = x'{OTHER_LEAF.hex()}' WHERE idx = 7",
+    "leaf of another entry": "UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE idx = 1) WHERE idx = 4",
+    "last entry deleted": "DELETE FROM entries WHERE idx = 599",
+    "middle entry deleted": "DELETE FROM entries WHERE idx = 300",
+    "middle entry deleted and the rest moved up": "DELETE FROM entries WHERE idx = 300;"
+    "UPDATE entries SET idx = -idx WHERE idx > 300; UPDATE entries SET idx = -idx - 1 WHERE idx < 0",
+    "entry inserted at the end": f"INSERT INTO entries VALUES (600, x'{OTHER_LEAF.hex()}')",
+    "two entries swapped": "UPDATE entries SET idx = -1 WHERE idx = 4; UPDATE entries SET idx = 4 WHERE idx = 5;"
+    "UPDATE entries SET idx = 5 WHERE idx = -1",
+    "personal part changed": "UPDATE personal SET data ="
+    " CAST(replace(data, 'person-3', 'person-4') AS BLOB) WHERE idx = 3",
+    "personal parts swapped": "UPDATE personal SET data = (SELECT data FROM personal WHERE idx = 6) WHERE idx = 3",
+    "personal part added": "INSERT INTO personal VALUES (1, zeroblob(32), x'7b7d')",
+    "personal part of no entry": "INSERT INTO personal VALUES (9999, zeroblob(32), x'7b7d')",
+    "blind changed": "UPDATE personal SET blind = zeroblob(32) WHERE idx = 3",
+    "tile changed": f"UPDATE tiles SET hashes = {BLOB} WHERE number = 1",
+    "tile deleted": "DELETE FROM tiles WHERE number = 0",
+    "tile added": f"INSERT INTO tiles VALUES (3, 0, {BLOB})",
+    "checkpoint deleted": "DELETE FROM state",
+    "checkpoint cut": "UPDATE state SET value = substr(value, 1, 60)",
+    "checkpoint of another size": "UPDATE state SET value = replace(value, '600', '599')",
+    "log emptied": "DELETE FROM personal; DELETE FROM tiles; DELETE FROM entries",
+}
+
+
+@pytest.mark.parametrize("sql", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_verify_when_tampered_with_then_refuses(copied: Path, sql: str) -> None:
+    database = sqlite3.connect(copied)
+    database.executescript(sql)
+    database.close()
+    with pytest.raises(LogCorrupt):
+        verify_log(copied, VERIFIER)
+
+
+def test_verify_when_rewritten_whole_by_somebody_else_then_refuses(tmp_path: Path) -> None:
+    forger = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+    log = AuditLog.open(tmp_path / "log.db", forger)
+    fill(log, 10)
+    log.close()
+    with pytest.raises(LogCorrupt):
+        verify_log(tmp_path / "log.db", VERIFIER)
+
+
+def test_verify_when_personal_parts_were_erased_then_good_and_counted(copied: Path) -> None:
+    database = sqlite3.connect(copied)
+    database.execute("DELETE FROM personal WHERE idx < 30")
+    database.commit()
+    database.close()
+    assert verify_log(copied, VERIFIER).erased == 10
+
+
+def test_verify_when_any_byte_of_the_stored_entries_is_flipped_then_refuses(copied: Path) -> None:
+    """Bytes in the file itself, below SQLite; every entry's leaf is hit once."""
+    leaves = [row[0] for row in sqlite3.connect(copied).execute("SELECT leaf FROM entries WHERE idx % 23 = 0")]
+    raw = copied.read_bytes()
+    for number, leaf in enumerate(leaves):
+        at = raw.index(leaf) + number % len(leaf)
+        changed = bytearray(raw)
+        changed[at] ^= 1
+        copied.write_bytes(bytes(changed))
+        with pytest.raises(CustodesError):
+            verify_log(copied, VERIFIER)
+
+
+def test_verify_when_there_is_no_log_then_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        verify_log(tmp_path / "log.db", VERIFIER)
+
+
+def test_verify_when_it_is_not_a_database_then_refuses(tmp_path: Path) -> None:
+    (tmp_path / "log.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(CustodesError):
+        verify_log(tmp_path / "log.db", VERIFIER)
