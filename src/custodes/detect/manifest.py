@@ -37,7 +37,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 _OUTPUTS = {OutputKind.CENTERNET: 2, OutputKind.FASTESTDET: 1, OutputKind.SSD: 1, OutputKind.CENTERFACE: 4,
             OutputKind.YUNET: 9, OutputKind.ULTRAFACE: 2}  # fmt: skip
-_TASKS_OF_DETECTORS = frozenset({ModelTask.DETECT, ModelTask.FACE_DETECT})
+_KINDS_OF_TASK = {ModelTask.DETECT: DETECTING, ModelTask.FACE_DETECT: DETECTING | {OutputKind.LANDMARKS}}
+_VECTORS = frozenset({OutputKind.VECTOR})
 
 _DECODER = msgspec.json.Decoder(ModelManifest)
 
@@ -116,9 +117,9 @@ def _output_problems(manifest: ModelManifest) -> Iterable[str]:
         yield f"{len(names)} outputs, expected 1 to {_OUTPUTS_MAX}"
     elif len(names) != _OUTPUTS.get(kind, len(names)) or (kind is OutputKind.NANODET and len(names) % 2):
         yield f"{len(names)} outputs do not fit {kind.value}"
-    if (manifest.task in _TASKS_OF_DETECTORS) != (kind in DETECTING):
+    if kind not in _KINDS_OF_TASK.get(manifest.task, _VECTORS):
         yield f"task {manifest.task.value} cannot be read from a {kind.value}"
-    if kind is OutputKind.VECTOR and not 1 <= manifest.output.dimension <= 65536:
+    if kind not in DETECTING and not 1 <= manifest.output.dimension <= 65536:
         yield f"dimension {manifest.output.dimension}, expected 1 to 65536"
     if kind in DETECTING and not 1 <= len(manifest.classes) <= _CLASSES_MAX:
         yield f"{len(manifest.classes)} classes, expected 1 to {_CLASSES_MAX}"
@@ -129,7 +130,7 @@ def _output_problems(manifest: ModelManifest) -> Iterable[str]:
     if len({item.index for item in manifest.classes}) != len(manifest.classes):
         yield "a class index is given twice"
     faces = {item.object_class is ObjectClass.FACE for item in manifest.classes}
-    if manifest.task is ModelTask.FACE_DETECT and faces != {True}:
+    if manifest.task is ModelTask.FACE_DETECT and faces not in ({True}, set()):
         yield "a face detector has the class face and no other"
     if manifest.task is ModelTask.DETECT and faces != {False}:
         yield "a detector of objects has no class face"

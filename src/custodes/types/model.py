@@ -52,6 +52,8 @@ class OutputKind(StrEnum):
     """Class, object, box and landmark tensors for strides 8, 16, 32."""
     ULTRAFACE = "ultraface"
     """Scores (n, 2) and boxes (n, 4) in shares of the input."""
+    LANDMARKS = "landmarks"
+    """`dimension` numbers: x and y of each point in shares of the input."""
     VECTOR = "vector"
     """One row of `dimension` numbers."""
 
