@@ -48,7 +48,7 @@ def scan(models_dir: Path | None) -> tuple[list[CatalogueEntry], list[Unusable]]
     for folder, is_packaged in folders:
         if not folder.is_dir():
             raise ModelRefused(f"models folder {folder} does not exist or is not a folder")
-        for item in _scan_folder(folder, is_packaged=is_packaged):
+        for item in scan_folder(folder, is_packaged=is_packaged):
             if isinstance(item, Unusable):
                 refused.append(item)
             else:
@@ -56,7 +56,8 @@ def scan(models_dir: Path | None) -> tuple[list[CatalogueEntry], list[Unusable]]
     return list(entries.values()), refused
 
 
-def _scan_folder(folder: Path, *, is_packaged: bool) -> Iterator[CatalogueEntry | Unusable]:
+def scan_folder(folder: Path, *, is_packaged: bool) -> Iterator[CatalogueEntry | Unusable]:
+    """Every model of one folder, usable or not. Raises: ModelRefused if it holds absurdly many files."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     if len(paths) > _FILES_MAX:
         raise ModelRefused(f"models folder {folder} holds {len(paths)} files; at most {_FILES_MAX} are looked at")
