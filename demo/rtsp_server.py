@@ -2,10 +2,10 @@
 
     /usr/bin/python3 demo/rtsp_server.py [--port N] [--login USER:PASSWORD] NAME=CLIP.h264 …
 
-Runs on Debian's python3 with python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, -good and -bad. Clips come
-from demo/prepare.py. Each mount is shared: all clients see the same moment. Timestamps go on over the loop's seam,
-RTCP sender reports are sent. `NAME=audio:` serves a tone without video, for tests. Prints READY with the port
-and then one URL a line; ends on SIGTERM, SIGINT or when stdin (if --until-eof) closes.
+Runs on Debian's python3 with python3-gi, gir1.2-gst-rtsp-server-1.0 and GStreamer's base, good and bad plugins.
+Clips come from demo/prepare.py. Each mount is shared: all clients see the same moment. Timestamps go on over the
+loop's seam, RTCP sender reports are sent. `NAME=audio:` serves a tone without video, for tests. Prints READY with
+the port and then one URL a line; ends on SIGTERM, SIGINT or, with --until-eof, when stdin closes.
 """
 
 import argparse

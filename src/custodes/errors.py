@@ -148,6 +148,17 @@ class MediaError(InvalidArgument):
     """A file or stream cannot be demuxed, decoded or encoded."""
 
 
+# -- storage ------------------------------------------------------------------------------------------
+
+
+class StorageFull(ResourceExhausted):
+    """No room: the disk, its reserve, a quota or a file size limit."""
+
+
+class StorageFailed(Unavailable):
+    """The disk refuses to write, sync or open for another reason than room."""
+
+
 # -- sealing, keys, log -------------------------------------------------------------------------------
 
 

@@ -1,1 +1,1 @@
-"""From demuxed packets to packets with a place in time, and from those to GOPs. Pure: no I/O, no thread."""
+"""From demuxed packets to packets with a place in time. Pure: no I/O, no thread."""

@@ -1,0 +1,1 @@
+"""Sealed recording: segments, journal, gaps, recovery. Writes ciphertext only and never reads it back."""

@@ -1,0 +1,118 @@
+"""`ports.storage` on a local file system."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from custodes.errors import StorageFailed, StorageFull
+from custodes.ports.storage import AppendFile
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MODE = 0o640
+
+
+class DiskFile:
+    """One file descriptor opened for appending."""
+
+    def __init__(self, fd: int, path: Path, size: int) -> None:
+        self._fd = fd
+        self._path = path
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """See the port."""
+        return self._size
+
+    def append(self, payload: bytes) -> None:
+        """See the port."""
+        view = memoryview(payload)
+        try:
+            with _translated("write to", self._path):
+                while view:
+                    view = view[os.write(self._fd, view) :]
+        except (StorageFull, StorageFailed):
+            # Half a record would be ignored by readers; cutting it lets the next record follow.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+                os.lseek(self._fd, 0, os.SEEK_END)
+            raise
+        self._size += len(payload)
+
+    def sync(self) -> None:
+        """See the port."""
+        with _translated("sync", self._path):
+            os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """See the port."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+class Disk:
+    """`ports.storage.Storage` over the kernel's file calls. Stateless."""
+
+    def create(self, path: Path) -> AppendFile:
+        """See the port."""
+        with _translated("create", path):
+            if not path.parent.is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.sync_dir(path.parent.parent)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
+        created = DiskFile(fd, path, 0)
+        try:
+            self.sync_dir(path.parent)
+        except (StorageFull, StorageFailed):
+            created.close()
+            raise
+        return created
+
+    def reopen(self, path: Path, size: int) -> AppendFile:
+        """See the port."""
+        with _translated("open", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
+            try:
+                os.ftruncate(fd, size)
+                os.fsync(fd)
+            except OSError:
+                os.close(fd)
+                raise
+        self.sync_dir(path.parent)
+        return DiskFile(fd, path, size)
+
+    def remove(self, path: Path) -> None:
+        """See the port."""
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+    def sync_dir(self, path: Path) -> None:
+        """See the port."""
+        with _translated("sync", path):
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def free_bytes(self, path: Path) -> int:
+        """See the port."""
+        with _translated("look at", path):
+            status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
+
+
+@contextlib.contextmanager
+def _translated(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot {verb} {path.name}: {(error.strerror or str(error)).lower()}"
+        if error.errno in _NO_ROOM:
+            raise StorageFull(message) from error
+        raise StorageFailed(message) from error

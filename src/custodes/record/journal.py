@@ -1,0 +1,137 @@
+"""The recorder's journal: what exists on disk, durable before anybody relies on it. Append-only.
+
+    magic (8), then records: payload length u32 | CRC-32 of the payload u32 | payload (`types.codec`)
+
+All integers are big-endian. A torn tail, as a power cut leaves it, ends the reading and is cut before the next append.
+The server tails the file from a byte offset. One writer; it is not thread-safe.
+"""
+
+import struct
+import zlib
+from collections import deque
+from pathlib import Path
+
+from custodes.errors import CustodesError, DataLoss, ProtocolError, StorageFailed, StorageFull
+from custodes.ports.storage import AppendFile, Storage
+from custodes.types.codec import decode, encode
+from custodes.types.event import GapRecorded, JournalRecord, SegmentOpened, SegmentSealed
+
+MAGIC = b"CUSTJRN\x01"
+MAX_RECORD_BYTES = 64 * 1024
+"""A SegmentSealed is below 2 KiB, most of it the wrapped key."""
+
+MAX_PENDING = 10_000
+"""Records kept while the disk refuses them: a week of gaps and seals of a hundred cameras at one a minute."""
+
+MAX_READ_BYTES = 8 * 1024 * 1024
+"""Read per call of `read_from`; the reader calls again until nothing new comes."""
+
+_FRONT = struct.Struct(">II")
+
+
+def read_from(path: Path, offset: int) -> tuple[list[JournalRecord], int]:
+    """Records from `offset` (0 or one that this function returned), up to the last whole one.
+
+    Returns: at most `MAX_READ_BYTES` worth of records, and the offset to go on from. A missing file has none.
+    Raises: DataLoss when the file is no journal, or shorter than `offset`.
+    """
+    try:
+        with path.open("rb") as stream:
+            if offset < len(MAGIC):
+                magic = stream.read(len(MAGIC))
+                if not MAGIC.startswith(magic):
+                    raise DataLoss(f"{path.name} is not a journal")
+                if len(magic) < len(MAGIC):
+                    return [], 0
+                offset = len(MAGIC)
+            stream.seek(0, 2)
+            if stream.tell() < offset:
+                raise DataLoss(f"{path.name} has {stream.tell()} bytes; {offset} were read before")
+            stream.seek(offset)
+            raw = stream.read(MAX_READ_BYTES)
+    except FileNotFoundError:
+        return [], 0
+    except OSError as error:
+        raise StorageFailed(f"cannot read {path.name}: {error.strerror}") from error
+    records, used = _parse(raw)
+    return records, offset + used
+
+
+def read_all(path: Path) -> tuple[list[JournalRecord], int]:
+    """All records, and where the valid part ends (0 when not even the magic is whole)."""
+    records: list[JournalRecord] = []
+    offset = 0
+    while True:
+        more, after = read_from(path, offset)
+        records += more
+        if after == offset or not more:
+            return records, after
+        offset = after
+
+
+def _parse(raw: bytes) -> tuple[list[JournalRecord], int]:
+    records: list[JournalRecord] = []
+    at = 0
+    while at + _FRONT.size <= len(raw):
+        length, checksum = _FRONT.unpack_from(raw, at)
+        payload = raw[at + _FRONT.size : at + _FRONT.size + length]
+        if length > MAX_RECORD_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
+            break
+        try:
+            record = decode(payload)
+        except ProtocolError:
+            break
+        if not isinstance(record, SegmentOpened | SegmentSealed | GapRecorded):
+            break
+        records.append(record)
+        at += _FRONT.size + length
+    return records, at
+
+
+class JournalWriter:
+    """Appends records durably. While the disk refuses, records wait in memory and go first when it takes them."""
+
+    def __init__(self, storage: Storage, path: Path) -> None:
+        """Cut a torn tail and be ready to append. Raises: StorageFull, StorageFailed, DataLoss."""
+        _, end = read_all(path)
+        self._storage = storage
+        self._path = path
+        self._file: AppendFile = storage.reopen(path, end)
+        self._pending: deque[bytes] = deque(maxlen=MAX_PENDING)
+        if end == 0:
+            self._file.append(MAGIC)
+            self._file.sync()
+
+    @property
+    def pending(self) -> int:
+        """Records that are not on disk yet."""
+        return len(self._pending)
+
+    def append(self, record: JournalRecord) -> bool:
+        """Make a record durable, after those that wait. Returns False when it has to wait; raises nothing."""
+        payload = encode(record)
+        self._pending.append(_FRONT.pack(len(payload), zlib.crc32(payload)) + payload)
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Try to write what waits; True when nothing waits any more."""
+        if not self._pending:
+            return True
+        try:
+            while self._pending:
+                self._file.append(self._pending[0])
+                self._pending.popleft()
+            self._file.sync()
+        except (StorageFull, StorageFailed):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Last try to write what waits."""
+        self.flush()
+        self._file.close()
+
+
+def is_disk_error(error: CustodesError) -> bool:
+    """Whether recording should pause and try again."""
+    return isinstance(error, StorageFull | StorageFailed)

@@ -1,0 +1,116 @@
+"""One segment file being written: header, init fragment, then a sealed fragment per GOP, durable one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from custodes.errors import StorageFailed, StorageFull
+from custodes.media.fmp4 import FragmentMuxer
+from custodes.ports.storage import AppendFile, Storage
+from custodes.sealing.container import FragmentSealer, encode_header
+from custodes.types.media import Packet, Segment, SegmentHeader, StreamInfo
+from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
+
+
+def day_of(utc_ns: int) -> str:
+    """`yyyymmdd`, UTC."""
+    return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y%m%d")
+
+
+def segment_path(camera_id: CameraId, start_ns: int, segment_id: SegmentId) -> str:
+    """Where a segment lies, relative to the data directory."""
+    return f"segments/{camera_id}/{day_of(start_ns)}/{segment_id}.seg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a new segment is made from; the data key is forgotten with the writer."""
+
+    header: SegmentHeader
+    data_key: bytes
+    info: StreamInfo
+
+
+class SegmentWriter:
+    """Owns one open segment file. After a storage error it must be closed with `give_up` or `seal`."""
+
+    def __init__(self, storage: Storage, data_dir: Path, opening: Opening) -> None:
+        """Create the file, write header and init fragment, sync. Raises: StorageFull, StorageFailed, MediaError."""
+        header = opening.header
+        self._storage = storage
+        self._muxer = FragmentMuxer(opening.info)
+        self._sealer = FragmentSealer(header, opening.data_key)
+        self._header = header
+        self._unit_ns = NS_PER_S * opening.info.time_base_num
+        self._den = opening.info.time_base_den
+        self._path = segment_path(header.camera_id, header.start_ns, header.segment_id)
+        self._absolute = data_dir / self._path
+        self._end_ns = header.start_ns
+        self._root = b""
+        start = encode_header(header)
+        init = self._sealer.seal(
+            self._muxer.init_segment(), start_ns=header.start_ns, end_ns=header.start_ns, is_init=True
+        )
+        self._file: AppendFile = storage.create(self._absolute)
+        try:
+            self._file.append(start + init)
+            self._file.sync()
+        except (StorageFull, StorageFailed):
+            # A full disk is tried every second: no heap of empty files may come of it.
+            self._file.close()
+            storage.remove(self._absolute)
+            raise
+        self._root, self._fragments = self._sealer.root, self._sealer.count
+
+    @property
+    def start_ns(self) -> Ns:
+        """Of the segment."""
+        return self._header.start_ns
+
+    @property
+    def segment(self) -> Segment:
+        """The file as it is now, open."""
+        return self._segment(is_sealed=False)
+
+    def append(self, gop: Sequence[Packet]) -> tuple[Ns, Ns]:
+        """Write one GOP and make it durable.
+
+        Returns: UTC of its start and of its end.
+        Raises: StorageFull, StorageFailed (the file then ends with the GOP before), MediaError (nothing written).
+        """
+        payload = self._muxer.fragment(gop)
+        start_ns = gop[0].utc_ns
+        end_ns = Ns(max(packet.utc_ns + packet.duration * self._unit_ns // self._den for packet in gop))
+        end_ns = max(start_ns, end_ns)
+        record = self._sealer.seal(payload, start_ns=start_ns, end_ns=end_ns, is_init=False)
+        self._file.append(record)
+        self._root, self._fragments = self._sealer.root, self._sealer.count
+        self._end_ns = max(self._end_ns, end_ns)
+        self._file.sync()
+        return start_ns, end_ns
+
+    def seal(self) -> Segment:
+        """Sync file and directory and close. Raises: StorageFailed; the writer is closed all the same."""
+        try:
+            self._file.sync()
+            self._storage.sync_dir(self._absolute.parent)
+        finally:
+            self._file.close()
+        return self._segment(is_sealed=True)
+
+    def give_up(self) -> Segment:
+        """Close without syncing, after an error; returns what the file should hold."""
+        self._file.close()
+        return self._segment(is_sealed=True)
+
+    def _segment(self, *, is_sealed: bool) -> Segment:
+        return Segment(
+            header=self._header,
+            path=self._path,
+            end_ns=self._end_ns,
+            bytes_on_disk=self._file.size,
+            fragments=self._fragments,
+            root=self._root if is_sealed else b"",
+            is_sealed=is_sealed,
+        )
