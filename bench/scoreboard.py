@@ -68,7 +68,7 @@ class Row:
 def rows_of(report: dict[str, Any]) -> Iterator[Row]:
     """Lines of one report."""
     name = str(report.get("name", "?"))
-    aims = AIMS.get(name, {})
+    aims = next((AIMS[full] for full in (name, f"bench.{name}", f"eval.{name}") if full in AIMS), {})
     floor = report.get("floor") or {}
     peers = report.get("peers") or {}
     for key, value in (report.get("results") or {}).items():
