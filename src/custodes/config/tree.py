@@ -31,7 +31,8 @@ class CameraConfig(_Strict):
     """One camera."""
 
     id: CameraIdField
-    name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = ""
+    name: Annotated[str, StringConstraints(max_length=80)] = ""
+    """What people call it; empty means the id."""
     url: Annotated[str, StringConstraints(max_length=1024)]
     username: Annotated[str, StringConstraints(max_length=128)] = ""
     password: SecretRef = ""

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from custodes.config import SiteConfig, load_effective, load_site_yaml, write_effective
+from custodes.errors import ConfigError
+
+BROKEN = {
+    "not YAML": ("cameras: [", "is not YAML"),
+    "not UTF-8": (b"name: \xff\xfe", "is not YAML"),
+    "a list": ("- a\n- b\n", "top level"),
+    "unknown field": ("colour: red\n", "colour"),
+    "unknown nested field": ("server: {prot: 1}\n", "server.prot"),
+    "wrong type": ("server: {port: many}\n", "server.port"),
+    "port out of range": ("server: {port: 70000}\n", "server.port"),
+    "camera without url": ("cameras: [{id: gate}]\n", "cameras.0.url"),
+    "camera id in capitals": ("cameras: [{id: Gate, url: 'rtsp://h/'}]\n", "cameras.0.id"),
+    "camera id that climbs": ("cameras: [{id: ../x, url: 'rtsp://h/'}]\n", "cameras.0.id"),
+    "credentials in url": ("cameras: [{id: gate, url: 'rtsp://u:pw-of-mine@h/'}]\n", "credentials"),
+    "password in clear": ("cameras: [{id: gate, url: 'rtsp://h/', password: hunter2}]\n", "cameras.0.password"),
+    "unknown scheme": ("cameras: [{id: gate, url: 'gopher://h/'}]\n", "gopher"),
+    "relative file": ("cameras: [{id: gate, url: 'file:clip.mp4'}]\n", "absolute"),
+    "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
+    "a python object": ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_file_gives_one_sentence_that_names_the_place(text: str | bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_site_yaml(path)
+    message = str(caught.value)
+    assert words in message and "site.yaml" in message and "\n" not in message
+    assert "hunter2" not in message and "pw-of-mine" not in message
+
+
+def test_huge_file_is_refused_unread(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_bytes(b"#" * (1 << 21))
+    with pytest.raises(ConfigError, match="at most"):
+        load_site_yaml(tmp_path / "site.yaml")
+
+
+def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").touch()
+    config = load_site_yaml(tmp_path / "site.yaml")
+    assert config.server == SiteConfig().server
+    assert config.server.host == "127.0.0.1"
+    assert "name" not in config.model_fields_set
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("data_dir: here/data\nmodels_dir: ../m\n")
+    config = load_site_yaml(tmp_path / "site.yaml")
+    assert config.data_dir == tmp_path / "here" / "data"
+    assert config.models_dir == tmp_path.parent / "m"
+
+
+def test_effective_configuration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "name: Gate\ndata_dir: .\ncameras: [{id: gate, url: 'rtsp://h/1', password: 'env:PW', username: me}]\n"
+    )
+    config = load_site_yaml(tmp_path / "site.yaml")
+    write_effective(config, tmp_path / "effective.json")
+    assert load_effective(tmp_path) == config
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"\xff", b'{"colour": 1}'])
+def test_effective_configuration_that_is_damaged_names_its_file(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "effective.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"effective\.json"):
+        load_effective(tmp_path)

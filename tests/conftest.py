@@ -1,0 +1,14 @@
+"""Order for all tests: what starts a whole site, a browser or an RTSP server runs one at a time, after the rest."""
+
+import pytest
+
+_ONE_AT_A_TIME = ("e2e", "browser", "rtsp")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the heavy tests last and into one group, which `--dist loadgroup` keeps on one worker."""
+    heavy = [item for item in items if any(item.get_closest_marker(name) for name in _ONE_AT_A_TIME)]
+    for item in heavy:
+        item.add_marker(pytest.mark.xdist_group("one-at-a-time"))
+    chosen = set(heavy)
+    items[:] = [item for item in items if item not in chosen] + heavy
