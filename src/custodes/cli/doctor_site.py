@@ -53,7 +53,9 @@ def check_data_dir(config: SiteConfig) -> Finding:
         return failure("data-dir", f"{data_dir} is open to others", f"chmod 700 {data_dir}")
     if identity is not None and "name" in config.model_fields_set and config.name != identity.name:
         return failure(
-            "data-dir", f"{data_dir} belongs to the site {identity.name!r}, not {config.name!r}", "name another data_dir"
+            "data-dir",
+            f"{data_dir} belongs to the site {identity.name!r}, not {config.name!r}",
+            "name another data_dir",
         )
     pid = running_pid(data_dir)
     state = f"a site runs on it (process {pid})" if pid else "no site runs on it"
