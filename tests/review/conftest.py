@@ -1,72 +1,10 @@
-"""A camera-day key pair and a warden's port that really unwraps, and counts what it releases."""
-
-import hashlib
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from custodes.errors import PermissionDenied
-from custodes.redact.timeline import MaskPolicy, MaskTimeline
-from custodes.review.archive import Archive
-from custodes.review.keys import ViewKeys
-from custodes.review.render import Renderer
-from custodes.sealing.unwrap import generate_camera_day_key, unwrap_data_key
-from custodes.testing.clock import ManualClock
-from custodes.types.access import Fidelity
-from custodes.types.media import Segment, SegmentHeader
-from custodes.types.message import KeysReleased
-from custodes.units import NS_PER_S, CameraId, SegmentId
-
-START_NS = 1_767_225_600 * NS_PER_S
-MARK_KEY = hashlib.sha256(b"session under test").digest()
-
-
-@dataclass
-class Releaser:
-    """`ports.warden.KeyReleaser`'s behaviour without the socket: unwraps with the private key, refuses on demand."""
-
-    private_key: bytes
-    released: list[SegmentId] = field(default_factory=list)
-    is_refusing: bool = False
-
-    def __call__(self, headers: tuple[SegmentHeader, ...]) -> KeysReleased:
-        if self.is_refusing:
-            raise PermissionDenied("the grant has ended")
-        self.released += [header.segment_id for header in headers]
-        keys = tuple(unwrap_data_key(self.private_key, header) for header in headers)
-        return KeysReleased(data_keys=keys, mark_key=MARK_KEY, log_index=len(self.released))
-
-
-@dataclass
-class Site:
-    """A data directory with a key pair; makes the parts of a view."""
-
-    data_dir: Path
-    public_key: bytes
-    releaser: Releaser
-    clock: ManualClock
-    timeline: MaskTimeline
-    keys: ViewKeys
-
-    def renderer(self, max_height_px: int = 720) -> Renderer:
-        return Renderer(fidelity=Fidelity.MASKED, timeline=self.timeline, max_height_px=max_height_px)
-
-    def archive(self, *segments: Segment) -> Archive:
-        archive = Archive(data_dir=self.data_dir, camera_id=CameraId("cam"), keys=self.keys)
-        archive.put(segments)
-        return archive
+from custodes.testing.review import ReviewSite, make_review_site
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    private_key, public_key = generate_camera_day_key()
-    releaser = Releaser(private_key)
-    return Site(
-        data_dir=tmp_path,
-        public_key=public_key,
-        releaser=releaser,
-        clock=ManualClock(START_NS + 3600 * NS_PER_S),
-        timeline=MaskTimeline(MaskPolicy(margin=0.1)),
-        keys=ViewKeys(releaser, CameraId("cam")),
-    )
+def site(tmp_path: Path) -> ReviewSite:
+    return make_review_site(tmp_path)

@@ -105,7 +105,8 @@ class PlaybackView:
                 if has_more:
                     continue
                 if not self._frames:
-                    return Step(outputs=tuple(outputs), wait_ns=self._at_end(outputs))
+                    wait_ns = self._at_end(outputs)
+                    return Step(outputs=tuple(outputs), wait_ns=wait_ns)
             wait_ns = self._not_due_ns(self._frames[0])
             if wait_ns > 0:
                 return Step(outputs=tuple(outputs), wait_ns=wait_ns)
@@ -209,8 +210,10 @@ class PlaybackView:
             self._packets.clear()
             self._epoch_ns = self._clock.monotonic_ns() - pts_ns
         last_ns = self._last_shown_pts_ns
-        is_too_dense = last_ns is not None and pts_ns - last_ns < NS_PER_S // MAX_SHOWN_FPS - NS_PER_MS
-        if is_too_dense or (behind_ns > SKIP_FRAME_BEHIND_NS and not frame.is_keyframe and self._frames):
+        if last_ns is not None and pts_ns - last_ns < NS_PER_S // MAX_SHOWN_FPS - NS_PER_MS:
+            return  # denser than anybody sees
+        if behind_ns > SKIP_FRAME_BEHIND_NS and not frame.is_keyframe and self._frames:
+            self._tell_behind(outputs)
             return
         rendered = self._renderer.render(frame, self._keys.marker())
         outputs += self._stream.show(rendered, self._frames[0].utc_ns if self._frames else None)
