@@ -1,25 +1,9 @@
-"""Overlap and non-maximum suppression on arrays of boxes. Nothing here knows of models or pictures."""
+"""Non-maximum suppression on columns of boxes. Nothing here knows of models or pictures."""
 
 import numpy as np
 import numpy.typing as npt
 
-Boxes = npt.NDArray[np.float32]
-
-
-def iou_matrix(first_px: Boxes, second_px: Boxes) -> npt.NDArray[np.float32]:
-    """Intersection over union of every pair.
-
-    Args: `first_px` (n, 4), `second_px` (m, 4): x1 y1 x2 y2. Returns: (n, m) float32, 0 to 1; 0 for empty boxes.
-    """
-    low = np.maximum(first_px[:, None, :2], second_px[None, :, :2])
-    high = np.minimum(first_px[:, None, 2:], second_px[None, :, 2:])
-    overlap = np.prod(np.clip(high - low, 0, None), axis=2)
-    first_area = np.prod(np.clip(first_px[:, 2:] - first_px[:, :2], 0, None), axis=1)
-    second_area = np.prod(np.clip(second_px[:, 2:] - second_px[:, :2], 0, None), axis=1)
-    union = first_area[:, None] + second_area[None, :] - overlap
-    shares = np.zeros(overlap.shape, dtype=np.float32)
-    np.divide(overlap, union, out=shares, where=union > 0)
-    return shares
+from custodes.geometry.boxes import Boxes, iou_matrix
 
 
 def suppress(

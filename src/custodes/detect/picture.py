@@ -29,8 +29,9 @@ class Placement:
 def place(width_px: int, height_px: int, spec: ModelInput) -> Placement:
     """Choose the input's size and the picture's scale.
 
-    A free-size network gets the picture's aspect ratio, multiples of its stride, and never more pixels than its
-    budget; a fixed one gets its own size.
+    A free-size network gets about the picture's aspect ratio, multiples of its stride, and never more pixels than
+    its budget; a fixed one gets its own size. A picture that fits as it is, is taken as it is, so that scaling to
+    `Placement`'s size first changes nothing.
     """
     if not spec.is_size_free:
         if spec.fit is PictureFit.STRETCH:
@@ -39,8 +40,11 @@ def place(width_px: int, height_px: int, spec: ModelInput) -> Placement:
         scale = min(spec.width_px / width_px, spec.height_px / height_px)
         return Placement(width_px=spec.width_px, height_px=spec.height_px, scale_x=scale, scale_y=scale)
     stride, budget = spec.stride_px, spec.width_px * spec.height_px
+    is_aligned = width_px % stride == 0 and height_px % stride == 0
+    if is_aligned and budget / 2 <= width_px * height_px <= budget:
+        return Placement(width_px=width_px, height_px=height_px, scale_x=1.0, scale_y=1.0)
     scale = min((budget / (width_px * height_px)) ** 0.5, _UPSCALE_MAX)
-    width = max(round(width_px * scale / stride), 1) * stride
+    width = min(max(round(width_px * scale / stride), 1) * stride, budget // stride)
     height = max(min(round(height_px * scale / stride), budget // (width * stride)), 1) * stride
     if spec.fit is PictureFit.STRETCH:
         return Placement(width_px=width, height_px=height, scale_x=width / width_px, scale_y=height / height_px)
