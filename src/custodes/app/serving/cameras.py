@@ -1,0 +1,126 @@
+"""Changing cameras: keys first, then the log, then the catalog, then the recorder's assignment.
+
+Fails closed: without the warden nothing changes, because the change could not be logged. The control socket of the
+CLI is answered here too.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
+from custodes.app.serving.live_state import ServerLiveState
+from custodes.config import Assignment, read_assignment, write_assignment
+from custodes.errors import CustodesError, NotFound, ProtocolError
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.warden import Warden
+from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.message import CameraSpec, CameraTable, Ok, Ping, PutCameras, ReadCameras, RemoveCamera
+from custodes.units import CameraId
+
+RETRY_S = 1.0
+_CHECKPOINT_TIMEOUT_S = 2.0
+
+
+class CameraService:
+    """The only writer of cameras and of `assignment.json`."""
+
+    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, live: ServerLiveState, assignment: Path) -> None:
+        self._catalog = catalog
+        self._warden = warden
+        self._live = live
+        self._assignment = assignment
+        self._lock = asyncio.Lock()
+
+    async def serve_peer(self, channel: AsyncChannel) -> None:
+        """One caller of `server-control.sock`."""
+        await answer_requests(channel, self._respond)
+
+    async def _respond(self, request: object) -> object:
+        match request:
+            case ReadCameras():
+                return await self._table()
+            case PutCameras(cameras=cameras, is_exclusive=is_exclusive):
+                await self.put(cameras, is_exclusive=is_exclusive, actor="process:cli")
+                return Ok()
+            case RemoveCamera(camera_id=camera_id):
+                await self.remove(camera_id, actor="process:cli")
+                return Ok()
+            case Ping():
+                return Ok()
+            case _:
+                raise ProtocolError(f"the server does not answer {type(request).__name__}")
+
+    async def put(self, cameras: Iterable[CameraSpec], *, is_exclusive: bool, actor: str) -> None:
+        """Create or replace. Raises: Unavailable when the warden is down; then nothing has changed."""
+        wanted = {spec.camera_id: spec for spec in cameras}
+        async with self._lock:
+            before = {spec.camera_id: spec for spec in await self._catalog.cameras()}
+            await self._warden.publish_keys(tuple(sorted(wanted)))
+            for camera_id, spec in sorted(wanted.items()):
+                if before.get(camera_id) != spec:
+                    change = "added" if camera_id not in before else "changed"
+                    await self._log(actor, change, spec)
+            if is_exclusive:
+                for camera_id, spec in sorted(before.items()):
+                    if camera_id not in wanted and spec.is_enabled:
+                        await self._log(actor, "disabled", spec)
+            await self._catalog.put_cameras(list(wanted.values()), is_exclusive=is_exclusive)
+            await self._assign()
+
+    async def remove(self, camera_id: CameraId, *, actor: str) -> None:
+        """Forget the configuration. Raises: NotFound, Unavailable."""
+        async with self._lock:
+            spec = next((one for one in await self._catalog.cameras() if one.camera_id == camera_id), None)
+            if spec is None:
+                raise NotFound(f"no camera {camera_id}")
+            await self._log(actor, "removed", spec)
+            await self._catalog.remove_camera(camera_id)
+            await self._assign()
+
+    async def start(self, configured: tuple[CameraSpec, ...]) -> None:
+        """Put what the configuration names, and keys for all; again until the warden is there."""
+        async with self._lock:
+            await self._assign()  # first what the catalog knows: recording does not wait for the warden
+        is_told = False
+        while True:
+            try:
+                await self.put(configured, is_exclusive=False, actor="process:server")
+                await self._warden.publish_keys(tuple(spec.camera_id for spec in await self._catalog.cameras()))
+            except CustodesError as error:
+                if not is_told:
+                    structlog.get_logger().warning("cameras wait for the warden", error=str(error))
+                is_told = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _log(self, actor: str, change: str, spec: CameraSpec) -> None:
+        details = {
+            "change": change,
+            "name": spec.name,
+            "url": spec.url,
+            "is_enabled": "yes" if spec.is_enabled and change != "disabled" else "no",
+        }
+        record = AuditRecord(kind=AuditKind.CAMERA_CHANGED, actor=actor, subject=spec.camera_id, details=details)
+        await self._warden.append(record)
+
+    async def _assign(self) -> None:
+        cameras = tuple(await self._catalog.cameras())
+        current = read_assignment(self._assignment)
+        if current.version == 0 or current.cameras != cameras:
+            write_assignment(self._assignment, Assignment(version=current.version + 1, cameras=cameras))
+        await self._live.refresh()
+
+    async def _table(self) -> CameraTable:
+        """Cameras, also while the warden is down; then the log's size is 0 and its checkpoint empty."""
+        size, note = 0, ""
+        try:
+            async with asyncio.timeout(_CHECKPOINT_TIMEOUT_S):
+                checkpoint = await self._warden.read_checkpoint()
+            size, note = checkpoint.size, checkpoint.note
+        except (CustodesError, TimeoutError) as error:
+            structlog.get_logger().warning("log cannot be read for the status", error=str(error))
+        return CameraTable(cameras=tuple(self._live.camera_rows()), log_size=size, checkpoint=note)

@@ -1,0 +1,144 @@
+"""The blocking catalog on threads: one for writing, some for reading (`ports.catalog_async.AsyncCatalog`)."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from custodes.errors import Unavailable
+from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, LoginSession
+from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.media import Gap, Segment
+from custodes.types.message import CameraSpec
+from custodes.types.vision import Tracklet
+from custodes.units import CameraId, Ns, SegmentId
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 3
+"""Beside each other; more would only queue for the two cores that recording and analysis need."""
+
+
+class ThreadedCatalog:
+    """Owns the threads, and with `close` the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="catalog-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="catalog-reader")
+
+    async def _write(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._writer, method, *args, **kwargs)
+
+    async def _read(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._readers, method, *args, **kwargs)
+
+    async def _run(self, pool: ThreadPoolExecutor, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            future = pool.submit(method, *args, **kwargs)
+        except RuntimeError as error:  # how a ThreadPoolExecutor says that it was shut down
+            raise Unavailable("the catalog is closed") from error
+        return await asyncio.wrap_future(future)
+
+    # cameras
+    async def put_cameras(self, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
+        """See `Catalog`."""
+        return await self._write(self._catalog.put_cameras, cameras, is_exclusive=is_exclusive)
+
+    async def remove_camera(self, camera_id: CameraId) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.remove_camera, camera_id)
+
+    async def cameras(self) -> list[CameraSpec]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.cameras)
+
+    # recording
+    async def journal_position(self, journal: str) -> int:
+        """See `Catalog`."""
+        return await self._read(self._catalog.journal_position, journal)
+
+    async def take_journal(
+        self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]
+    ) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.take_journal, journal, position, segments, gaps)
+
+    async def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.segments, camera_id, start_ns, end_ns, limit)
+
+    async def grow_segments(self, segments: Sequence[Segment]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.grow_segments, segments)
+
+    async def unlogged_segments(self, limit: int) -> list[Segment]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.unlogged_segments, limit)
+
+    async def mark_logged(self, indices: Mapping[SegmentId, int]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.mark_logged, indices)
+
+    async def newest_log_index(self) -> int:
+        """See `Catalog`."""
+        return await self._read(self._catalog.newest_log_index)
+
+    async def gaps(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.gaps, camera_id, start_ns, end_ns)
+
+    # analysis
+    async def put_analysis(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_analysis, frames, ended)
+
+    async def analysed(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.analysed, camera_id, start_ns, end_ns)
+
+    async def coverage(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Coverage]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.coverage, camera_id, start_ns, end_ns)
+
+    async def tracks(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.tracks, camera_id, start_ns, end_ns, limit)
+
+    async def totals(self) -> dict[CameraId, CameraTotals]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.totals)
+
+    # people who log in
+    async def accounts(self) -> list[Account]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.accounts)
+
+    async def put_account(self, account: Account) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_account, account)
+
+    async def put_session(self, session: LoginSession) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_session, session)
+
+    async def session(self, token_hash: bytes) -> LoginSession | None:
+        """See `Catalog`."""
+        return await self._read(self._catalog.session, token_hash)
+
+    async def end_session(self, token_hash: bytes) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.end_session, token_hash)
+
+    async def close(self) -> None:
+        """Let calls in flight end, then checkpoint and close. Idempotent."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown()
+        try:
+            self._writer.submit(self._catalog.close)
+        except RuntimeError:
+            return  # closed before
+        self._writer.shutdown()

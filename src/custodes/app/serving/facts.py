@@ -1,0 +1,168 @@
+"""The facts socket: decode, hand live news on at once, store the rest, acknowledge after the commit."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from custodes.adapters.ipc.framing import AsyncChannel
+from custodes.app.serving.live_state import ServerLiveState
+from custodes.errors import ProtocolError, ResourceExhausted, Unavailable
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.types.codec import decode
+from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, OpenSegment, TrackEnded
+from custodes.types.media import Segment
+from custodes.types.message import FactBatch, FactsStored
+from custodes.units import CameraId, SegmentId
+
+LINGER_S = 0.05
+"""How long facts wait for others to share a commit: at most 20 commits a second, and a live mask does not wait."""
+
+GROW_S = 1.0
+"""How often the lengths of open segments are written."""
+
+RETRY_S = 1.0
+MAX_FACTS = 512
+_INT64 = 2**63
+
+
+class AnalysisStore:
+    """Commits analysed frames and tracks of all senders together."""
+
+    def __init__(self, catalog: AsyncCatalog) -> None:
+        self._catalog = catalog
+        self._frames: list[FrameAnalysed] = []
+        self._ended: list[TrackEnded] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._has_news = asyncio.Event()
+        self.commits = 0
+
+    async def put(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
+        """Returns after the commit."""
+        if not frames and not ended:
+            return
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._frames += frames
+        self._ended += ended
+        self._waiting.append(committed)
+        self._has_news.set()
+        await committed
+
+    async def run(self) -> None:
+        """Commit for ever. A full or locked disk is waited out; senders keep what is not acknowledged."""
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(LINGER_S)
+            self._has_news.clear()
+            frames, ended, waiting = self._frames, self._ended, self._waiting
+            self._frames, self._ended, self._waiting = [], [], []
+            await self._commit(frames, ended)
+            for committed in waiting:
+                if not committed.done():
+                    committed.set_result(None)
+
+    async def _commit(self, frames: list[FrameAnalysed], ended: list[TrackEnded]) -> None:
+        while True:
+            try:
+                await self._catalog.put_analysis(frames, ended)
+            except (ResourceExhausted, Unavailable) as error:
+                structlog.get_logger().error("facts cannot be stored", error=str(error), frames=len(frames))
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.commits += 1
+                return
+
+
+class FactsService:
+    """Serves `server-facts.sock`."""
+
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        live: ServerLiveState,
+        on_frames: Callable[[CameraId, Sequence[FrameAnalysed]], None],
+        on_segment: Callable[[Segment], None],
+    ) -> None:
+        """`on_frames` and `on_segment` are called on the loop, before anything is stored; they must not block."""
+        self._catalog = catalog
+        self._live = live
+        self._on_frames = on_frames
+        self._on_segment = on_segment
+        self._growing: dict[SegmentId, Segment] = {}
+        self.store = AnalysisStore(catalog)
+        self.refused = 0
+
+    async def serve_peer(self, channel: AsyncChannel) -> None:
+        """One sender, until it goes."""
+        while (batch := await channel.receive()) is not None:
+            if not isinstance(batch, FactBatch) or len(batch.facts) > MAX_FACTS:
+                raise ProtocolError(f"the facts socket takes FactBatch of at most {MAX_FACTS}")
+            await self._take(batch)
+            await channel.send(FactsStored(batch=batch.batch))
+
+    async def grow_forever(self) -> None:
+        """Write the newest lengths of open segments now and then; losing some loses nothing (the journal has them)."""
+        while True:
+            await asyncio.sleep(GROW_S)
+            growing, self._growing = list(self._growing.values()), {}
+            if growing:
+                try:
+                    await self._catalog.grow_segments(growing)
+                except (ResourceExhausted, Unavailable) as error:
+                    structlog.get_logger().warning("segment lengths cannot be stored", error=str(error))
+
+    async def _take(self, batch: FactBatch) -> None:
+        frames: list[FrameAnalysed] = []
+        ended: list[TrackEnded] = []
+        for payload in batch.facts:
+            try:
+                fact = checked(decode(payload))
+            except ProtocolError as error:
+                # Sent again it would be as wrong, and would block what is behind it.
+                self.refused += 1
+                structlog.get_logger().error("fact refused", sender=batch.sender, error=str(error))
+                continue
+            match fact:
+                case FrameAnalysed():
+                    frames.append(fact)
+                case TrackEnded():
+                    ended.append(fact)
+                case CameraStatus():
+                    self._live.take_camera(fact)
+                case AnalyserStatus():
+                    self._live.take_analyser(fact)
+                case OpenSegment(segment=segment):
+                    self._growing[segment.header.segment_id] = segment
+                    self._on_segment(segment)
+        by_camera: dict[CameraId, list[FrameAnalysed]] = {}
+        for frame in frames:
+            by_camera.setdefault(frame.frame.camera_id, []).append(frame)
+        for camera_id, news in by_camera.items():
+            self._on_frames(camera_id, news)
+        await self.store.put(frames, ended)
+
+
+def checked(fact: object) -> object:
+    """The same fact, if the catalog can keep it. Raises: ProtocolError."""
+    match fact:
+        case FrameAnalysed(frame=frame, valid_from_ns=valid_from_ns):
+            count = len(frame.track_ids)
+            columns = (frame.track_ids, frame.class_ids, frame.scores, frame.is_measured)
+            if any(column.shape != (count,) for column in columns) or frame.boxes_norm.shape != (count, 4):
+                raise ProtocolError(f"columns of frame {frame.seq} of {frame.camera_id} have unequal lengths")
+            _check_numbers(frame.seq, frame.utc_ns, valid_from_ns)
+        case TrackEnded(tracklet=tracklet):
+            _check_numbers(tracklet.track_id, tracklet.start_ns, tracklet.end_ns, tracklet.frames)
+        case OpenSegment(segment=segment):
+            _check_numbers(segment.header.start_ns, segment.end_ns, segment.bytes_on_disk, segment.fragments)
+        case CameraStatus() | AnalyserStatus():
+            pass
+        case _:
+            raise ProtocolError(f"a {type(fact).__name__} is no fact")
+    return fact
+
+
+def _check_numbers(*numbers: int) -> None:
+    if any(not -_INT64 <= number < _INT64 for number in numbers):
+        raise ProtocolError("a number beyond 64 bits")

@@ -1,0 +1,144 @@
+"""What the server knows right now, in memory: the latest word of recorders and analysers, and sums from the catalog.
+
+Nothing here is durable; after a restart the next statuses fill it within a second.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from custodes.ports.catalog import CameraTotals
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.supervisor import Supervisor
+from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
+from custodes.types.message import CameraRow, CameraSpec, SiteStatus
+from custodes.units import NS_PER_S, CameraId, Ns
+
+STALE_NS = 3 * NS_PER_S
+"""Statuses come every second; after this long without one its sender counts as down."""
+
+REFRESH_S = 1.0
+
+UNKNOWN = "unknown"
+RECORDER_DOWN = "recorder is down"
+
+_NO_TOTALS = CameraTotals(recorded_ns=Ns(0), gaps_ns=Ns(0), tracks=0, people=0, vehicles=0)
+
+
+@dataclass(slots=True)
+class _Analysis:
+    """Newest status, and what earlier analyser processes had counted before theirs."""
+
+    status: AnalyserStatus
+    received_ns: Ns
+    decoded_before: int = 0
+    analysed_before: int = 0
+
+
+class ServerLiveState:
+    """`ports.views.LiveState`. Used on the event loop only."""
+
+    def __init__(self, catalog: AsyncCatalog, supervisor: Supervisor, clock: Clock) -> None:
+        self._catalog = catalog
+        self._supervisor = supervisor
+        self._clock = clock
+        self._started_ns = clock.monotonic_ns()
+        self._cameras: tuple[CameraSpec, ...] = ()
+        self._totals: dict[CameraId, CameraTotals] = {}
+        self._recorder: dict[CameraId, tuple[CameraStatus, Ns]] = {}
+        self._analysis: dict[CameraId, _Analysis] = {}
+
+    async def refresh(self) -> None:
+        """Read cameras and sums anew."""
+        self._cameras = tuple(await self._catalog.cameras())
+        self._totals = await self._catalog.totals()
+        configured = {spec.camera_id for spec in self._cameras}
+        for known in (self._recorder, self._analysis):
+            for camera_id in known.keys() - configured:
+                del known[camera_id]
+
+    async def run(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+    def take_camera(self, status: CameraStatus) -> None:
+        """Keep the newest by the sender's time; a status that was sent again later is old."""
+        known = self._recorder.get(status.camera_id)
+        if known is None or status.utc_ns >= known[0].utc_ns or self._is_stale(known[1]):
+            self._recorder[status.camera_id] = (status, self._clock.monotonic_ns())
+
+    def take_analyser(self, status: AnalyserStatus) -> None:
+        """Keep the newest; counters that begin again mean a new analyser process."""
+        now_ns = self._clock.monotonic_ns()
+        known = self._analysis.get(status.camera_id)
+        if known is None:
+            self._analysis[status.camera_id] = _Analysis(status, now_ns)
+            return
+        if status.utc_ns < known.status.utc_ns and not self._is_stale(known.received_ns):
+            return
+        if status.frames_decoded < known.status.frames_decoded or status.packets < known.status.packets:
+            known.decoded_before += known.status.frames_decoded
+            known.analysed_before += known.status.frames_analysed
+        known.status, known.received_ns = status, now_ns
+
+    def camera_rows(self) -> list[CameraRow]:
+        """See `LiveState`."""
+        return [self._row(spec) for spec in self._cameras]
+
+    async def site_status(self) -> SiteStatus:
+        """See `LiveState`."""
+        return await self._supervisor.read_status()
+
+    def _is_stale(self, received_ns: Ns) -> bool:
+        return self._clock.monotonic_ns() - received_ns > STALE_NS
+
+    def _state(self, spec: CameraSpec) -> tuple[str, str]:
+        if not spec.is_enabled:
+            return CameraState.DISABLED.value, ""
+        known = self._recorder.get(spec.camera_id)
+        if known is None and not self._is_stale(self._started_ns):
+            return CameraState.STARTING.value, ""
+        if known is None or self._is_stale(known[1]):
+            return UNKNOWN, RECORDER_DOWN
+        return known[0].state.value, known[0].detail
+
+    def _row(self, spec: CameraSpec) -> CameraRow:
+        state, detail = self._state(spec)
+        totals = self._totals.get(spec.camera_id, _NO_TOTALS)
+        row = CameraRow(
+            camera_id=spec.camera_id,
+            name=spec.name,
+            state=state,
+            detail=detail,
+            is_recording=state == CameraState.RECORDING.value,
+            recorded_s=totals.recorded_ns / NS_PER_S,
+            gaps_s=totals.gaps_ns / NS_PER_S,
+            frames_decoded=0,
+            frames_analysed=0,
+            tracks=totals.tracks,
+            people=totals.people,
+            vehicles=totals.vehicles,
+            live_people=0,
+            live_vehicles=0,
+        )
+        analysis = self._analysis.get(spec.camera_id)
+        return row if analysis is None else self._with_analysis(row, analysis)
+
+    def _with_analysis(self, row: CameraRow, analysis: _Analysis) -> CameraRow:
+        """Finished tracks are in the catalog; those that live are added as long as the analyser speaks of them."""
+        status = analysis.status
+        is_fresh = not self._is_stale(analysis.received_ns)
+        people = status.live_people if is_fresh else 0
+        vehicles = status.live_vehicles if is_fresh else 0
+        return replace(
+            row,
+            frames_decoded=analysis.decoded_before + status.frames_decoded,
+            frames_analysed=analysis.analysed_before + status.frames_analysed,
+            tracks=row.tracks + people + vehicles,
+            people=row.people + people,
+            vehicles=row.vehicles + vehicles,
+            live_people=people,
+            live_vehicles=vehicles,
+        )
