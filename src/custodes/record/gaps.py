@@ -13,13 +13,24 @@ GROW_EVERY_NS = 30 * NS_PER_S
 class GapTracker:
     """Turns "recorded from, to" and "lost because" into gaps."""
 
-    def __init__(self, camera_id: CameraId, *, last_end_ns: Ns | None) -> None:
-        """`last_end_ns`: where the recording ended before this process; None for a camera never recorded."""
+    def __init__(
+        self, camera_id: CameraId, *, last_end_ns: Ns | None, down_cause: GapCause = GapCause.RECORDER_DOWN
+    ) -> None:
+        """
+        Args:
+            last_end_ns: where the recording ended before this process; None for a camera never recorded.
+            down_cause: why nothing was recorded since then.
+        """
         self._camera_id = camera_id
         self._covered_ns = last_end_ns
-        self._cause: GapCause | None = GapCause.RECORDER_DOWN if last_end_ns is not None else None
+        self._cause: GapCause | None = down_cause if last_end_ns is not None else None
         self._start_ns: Ns | None = last_end_ns
         self._noted_ns: Ns | None = None
+
+    @property
+    def covered_ns(self) -> Ns | None:
+        """Up to where everything is either recorded or noted as a gap."""
+        return self._covered_ns
 
     @property
     def is_open(self) -> bool:
@@ -61,7 +72,10 @@ class GapTracker:
 
     def ended(self, now_ns: Ns) -> list[Gap]:
         """The recorder stops: note an open gap up to now."""
-        return self._gap(self._start_ns, now_ns, self._cause) if self._cause is not None else []
+        gaps = self._gap(self._start_ns, now_ns, self._cause) if self._cause is not None else []
+        if gaps:
+            self._covered_ns = now_ns
+        return gaps
 
     def _gap(self, start_ns: Ns | None, end_ns: Ns, cause: GapCause) -> list[Gap]:
         if start_ns is None or end_ns - start_ns < MIN_GAP_NS:

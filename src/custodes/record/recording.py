@@ -70,6 +70,7 @@ class CameraRecording:
         journal: Journal,
         find_key: Callable[[CameraId, str], PublishedKey],
         last_end_ns: Ns | None,
+        down_cause: GapCause = GapCause.RECORDER_DOWN,
         on_opening: Callable[[Opening], None] = lambda opening: None,
         on_segment: Callable[[Segment], None] = lambda segment: None,
     ) -> None:
@@ -77,6 +78,7 @@ class CameraRecording:
         Args:
             find_key: the published key for a camera and a day; raises KeyMissing.
             last_end_ns: end of what was recorded before; None for a new camera.
+            down_cause: why nothing was recorded since then.
             on_opening: a new segment's key, before its first packet: for live views.
             on_segment: the open segment grew or was sealed.
         """
@@ -87,21 +89,28 @@ class CameraRecording:
         self._find_key = find_key
         self._on_opening = on_opening
         self._on_segment = on_segment
-        self._gaps = GapTracker(camera_id, last_end_ns=last_end_ns)
+        self._gaps = GapTracker(camera_id, last_end_ns=last_end_ns, down_cause=down_cause)
         self._info: StreamInfo | None = None
         self._gop = GopAssembler()
         self._writer: SegmentWriter | None = None
         self._segments = 0
+        self._has_opening = False
         self._next_try_ns = 0
         self._unsealed: list[Segment] = []
         self.counters = RecordingCounters()
         self.trouble: tuple[CameraState, str] | None = None
+
+    @property
+    def covered_ns(self) -> Ns | None:
+        """Up to where everything is either recorded or noted as a gap; None for a camera never recorded."""
+        return self._gaps.covered_ns
 
     def begin_run(self, info: StreamInfo) -> None:
         """A connection is up; its packets follow, from a keyframe on."""
         assert self._info is None, "end_run comes first"
         self._info = info
         self._segments = 0
+        self._has_opening = False
 
     def add(self, packet: Packet, now_ns: Ns) -> None:
         """Take the next packet. Writes and syncs when it completes a GOP; raises nothing for disk, key or codec."""
@@ -156,9 +165,15 @@ class CameraRecording:
         self._next_try_ns = now_ns + RETRY_NS
         try:
             opening = self._open(packet.utc_ns)
-            self._on_opening(opening)
+            is_announced = not self._has_opening
+            if is_announced:
+                # Live views of a camera whose disk is full get a key all the same; later tries keep that one.
+                self._on_opening(opening)
+                self._has_opening = True
             self._require_room()
             self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening)
+            if not is_announced:
+                self._on_opening(opening)
             if not self._journal.append(SegmentOpened(segment=self._writer.segment)):
                 raise StorageFailed("the journal cannot be written")
         except (KeyMissing, StorageFull, StorageFailed, MediaError) as error:

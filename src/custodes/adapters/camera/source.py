@@ -17,10 +17,10 @@ from custodes.media.demux import Demuxer, RawPacket, inspect_keyframe
 from custodes.media.fmp4 import RECORDABLE_CODECS
 from custodes.ports.clock import Clock
 from custodes.types.media import Packet, StreamInfo
-from custodes.units import CameraId, Ns, RunId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
-MAX_WAIT_PACKETS = 3600
-"""Packets to read for a first keyframe: two minutes at 30 fps, longer than any camera's GOP."""
+MAX_KEYFRAME_WAIT_NS = 20 * NS_PER_S
+"""To wait for a first keyframe: longer than any camera's GOP that could be recorded at all (media.gop)."""
 
 MAX_BURST_PACKETS = 1000
 _BURST_READ_NS = 15_000_000
@@ -183,7 +183,8 @@ class DemuxedCamera:
 
     def _hold_to_keyframe(self) -> RawPacket:
         """Drop packets up to the first keyframe and keep that one for `packets`."""
-        for _ in range(MAX_WAIT_PACKETS):
+        limit_ns = self._clock.monotonic_ns() + MAX_KEYFRAME_WAIT_NS
+        while self._clock.monotonic_ns() <= limit_ns:
             try:
                 arrived = self._next()
             except CameraEnded:
@@ -191,7 +192,7 @@ class DemuxedCamera:
             if arrived.raw.is_keyframe:
                 self._held.appendleft(arrived)
                 return arrived.raw
-        raise CameraNoVideo(f"{self._where} sent {MAX_WAIT_PACKETS} packets and no keyframe among them")
+        raise CameraNoVideo(f"{self._where} sent no keyframe for {MAX_KEYFRAME_WAIT_NS // NS_PER_S} s")
 
     def _hold_burst(self) -> None:
         """Take over what FFmpeg had buffered while it inspected the stream."""

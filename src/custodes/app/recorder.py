@@ -1,0 +1,322 @@
+"""The recorder process: cameras in, sealed segments, journal and packets out. It can write and never read back.
+
+The main thread watches the assignment file, the camera threads and the signals. Nothing here waits for the server, an
+analyser or a viewer.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from custodes.adapters.blob.disk import Disk
+from custodes.adapters.camera import open_camera
+from custodes.adapters.camera.source import MAX_KEYFRAME_WAIT_NS
+from custodes.adapters.ipc.hub import Hub
+from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
+from custodes.app.recorder_facts import LatestFacts
+from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
+from custodes.errors import ConfigError, CustodesError, FailedPrecondition
+from custodes.ports.camera import CameraSource
+from custodes.ports.clock import Clock
+from custodes.record.journal import JournalWriter
+from custodes.record.reconcile import reconcile
+from custodes.record.recording import CameraRecording, RecordingPolicy
+from custodes.runtime.clock import SystemClock
+from custodes.runtime.parent import die_with_parent
+from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
+from custodes.telemetry import logs
+from custodes.types.event import CameraState, CameraStatus, JournalRecord, OpenSegment
+from custodes.types.media import GapCause
+from custodes.types.message import CameraSpec
+from custodes.units import NS_PER_S, CameraId, Ns
+
+POLL_S = 0.5
+"""How often the assignment file is looked at."""
+
+OPEN_BOUND_NS = 10 * NS_PER_S + MAX_KEYFRAME_WAIT_NS
+"""FFmpeg's open timeout, then the wait for a first keyframe."""
+
+MAX_ABANDONED = 8
+"""Threads left hanging in FFmpeg; then the process ends and the supervisor starts a clean one."""
+
+EXIT_BOUND_S = 4.0
+"""After SIGTERM; the supervisor kills later."""
+
+
+class SharedJournal:
+    """One journal for all camera threads."""
+
+    def __init__(self, journal: JournalWriter) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def append(self, record: JournalRecord) -> bool:
+        """See `record.journal.JournalWriter`."""
+        with self._lock:
+            return self._journal.append(record)
+
+    def flush(self) -> None:
+        """Try what the disk refused before."""
+        with self._lock:
+            self._journal.flush()
+
+    def close(self) -> None:
+        """Last try."""
+        with self._lock:
+            self._journal.close()
+
+
+class PublishedKeys:
+    """Finds the key to seal to; verified keys of the wanted day are kept in memory. Thread-safe."""
+
+    def __init__(self, paths: SitePaths) -> None:
+        self._paths = paths
+        self._known: dict[CameraId, PublishedKey] = {}
+
+    def find(self, camera_id: CameraId, day: str) -> PublishedKey:
+        """See `sealing.published.latest_usable`; only the newest per camera is kept."""
+        known = self._known.get(camera_id)
+        if known is not None and known.day == day:
+            return known
+        key = latest_usable(self._paths.public_keys, camera_id, day, read_pinned(self._paths.warden_key))
+        self._known[camera_id] = key
+        return key
+
+
+class Recorder:
+    """All cameras of one recorder process. Used by the main thread."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        config: SiteConfig,
+        *,
+        name: str = "recorder",
+        clock: Clock | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Reconcile what a crash left, open journal and hubs. Raises: FailedPrecondition, StorageFull, StorageFailed,
+        Unavailable."""
+        self._paths = SitePaths(data_dir)
+        self._config = config
+        self._clock: Clock = clock or SystemClock()
+        self._environ = environ
+        self._log = structlog.get_logger()
+        identity = read_identity(self._paths.identity)
+        if identity is None:
+            raise FailedPrecondition(f"{self._paths.identity} is not there; the supervisor writes it")
+        self._storage = Disk()
+        self._policy = RecordingPolicy(
+            site_id=identity.site_id,
+            data_dir=data_dir,
+            segment_ns=int(config.recorder.segment_s * NS_PER_S),
+            min_free_bytes=config.recorder.min_free_mb * 2**20,
+        )
+        self._keys = PublishedKeys(self._paths)
+        self._journal = SharedJournal(JournalWriter(self._storage, self._paths.journal_dir / f"{name}.journal"))
+        self._last_end_ns = self._reconcile()
+        self._analysis = Hub(self._paths.socket("hub-analysis"))
+        self._live = Hub(self._paths.socket("hub-live"))
+        self._facts = LatestFacts(self._paths.socket("server-facts"), sender=name)
+        self._workers: dict[CameraId, CameraWorker] = {}
+        self._disabled: dict[CameraId, CameraSpec] = {}
+        self._assigned: tuple[int, int] | None = None
+        self.abandoned = 0
+
+    def start(self) -> None:
+        """Open hubs and facts; cameras follow with the first `poll`."""
+        self._analysis.start()
+        self._live.start()
+        self._facts.start()
+
+    def poll(self) -> None:
+        """Take over a changed assignment, replace dead and hung threads, tell the server how the cameras are."""
+        self._take_assignment()
+        for worker in list(self._workers.values()):
+            if worker.is_dead or worker.is_hung:
+                self._replace(worker)
+        self._journal.flush()
+        for worker in self._workers.values():
+            self._facts.put(worker.tick())
+        for spec in self._disabled.values():
+            self._facts.put(_disabled_status(spec, self._clock.now_ns()))
+
+    def stop(self) -> None:
+        """Seal everything and close. Bounded: a camera thread that hangs in FFmpeg is left behind."""
+        for worker in self._workers.values():
+            worker.ask_to_stop()
+        for worker in self._workers.values():
+            worker.finish()
+        self._facts.stop()
+        self._analysis.stop()
+        self._live.stop()
+        self._journal.close()
+
+    def _reconcile(self) -> dict[CameraId, Ns]:
+        found = reconcile(self._paths.data_dir, self._storage, self._journal, site_id=self._policy.site_id)
+        if found.sealed or found.adopted or found.lost or found.unreadable:
+            self._log.warning(
+                "an earlier recorder did not end in order",
+                sealed=found.sealed,
+                adopted=found.adopted,
+                lost=found.lost,
+                cut_bytes=found.cut_bytes,
+                unreadable=list(found.unreadable[:20]),
+            )
+        return found.last_end_ns
+
+    def _take_assignment(self) -> None:
+        try:
+            status = self._paths.assignment.stat()
+        except FileNotFoundError:
+            return
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp == self._assigned:
+            return
+        self._assigned = stamp
+        try:
+            assignment = read_assignment(self._paths.assignment)
+        except ConfigError as error:
+            self._log.error("assignment cannot be used; cameras stay as they are", reason=str(error))
+            return
+        wanted = {spec.camera_id: spec for spec in assignment.cameras}
+        self._disabled = {camera_id: spec for camera_id, spec in wanted.items() if not spec.is_enabled}
+        for camera_id, worker in list(self._workers.items()):
+            if wanted.get(camera_id) != worker.spec:
+                del self._workers[camera_id]
+                self._finish(worker, keeps_story=camera_id in wanted and camera_id not in self._disabled)
+                self._log.info("camera stopped", camera=camera_id)
+        for camera_id, spec in wanted.items():
+            if spec.is_enabled and camera_id not in self._workers:
+                self._begin(spec)
+
+    def _begin(self, spec: CameraSpec, *, down_cause: GapCause = GapCause.RECORDER_DOWN) -> None:
+        sink: list[CameraWorker] = []
+        recording = CameraRecording(
+            spec.camera_id,
+            policy=self._policy,
+            storage=self._storage,
+            journal=self._journal,
+            find_key=self._keys.find,
+            last_end_ns=self._last_end_ns.get(spec.camera_id),
+            down_cause=down_cause,
+            on_opening=lambda opening: sink[-1].on_opening(opening),
+            on_segment=lambda segment: self._facts.put(OpenSegment(segment=segment)),
+        )
+        worker = self._worker(spec, recording)
+        sink.append(worker)
+        self._workers[spec.camera_id] = worker
+        worker.start()
+
+    def _worker(self, spec: CameraSpec, recording: CameraRecording) -> CameraWorker:
+        return CameraWorker(
+            spec,
+            make_source=self._source,
+            recording=recording,
+            analysis_hub=self._analysis,
+            live_hub=self._live,
+            clock=self._clock,
+            hang_ns=OPEN_BOUND_NS + int(self._config.recorder.stall_s * NS_PER_S) + HANG_MARGIN_NS,
+        )
+
+    def _source(self, spec: CameraSpec, wait: Callable[[float], object]) -> CameraSource:
+        return open_camera(spec, self._clock, stall_s=self._config.recorder.stall_s, environ=self._environ, wait=wait)
+
+    def _replace(self, worker: CameraWorker) -> None:
+        """A new thread and a new recording; the old ones are sealed and left."""
+        self.abandoned += 1
+        self._log.error(
+            "camera thread replaced",
+            camera=worker.camera_id,
+            reason="hangs in FFmpeg" if worker.is_hung else "ended by a defect",
+        )
+        self._finish(worker, keeps_story=True)
+        self._begin(worker.spec, down_cause=GapCause.STALLED)
+
+    def _finish(self, worker: CameraWorker, *, keeps_story: bool) -> None:
+        """Seal; with `keeps_story` the time until the next worker records is a gap, without it nobody wanted video."""
+        worker.finish()
+        covered_ns = worker.recording.covered_ns
+        if keeps_story and covered_ns is not None:
+            self._last_end_ns[worker.camera_id] = covered_ns
+        else:
+            self._last_end_ns.pop(worker.camera_id, None)
+
+
+def _disabled_status(spec: CameraSpec, now_ns: Ns) -> CameraStatus:
+    return CameraStatus(
+        camera_id=spec.camera_id,
+        state=CameraState.DISABLED,
+        detail="switched off in the configuration",
+        run=NO_RUN,
+        utc_ns=now_ns,
+        recorded_ns=Ns(0),
+        packets=0,
+        bytes_received=0,
+        fps=0.0,
+        bitrate_bps=0.0,
+        width_px=0,
+        height_px=0,
+        codec="",
+        reconnects=0,
+        dropped_analysis_gops=0,
+        dropped_live_gops=0,
+    )
+
+
+def _run(recorder: Recorder, stopping: threading.Event) -> None:
+    recorder.start()
+    while not stopping.is_set() and recorder.abandoned <= MAX_ABANDONED:
+        recorder.poll()
+        stopping.wait(POLL_S)
+
+
+def _ask_to_stop(stopping: threading.Event, _number: int, _frame: FrameType | None) -> None:
+    stopping.set()
+
+
+def main() -> None:
+    """`python -m custodes.app.recorder --data DIR [--name NAME]`."""
+    die_with_parent()
+    parser = argparse.ArgumentParser(description="custodes recorder; started by the supervisor")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", default="recorder")
+    arguments = parser.parse_args()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, partial(_ask_to_stop, stopping))
+    # A write beyond RLIMIT_FSIZE is an error to handle (StorageFull), not a death.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    data_dir = arguments.data.resolve()
+    try:
+        config = load_effective(data_dir)
+        logs.configure(arguments.name, log_dir=SitePaths(data_dir).log_dir, level=config.log_level)
+        recorder = Recorder(data_dir, config, name=arguments.name)
+    except CustodesError as error:
+        print(f"recorder: {error}", file=sys.stderr)  # noqa: T201 - the supervisor keeps it as the reason
+        sys.exit(1)
+    log = structlog.get_logger()
+    log.info("recorder started", pid=os.getpid())
+    _run(recorder, stopping)
+    # Should a disk hang in fsync, the process still ends in time; what is not sealed is reconciled at the next start.
+    last_resort = threading.Timer(EXIT_BOUND_S, os._exit, args=(1,))
+    last_resort.daemon = True
+    last_resort.start()
+    recorder.stop()
+    log.info("recorder stopped", pid=os.getpid())
+    logging.shutdown()
+    # Not sys.exit: a daemon thread inside FFmpeg must not be torn down by the interpreter's finalisation.
+    os._exit(0 if stopping.is_set() else 1)
+
+
+if __name__ == "__main__":
+    main()
