@@ -58,7 +58,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
 	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \

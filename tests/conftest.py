@@ -5,10 +5,11 @@ import pytest
 _ONE_AT_A_TIME = ("e2e", "browser", "rtsp")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist writes the groups into the ids
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the heavy tests last and into one group, which `--dist loadgroup` keeps on one worker."""
     heavy = [item for item in items if any(item.get_closest_marker(name) for name in _ONE_AT_A_TIME)]
     for item in heavy:
-        item.add_marker(pytest.mark.xdist_group("one-at-a-time"))
+        item.add_marker(pytest.mark.xdist_group("e2e"))
     chosen = set(heavy)
     items[:] = [item for item in items if item not in chosen] + heavy

@@ -1,0 +1,95 @@
+"""A whole site under its real supervisor: started, killed piece by piece, stopped. Real processes throughout."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from custodes.cli.exit_codes import EXIT_CODES
+from custodes.errors import ErrorKind
+from custodes.runtime.data_dir import running_pid
+from custodes.testing.site import RunningSite
+
+pytestmark = pytest.mark.e2e
+
+KINDS = ("warden", "server", "recorder", "analyser", "matcher")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSite]:
+    (tmp_path / "runtime").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    with RunningSite(tmp_path / "site", {"name": "Test"}) as running:
+        running.wait_for(lambda: _all_run(running), "all processes running")
+        yield running
+
+
+def _rows(site: RunningSite) -> dict[str, dict[str, object]]:
+    return {row["kind"]: row for row in site.status()["processes"] or []}
+
+
+def _all_run(site: RunningSite) -> bool:
+    rows = _rows(site)
+    return all(kind in rows and rows[kind]["state"] == "running" for kind in ("supervisor", *KINDS))
+
+
+def _family(data_dir: Path) -> list[psutil.Process]:
+    pid = running_pid(data_dir)
+    assert pid is not None
+    return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+
+
+def test_each_process_comes_back_when_it_is_killed(site: RunningSite) -> None:
+    for kind in KINDS:
+        dead = site.kill(kind)
+        site.wait_for(
+            lambda kind=kind, dead=dead: (
+                dead not in site.pids(kind) and _rows(site)[kind]["restarts"] == 1 and _all_run(site)
+            ),
+            f"{kind} back after kill -9",
+        )
+        assert any(f"{kind}" in line and "killed by SIGKILL" in line for line in site.lines)
+    assert {row["restarts"] for kind, row in _rows(site).items() if kind in KINDS} == {1}
+
+
+def test_nothing_is_left_when_the_site_is_stopped_by_command(site: RunningSite) -> None:
+    family = _family(site.data_dir)
+    assert site.cli("site", "path").stdout.strip() == str(site.data_dir)
+    done = site.cli("site", "stop")
+    assert done.returncode == 0, done.stderr
+    assert site.stop() == 0
+    assert not [process for process in family if process.is_running() and process.status() != "zombie"]
+    assert running_pid(site.data_dir) is None
+    assert not any("killing it" in line for line in site.lines), site.tail()
+    assert site.cli("status").returncode == EXIT_CODES[ErrorKind.UNAVAILABLE]
+
+
+def test_second_start_is_refused_and_disturbs_nothing(site: RunningSite) -> None:
+    pids = {kind: site.pids(kind) for kind in KINDS}
+    done = site.cli("up", "--data", str(site.data_dir), "--port", "0")
+    assert done.returncode == EXIT_CODES[ErrorKind.ALREADY_EXISTS]
+    assert "runs on" in done.stderr and "Traceback" not in done.stderr
+    assert {kind: site.pids(kind) for kind in KINDS} == pids
+
+
+def test_all_processes_end_when_the_supervisor_is_killed(site: RunningSite) -> None:
+    family = _family(site.data_dir)
+    os.kill(family[0].pid, signal.SIGKILL)
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert not [process for process in alive if process.status() != "zombie"]
+    assert gone or family
+    assert running_pid(site.data_dir) is None
+
+
+def test_status_tells_what_it_can_when_the_server_is_down(site: RunningSite) -> None:
+    os.kill(site.pids("server")[0], signal.SIGSTOP)
+    try:
+        done = site.cli("status", "--json")
+        assert done.returncode == 0
+        assert '"cameras": null' in done.stdout and '"log": null' in done.stdout
+        assert "the server does not answer" in done.stderr
+    finally:
+        os.kill(site.pids("server")[0], signal.SIGCONT)
