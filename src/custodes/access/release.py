@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from custodes.errors import InvalidArgument, PermissionDenied
+from custodes.sealing.header import encode_clear
 from custodes.types.access import AccessRequest, Action, Grant
 from custodes.types.media import SegmentHeader
 from custodes.units import NS_PER_S, Ns
@@ -84,6 +85,7 @@ def check_release(
 
 
 def _check_header(request: AccessRequest, header: SegmentHeader, site_id: str) -> None:
+    encode_clear(header)  # bounds and characters, before any of it goes into a message or the log
     if header.site_id != site_id:
         raise PermissionDenied(f"segment {header.segment_id} is of another site")
     if header.camera_id != request.camera_id or header.key_id.partition("/")[0] != request.camera_id:

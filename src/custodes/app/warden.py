@@ -128,7 +128,7 @@ async def _renew_forever(gate: Gate) -> None:
     while True:
         try:
             await gate.renew()
-        except (CustodesError, OSError) as error:
+        except CustodesError as error:
             note.error("camera-day keys could not be renewed", error=str(error))
         await asyncio.sleep(RENEW_S)
 

@@ -22,6 +22,7 @@ from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
 from custodes.errors import (
+    CustodesError,
     FailedPrecondition,
     InvalidArgument,
     KeyMissing,
@@ -185,8 +186,9 @@ class Gate:
 
         A refusal is logged too, whatever its reason; if even that fails, the refusal stands.
         """
-        live = self._grants.get(token_hash(message.grant_token))
+        live = None
         try:
+            live = self._grants.get(token_hash(message.grant_token))
             if live is None:
                 raise PermissionDenied("no such grant, or it has ended")
             now_ns = self._clock.now_ns()
@@ -243,11 +245,9 @@ class Gate:
 
     def _publish_one(self, keys: KeyStore, camera_id: CameraId, days: list[str], now_ns: Ns) -> None:
         keys.add_camera(camera_id)
-        for day in days:
-            key_id = key_id_of(camera_id, day)
-            wanted = sign_published(
-                self._site_key, site_id=self._site.site_id, key_id=key_id, public_key=keys.ensure(key_id, now_ns)
-            )
+        key_ids = [key_id_of(camera_id, day) for day in days]
+        for key_id, public_key in zip(key_ids, keys.ensure(key_ids, now_ns), strict=True):
+            wanted = sign_published(self._site_key, site_id=self._site.site_id, key_id=key_id, public_key=public_key)
             try:
                 is_there = read_published(published_path(self._site.public_keys, key_id)) == wanted
             except (KeyMissing, SealBroken):
@@ -256,8 +256,12 @@ class Gate:
                 write_published(self._site.public_keys, wanted)
 
     async def renew(self) -> None:
-        """Publish for every camera that ever asked; called at start and every few minutes."""
-        await self.publish(await self._with_keys(lambda keys: keys.cameras()))
+        """Publish for every camera that ever asked; called at start and every few minutes. Never raises for one."""
+        for camera_id in await self._with_keys(lambda keys: keys.cameras()):
+            try:
+                await self.publish((camera_id,))
+            except CustodesError as error:
+                self._note.error("camera-day keys could not be renewed", camera_id=camera_id, error=str(error))
 
     async def destroy(self, camera_id: CameraId, day: str) -> Appended:
         """Crypto-shred one past camera-day: log, destroy, unpublish.

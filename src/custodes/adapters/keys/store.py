@@ -6,6 +6,7 @@ One thread owns a `KeyStore`.
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,22 @@ class KeyStore:
         """Cameras to renew keys for, in order."""
         return tuple(CameraId(row[0]) for row in self._execute("SELECT camera_id FROM cameras ORDER BY camera_id"))
 
-    def ensure(self, key_id: KeyId, now_ns: Ns) -> bytes:
-        """The public key under that id, made if it never was; durable on return.
+    def ensure(self, key_ids: Sequence[KeyId], now_ns: Ns) -> list[bytes]:
+        """The public keys under these ids, made where they never were; durable on return, by one commit.
 
-        Raises: KeyMissing when it was destroyed: a destroyed key does not come back under its name.
+        Raises: KeyMissing when one was destroyed: a destroyed key does not come back under its name.
         """
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            public_keys = [self._ensure_one(key_id, now_ns) for key_id in key_ids]
+            self._execute("COMMIT")
+        except CustodesError:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise
+        return public_keys
+
+    def _ensure_one(self, key_id: KeyId, now_ns: Ns) -> bytes:
         rows = self._execute("SELECT public, wrapped FROM camera_keys WHERE key_id = ?", (key_id,))
         if rows:
             if rows[0][1] is None:
