@@ -91,7 +91,8 @@ def _encoder(picture, rate, height):
         "crf": "23",
         "x264-params": "scenecut=0:repeat-headers=1:annexb=1:aud=0",
     }
-    encoder.thread_count = 2
+    # One slice per picture, as most cameras send it; slice threads would make two.
+    encoder.thread_count, encoder.thread_type = 2, "FRAME"
     return encoder
 
 

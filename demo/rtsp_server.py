@@ -53,7 +53,7 @@ class ClipFactory(GstRtspServer.RTSPMediaFactory):
         self.set_launch(
             "( appsrc name=source is-live=true block=false format=time max-bytes=0 "
             f'caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate={num}/{den}" '
-            f"! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 mtu={_MTU} config-interval=-1 )"
+            f"! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 mtu={_MTU} config-interval=0 )"
         )
 
     def do_configure(self, media: GstRtspServer.RTSPMedia) -> None:
