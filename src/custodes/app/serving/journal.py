@@ -54,7 +54,8 @@ class JournalFollower:
         """Take over what the journals hold; returns how many records. Raises: what the catalog raises."""
         taken = 0
         for path in sorted(await asyncio.to_thread(lambda: list(self._folder.glob("*.journal")))):
-            taken += await self._take(path)
+            while records := await self._take(path):
+                taken += records
         return taken
 
     async def _take(self, path: Path) -> int:

@@ -1,0 +1,221 @@
+"""The server process: catalog, facts, journal, cameras, views and the web page on one event loop.
+
+`python -m custodes.app.server --data DIR [--name NAME]`. Only it writes the catalog, only it speaks HTTP;
+it holds no key and sees only pictures that a view job has masked and marked.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from custodes.adapters.ipc.framing import RequestClient, serve
+from custodes.adapters.ipc.supervisor import SupervisorClient
+from custodes.adapters.ipc.warden import WardenClient
+from custodes.adapters.sql import SqliteCatalog
+from custodes.app.serving.cameras import CameraService
+from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.facts import FactsService
+from custodes.app.serving.jobs import JobPool
+from custodes.app.serving.journal import JournalFollower, SealLogger
+from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.page import Page, address_of, listen
+from custodes.app.serving.views import ServerViewBroker
+from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
+from custodes.errors import CustodesError, SiteMismatch
+from custodes.ports.supervisor import Supervisor
+from custodes.record.journal import read_from
+from custodes.runtime.clock import SystemClock
+from custodes.runtime.parent import die_with_parent
+from custodes.telemetry import logs
+from custodes.types.access import AuditRecord
+from custodes.types.media import Segment
+from custodes.types.message import Append, Appended
+from custodes.web.app import create_app
+
+ANNOUNCE_RETRY_S = 1.0
+STOP_S = 3.5
+"""For views and pages to end; SIGTERM is to be obeyed within five seconds."""
+
+
+class Server:
+    """All parts, put together. `run` once."""
+
+    def __init__(self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog) -> None:
+        clock = SystemClock()
+        self._paths = paths
+        self._config = config
+        self._catalog = catalog
+        self._supervisor = SupervisorClient(paths.socket("supervisor"))
+        self._warden = WardenClient(paths.socket("warden-server"))
+        self._append = RequestClient(paths.socket("warden-server"))
+        self._live = ServerLiveState(catalog, self._supervisor, clock)
+        self._jobs = JobPool(self._supervisor, clock, spare=config.views.spare_jobs)
+        self._views = ServerViewBroker(
+            catalog=catalog, warden=self._warden, jobs=self._jobs, clock=clock, config=config
+        )
+        self._journal = JournalFollower(
+            paths.journal_dir, read_from, catalog=catalog, on_segments=self._views.on_segments
+        )
+        self._seals = SealLogger(catalog, self._warden, self._append_once)
+        self._facts = FactsService(
+            catalog=catalog, live=self._live, on_frames=self._views.on_frames, on_segment=self._on_segment
+        )
+        self._cameras = CameraService(
+            catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
+        )
+        self._listener = listen(config.server.host, config.server.port)
+        self._address = address_of(self._listener)
+        self._announcing: set[asyncio.Task[None]] = set()
+        self._page = Page(
+            create_app(
+                catalog=catalog,
+                views=self._views,
+                live=self._live,
+                warden=self._warden,
+                config=config,
+                clock=clock,
+                announce=self._announce,
+            ),
+            self._listener,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""
+        await self._live.refresh()
+        sockets = [
+            await serve(self._paths.socket("server-facts"), self._facts.serve_peer),
+            await serve(self._paths.socket("server-jobs"), self._jobs.serve_peer),
+        ]
+        page = asyncio.create_task(self._page.run(), name="page")
+        parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            ready = asyncio.create_task(self._page.started(), name="page-started")
+            await asyncio.wait({ready, page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            # Last of all: its file tells the supervisor that the server serves.
+            sockets.append(await serve(self._paths.socket("server-control"), self._cameras.serve_peer))
+            if await self._catalog.accounts():
+                await self._announce("")
+            structlog.get_logger().info("server serves", address=self._address)
+            await asyncio.wait({page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            for part in (page, *parts):
+                if part.done():
+                    part.result()  # a part ends only by an error, which is ours to see
+        finally:
+            for socket in sockets:
+                socket.close()
+            await self._stop(page, [*parts, stopping, *self._announcing])
+
+    def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {
+            "live": self._live.run(),
+            "store": self._facts.store.run(),
+            "grow": self._facts.grow_forever(),
+            "journal": self._follow(),
+            "jobs": self._jobs.run(),
+            "cameras": self._configure(),
+        }
+
+    async def _follow(self) -> None:
+        """Rows first, then the log: what the log knows already can only be told from rows (`SealLogger`)."""
+        with contextlib.suppress(CustodesError, OSError):  # told by `run`, which tries again
+            await self._journal.take_all()
+        await asyncio.gather(self._journal.run(), self._seals.run())
+
+    async def _configure(self) -> None:
+        await self._cameras.start(tuple(camera.spec() for camera in self._config.cameras))
+        await asyncio.Event().wait()
+
+    def _on_segment(self, segment: Segment) -> None:
+        self._views.on_segment(segment)
+        self._journal.wake()
+
+    async def _append_once(self, record: AuditRecord) -> int:
+        return (await self._append.request(Append(record=record), Appended, is_repeatable=False)).index
+
+    async def _announce(self, first_boot_token: str) -> None:
+        """Tell the supervisor, also when it does not listen yet."""
+        task = asyncio.create_task(_announce_until_heard(self._supervisor, self._address, first_boot_token))
+        self._announcing.add(task)
+        task.add_done_callback(self._announcing.discard)
+
+    async def _stop(self, page: asyncio.Task[None], tasks: list[asyncio.Task[Any]]) -> None:
+        self._page.stop()
+        for task in tasks:
+            task.cancel()
+        ending = {page, asyncio.create_task(self._views.close(), name="views-close")}
+        await asyncio.wait(ending, timeout=STOP_S)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*tasks, *ending, return_exceptions=True)
+        for client in (self._warden, self._append, self._supervisor):
+            await client.close()
+        self._listener.close()
+
+
+async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:
+    is_told = False
+    while True:
+        try:
+            await supervisor.announce(address, token)
+        except CustodesError as error:
+            if not is_told:
+                structlog.get_logger().warning("supervisor does not hear the address", error=str(error))
+            is_told = True
+            await asyncio.sleep(ANNOUNCE_RETRY_S)
+        else:
+            return
+
+
+async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
+    """Open the catalog and serve.
+
+    Raises: SiteMismatch, FailedPrecondition (port taken, newer catalog), DataLoss (damaged catalog).
+    """
+    identity = read_identity(paths.identity)
+    if identity is None:
+        raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
+    opened = await asyncio.to_thread(SqliteCatalog, paths.catalog, site_id=identity.site_id, clock=SystemClock())
+    catalog = ThreadedCatalog(opened)
+    try:
+        await Server(paths, config, catalog).run(stop)
+    finally:
+        await catalog.close()
+
+
+async def _main(paths: SitePaths, config: SiteConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(paths, config, stop)
+    structlog.get_logger().info("server stopped")
+
+
+def main() -> None:
+    """Entry point of the process."""
+    die_with_parent()
+    parser = argparse.ArgumentParser(prog="custodes.app.server")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", default="server")
+    arguments = parser.parse_args()
+    paths = SitePaths(arguments.data.resolve())
+    try:
+        config = load_effective(paths.data_dir)
+        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
+        asyncio.run(_main(paths, config))
+    except CustodesError as error:
+        structlog.get_logger().error("server cannot run", error=str(error), error_kind=error.kind.value)
+        sys.exit(f"server: {error}")
+
+
+if __name__ == "__main__":
+    main()
