@@ -3,6 +3,8 @@
 
 const STALL_S = 3;
 const MAX_QUEUE = 240; // chunks; more means that the browser does not keep up
+const CUSHION_S = 0.5; // video kept ahead of what is shown; below that every hiccup is a standstill
+const FAR_S = 2.5; // further behind than this is not caught up with but jumped
 const KEEP_S = 12; // played video kept in the buffer
 const BACKOFF_S = [0.5, 1, 2, 4, 8, 15];
 const REFUSED_RETRY_S = 60;
@@ -235,9 +237,12 @@ export class Player extends EventTarget {
     const endS = ranges.end(ranges.length - 1);
     if (video.currentTime < ranges.start(0)) video.currentTime = ranges.start(0);
     if (this.isLive) {
+      // A cushion is kept: Chromium that runs dry takes long to go on, whatever lies in the buffer by then.
       const behind = endS - video.currentTime;
-      if (behind > 2) video.currentTime = Math.max(ranges.start(ranges.length - 1), endS - 0.15);
-      video.playbackRate = behind > 0.6 && behind <= 2 ? 1.15 : 1;
+      const isStuck = this.#isStuck(behind);
+      if (behind > FAR_S || isStuck) video.currentTime = Math.max(ranges.start(ranges.length - 1), endS - CUSHION_S);
+      const rate = behind > CUSHION_S * 2 ? 1.08 : behind < CUSHION_S / 2 ? 0.94 : 1;
+      if (video.playbackRate !== rate) video.playbackRate = rate;
     } else {
       for (let index = 0; index + 1 < ranges.length; index += 1) {
         // a hole between two ranges: jump over it
@@ -249,6 +254,17 @@ export class Player extends EventTarget {
     if (video.paused && !this.isHeld) video.play().catch(() => {});
   }
   isHeld = false;
+
+  /** Whether the picture stands still although there is video ahead of it. */
+  #isStuck(behind) {
+    const now = performance.now();
+    const time = this.video.currentTime;
+    if (time !== this.#stuckAt.time || behind < CUSHION_S * 1.5) this.#stuckAt = { time, sinceMs: now };
+    if (now - this.#stuckAt.sinceMs < 1000) return false;
+    this.#stuckAt = { time, sinceMs: now };
+    return true;
+  }
+  #stuckAt = { time: -1, sinceMs: 0 };
 
   #watch() {
     if (!["playing", "stalled"].includes(this.state)) return;

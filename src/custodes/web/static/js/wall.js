@@ -63,11 +63,13 @@ class Tile {
       say(this.veil.firstChild, titles[player.state] || player.state);
       const detail = player.message || this.lastNote?.message || "";
       say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
+    } else {
+      for (const line of this.veil.children) say(line, "");
     }
     const delayS = isFine ? player.delayS : null;
     say(this.delay, delayS === null ? "" : `${delayS.toFixed(1)} s behind`);
     this.note.hidden = !(isFine && player.isFullyMasked);
-    if (!this.note.hidden) say(this.note, "Whole picture masked: the analysis is not keeping up");
+    say(this.note, this.note.hidden ? "" : "Whole picture masked: the analysis is not keeping up");
   }
 
   see(isVisible) {

@@ -1,0 +1,324 @@
+"""The server's other halves for tests of the web layer: catalog on a real file, warden with a real log and the real
+policies, views that draw and encode real video, live state that a test sets.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+from custodes.access.policy import decide, load_policies
+from custodes.audit.log import AuditLog
+from custodes.errors import InvalidArgument, PermissionDenied, Unavailable
+from custodes.media.encode import LiveEncoder
+from custodes.media.jpeg import encode_jpeg
+from custodes.ports.catalog import Catalog
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.views import View, ViewOutput
+from custodes.ports.warden import Warden
+from custodes.testing.audit import open_test_log
+from custodes.testing.media import draw_frame
+from custodes.types.access import (
+    AccessRequest,
+    Action,
+    AuditKind,
+    AuditRecord,
+    Checkpoint,
+    Fidelity,
+    Grant,
+    Principal,
+    Purpose,
+)
+from custodes.types.message import (
+    Authorised,
+    CameraRow,
+    InclusionProof,
+    LogPage,
+    MediaChunk,
+    MediaInit,
+    ProcessStatus,
+    SiteStatus,
+    StillRendered,
+    ViewEnded,
+    ViewKind,
+    ViewNote,
+)
+from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+
+Sleep = Callable[[float], Awaitable[None]]
+
+_WIDTH, _HEIGHT, _FPS = 480, 270, 10
+
+
+class InlineCatalog:
+    """`AsyncCatalog` over a blocking catalog, on the event loop's own thread: deterministic, for tests only."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    @classmethod
+    def over(cls, catalog: Catalog) -> AsyncCatalog:
+        """The wrapper, typed as the port: its methods are the catalog's own, awaited."""
+        return cast(AsyncCatalog, cls(catalog))
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._catalog, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return method(*args, **kwargs)
+
+        return call
+
+
+class LoggingWarden:
+    """`ports.warden.Warden` in this process: the shipped policies and a real audit log in `folder`."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.log: AuditLog = open_test_log(folder / "log.db")
+        self.is_down = False
+        """While true, everything raises Unavailable, as when the process is gone."""
+        self._clock = clock
+        self._policies = load_policies()
+        self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
+
+    def kinds(self) -> list[AuditKind]:
+        """Kinds of all entries, oldest first."""
+        return [entry.record.kind for entry in self.log.read(0, self.log.size)]
+
+    def _check_up(self) -> None:
+        if self.is_down:
+            raise Unavailable("the warden does not answer")
+
+    def _append(self, kind: AuditKind, actor: str, subject: str, details: dict[str, str]) -> int:
+        record = AuditRecord(kind=kind, actor=actor, subject=subject, details=details)
+        return self.log.append([(record, self._clock.now_ns())])[0].index
+
+    async def authorise(self, request: AccessRequest) -> Authorised:
+        """Decide, log, grant."""
+        self._check_up()
+        decision = decide(request, self._policies)
+        kind = AuditKind.ACCESS_GRANTED if decision.is_allowed else AuditKind.ACCESS_DENIED
+        details = {
+            "action": request.action.value,
+            "purpose": request.purpose.kind.value,
+            "reference": request.purpose.reference,
+            "session": request.session_id,
+            "start_ns": str(request.start_ns),
+            "end_ns": str(request.end_ns),
+        }
+        index = self._append(kind, request.principal.name, request.camera_id, details)
+        grant = Grant(
+            grant_id=secrets.token_hex(8),
+            token=secrets.token_urlsafe(32),
+            request=request,
+            expires_ns=request.end_ns,
+            log_index=index,
+        )
+        return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
+
+    async def end_grant(self, grant_id: str, frames_shown: int) -> None:
+        """Log the end."""
+        self._check_up()
+        self._append(AuditKind.VIEW_ENDED, "process:server", "", {"frames_shown": str(frames_shown)})
+
+    async def append(self, record: AuditRecord) -> int:
+        """Append durably."""
+        self._check_up()
+        return self.log.append([(record, self._clock.now_ns())])[0].index
+
+    async def read_log(self, start: int, limit: int) -> LogPage:
+        """A page."""
+        self._check_up()
+        return LogPage(entries=self.log.read(start, limit), checkpoint=self.log.checkpoint())
+
+    async def read_checkpoint(self) -> Checkpoint:
+        """The newest head."""
+        self._check_up()
+        return self.log.checkpoint()
+
+    async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
+        """A real proof."""
+        self._check_up()
+        return InclusionProof(index=index, size=size, path=self.log.prove_inclusion(index, size))
+
+    async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:
+        """No recorder listens."""
+        self._check_up()
+
+
+class FixedLive:
+    """`ports.views.LiveState` that a test fills."""
+
+    def __init__(self, rows: list[CameraRow], processes: tuple[ProcessStatus, ...] = ()) -> None:
+        self.rows = rows
+        self.processes: tuple[ProcessStatus, ...] | None = processes
+        """None: the supervisor is gone."""
+
+    def camera_rows(self) -> list[CameraRow]:
+        """As set."""
+        return self.rows
+
+    async def site_status(self) -> SiteStatus:
+        """As set."""
+        if self.processes is None:
+            raise Unavailable("the supervisor does not answer")
+        return SiteStatus(site_id="ab" * 8, data_dir="", address="", processes=self.processes)
+
+
+def camera_row(camera_id: str, name: str = "", *, state: str = "recording", detail: str = "") -> CameraRow:
+    """A camera with plausible numbers."""
+    return CameraRow(
+        camera_id=CameraId(camera_id),
+        name=name or camera_id,
+        state=state,
+        detail=detail,
+        is_recording=state == "recording",
+        recorded_s=1234.5,
+        gaps_s=12.0,
+        frames_decoded=12_000,
+        frames_analysed=6_000,
+        tracks=17,
+        people=12,
+        vehicles=5,
+        live_people=2,
+        live_vehicles=1,
+    )
+
+
+class DrawnViews:
+    """`ports.views.ViewBroker` whose views draw moving figures and encode them, paced like a camera.
+
+    `pace` is awaited between frames; tests that do not look at a screen pass one that only yields.
+    """
+
+    def __init__(self, warden: Warden, clock: Clock, *, pace: Sleep = asyncio.sleep, frames: int = 1 << 30) -> None:
+        self._warden = warden
+        self._clock = clock
+        self._pace = pace
+        self._frames = frames
+        self.is_stalled = False
+        """While true, views send nothing: a camera that stopped."""
+        self.is_unvouched = False
+        """While true, chunks say that the whole picture is masked."""
+        self.opened: list[DrawnView] = []
+
+    async def open_view(
+        self,
+        *,
+        principal: Principal,
+        purpose: Purpose,
+        kind: ViewKind,
+        camera_id: CameraId,
+        start_ns: Ns,
+        end_ns: Ns,
+        fidelity: Fidelity,
+        speed: float,
+        max_height_px: int,
+    ) -> View:
+        """Ask the warden as the real broker does."""
+        if start_ns > end_ns:
+            raise InvalidArgument("the interval ends before it starts")
+        session_id = SessionId(secrets.token_hex(8))
+        request = AccessRequest(
+            principal=principal,
+            action=Action.WATCH_LIVE if kind is ViewKind.LIVE else Action.PLAY_BACK,
+            purpose=purpose,
+            camera_id=camera_id,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            fidelity=fidelity,
+            session_id=session_id,
+        )
+        answer = await self._warden.authorise(request)
+        if answer.grant is None:
+            raise PermissionDenied(" ".join(answer.decision.reasons))
+        view = DrawnView(self, answer.grant, kind, speed)
+        self.opened.append(view)
+        return view
+
+    @property
+    def running(self) -> int:
+        """Views that were entered and not left."""
+        return sum(view.is_running for view in self.opened)
+
+
+class DrawnView:
+    """One view of `DrawnViews`."""
+
+    def __init__(self, broker: DrawnViews, grant: Grant, kind: ViewKind, speed: float) -> None:
+        self._broker = broker
+        self._grant = grant
+        self.kind = kind
+        self._speed = speed
+        self._shown = 0
+        self._seeks: asyncio.Queue[tuple[Ns, int]] = asyncio.Queue()
+        self.is_running = False
+        self.seeks: list[Ns] = []
+
+    @property
+    def session_id(self) -> str:
+        """Of the request."""
+        return self._grant.request.session_id
+
+    @property
+    def log_index(self) -> int:
+        """Of the grant."""
+        return self._grant.log_index
+
+    async def seek(self, utc_ns: Ns, request_id: int) -> None:
+        """Render this moment next."""
+        self.seeks.append(utc_ns)
+        self._seeks.put_nowait((utc_ns, request_id))
+
+    async def outputs(self) -> AsyncIterator[ViewOutput]:
+        """Stills as they are asked for, else a stream."""
+        if self.kind is ViewKind.STILL:
+            while True:
+                utc_ns, request_id = await self._seeks.get()
+                yield await self._still(utc_ns, request_id)
+        encoder = LiveEncoder(_WIDTH, _HEIGHT, 28)
+        mime, init = encoder.init()
+        yield MediaInit(mime=mime, payload=init)
+        yield ViewNote(code="waiting", message="Waiting for the analysis", request_id=0)
+        request, clock = self._grant.request, self._broker._clock
+        first_ns = Ns(0)
+        for number in range(self._broker._frames):
+            is_live = self.kind is ViewKind.LIVE
+            step_ns = NS_PER_S // _FPS
+            utc_ns = clock.now_ns() if is_live else Ns(request.start_ns + int(number * step_ns * self._speed))
+            if not is_live and utc_ns > request.end_ns:
+                break
+            await self._broker._pace(1 / _FPS)
+            if self._broker.is_stalled:
+                continue
+            frame = draw_frame(utc_ns // step_ns % 4096, width=_WIDTH, height=_HEIGHT, utc_ns=utc_ns)
+            first_ns = first_ns or utc_ns
+            pts_ns = int((utc_ns - first_ns) / (1 if is_live else self._speed))
+            payload = await asyncio.to_thread(encoder.encode, frame, pts_ns, step_ns)
+            self._shown += 1
+            yield MediaChunk(
+                utc_ns=utc_ns,
+                age_ns=Ns(max(0, clock.now_ns() - utc_ns) if is_live else 0),
+                frames=1,
+                is_fully_masked=self._broker.is_unvouched,
+                payload=payload,
+            )
+        yield ViewEnded(frames_shown=self._shown, error="")
+
+    async def _still(self, utc_ns: Ns, request_id: int) -> StillRendered:
+        frame = draw_frame(utc_ns // (NS_PER_S // _FPS) % 4096, width=_WIDTH, height=_HEIGHT, utc_ns=utc_ns)
+        self._shown += 1
+        payload = await asyncio.to_thread(encode_jpeg, frame, 80)
+        return StillRendered(request_id=request_id, utc_ns=utc_ns, is_fully_masked=False, payload=payload)
+
+    async def __aenter__(self) -> View:
+        """The job starts."""
+        self.is_running = True
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """The job stops, the grant ends."""
+        self.is_running = False
+        await self._broker._warden.end_grant(self._grant.grant_id, self._shown)

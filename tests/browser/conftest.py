@@ -1,0 +1,120 @@
+"""The web application on a real loopback port, with a real catalog and log, and views that encode real video."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from argon2 import PasswordHasher
+from playwright.sync_api import Browser, sync_playwright
+
+from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.config import SiteConfig
+from custodes.runtime.clock import SystemClock
+from custodes.testing.history import fill_history
+from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
+from custodes.types.message import ProcessStatus
+from custodes.web.app import create_app
+
+CHROMIUM = Path("/usr/bin/chromium")
+CAMERAS = (("gate", "Main gate"), ("yard", "Yard"), ("road", "Road, north"), ("hall", "Hall"))
+
+
+@dataclass
+class Site:
+    """A served application and the doors behind it."""
+
+    address: str
+    token: str
+    warden: LoggingWarden
+    views: DrawnViews
+    live: FixedLive
+
+
+def _processes() -> tuple[ProcessStatus, ...]:
+    kinds = ("supervisor", "recorder", "analyser", "warden", "matcher", "server", "job")
+    return tuple(
+        ProcessStatus(
+            name=f"{kind}-0" if kind in ("analyser", "job", "recorder") else kind,
+            kind=kind,
+            state="running",
+            pid=1000 + number,
+            restarts=1 if kind == "analyser" else 0,
+            cpu_s=12.5 * (number + 1),
+            rss_mb=64.0 + 30 * number,
+            uptime_s=1800.0,
+            last_exit="killed by signal 9" if kind == "analyser" else "",
+        )
+        for number, kind in enumerate(kinds)
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Serves until the test is over."""
+    clock = SystemClock()
+    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    for camera_id, _ in CAMERAS[:3]:
+        fill_history(catalog, camera_id, now_ns=clock.now_ns())
+    warden = LoggingWarden(tmp_path, clock)
+    views = DrawnViews(warden, clock)
+    rows = [camera_row(camera_id, name) for camera_id, name in CAMERAS[:3]]
+    rows.append(camera_row(*CAMERAS[3], state="unreachable", detail="nothing answers at 10.0.0.9"))
+    live = FixedLive(rows, _processes())
+    tokens: list[str] = []
+
+    async def announce(token: str) -> None:
+        tokens.append(token)
+
+    config = SiteConfig(name="Harbour site", data_dir=tmp_path)
+    app = create_app(
+        catalog=InlineCatalog.over(catalog),
+        views=views,
+        live=live,
+        warden=warden,
+        config=config,
+        clock=clock,
+        announce=announce,
+        hasher=PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1),
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    started = threading.Event()
+    while not server.started and thread.is_alive():
+        started.wait(0.02)
+    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live)
+    server.should_exit = True
+    thread.join(10)
+    listener.close()
+    catalog.close()
+    warden.log.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield chromium
+        chromium.close()
