@@ -37,7 +37,8 @@ class CameraPipeline:
         self._analysis: FrameAnalysis | None = None
         self._pace = Pace(fps)
         self._last_seq = -1
-        self._last_frame_seq = -1
+        self._repeated_seq = -1
+        """Packets up to here were seen on an earlier connection."""
         self.backlog_ns = 0
         """Media that waits behind the next packet; set by whoever feeds. Zero in replay."""
         self.counters = Counters()
@@ -69,12 +70,12 @@ class CameraPipeline:
         """The run, what was analysed of it, and where the pace stands. Counters stay with their process."""
         info = None if self._info is None else encode(self._info)
         analysis = None if self._analysis is None else self._analysis.snapshot()
-        return msgspec.msgpack.encode((info, analysis, self._pace.due_ns, self._last_seq, self._last_frame_seq))
+        return msgspec.msgpack.encode((info, analysis, self._pace.due_ns, self._last_seq, self._repeated_seq))
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, analysis_state, due_ns, last_seq, last_frame_seq = _STATE.decode(state)
+            packed, analysis_state, due_ns, last_seq, repeated_seq = _STATE.decode(state)
             info = None if packed is None else decode_as(StreamInfo, packed)
             decoder = None if info is None else FrameDecoder(info)
         except (msgspec.MsgspecError, ProtocolError, MediaError) as error:
@@ -85,7 +86,7 @@ class CameraPipeline:
             analysis.restore(analysis_state)
         self._info, self._decoder, self._analysis = info, decoder, analysis
         self._pace.resume(due_ns)
-        self._last_seq, self._last_frame_seq = last_seq, last_frame_seq
+        self._last_seq, self._repeated_seq = last_seq, repeated_seq
 
     def status(self, now_ns: Ns) -> AnalyserStatus:
         """Counters as they stand."""
@@ -121,10 +122,12 @@ class CameraPipeline:
             # Recorded, yet not decodable here: nobody vouches, so the camera is shown masked whole.
             self._decoder = None
             self.counters.decode_errors += 1
-        if not is_same_run:
+        if is_same_run:
+            self._repeated_seq = self._last_seq
+        else:
             self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
             self._pace = Pace(self._fps)
-            self._last_seq = self._last_frame_seq = -1
+            self._last_seq = self._repeated_seq = -1
         return facts
 
     def _packet(self, packet: Packet) -> Sequence[FrameAnalysed | TrackEnded]:
@@ -149,10 +152,10 @@ class CameraPipeline:
         facts: list[FrameAnalysed | TrackEnded] = []
         for frame in frames:
             self.counters.frames_decoded += 1
-            # After a reconnect the hub repeats the current GOP; what was seen already is only a reference.
-            if frame.seq <= self._last_frame_seq:
+            # After a reconnect the hub repeats the current GOP; what was seen already is only a reference. Packet
+            # numbers are in decode order, frames come in display order: only the repeated part may be compared.
+            if frame.seq <= self._repeated_seq:
                 continue
-            self._last_frame_seq = frame.seq
             if frame.is_corrupt:
                 self._analysis.lost()
             elif self._pace.is_due(frame.utc_ns, self.backlog_ns):

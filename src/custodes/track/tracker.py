@@ -44,8 +44,8 @@ class TrackerConfig:
     """A weak detection continues a track only with this much intersection over union."""
     begin_score: float = 0.65
     """Begins a track."""
-    lone_score: float = 0.3
-    """A detection that fits no track is still reported (id `NO_TRACK`) from here on."""
+    lone_score: float = 0.25
+    """A person or face that fits no track is still reported (id `NO_TRACK`) from here on, because it is masked."""
     confirm_hits: int = 3
     confirm_hits_slow: int = 2
     """Enough once the track is `confirm_after_s` old: at 3 fps three hits would take a second."""
@@ -134,6 +134,7 @@ class _Seen:
 
 # Groups within which a class may change from frame to frame; a person never becomes a car.
 _GROUP = np.array([0 if c is ObjectClass.PERSON else 2 if c is ObjectClass.FACE else 1 for c in ObjectClass])
+_VEHICLE_GROUP = 1
 _TOP_SPEED = np.array([1.0, 3.0, 1.0])
 """Unknown first velocity, standard deviation in object sizes per second: a walker crosses a third of his height, or
 two thirds of his box's yardstick, per half second; a car several times its picture size when near."""
@@ -182,7 +183,8 @@ class Tracker:
         self._measure(rows, columns, seen, frame_size)
         lone = np.setdiff1d(np.arange(len(seen.scores)), columns)
         born = self._begin(lone, seen, frame_size)
-        lone = lone[~np.isin(lone, born) & (seen.scores[lone] >= self._config.lone_score)]
+        is_reported = (seen.scores >= self._config.lone_score) & (seen.group != _VEHICLE_GROUP)
+        lone = lone[~np.isin(lone, born) & is_reported[lone]]
         self._end_lost()
         return self._report(seen, lone, frame_size)
 
