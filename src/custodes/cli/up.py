@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -24,16 +25,14 @@ class PersonsTerminal:
     def __init__(self, name: str) -> None:
         self._name = name
         self._is_live = sys.stdout.isatty()
+        self._is_gone = False
         self._line = ""
         self._announced: tuple[str, str] | None = None
         self._states: dict[str, str] = {}
 
     def event(self, text: str) -> None:
         """One line above the summary."""
-        self._clear()
-        click.echo(text)
-        sys.stdout.flush()
-        self._redraw()
+        self._write(f"{self._erase()}{text}\n{self._line if self._is_live else ''}")
 
     def announce(self, announce: Announce) -> None:
         """Address and, before the first account exists, the token; once for each that is new."""
@@ -62,17 +61,27 @@ class PersonsTerminal:
 
     def close(self) -> None:
         """Leave the cursor on a fresh line."""
-        self._clear()
+        self._write(self._erase())
         self._line = ""
 
-    def _clear(self) -> None:
-        if self._is_live:
-            sys.stdout.write("\r\x1b[K")
+    def _erase(self) -> str:
+        return "\r\x1b[K" if self._is_live else ""
 
     def _redraw(self) -> None:
         if self._is_live and self._line:
-            sys.stdout.write(f"\r\x1b[K{self._line}")
+            self._write(f"{self._erase()}{self._line}")
+
+    def _write(self, text: str) -> None:
+        """Print, unless the terminal has gone: the site outlives it (nohup, a closed pipe)."""
+        if self._is_gone:
+            return
+        try:
+            sys.stdout.write(text)
             sys.stdout.flush()
+        except (OSError, ValueError):
+            self._is_gone = True
+            # What Python still has buffered would raise again when it exits.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for the rest of our life
 
 
 def summary_line(cameras: tuple[CameraRow, ...], log_size: int) -> str:
@@ -99,8 +108,7 @@ async def _follow_cameras(paths: SitePaths, terminal: PersonsTerminal) -> None:
         await client.close()
 
 
-async def _run(config: SiteConfig) -> None:
-    terminal = PersonsTerminal(config.name)
+async def _run(config: SiteConfig, terminal: PersonsTerminal) -> None:
     follow = asyncio.get_running_loop().create_task(_follow_cameras(SitePaths(config.data_dir), terminal))
     try:
         await run_site(config, terminal)
@@ -113,10 +121,10 @@ async def _run(config: SiteConfig) -> None:
 
 def run_up(config: SiteConfig) -> None:
     """Run a site until it is told to stop. Raises: CustodesError when it cannot start."""
-    click.echo(f"starting {config.name} on {config.data_dir} …")
-    sys.stdout.flush()
-    asyncio.run(_run(config))
-    click.echo("stopped")
+    terminal = PersonsTerminal(config.name)
+    terminal.event(f"starting {config.name} on {config.data_dir} …")
+    asyncio.run(_run(config, terminal))
+    terminal.event("stopped")
 
 
 @click.command()

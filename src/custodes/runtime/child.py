@@ -102,6 +102,7 @@ class Child:
             status = await self._run_process()
         except OSError as error:
             self.last_exit = f"cannot start: {error.strerror or error}"
+            self._abandon()
         else:
             self.last_exit = describe_exit(status, clean_text(self._output.last_line()))
             if self._is_stopping or (self.spec.is_one_shot and status == 0):
@@ -143,6 +144,13 @@ class Child:
         finally:
             loop.remove_reader(read_end)
             os.close(read_end)
+
+    def _abandon(self) -> None:
+        """End a process that started but cannot be watched (out of descriptors)."""
+        if self._process is not None:
+            self._kill_group(self._process.pid)
+            self._process.wait()
+            self._process = None
 
     def _on_output(self, loop: asyncio.AbstractEventLoop, read_end: int) -> None:
         if not drain(read_end, self._output):

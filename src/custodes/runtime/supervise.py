@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from custodes.errors import ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.child import Child, ChildSpec
@@ -16,6 +18,8 @@ from custodes.types.message import ProcessStatus
 
 FIRST_READY_S = 10.0
 """How long the first stage may take before the rest starts all the same; everyone waits for peers anyway."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Supervisor:
         self._log_dir = log_dir
         self._environment = environment
         self._clock = clock
-        self._on_event = on_event
+        self._tell = on_event
         self._children: dict[str, Child] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._job_numbers = itertools.count()
@@ -87,6 +91,13 @@ class Supervisor:
         if spec.is_one_shot:
             task.add_done_callback(lambda _: self._forget(spec.name))
         return child
+
+    def _on_event(self, text: str) -> None:
+        """Tell, and go on whatever happens to the one who is told: a closed terminal must not end a recording."""
+        try:
+            self._tell(text)
+        except Exception as error:  # noqa: BLE001 - the supervisor is one of the three places (STYLE 21)
+            _log.error("event_not_told", text=text, error=error)
 
     def _forget(self, name: str) -> None:
         self._children.pop(name, None)
