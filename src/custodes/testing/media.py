@@ -1,10 +1,11 @@
 """Synthetic clips of walking figures for tests: every frame carries its number, every figure's box is known.
 
-Figures are bright ellipses with a dark stripe on a textured ground, so that a mask that slips shows. No real person.
+Figures are striped ellipses in colour on a textured grey ground, so that a mask that slips shows. No real person.
 """
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -34,23 +35,30 @@ def people_at(index: int) -> list[Box]:
     return [(0.1 + 0.6 * phase, 0.35, 0.2 + 0.6 * phase, 0.85), (0.8 - 0.6 * phase, 0.4, 0.88 - 0.6 * phase, 0.8)]
 
 
+@lru_cache(maxsize=8)
+def _ground(width: int, height: int) -> npt.NDArray[np.uint8]:
+    noise = np.random.default_rng(_SEED).integers(-25, 26, size=(height // 4 + 1, width // 4 + 1))
+    texture = np.kron(noise, np.ones((4, 4), dtype=np.int64))[:height, :width]
+    return (_GROUND_LUMA + texture).astype(np.uint8)
+
+
 def draw_frame(
     index: int, *, width: int, height: int, camera_id: str = "cam", run: str = "0" * 12, utc_ns: int = 0
 ) -> Frame:
     """Frame `index` of the synthetic clip, width and height even."""
-    noise = np.random.default_rng(_SEED).integers(-25, 26, size=(height // 4 + 1, width // 4 + 1))
-    ground = np.kron(noise, np.ones((4, 4), dtype=np.int64))[:height, :width]
-    y = (_GROUND_LUMA + ground).astype(np.uint8)
+    y = _ground(width, height).copy()
     u = np.full((height // 2, width // 2), 128, dtype=np.uint8)
     v = np.full((height // 2, width // 2), 128, dtype=np.uint8)
-    rows, columns = np.mgrid[0:height, 0:width]
     for x1, y1, x2, y2 in people_at(index):
-        centre_x, centre_y = (x1 + x2) / 2 * width, (y1 + y2) / 2 * height
-        radius_x, radius_y = (x2 - x1) / 2 * width, (y2 - y1) / 2 * height
-        inside = ((columns - centre_x) / radius_x) ** 2 + ((rows - centre_y) / radius_y) ** 2 < 1
-        y[inside] = np.where((rows[inside] // 6) % 2, _FIGURE_LUMA, 40).astype(np.uint8)
-        u[inside[::2, ::2][: u.shape[0], : u.shape[1]]] = 90
-        v[inside[::2, ::2][: v.shape[0], : v.shape[1]]] = 180
+        top, bottom, left, right = (int(edge) for edge in (y1 * height, y2 * height, x1 * width, x2 * width))
+        rows, columns = np.ogrid[top:bottom, left:right]
+        across = (columns - (left + right) / 2) / ((right - left) / 2)
+        down = (rows - (top + bottom) / 2) / ((bottom - top) / 2)
+        inside = across**2 + down**2 < 1
+        stripes = np.where((rows // 6) % 2, _FIGURE_LUMA, 40).astype(np.uint8)
+        y[top:bottom, left:right] = np.where(inside, stripes, y[top:bottom, left:right])
+        half = slice(top // 2, bottom // 2), slice(left // 2, right // 2)
+        u[half], v[half] = 90, 180
     for bit in range(_BITS):
         left = bit * _CELL_PX
         y[:_CELL_PX, left : left + _CELL_PX] = 235 if index >> bit & 1 else 16
