@@ -42,11 +42,17 @@ def demo_clips() -> dict[str, tuple[str, Path]]:
     prepared = {}
     for clip, source in fetch(DATA / "footage", print):
         target = DATA / "prepared" / f"{clip.camera_id}.h264"
-        if not target.with_name(target.name + ".json").is_file():
+        if not _is_fresh(target):
             print(f"preparing {clip.name} …", flush=True)
             _prepare(source, target, clip)
         prepared[clip.camera_id] = (clip.name, target)
     return prepared
+
+
+def _is_fresh(target: Path) -> bool:
+    """Prepared, whole, and by the present preparation."""
+    index = target.with_name(target.name + ".json")
+    return index.is_file() and index.stat().st_mtime > (ROOT / "demo" / "prepare.py").stat().st_mtime
 
 
 def own_clip(path: Path) -> dict[str, tuple[str, Path]]:
