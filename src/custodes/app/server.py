@@ -9,18 +9,19 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from custodes.adapters.ipc.framing import RequestClient, serve
+from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.connections import Connections
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
@@ -72,6 +73,7 @@ class Server:
         )
         self._listener = listen(config.server.host, config.server.port)
         self._address = address_of(self._listener)
+        self._connections = Connections()
         self._announcing: set[asyncio.Task[None]] = set()
         self._page = Page(
             create_app(
@@ -90,8 +92,8 @@ class Server:
         """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""
         await self._live.refresh()
         sockets = [
-            await serve(self._paths.socket("server-facts"), self._facts.serve_peer),
-            await serve(self._paths.socket("server-jobs"), self._jobs.serve_peer),
+            await self._serve("server-facts", self._facts.serve_peer),
+            await self._serve("server-jobs", self._jobs.serve_peer),
         ]
         page = asyncio.create_task(self._page.run(), name="page")
         parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
@@ -101,7 +103,7 @@ class Server:
             await asyncio.wait({ready, page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
             # Last of all: its file tells the supervisor that the server serves.
-            sockets.append(await serve(self._paths.socket("server-control"), self._cameras.serve_peer))
+            sockets.append(await self._serve("server-control", self._cameras.serve_peer))
             if await self._catalog.accounts():
                 await self._announce("")
             structlog.get_logger().info("server serves", address=self._address)
@@ -113,6 +115,9 @@ class Server:
             for socket in sockets:
                 socket.close()
             await self._stop(page, [*parts, stopping, *self._announcing])
+
+    async def _serve(self, name: str, on_connect: Callable[[AsyncChannel], Awaitable[None]]) -> asyncio.Server:
+        return await serve(self._paths.socket(name), self._connections.tracked(on_connect))
 
     def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {
@@ -156,6 +161,7 @@ class Server:
         for task in ending:
             task.cancel()
         await asyncio.gather(*tasks, *ending, return_exceptions=True)
+        await self._connections.end()
         for client in (self._warden, self._append, self._supervisor):
             await client.close()
         self._listener.close()

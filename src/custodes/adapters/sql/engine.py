@@ -1,6 +1,7 @@
 """Opening a catalog file: connections, pragmas, identity, migrations, and SQLite's errors in our words."""
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,7 @@ def migrate(connection: Connection, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         command.upgrade(config, "head")
     except CommandError as error:

@@ -104,6 +104,7 @@ class JobPool:
         self._starting: deque[int] = deque()
         self._wanted = 0
         self._news = asyncio.Event()
+        self._is_short = asyncio.Event()
 
     async def serve_peer(self, channel: AsyncChannel) -> None:
         """One job, until it goes."""
@@ -134,6 +135,7 @@ class JobPool:
                         await asyncio.wait_for(self._news.wait(), TOP_UP_S)
                 link = self._ready.popleft()
                 link.take()
+                self._is_short.set()
                 return link
         except ResourceExhausted as error:
             raise Unavailable(f"no view job is free: {error}") from error
@@ -165,4 +167,6 @@ class JobPool:
                 if not is_told:
                     structlog.get_logger().warning("no spare view job", error=str(error))
                 is_told = True
-            await asyncio.sleep(TOP_UP_S)
+            self._is_short.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_short.wait(), TOP_UP_S)

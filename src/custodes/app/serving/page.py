@@ -59,7 +59,8 @@ class Page:
         self._listener = listener
         config = uvicorn.Config(
             app,
-            access_log=False,  # paths may tell who looks at what
+            access_log=False,  # paths may tell who looks at what; uvicorn writes those of WebSockets as "info"
+            log_level="warning",
             log_config=None,
             proxy_headers=False,
             server_header=False,
