@@ -306,8 +306,7 @@ def convert(
     if placeholder is None:
         raise NotConvertible("the graph has no input")
     model = _assemble(graph, placeholder, outputs)
-    if is_size_free:
-        model = _free_size(model, placeholder)
+    model = _with_ratios(model, placeholder, is_size_free=is_size_free)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
@@ -340,8 +339,12 @@ def _assemble(graph: _Graph, placeholder: Node, outputs: Sequence[str]) -> onnx.
     return _model(graph.nodes, initialisers, _shape(placeholder), placeholder["name"], outputs)
 
 
-def _free_size(model: onnx.ModelProto, placeholder: Node) -> onnx.ModelProto:
-    """Make batch, height and width symbolic: `sizes` of every Resize become the ratios that they stood for."""
+def _with_ratios(model: onnx.ModelProto, placeholder: Node, *, is_size_free: bool) -> onnx.ModelProto:
+    """Turn `sizes` of every Resize into the ratios that they stand for, so that the input's size may be freed.
+
+    All four ratios are written, without `axes`: ONNX Runtime 1.32 loses count when it moves a Transpose through a
+    Resize that has axes.
+    """
     spatial = {
         info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim][2:] for info in model.graph.value_info
     }
@@ -349,18 +352,17 @@ def _free_size(model: onnx.ModelProto, placeholder: Node) -> onnx.ModelProto:
     for node in model.graph.node:
         if node.op_type != "Resize":
             continue
-        sizes = initialisers.pop(node.input[3])
-        ratios = numpy_helper.to_array(sizes) / np.array(spatial[node.input[0]])
-        initialisers[sizes.name] = numpy_helper.from_array(ratios.astype(np.float32), sizes.name)
+        name = node.input[3]
+        height, width = numpy_helper.to_array(initialisers[name]) / np.array(spatial[node.input[0]])
+        initialisers[name] = numpy_helper.from_array(np.array([1, 1, height, width], np.float32), name)
         del node.input[3], node.input[2]
-        node.input.append(sizes.name)
+        node.input.append(name)
+        kept = [attribute for attribute in node.attribute if attribute.name != "axes"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
     shape = _shape(placeholder)
-    height = shape.index(max(size for size in shape if isinstance(size, int)))
-    shape[0], shape[height], shape[height + 1] = "n", "h", "w"
-    return _model(
-        model.graph.node,
-        list(initialisers.values()),
-        shape,
-        placeholder["name"],
-        [output.name for output in model.graph.output],
-    )
+    if is_size_free:
+        height_at = shape.index(max(size for size in shape if isinstance(size, int)))
+        shape[0], shape[height_at], shape[height_at + 1] = "n", "h", "w"
+    outputs = [output.name for output in model.graph.output]
+    return _model(model.graph.node, list(initialisers.values()), shape, placeholder["name"], outputs)
