@@ -13,9 +13,13 @@ _MIN_PIXELS = 40
 
 
 class FigureDetector:
-    """`ports.model.Detector` for saturated shapes on grey ground. `fails_on` lists calls (from 0) that raise."""
+    """`ports.model.Detector` for saturated shapes on grey ground.
 
-    def __init__(self, *, fails_on: Sequence[int] = ()) -> None:
+    `min_pixels`: smaller shapes are not seen. `fails_on`: calls (from 0) that raise.
+    """
+
+    def __init__(self, *, min_pixels: int = _MIN_PIXELS, fails_on: Sequence[int] = ()) -> None:
+        self._min_pixels = min_pixels
         self._fails_on = frozenset(fails_on)
         self.calls = 0
 
@@ -31,18 +35,18 @@ class FigureDetector:
             self.calls += 1
             if self.calls - 1 in self._fails_on:
                 raise MediaError(f"call {self.calls - 1} was told to fail")
-            found.append(_shapes(picture))
+            found.append(_shapes(picture, self._min_pixels))
         return found
 
 
-def _shapes(picture: npt.NDArray[np.uint8]) -> Detections:
+def _shapes(picture: npt.NDArray[np.uint8], min_pixels: int) -> Detections:
     spread = picture.max(axis=2).astype(np.int16) - picture.min(axis=2)
     labels, _ = ndimage.label(spread > 40)
     counts = np.bincount(labels.ravel())
     boxes = [
         (columns.start, rows.start, columns.stop, rows.stop)
         for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1)
-        if counts[number] >= _MIN_PIXELS
+        if counts[number] >= min_pixels
     ]
     return Detections(
         boxes_px=np.array(boxes, np.float32).reshape(-1, 4),
