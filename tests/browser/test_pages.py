@@ -72,7 +72,9 @@ def test_wall_after_claim_plays_every_camera_and_logs_each_view(person, site):
     person.claim(site.token)
     person.page.wait_for_function(PLAYING, arg=4)
     first = person.page.evaluate("document.querySelector('.tile video').currentTime")
-    person.page.wait_for_function("(first) => document.querySelector('.tile video').currentTime > first + 0.5", arg=first)
+    person.page.wait_for_function(
+        "(first) => document.querySelector('.tile video').currentTime > first + 0.5", arg=first
+    )
     expect(person.page.locator(".tile-delay").first).to_contain_text("s behind")
     expect(person.page.locator(".tile").nth(3)).to_contain_text("Not reachable")
     shot(person.page, "wall-dark-1440")
@@ -101,6 +103,7 @@ def test_wall_when_warden_is_down_warns_within_five_seconds(person, site):
 
 def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     person.claim(site.token)
+    expect(person.page.locator(".tile")).to_have_count(4)
     person.page.keyboard.press("1")
     expect(person.page.get_by_role("heading", name="Main gate")).to_be_visible()
     shot(person.page, "camera-purpose")
@@ -108,7 +111,7 @@ def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     person.page.get_by_label("Case, alarm or ticket").fill("2026-0117")
     person.page.get_by_role("button", name="Look").click()
     expect(person.page.locator("#still")).to_be_visible()
-    person.page.wait_for_function("document.getElementById('still').naturalWidth > 100")
+    person.page.wait_for_function("() => document.getElementById('still').naturalWidth > 100")
     inked = person.page.evaluate(
         "(() => { const c = document.getElementById('timeline');"
         " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
@@ -125,12 +128,12 @@ def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     person.page.wait_for_function("(before) => document.getElementById('still').src !== before", arg=before)
     shot(person.page, "camera-dark-1440")
     person.page.keyboard.press("Space")
-    person.page.wait_for_function("document.getElementById('video').currentTime > 1")
+    person.page.wait_for_function("() => document.getElementById('video').currentTime > 1")
     expect(person.page.locator("#video")).to_be_visible()
     moment = person.page.locator("#moment").text_content()
     person.page.wait_for_function("(old) => document.getElementById('moment').textContent !== old", arg=moment)
     person.page.get_by_role("button", name="4×").click()
-    person.page.wait_for_function("document.getElementById('video').currentTime > 1")
+    person.page.wait_for_function("() => document.getElementById('video').currentTime > 1")
     person.page.keyboard.press("Space")
     expect(person.page.locator("#still")).to_be_visible()
     person.page.get_by_role("button", name="1 h").click()

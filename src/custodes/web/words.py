@@ -115,12 +115,16 @@ def _work_sentence(record: AuditRecord) -> str:
     match record.kind:
         case AuditKind.KEYS_RELEASED:
             who = "A view" if not record.actor or record.actor.startswith("process:") else record.actor
-            return f"{who} got the keys of recorded pieces of camera {subject}{_count(details)}."
+            pieces = sum(name.startswith("segment_") for name in details)
+            what = "one piece" if pieces == 1 else f"{pieces or 'some'} pieces"
+            return f"{who} got the keys of {what} of recording of camera {subject}."
         case AuditKind.KEYS_REFUSED:
             return f"Keys of camera {subject} were refused: {details.get('reason', 'no valid grant')}."
         case AuditKind.VIEW_ENDED:
             shown = details.get("frames_shown", "")
-            return f"A view of camera {subject} ended{f' after {shown} pictures' if shown else ''}."
+            whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
+            where = f" of camera {subject}" if subject else ""
+            return f"{whose}{where} ended{f' after {shown} pictures' if shown else ''}."
         case AuditKind.SEGMENT_SEALED:
             camera = details.get("camera") or details.get("camera_id") or subject
             return f"A piece of recording of camera {camera} was sealed; its fingerprint stands here."
@@ -141,11 +145,6 @@ def _access_sentence(record: AuditRecord) -> str:
     if record.kind is AuditKind.ACCESS_GRANTED:
         return f"{record.actor} may {what}{camera}{purpose}."
     return f"{record.actor} wanted to {what}{camera}{purpose} and was refused."
-
-
-def _count(details: dict[str, str]) -> str:
-    count = details.get("segments", "")
-    return f" ({count})" if count.isdigit() else ""
 
 
 def utc_text(utc_ns: Ns) -> str:

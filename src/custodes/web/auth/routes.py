@@ -30,7 +30,7 @@ async def login_page(request: Request) -> Response:
         return RedirectResponse("/first-boot", status_code=303)
     if visitor_of(request) is not None:
         return RedirectResponse("/", status_code=303)
-    return _page(request, "login.html")
+    return _page(request, "login.html", name="")
 
 
 @router.post("/login", include_in_schema=False)

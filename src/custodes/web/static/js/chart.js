@@ -34,7 +34,7 @@ export function drawChart(node, counts, fromNs, toNs) {
   const every = Math.max(1, Math.ceil(counts.people.length / (width / 70)));
   for (let index = 0; index < counts.people.length; index += every) {
     const ns = counts.first_ns + index * counts.bin_ns;
-    if (ns >= fromNs && xOf(ns) < width - 14) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 5, class: "axis" }, clockText(ns).slice(0, 5)));
+    if (ns >= fromNs && xOf(ns) < width - 32) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 5, class: "axis" }, clockText(ns).slice(0, 5)));
   }
   node.replaceChildren(...parts);
   const sum = (list) => list.reduce((total, one) => total + one, 0);

@@ -8,15 +8,25 @@ let isBusy = false;
 function row(entry) {
   const details = Object.entries(entry.details);
   const more = details.length
-    ? el("details", { class: "entry-details" }, el("summary", {}, "Details"),
-      el("dl", {}, ...details.map(([name, value]) => el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value))),
-        el("div", {}, el("dt", {}, "leaf"), el("dd", { class: "mono" }, entry.leaf_hash))))
+    ? el("dl", { class: "entry-details", hidden: true }, ...details.map(([name, value]) => el("div", {},
+      el("dt", {}, name.replace(/_ns$/, "").replaceAll("_", " ")), el("dd", {}, inWords(name, value)))),
+      el("div", {}, el("dt", {}, "leaf hash"), el("dd", { class: "mono" }, entry.leaf_hash)))
     : null;
+  const toggle = more ? el("button", { type: "button", class: "link", "aria-expanded": "false" }, "Details") : null;
+  toggle?.addEventListener("click", () => {
+    more.hidden = !more.hidden;
+    toggle.setAttribute("aria-expanded", String(!more.hidden));
+  });
   return el("tr", { "data-kind": entry.kind },
     el("td", { class: "num mono" }, String(entry.index)),
     el("td", { class: "when", title: entry.utc }, `${dateText(entry.utc_ns)} ${clockText(entry.utc_ns)}`),
-    el("td", {}, el("span", { class: `tag ${tone(entry.kind)}` }, entry.kind.replaceAll("_", " ")), " ", entry.sentence, more),
-    el("td", {}, el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: "Proof that this entry is in the log" }, "Proof")));
+    el("td", { class: "what" }, el("span", { class: `tag ${tone(entry.kind)}` }, entry.kind.replaceAll("_", " ")),
+      el("div", {}, entry.sentence, more)),
+    el("td", { class: "acts" }, toggle, " ", el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: "Proof that this entry is in the log" }, "Proof")));
+}
+
+function inWords(name, value) {
+  return name.endsWith("_ns") && /^\d{16,}$/.test(value) ? `${dateText(Number(value))} ${clockText(Number(value))}` : value;
 }
 
 function tone(kind) {
