@@ -28,16 +28,16 @@ from custodes.telemetry import logs
 from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
 from custodes.units import NS_PER_S
 
-# Together 10 s, which is what an init system allows before it kills.
+# Together 10 s, which is what an init system allows before it kills. First who only reads, then who writes, last who
+# is written to: the recorder's last segment is to be sealed while the server can still log it.
 STOP_ORDER = (
-    StopStage(kinds=("job",), patience_s=1.0),
-    StopStage(kinds=("analyser",), patience_s=1.5),
-    StopStage(kinds=("recorder",), patience_s=4.0),
+    StopStage(kinds=("job", "analyser"), patience_s=3.5),
+    StopStage(kinds=("recorder",), patience_s=3.5),
     StopStage(kinds=("server",), patience_s=2.0),
-    StopStage(kinds=("warden", "matcher"), patience_s=1.5),
+    StopStage(kinds=("warden", "matcher"), patience_s=1.0),
 )
 
-ALLOWED_ENVIRONMENT_NOT = frozenset({"CUSTODES_DATA"})
+WITHHELD_ENVIRONMENT = frozenset({"CUSTODES_DATA"})
 """Not handed to children: they are told their directory on the command line."""
 
 _log = structlog.get_logger()
@@ -90,7 +90,7 @@ class _Site:
             max_jobs=views.max_jobs + views.spare_jobs,
             stop_order=STOP_ORDER,
             log_dir=site.paths.log_dir,
-            environment={name: value for name, value in os.environ.items() if name not in ALLOWED_ENVIRONMENT_NOT},
+            environment={name: value for name, value in os.environ.items() if name not in WITHHELD_ENVIRONMENT},
             clock=clock,
             on_event=self._on_event,
         )

@@ -15,6 +15,7 @@ from custodes.errors import ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.child import Child, ChildSpec
 from custodes.types.message import ProcessStatus
+from custodes.units import NS_PER_S
 
 FIRST_READY_S = 10.0
 """How long the first stage may take before the rest starts all the same; everyone waits for peers anyway."""
@@ -24,7 +25,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopStage:
-    """Kinds that stop together, and how long they get before SIGKILL."""
+    """Kinds that stop together, and how long they get before SIGKILL; what earlier stages left is added to it."""
 
     kinds: tuple[str, ...]
     patience_s: float
@@ -106,8 +107,11 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop stage by stage; a process that does not end within its stage's patience is killed."""
         self._is_stopping = True
+        began_ns, allowed_s = self._clock.monotonic_ns(), 0.0
         for stage in self._stop_order:
-            await self._stop_stage(stage)
+            allowed_s += stage.patience_s
+            used_s = (self._clock.monotonic_ns() - began_ns) / NS_PER_S
+            await self._stop_stage(stage, max(allowed_s - used_s, 0.0))
         for child in self._children.values():
             child.kill()
         if self._tasks:
@@ -119,17 +123,17 @@ class Supervisor:
         for child in self._children.values():
             child.kill()
 
-    async def _stop_stage(self, stage: StopStage) -> None:
+    async def _stop_stage(self, stage: StopStage, patience_s: float) -> None:
         children = [child for child in self._children.values() if child.spec.kind in stage.kinds]
         if not children:
             return
         for child in children:
             child.ask_to_stop()
         waits = [asyncio.ensure_future(child.ended.wait()) for child in children]
-        _, late = await asyncio.wait(waits, timeout=stage.patience_s)
+        _, late = await asyncio.wait(waits, timeout=patience_s)
         for wait in late:
             wait.cancel()
         for child in children:
             if not child.ended.is_set():
-                self._on_event(f"{child.spec.name} did not stop within {stage.patience_s:g} s; killing it")
+                self._on_event(f"{child.spec.name} did not stop within {patience_s:.1f} s; killing it")
                 child.kill()
