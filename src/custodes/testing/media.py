@@ -3,16 +3,19 @@
 Figures are striped ellipses in colour on a textured grey ground, so that a mask that slips shows. No real person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from custodes.media.demux import Demuxer
 from custodes.media.fmp4 import FragmentMuxer
+from custodes.media.planes import to_picture
 from custodes.sealing.container import FragmentSealer, encode_header
 from custodes.sealing.wrap import new_segment
 from custodes.types.event import FrameAnalysed
@@ -101,6 +104,24 @@ def make_clip(
 
     Args: first: number of the first frame (packets then carry seq from `first`); start_ns: UTC of that frame.
     """
+    drawn = (draw_frame(first + number, width=width, height=height) for number in range(frames))
+    return encode_clip(drawn, fps=fps, gop=gop, start_ns=start_ns, first=first, camera_id=camera_id, run=run)
+
+
+def encode_clip(
+    frames: Iterable[Frame],
+    *,
+    fps: int,
+    gop: int,
+    start_ns: int,
+    first: int = 0,
+    camera_id: str = "cam",
+    run: str = "0" * 12,
+) -> tuple[StreamInfo, list[Packet]]:
+    """Encode frames of one size to H.264 without B frames. Arguments as for `make_clip`."""
+    frames = iter(frames)
+    frame = next(frames)
+    height, width = frame.y.shape
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.time_base, codec.framerate = Fraction(1, 90_000), Fraction(fps)
@@ -120,12 +141,7 @@ def make_clip(
         fps=float(fps),
     )
     packets: list[Packet] = []
-    for number in range(frames):
-        frame = draw_frame(first + number, width=width, height=height)
-        picture = av.VideoFrame.from_ndarray(
-            np.concatenate([frame.y.ravel(), frame.u.ravel(), frame.v.ravel()]).reshape(height * 3 // 2, width),
-            format="yuv420p",
-        )
+    for number, picture in enumerate(to_picture(one) for one in chain([frame], frames)):
         picture.pts, picture.time_base = number * 90_000 // fps, codec.time_base
         for coded in codec.encode(picture):
             pts = int(coded.pts or 0)
@@ -202,11 +218,48 @@ def write_segment(
     return segment, data_key
 
 
-def vouch(
-    times_ns: list[int], boxes: list[list[Box]], *, camera_id: str = "cam", run: str = "0" * 12, is_first: bool = True
-) -> tuple[FrameAnalysed, ...]:
-    """What an analyser says that looked at frames at `times_ns` and saw people in `boxes`, track ids by position.
+def read_clip(path: Path, *, frames: int, start_ns: int, camera_id: str = "cam") -> tuple[StreamInfo, list[Packet]]:
+    """The first packets of a video file, as a camera of the file's own frame rate would have sent them."""
+    demuxer = Demuxer(str(path), where=path.name, options={}, open_timeout_s=10, read_timeout_s=10)
+    try:
+        info = demuxer.info(CameraId(camera_id), RunId("0" * 12))
+        tick_ns = NS_PER_S * info.time_base_num / info.time_base_den
+        packets: list[Packet] = []
+        for raw in demuxer.packets():
+            pts = raw.pts if raw.pts is not None else raw.dts if raw.dts is not None else len(packets)
+            packets.append(
+                Packet(
+                    camera_id=info.camera_id,
+                    run=info.run,
+                    seq=len(packets),
+                    payload=raw.payload,
+                    pts=pts,
+                    dts=raw.dts if raw.dts is not None else pts,
+                    duration=raw.duration,
+                    is_keyframe=raw.is_keyframe,
+                    is_corrupt=raw.is_corrupt,
+                    utc_ns=Ns(start_ns + round(pts * tick_ns)),
+                )
+            )
+            if len(packets) == frames:
+                break
+    finally:
+        demuxer.close()
+    return info, packets
 
+
+def vouch(
+    times_ns: list[int],
+    boxes: list[list[Box]],
+    *,
+    ids: list[list[int]] | None = None,
+    camera_id: str = "cam",
+    run: str = "0" * 12,
+    is_first: bool = True,
+) -> tuple[FrameAnalysed, ...]:
+    """What an analyser says that looked at frames at `times_ns` and saw people in `boxes`.
+
+    `ids`: track ids; without them the position in the list is the id.
     `is_first`: the first of them vouches for its own moment only, as at the start of a run.
     """
     facts: list[FrameAnalysed] = []
@@ -218,7 +271,7 @@ def vouch(
             run=RunId(run),
             seq=seq,
             utc_ns=Ns(utc_ns),
-            track_ids=np.arange(1, count + 1, dtype=np.int64),
+            track_ids=np.arange(1, count + 1, dtype=np.int64) if ids is None else np.array(ids[seq], dtype=np.int64),
             class_ids=np.full(count, ObjectClass.PERSON, dtype=np.int16),
             boxes_norm=np.array(people, dtype=np.float32).reshape(count, 4),
             scores=np.full(count, 0.9, dtype=np.float32),
