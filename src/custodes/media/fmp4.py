@@ -104,12 +104,14 @@ def read_init(init: bytes, *, camera_id: CameraId, run: RunId) -> StreamInfo:
                 raise MediaError("init segment announces no video")
             stream = container.streams.video[0]
             context, time_base = stream.codec_context, stream.time_base or Fraction(1, 90_000)
+            # Without a picture FFmpeg does not tell the size of MPEG-4 part 2; the sample entry does.
+            width, height = (context.width, context.height) if context.width else _entry_size(init)
             return StreamInfo(
                 camera_id=camera_id,
                 run=run,
                 codec=context.name,
-                width_px=context.width,
-                height_px=context.height,
+                width_px=width,
+                height_px=height,
                 extradata=bytes(context.extradata or b""),
                 time_base_num=time_base.numerator,
                 time_base_den=time_base.denominator,
@@ -198,6 +200,15 @@ def _init_segment(info: StreamInfo) -> bytes:
     if b"moov" not in init:
         raise MediaError(f"MP4 cannot carry this {info.codec} stream: no parameter sets were found")
     return init
+
+
+def _entry_size(init: bytes) -> tuple[int, int]:
+    """Width and height of the visual sample entry (ISO/IEC 14496-12 12.1.3.2), 0 × 0 when there is none."""
+    at = init.find(b"mp4v")
+    if at < 0 or at + 32 > len(init):
+        return 0, 0
+    width, height = struct.unpack_from(">HH", init, at + 28)
+    return int(width), int(height)
 
 
 def _moof(sequence: int, base_dts: int, samples: bytes | bytearray, count: int) -> bytes:
