@@ -1,4 +1,4 @@
-"""A whole site under its real supervisor: started, killed piece by piece, stopped. Real processes throughout."""
+"""A whole site under its real supervisor: how it ends, and what is told of it. Kills are in tests/e2e."""
 
 import os
 import signal
@@ -42,19 +42,6 @@ def _family(data_dir: Path) -> list[psutil.Process]:
     return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
 
 
-def test_each_process_comes_back_when_it_is_killed(site: RunningSite) -> None:
-    for kind in KINDS:
-        dead = site.kill(kind)
-        site.wait_for(
-            lambda kind=kind, dead=dead: (
-                dead not in site.pids(kind) and _rows(site)[kind]["restarts"] == 1 and _all_run(site)
-            ),
-            f"{kind} back after kill -9",
-        )
-        assert any(f"{kind}" in line and "killed by SIGKILL" in line for line in site.lines)
-    assert {row["restarts"] for kind, row in _rows(site).items() if kind in KINDS} == {1}
-
-
 def test_nothing_is_left_when_the_site_is_stopped_by_command(site: RunningSite) -> None:
     family = _family(site.data_dir)
     assert site.cli("site", "path").stdout.strip() == str(site.data_dir)
@@ -65,14 +52,6 @@ def test_nothing_is_left_when_the_site_is_stopped_by_command(site: RunningSite) 
     assert running_pid(site.data_dir) is None
     assert not any("killing it" in line for line in site.lines), site.tail()
     assert site.cli("status").returncode == EXIT_CODES[ErrorKind.UNAVAILABLE]
-
-
-def test_second_start_is_refused_and_disturbs_nothing(site: RunningSite) -> None:
-    pids = {kind: site.pids(kind) for kind in KINDS}
-    done = site.cli("up", "--data", str(site.data_dir), "--port", "0")
-    assert done.returncode == EXIT_CODES[ErrorKind.ALREADY_EXISTS]
-    assert "runs on" in done.stderr and "Traceback" not in done.stderr
-    assert {kind: site.pids(kind) for kind in KINDS} == pids
 
 
 def test_all_processes_end_when_the_supervisor_is_killed(site: RunningSite) -> None:
