@@ -5,6 +5,7 @@ delivers facts. None waits for another for longer than a lock.
 """
 
 import argparse
+import contextvars
 import signal
 import sys
 import threading
@@ -291,10 +292,10 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         stopped.wait()
         intake.stop()
 
+    # Each in a copy of this context, so that its log lines carry the process's name.
     threads = [
-        threading.Thread(target=intake.read_forever, name="intake", daemon=True),
-        threading.Thread(target=sender.run, name="sender", daemon=True),
-        threading.Thread(target=stop_when_told, name="stop", daemon=True),
+        threading.Thread(target=contextvars.copy_context().run, args=(body,), name=body.__name__, daemon=True)
+        for body in (intake.read_forever, sender.run, stop_when_told)
     ]
     for thread in threads:
         thread.start()

@@ -34,16 +34,14 @@ async def run(paths: SitePaths, *, stop: asyncio.Event) -> None:
     async def respond(request: object) -> object:
         return answer(gallery, request)
 
-    connections: set[asyncio.Task[None]] = set()
+    connections: set[AsyncChannel] = set()
 
     async def on_connect(channel: AsyncChannel) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
+        connections.add(channel)
         try:
             await answer_requests(channel, respond)
         finally:
-            connections.discard(task)
+            connections.discard(channel)
 
     server = await serve(paths.socket("matcher"), on_connect)
     structlog.get_logger().info("matcher serves")
@@ -51,8 +49,8 @@ async def run(paths: SitePaths, *, stop: asyncio.Event) -> None:
         await stop.wait()
     finally:
         server.close()
-        for task in connections:
-            task.cancel()
+        for channel in list(connections):
+            await channel.close()
         gallery.clear()
     structlog.get_logger().info("matcher stopped")
 

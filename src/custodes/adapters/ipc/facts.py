@@ -22,6 +22,10 @@ BATCH_MAX = 512
 """`FactBatch`."""
 
 _BATCH_BYTES_MAX = 16 * 1024 * 1024
+_StatusKey = tuple[str, str]
+"""Class name and camera."""
+_Batch = tuple[list[bytes], dict[_StatusKey, bytes]]
+
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 3.0
 _REPLY_S = 10.0
@@ -40,7 +44,7 @@ class FactSender:
         self._max_bytes = max_bytes
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._newest: dict[tuple[str, str], bytes] = {}
+        self._newest: dict[_StatusKey, bytes] = {}
         self._changed = threading.Condition()
         self._is_stopping = False
         self._batch = 0
@@ -69,10 +73,10 @@ class FactSender:
         while (batch := self._next()) is not None:
             facts, statuses = batch
             try:
-                self._deliver([*facts, *statuses])
+                self._deliver([*facts, *statuses.values()])
                 pause_s, is_told = _RETRY_FIRST_S, False
             except CustodesError as error:
-                self._give_back(facts)
+                self._give_back(facts, statuses)
                 if not is_told:
                     log.warning("facts wait for the server", reason=str(error), waiting=len(self._waiting))
                     is_told = True
@@ -95,7 +99,7 @@ class FactSender:
         with self._changed:
             return len(self._waiting) + len(self._newest)
 
-    def _next(self) -> tuple[list[bytes], list[bytes]] | None:
+    def _next(self) -> _Batch | None:
         """The next batch, facts oldest first, then statuses; None when stopping and nothing waits."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._newest or self._is_stopping)
@@ -105,12 +109,14 @@ class FactSender:
                 facts.append(self._waiting.popleft())
                 size += len(facts[-1])
             self._waiting_bytes -= size
-            statuses = [self._newest.pop(key) for key in list(self._newest)[: BATCH_MAX - len(facts)]]
+            keys = list(self._newest)[: BATCH_MAX - len(facts)]
+            statuses = {key: self._newest.pop(key) for key in keys}
             return (facts, statuses) if facts or statuses else None
 
-    def _give_back(self, facts: list[bytes]) -> None:
-        # Statuses do not go back: within a second there is a newer one.
+    def _give_back(self, facts: list[bytes], statuses: dict[_StatusKey, bytes]) -> None:
         with self._changed:
+            for key, wire in statuses.items():
+                self._newest.setdefault(key, wire)  # unless a newer one came meanwhile
             self._waiting.extendleft(reversed(facts))
             self._waiting_bytes += sum(map(len, facts))
             while self._waiting_bytes > self._max_bytes:
