@@ -94,11 +94,14 @@ def resize(picture: Picture, width_px: int, height_px: int) -> npt.NDArray[np.fl
 
 def _average_blocks(picture: npt.NDArray[np.uint8], block_y: int, block_x: int) -> npt.NDArray[np.uint8]:
     height, width = picture.shape[0] // block_y, picture.shape[1] // block_x
-    total = np.zeros((height, width, picture.shape[2]), dtype=np.uint32)
+    rows = np.zeros((height, picture.shape[1], picture.shape[2]), dtype=np.uint32)
     for y in range(block_y):
-        for x in range(block_x):
-            total += picture[y : height * block_y : block_y, x : width * block_x : block_x]
-    return (total // np.uint32(block_y * block_x)).astype(np.uint8)
+        rows += picture[y : height * block_y : block_y]
+    total = np.zeros((height, width, picture.shape[2]), dtype=np.uint32)
+    for x in range(block_x):
+        total += rows[:, x : width * block_x : block_x]
+    count = np.uint32(block_y * block_x)
+    return ((total + count // 2) // count).astype(np.uint8)
 
 
 def _lerp(values: npt.NDArray[np.float32], size: int, *, axis: int) -> npt.NDArray[np.float32]:

@@ -35,9 +35,9 @@ class OpenvinoSession:
             raise ModelRefused(f"{ref.name} is not a model that OpenVINO can run: {_first_line(error)}") from error
         self._ref = ref
         self._request: Any = compiled.create_infer_request()
-        self._inputs = tuple(port.get_any_name() for port in compiled.inputs)
-        self._outputs = tuple(port.get_any_name() for port in compiled.outputs)
-        self._ports = tuple(compiled.outputs)
+        self._inputs = tuple(name for port in compiled.inputs for name in sorted(port.get_names()))
+        # A port may have several names after conversion; each of them is understood.
+        self._ports = tuple((port, tuple(sorted(port.get_names()))) for port in compiled.outputs)
 
     @property
     def ref(self) -> ModelRef:
@@ -52,7 +52,7 @@ class OpenvinoSession:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The graph's outputs."""
-        return self._outputs
+        return tuple(name for _, names in self._ports for name in names)
 
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Mapping[str, npt.NDArray[np.generic]]:
         """One forward pass. Raises: MediaError when the input does not fit the graph."""
@@ -60,8 +60,12 @@ class OpenvinoSession:
             result = self._request.infer(dict(inputs))
         except RuntimeError as error:
             raise MediaError(f"model {self._ref.name} failed on its input: {_first_line(error)}") from error
-        # The request's tensors are reused by the next pass; callers keep theirs.
-        return {name: np.array(result[port]) for name, port in zip(self._outputs, self._ports, strict=True)}
+        outputs: dict[str, npt.NDArray[np.generic]] = {}
+        for port, names in self._ports:
+            # The request's tensors are reused by the next pass; callers keep theirs.
+            value = np.array(result[port])
+            outputs.update(dict.fromkeys(names, value))
+        return outputs
 
 
 def _first_line(error: Exception) -> str:
