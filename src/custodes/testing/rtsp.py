@@ -21,9 +21,12 @@ _STOP_S = 5.0
 class RtspServer:
     """Context manager: serves prepared clips on a free port. `url(name)` is where."""
 
-    def __init__(self, mounts: Mapping[str, Path | str], *, login: str = "", is_digest: bool = False) -> None:
+    def __init__(
+        self, mounts: Mapping[str, Path | str], *, login: str = "", is_digest: bool = False, port: int = 0
+    ) -> None:
         """`mounts`: name to a clip of `prepare_clip`, or to "audio:" for a tone. `login`: USER:PASSWORD to ask for."""
         self._arguments = [f"--login={login}"] if login else []
+        self._arguments += [f"--port={port}"]
         self._arguments += ["--digest"] if is_digest else []
         self._arguments += [f"{name}={clip}" for name, clip in mounts.items()]
         self._process: subprocess.Popen[str] | None = None
