@@ -69,4 +69,5 @@ def test_camera_is_reported_when_its_state_changes(capsys: pytest.CaptureFixture
 
 def test_summary_says_how_many_record() -> None:
     rows = (_row("recording"), _row("unreachable"))
-    assert summary_line(rows, 9) == "1 of 2 cameras record · 4 people, 2 vehicles now · 6 tracks · 9 log entries"
+    assert summary_line((), 1) == "0 of 0 cameras recording · now 0 people, 0 vehicles · 0 tracks · 1 log entry"
+    assert summary_line(rows, 9) == "1 of 2 cameras recording · now 4 people, 2 vehicles · 6 tracks · 9 log entries"

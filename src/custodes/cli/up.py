@@ -85,15 +85,20 @@ class PersonsTerminal:
 
 
 def summary_line(cameras: tuple[CameraRow, ...], log_size: int) -> str:
-    """`3 of 3 cameras record · 2 people, 1 vehicle now · 14 tracks · 27 log entries`."""
+    """`3 of 3 cameras recording · now 2 people, 1 vehicle · 14 tracks · 27 log entries`."""
     recording = sum(row.is_recording for row in cameras)
     people = sum(row.live_people for row in cameras)
     vehicles = sum(row.live_vehicles for row in cameras)
     tracks = sum(row.tracks for row in cameras)
     return (
-        f"{recording} of {len(cameras)} cameras record · {people} people, {vehicles} vehicles now · "
-        f"{tracks} tracks · {log_size} log entries"
+        f"{recording} of {_counted(len(cameras), 'camera')} recording · "
+        f"now {_counted(people, 'person', 'people')}, {_counted(vehicles, 'vehicle')} · "
+        f"{_counted(tracks, 'track')} · {_counted(log_size, 'log entry', 'log entries')}"
     )
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 async def _follow_cameras(paths: SitePaths, terminal: PersonsTerminal) -> None:

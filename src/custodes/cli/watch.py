@@ -75,6 +75,7 @@ def watch(source: str, data: Path | None, port: int | None) -> None:
             info = inspect_source(camera.spec())
             click.echo(f"{camera.name}: {info.codec} {info.width_px}×{info.height_px}")
             tree = {
+                **({} if data is not None else {"name": camera.name}),
                 "data_dir": (data or temporary or Path()).resolve(),
                 "server": {"port": free_port(USUAL_PORT) if port is None else port},
                 "cameras": [camera.model_dump()],
