@@ -27,6 +27,7 @@ NO_TRACK = -1
 _TENTATIVE, _CONFIRMED = 0, 1
 _CLASSES = len(ObjectClass)
 _FORBIDDEN = 1e6
+_NO_ROWS: Rows = np.zeros(0, np.int64)
 _BUFFER = 0.28
 _LEAST_OVERLAP = 0.05
 _FAR_WEIGHT = 0.9
@@ -181,10 +182,12 @@ class Tracker:
         self._advance(utc_ns)
         rows, columns = self._associate(seen)
         self._measure(rows, columns, seen, frame_size)
-        lone = np.setdiff1d(np.arange(len(seen.scores)), columns)
-        born = self._begin(lone, seen, frame_size)
+        is_lone = np.ones(len(seen.scores), bool)
+        is_lone[columns] = False
+        born = self._begin(np.flatnonzero(is_lone), seen, frame_size)
+        is_lone[born] = False
         is_reported = (seen.scores >= self._config.lone_score) & (seen.group != _VEHICLE_GROUP)
-        lone = lone[~np.isin(lone, born) & is_reported[lone]]
+        lone = np.flatnonzero(is_lone & is_reported)
         self._end_lost()
         return self._report(seen, lone, frame_size)
 
@@ -220,24 +223,31 @@ class Tracker:
     def _associate(self, seen: _Seen) -> tuple[Rows, Rows]:
         """Pairs of track rows and detection columns: strong detections with confirmed tracks, then weak ones with what
         was lately seen, then the remaining strong ones with tentative tracks."""
+        if not (self.live and len(seen.scores)):
+            return _NO_ROWS, _NO_ROWS
         cost, plain = self._costs(seen)
         # A weak box next to a person is more often a double than the person: it must really overlap.
         weak_cost = np.where(plain >= self._config.weak_overlap, cost, _FORBIDDEN)
         is_strong = seen.scores >= self._config.strong_score
         is_confirmed = self._book.stage == _CONFIRMED
         is_recent = self._now() - self._book.seen_ns <= self._config.coast_s * NS_PER_S
-        rows, columns = np.zeros(0, np.int64), np.zeros(0, np.int64)
         stages = (
             (is_confirmed, is_strong, cost),
             (is_confirmed & is_recent, ~is_strong, weak_cost),
             (~is_confirmed, is_strong, cost),
         )
+        # Masks of what is still free: set operations on indices took half of a step.
+        free_rows, free_columns = np.ones(self.live, bool), np.ones(len(seen.scores), bool)
+        rows, columns = [_NO_ROWS], [_NO_ROWS]
         for tracks, found, cost_here in stages:
-            left = np.setdiff1d(np.flatnonzero(tracks), rows)
-            right = np.setdiff1d(np.flatnonzero(found), columns)
-            a, b = _assign(cost_here[np.ix_(left, right)])
-            rows, columns = np.concatenate([rows, left[a]]), np.concatenate([columns, right[b]])
-        return rows, columns
+            left, right = np.flatnonzero(tracks & free_rows), np.flatnonzero(found & free_columns)
+            if len(left) and len(right):
+                a, b = _assign(cost_here[left[:, None], right])
+                rows.append(left[a])
+                columns.append(right[b])
+                free_rows[left[a]] = False
+                free_columns[right[b]] = False
+        return np.concatenate(rows), np.concatenate(columns)
 
     def _costs(self, seen: _Seen) -> tuple[Columns, Columns]:
         """Cost of each pair, and the plain overlap with the prediction."""
@@ -254,6 +264,8 @@ class Tracker:
         return allowed, iou_matrix(boxes, seen.boxes_px).astype(np.float64)
 
     def _measure(self, rows: Rows, columns: Rows, seen: _Seen, frame_size: tuple[int, int]) -> None:
+        if not len(rows):
+            return
         book, scores = self._book, seen.scores[columns]
         kalman.update(self._filter, rows, seen.places[columns], scores)
         book.hits[rows] += 1
@@ -274,6 +286,8 @@ class Tracker:
         room = self._config.max_tracks - self.live
         born = np.sort(strong[np.argsort(-seen.scores[strong], kind="stable")][:room])
         count = len(born)
+        if not count:
+            return born
         places, scores, group = seen.places[born], seen.scores[born], seen.group[born]
         boxes = norm_from_px(seen.boxes_px[born].astype(np.float32), *frame_size).astype(np.float64)
         now = np.full(count, self._now(), np.int64)
@@ -373,8 +387,6 @@ def _buffered(boxes_px: Columns, spread_px: Columns) -> Columns:
 
 def _assign(cost: Columns) -> tuple[Rows, Rows]:
     """One-to-one pairs of least total cost, forbidden ones left out."""
-    if not cost.size:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     rows, columns = linear_sum_assignment(cost)
     keep = cost[rows, columns] < _FORBIDDEN
     return rows[keep].astype(np.int64), columns[keep].astype(np.int64)
