@@ -124,6 +124,30 @@ def _encode(value: msgspec.Struct) -> bytes:
     return _ENCODER.encode(value)
 
 
+_KINDS = frozenset(kind.value for kind in AuditKind)
+
+
+def check_leaf(sealed: SealedLeaf) -> bool:
+    """`open_leaf` without building the record, for verification; True when the personal part was erased.
+
+    Raises: LogCorrupt as `open_leaf` does.
+    """
+    try:
+        leaf = _LEAF.decode(sealed.leaf)
+        if leaf.v != LEAF_VERSION or leaf.kind not in _KINDS:
+            raise LogCorrupt(f"log entry of version {leaf.v} and kind {leaf.kind!r}; this program knows neither")
+        if not sealed.blind and not sealed.personal:
+            return bool(leaf.commitment)
+        if not leaf.commitment:
+            raise LogCorrupt("a log entry without commitment has a personal part beside it")
+        if commitment_of(sealed.blind, sealed.personal) != leaf.commitment:
+            raise LogCorrupt("a log entry's personal part was changed: its commitment does not open")
+        _PARTS.decode(sealed.personal)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise LogCorrupt(f"a log entry cannot be read: {error}") from error
+    return False
+
+
 def open_leaf(sealed: SealedLeaf) -> tuple[Ns, AuditRecord]:
     """Decode and check a stored entry; an erased one has the actor "(erased)".
 

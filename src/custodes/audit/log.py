@@ -18,6 +18,7 @@ from custodes.audit.merkle import (
     fold_complete,
     inclusion_path,
     leaf_hash,
+    peaks_of_partials,
     push_peak,
     root_of_peaks,
 )
@@ -236,20 +237,8 @@ class AuditLog:
             begin = full - full % TILE_WIDTH
             edge.partial.append([fold_complete(self._tile(tile_level, n)) for n in range(begin, full)])
             tile_level, full = tile_level + 1, full // TILE_WIDTH
-        edge.peaks = self._peaks(edge)
+        edge.peaks = peaks_of_partials(edge.partial)
         return edge
-
-    @staticmethod
-    def _peaks(edge: _Edge) -> list[bytes]:
-        """Peaks from the partial tiles: their complete subtrees, highest level first."""
-        peaks: list[bytes] = []
-        for tile in reversed(edge.partial):
-            offset, count = 0, len(tile)
-            for bit in reversed(range(_TILE_LEVEL_BITS)):
-                if count & (1 << bit):
-                    peaks.append(fold_complete(tile[offset : offset + (1 << bit)]))
-                    offset += 1 << bit
-        return peaks
 
     def _load_checkpoint(self) -> Checkpoint:
         note = stored_checkpoint(self._db)

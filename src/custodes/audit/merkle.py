@@ -53,6 +53,18 @@ def root_of_peaks(peaks: Sequence[bytes]) -> bytes:
     return root
 
 
+def peaks_of_partials(partial: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Peaks from the partial tiles, lowest level first: each holds fewer than 256 hashes of subtrees of 256^level."""
+    peaks: list[bytes] = []
+    for tile in reversed(partial):
+        offset = 0
+        for bit in reversed(range(len(tile).bit_length())):
+            if len(tile) & (1 << bit):
+                peaks.append(fold_complete(tile[offset : offset + (1 << bit)]))
+                offset += 1 << bit
+    return peaks
+
+
 def root_of_leaves(hashes: Sequence[bytes]) -> bytes:
     """Root over leaf hashes, O(n)."""
     peaks: list[bytes] = []

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custodes.audit.checkpoint import open_checkpoint
-from custodes.audit.leaf import ERASED, SealedLeaf, open_leaf
+from custodes.audit.leaf import SealedLeaf, check_leaf
 from custodes.audit.log import SCHEMA_VERSION, TILE_WIDTH, stored_checkpoint, translated
-from custodes.audit.merkle import EMPTY_ROOT, fold_complete, leaf_hash, push_peak, root_of_peaks
+from custodes.audit.merkle import EMPTY_ROOT, fold_complete, leaf_hash, peaks_of_partials, root_of_peaks
 from custodes.audit.note import NoteVerifier
 from custodes.errors import LogCorrupt, NotFound
 from custodes.types.access import Checkpoint
@@ -51,16 +51,17 @@ class _TileCheck:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._levels: list[list[bytes]] = [[]]
+        self.partial: list[list[bytes]] = [[]]
+        """The tiles not yet full, by level; together they hold the whole tree's root."""
         self._numbers: list[int] = [0]
 
     def push(self, hashed: bytes) -> None:
         carry, level = hashed, 0
         while True:
-            if level == len(self._levels):
-                self._levels.append([])
+            if level == len(self.partial):
+                self.partial.append([])
                 self._numbers.append(0)
-            tile = self._levels[level]
+            tile = self.partial[level]
             tile.append(carry)
             if len(tile) < TILE_WIDTH:
                 return
@@ -101,7 +102,6 @@ def verify_log(path: Path, verifier: NoteVerifier, progress: Progress | None = N
 
 def _verify(connection: sqlite3.Connection, verifier: NoteVerifier, progress: Progress | None) -> LogReport:
     tiles, size, erased = _TileCheck(connection), 0, 0
-    peaks: list[bytes] = []
     rows = connection.execute(
         "SELECT e.idx, e.leaf, coalesce(p.blind, x''), coalesce(p.data, x'') FROM entries e"
         " LEFT JOIN personal p ON p.idx = e.idx ORDER BY e.idx"
@@ -110,13 +110,10 @@ def _verify(connection: sqlite3.Connection, verifier: NoteVerifier, progress: Pr
         if index != size:
             raise LogCorrupt(f"entry {size} is missing; the next one is {index}")
         try:
-            _, record = open_leaf(SealedLeaf(leaf=leaf, blind=blind, personal=personal))
+            erased += check_leaf(SealedLeaf(leaf=leaf, blind=blind, personal=personal))
         except LogCorrupt as error:
             raise LogCorrupt(f"entry {index}: {error}") from error
-        erased += not blind and record.actor == ERASED
-        hashed = leaf_hash(leaf)
-        push_peak(peaks, size, hashed)
-        tiles.push(hashed)
+        tiles.push(leaf_hash(leaf))
         size += 1
         if progress is not None and size % 65_536 == 0:
             progress(size)
@@ -126,7 +123,7 @@ def _verify(connection: sqlite3.Connection, verifier: NoteVerifier, progress: Pr
     ).fetchone()
     if strays:
         raise LogCorrupt(f"{strays} personal parts belong to no entry")
-    return _check_head(connection, verifier, size, root_of_peaks(peaks), erased)
+    return _check_head(connection, verifier, size, root_of_peaks(peaks_of_partials(tiles.partial)), erased)
 
 
 def _check_head(

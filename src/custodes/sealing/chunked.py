@@ -81,22 +81,27 @@ def encrypt(input_key: bytes, plaintext: bytes, *, salt: bytes, context: bytes) 
 
     Returns: salt, commitment, chunks. About 0.9 GB/s on one core (bench.gate, `seal_mb_per_s`).
     """
+    sealed = bytearray(sealed_length(len(plaintext)))
+    encrypt_into(input_key, plaintext, memoryview(sealed), salt=salt, context=context)
+    return bytes(sealed)
+
+
+def encrypt_into(input_key: bytes, plaintext: bytes, target: memoryview, *, salt: bytes, context: bytes) -> None:
+    """Like `encrypt`, into a buffer of exactly `sealed_length(len(plaintext))` bytes: saves two copies of a GOP."""
     if len(salt) != SALT_BYTES:
         raise InvalidArgument(f"salt of {len(salt)} bytes; expected {SALT_BYTES}")
+    assert len(target) == sealed_length(len(plaintext))
     derived = _derive(input_key, salt, context)
-    sealed = bytearray(sealed_length(len(plaintext)))
-    sealed[:SALT_BYTES] = salt
-    sealed[SALT_BYTES:PREFIX_BYTES] = derived.commitment
-    aead, source, target = AESGCM(derived.key), memoryview(plaintext), memoryview(sealed)
+    target[:SALT_BYTES] = salt
+    target[SALT_BYTES:PREFIX_BYTES] = derived.commitment
+    aead, source = AESGCM(derived.key), memoryview(plaintext)
     chunks = len(plaintext) // CHUNK_BYTES + 1
     assert chunks < _MAX_CHUNKS
     for chunk in range(chunks):
         piece = source[chunk * CHUNK_BYTES : (chunk + 1) * CHUNK_BYTES]
         offset = PREFIX_BYTES + chunk * _SEALED_CHUNK_BYTES
-        aead.encrypt_into(
-            _nonce(derived.base_nonce, chunk), piece, None, target[offset : offset + len(piece) + TAG_BYTES]
-        )
-    return bytes(sealed)
+        into = target[offset : offset + len(piece) + TAG_BYTES]
+        aead.encrypt_into(_nonce(derived.base_nonce, chunk), piece, None, into)
 
 
 def decrypt(input_key: bytes, sealed: bytes, *, context: bytes) -> bytes:

@@ -92,7 +92,7 @@ def _context(header: SegmentHeader, head: bytes) -> bytes:
     return b"custodes.fragment/v1\x00" + chain_start(header) + head
 
 
-def _link(previous: bytes, head: bytes, ciphertext: bytes) -> bytes:
+def _link(previous: bytes, head: bytes, ciphertext: bytes | memoryview) -> bytes:
     return hashlib.sha256(previous + head + hashlib.sha256(ciphertext).digest()).digest()
 
 
@@ -136,13 +136,15 @@ class FragmentSealer:
         head = _pack_head(
             index=self._count, is_init=is_init, start_ns=start_ns, end_ns=end_ns, sealed_bytes=sealed_bytes
         )
-        ciphertext = chunked.encrypt(
-            self._data_key, payload, salt=os.urandom(chunked.SALT_BYTES), context=_context(self._header, head)
-        )
-        assert len(ciphertext) == sealed_bytes
+        record = bytearray(_HEAD.size + sealed_bytes + _CHAIN_BYTES)
+        record[: _HEAD.size] = head
+        ciphertext = memoryview(record)[_HEAD.size : _HEAD.size + sealed_bytes]
+        salt, context = os.urandom(chunked.SALT_BYTES), _context(self._header, head)
+        chunked.encrypt_into(self._data_key, payload, ciphertext, salt=salt, context=context)
         self._chain = _link(self._chain, head, ciphertext)
         self._count += 1
-        return head + ciphertext + self._chain
+        record[_HEAD.size + sealed_bytes :] = self._chain
+        return bytes(record)
 
 
 def _read_record(
