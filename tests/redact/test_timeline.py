@@ -62,7 +62,7 @@ looks_strategy = st.lists(rows_strategy, min_size=1, max_size=8)
 
 
 @given(looks_strategy, st.floats(0, 1), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_person_is_covered_at_its_look_and_until_the_next_whatever_the_order(looks, margin, random):
     facts = chain(*looks)
     random.shuffle(facts)
@@ -77,7 +77,7 @@ def test_every_person_is_covered_at_its_look_and_until_the_next_whatever_the_ord
 
 
 @given(looks_strategy, st.floats(0, 0.5), st.floats(0, 0.5), st.integers(0, 8 * STEP))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_larger_margin_covers_what_a_smaller_one_covers(looks, margin, more, offset):
     small, large = made(chain(*looks), margin=margin), made(chain(*looks), margin=margin + more)
     a, b = small.masks_at(Ns(T0 + offset)), large.masks_at(Ns(T0 + offset))
@@ -87,7 +87,7 @@ def test_a_larger_margin_covers_what_a_smaller_one_covers(looks, margin, more, o
 
 
 @given(looks_strategy)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_same_facts_twice_change_nothing(looks):
     once, twice = made(chain(*looks)), made(chain(*looks) + chain(*looks))
     for offset in range(0, len(looks) * STEP, STEP // 2):

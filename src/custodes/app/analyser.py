@@ -232,10 +232,13 @@ class Worker:
 
         def failed(error: Exception) -> None:
             pipeline.shed(0)  # whatever it was: the next fact does not vouch for it
-            self._log.error("analysis failed on a packet", camera_id=camera_id, exc_info=error)
+            failures = runner.failures
+            if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
+                self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
+        runner = InlineRunner([pipeline], on_failure=failed)
         self._pipelines[camera_id] = pipeline
-        self._runners[camera_id] = InlineRunner([pipeline], on_failure=failed)
+        self._runners[camera_id] = runner
 
     def _report(self) -> None:
         self._reported_ns = self._looking.clock.monotonic_ns()

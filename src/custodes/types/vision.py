@@ -62,7 +62,8 @@ class Detections:
 class TrackedFrame:
     """What is known of one analysed frame: every live track's box, as columns. The unit of masks and counts.
 
-    `track_ids`: (n,) int64, unique within (camera, run of analysis). `class_ids`: (n,) int16.
+    `track_ids`: (n,) int64, unique within (camera, run); -1 for a detection that began no track, which is masked but
+    never counted. `class_ids`: (n,) int16.
     `boxes_norm`: (n, 4) float32 x1 y1 x2 y2, shares of the frame, clipped to 0..1. `scores`: (n,) float32.
     `is_measured`: (n,) bool, False where the box is the tracker's prediction.
     """
