@@ -14,6 +14,7 @@ from custodes.audit.checkpoint import open_checkpoint, sign_checkpoint
 from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
 from custodes.audit.merkle import (
     HASH_BYTES,
+    TILE_LEVEL_BITS,
     consistency_path,
     fold_complete,
     inclusion_path,
@@ -27,8 +28,7 @@ from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, Resource
 from custodes.types.access import AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
 
-TILE_WIDTH = 256
-_TILE_LEVEL_BITS = 8
+TILE_WIDTH = 1 << TILE_LEVEL_BITS
 MAX_PAGE = 1000
 MAX_BATCH = 4096
 
@@ -67,22 +67,19 @@ class _Edge:
 
     def push(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
         """Add a leaf hash; returns the tiles (level, number, hashes) that became full."""
-        push_peak(self.peaks, self.size, leaf)
+        completed = push_peak(self.peaks, self.size, leaf)
         self.size += 1
         full: list[tuple[int, int, bytes]] = []
-        carry, level = leaf, 0
-        while True:
+        for level, carry in enumerate([leaf, *completed]):
             if level == len(self.partial):
                 self.partial.append([])
             tile = self.partial[level]
             tile.append(carry)
-            if len(tile) < TILE_WIDTH:
-                return full
-            number = (self.size >> (_TILE_LEVEL_BITS * (level + 1))) - 1
-            full.append((level, number, b"".join(tile)))
-            carry = fold_complete(tile)
-            tile.clear()
-            level += 1
+            if len(tile) == TILE_WIDTH:
+                number = (self.size >> (TILE_LEVEL_BITS * (level + 1))) - 1
+                full.append((level, number, b"".join(tile)))
+                tile.clear()
+        return full
 
 
 class AuditLog:
@@ -202,9 +199,9 @@ class AuditLog:
             raise InvalidArgument(f"no tree of size {size}; the log has {self._edge.size} entries")
 
     def _node(self, level: int, index: int) -> bytes:
-        tile_level, bits = divmod(level, _TILE_LEVEL_BITS)
+        tile_level, bits = divmod(level, TILE_LEVEL_BITS)
         number, offset = divmod(index << bits, TILE_WIDTH)
-        full = self._edge.size >> (_TILE_LEVEL_BITS * (tile_level + 1))
+        full = self._edge.size >> (TILE_LEVEL_BITS * (tile_level + 1))
         hashes = self._edge.partial[tile_level] if number == full else self._tile(tile_level, number)
         return fold_complete(hashes[offset : offset + (1 << bits)])
 

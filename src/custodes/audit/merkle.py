@@ -34,13 +34,25 @@ def fold_complete(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def push_peak(peaks: list[bytes], size: int, leaf: bytes) -> None:
-    """Add the hash of leaf number `size` to the peaks (roots of complete subtrees, left to right) in place."""
-    carry = leaf
+TILE_LEVEL_BITS = 8
+"""C2SP tlog-tiles cuts the tree into rows of 2^8 hashes."""
+
+
+def push_peak(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
+    """Add the hash of leaf number `size` to the peaks (roots of complete subtrees, left to right) in place.
+
+    Returns: roots of the subtrees over 256, 65536, … leaves that this leaf completed; mostly none.
+    """
+    carry, level = leaf, 0
+    completed: list[bytes] = []
     while size & 1:
         carry = node_hash(peaks.pop(), carry)
         size >>= 1
+        level += 1
+        if level % TILE_LEVEL_BITS == 0:
+            completed.append(carry)
     peaks.append(carry)
+    return completed
 
 
 def root_of_peaks(peaks: Sequence[bytes]) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from custodes.audit.checkpoint import open_checkpoint
 from custodes.audit.leaf import SealedLeaf, check_leaf
-from custodes.audit.log import SCHEMA_VERSION, TILE_WIDTH, stored_checkpoint, translated
-from custodes.audit.merkle import EMPTY_ROOT, fold_complete, leaf_hash, peaks_of_partials, root_of_peaks
+from custodes.audit.log import SCHEMA_VERSION, stored_checkpoint, translated
+from custodes.audit.merkle import EMPTY_ROOT, leaf_hash, push_peak, root_of_peaks
 from custodes.audit.note import NoteVerifier
 from custodes.errors import LogCorrupt, NotFound
 from custodes.types.access import Checkpoint
@@ -51,29 +51,30 @@ class _TileCheck:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self.partial: list[list[bytes]] = [[]]
-        """The tiles not yet full, by level; together they hold the whole tree's root."""
+        self._partial: list[list[bytes]] = [[]]
         self._numbers: list[int] = [0]
+        self.peaks: list[bytes] = []
+        self.size = 0
 
     def push(self, hashed: bytes) -> None:
-        carry, level = hashed, 0
-        while True:
-            if level == len(self.partial):
-                self.partial.append([])
+        """Take the next leaf hash."""
+        completed = push_peak(self.peaks, self.size, hashed)
+        self.size += 1
+        self._partial[0].append(hashed)
+        for level, carry in enumerate(completed):
+            if level + 1 == len(self._partial):
+                self._partial.append([])
                 self._numbers.append(0)
-            tile = self.partial[level]
-            tile.append(carry)
-            if len(tile) < TILE_WIDTH:
-                return
-            row = self._db.execute(
-                "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, self._numbers[level])
-            ).fetchone()
-            if row is None or row[0] != b"".join(tile):
-                raise LogCorrupt(f"stored tile {self._numbers[level]} of level {level} is not what the entries give")
-            self._numbers[level] += 1
-            carry = fold_complete(tile)
-            tile.clear()
-            level += 1
+            self._compare(level)
+            self._partial[level + 1].append(carry)
+
+    def _compare(self, level: int) -> None:
+        number, hashes = self._numbers[level], b"".join(self._partial[level])
+        row = self._db.execute("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)).fetchone()
+        if row is None or row[0] != hashes:
+            raise LogCorrupt(f"stored tile {number} of level {level} is not what the entries give")
+        self._numbers[level] = number + 1
+        self._partial[level].clear()
 
     def finish(self) -> None:
         (stored,) = self._db.execute("SELECT count(*) FROM tiles").fetchone()
@@ -101,29 +102,28 @@ def verify_log(path: Path, verifier: NoteVerifier, progress: Progress | None = N
 
 
 def _verify(connection: sqlite3.Connection, verifier: NoteVerifier, progress: Progress | None) -> LogReport:
-    tiles, size, erased = _TileCheck(connection), 0, 0
-    rows = connection.execute(
-        "SELECT e.idx, e.leaf, coalesce(p.blind, x''), coalesce(p.data, x'') FROM entries e"
-        " LEFT JOIN personal p ON p.idx = e.idx ORDER BY e.idx"
-    )
-    for index, leaf, blind, personal in rows:
-        if index != size:
-            raise LogCorrupt(f"entry {size} is missing; the next one is {index}")
+    tiles, erased = _TileCheck(connection), 0
+    # Two cursors side by side: a join would look each entry up by itself.
+    personal = connection.execute("SELECT idx, blind, data FROM personal ORDER BY idx")
+    beside = personal.fetchone()
+    for index, leaf in connection.execute("SELECT idx, leaf FROM entries ORDER BY idx"):
+        if index != tiles.size:
+            raise LogCorrupt(f"entry {tiles.size} is missing; the next one is {index}")
+        blind, data = b"", b""
+        if beside is not None and beside[0] == index:
+            _, blind, data = beside
+            beside = personal.fetchone()
         try:
-            erased += check_leaf(SealedLeaf(leaf=leaf, blind=blind, personal=personal))
+            erased += check_leaf(SealedLeaf(leaf=leaf, blind=blind, personal=data))
         except LogCorrupt as error:
             raise LogCorrupt(f"entry {index}: {error}") from error
         tiles.push(leaf_hash(leaf))
-        size += 1
-        if progress is not None and size % 65_536 == 0:
-            progress(size)
+        if progress is not None and tiles.size % 65_536 == 0:
+            progress(tiles.size)
+    if beside is not None:
+        raise LogCorrupt(f"a personal part is stored for entry {beside[0]}, which there is not")
     tiles.finish()
-    (strays,) = connection.execute(
-        "SELECT count(*) FROM personal WHERE idx NOT IN (SELECT idx FROM entries)"
-    ).fetchone()
-    if strays:
-        raise LogCorrupt(f"{strays} personal parts belong to no entry")
-    return _check_head(connection, verifier, size, root_of_peaks(peaks_of_partials(tiles.partial)), erased)
+    return _check_head(connection, verifier, tiles.size, root_of_peaks(tiles.peaks), erased)
 
 
 def _check_head(
