@@ -26,7 +26,7 @@ from custodes.app.serving.facts import FactsService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.live_state import ServerLiveState
-from custodes.app.serving.page import Page, address_of, listen
+from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.views import ServerViewBroker
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, SiteMismatch
@@ -71,7 +71,7 @@ class Server:
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
         )
-        self._listener = listen(config.server.host, config.server.port)
+        self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
         self._connections = Connections()
         self._announcing: set[asyncio.Task[None]] = set()

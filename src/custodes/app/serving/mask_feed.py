@@ -55,7 +55,7 @@ class MaskFeed:
         newest_ns = max((fact.frame.utc_ns for fact in frames), default=0)
         settled_ns = self._clock.now_ns() - SETTLED_NS
         # One past the newest: it was sent. What is not settled may still come, so it is asked for again.
-        sent_to_ns = min(target_ns, max(newest_ns + 1, settled_ns))
+        sent_to_ns = min(target_ns + 1, max(newest_ns + 1, settled_ns))
         self._sent_to_ns = max(self._sent_to_ns, sent_to_ns)
         return frames
 

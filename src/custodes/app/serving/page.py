@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,8 +16,24 @@ GRACE_S = 2
 """What open connections get at the end; the process is to be gone within five seconds."""
 
 _BACKLOG = 256
+_PORTS = 65536
 _MAX_COMMAND_BYTES = 64 * 1024
 """A page sends short JSON only."""
+
+
+def listen_again(host: str, port: int, remembered: Path) -> socket.socket:
+    """Like `listen`; port 0 takes the one of the last start if it is free, so that open pages find a restarted server.
+
+    `remembered` is a small file for the port's number.
+    """
+    if port == 0 and remembered.exists():
+        text = remembered.read_text(encoding="ascii", errors="replace").strip()
+        if text.isdigit() and 0 < int(text) < _PORTS:
+            with contextlib.suppress(FailedPrecondition):
+                return listen(host, int(text))
+    listener = listen(host, port)
+    remembered.write_text(str(listener.getsockname()[1]), encoding="ascii")
+    return listener
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,88 @@
+"""Changing cameras over the control socket, with a real warden."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.server.conftest import ScriptedSupervisor, Site, listening
+
+from custodes.adapters.ipc import control
+from custodes.adapters.ipc.warden import WardenClient
+from custodes.app.serving.cameras import CameraService
+from custodes.app.serving.live_state import ServerLiveState
+from custodes.config import read_assignment
+from custodes.errors import NotFound, Unavailable
+from custodes.runtime.clock import SystemClock
+from custodes.testing.catalog import make_spec
+from custodes.types.access import AuditKind
+from custodes.units import CameraId
+
+
+@asynccontextmanager
+async def service(site: Site, warden: WardenClient) -> AsyncIterator[CameraService]:
+    async with site.catalog() as catalog:
+        live = ServerLiveState(catalog, ScriptedSupervisor(site.paths.socket("x")), SystemClock())
+        cameras = CameraService(catalog=catalog, warden=warden, live=live, assignment=site.paths.assignment)
+        async with listening(site.paths.socket("server-control"), cameras.serve_peer):
+            yield cameras
+
+
+def test_cameras_when_put_and_removed_are_logged_keyed_and_assigned(site: Site) -> None:
+    socket = site.paths.socket("server-control")
+
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden):
+            put = [make_spec("gate"), make_spec("yard")]
+            await asyncio.to_thread(control.put_cameras, socket, put, is_exclusive=False)
+            assert read_assignment(site.paths.assignment).cameras == tuple(put)
+            version = read_assignment(site.paths.assignment).version
+            assert list((site.paths.public_keys / "yard").glob("*.json"))
+            table = await asyncio.to_thread(control.read_cameras, socket)
+            assert [row.camera_id for row in table.cameras] == ["gate", "yard"]
+            assert table.log_size == (await warden.read_checkpoint()).size
+            assert table.checkpoint
+
+            await asyncio.to_thread(control.put_cameras, socket, put, is_exclusive=False)
+            assert read_assignment(site.paths.assignment).version == version
+            await asyncio.to_thread(control.put_cameras, socket, put[:1], is_exclusive=True)
+            await asyncio.to_thread(control.remove_camera, socket, CameraId("gate"))
+            with pytest.raises(NotFound):
+                await asyncio.to_thread(control.remove_camera, socket, CameraId("gate"))
+            left = read_assignment(site.paths.assignment).cameras
+            assert [(spec.camera_id, spec.is_enabled) for spec in left] == [("yard", False)]
+            changes = [
+                (entry.record.subject, entry.record.details["change"])
+                for entry in await site.log(warden)
+                if entry.record.kind is AuditKind.CAMERA_CHANGED
+            ]
+            assert changes == [("gate", "added"), ("yard", "added"), ("yard", "disabled"), ("gate", "removed")]
+
+    asyncio.run(main())
+
+
+def test_cameras_when_the_warden_is_down_do_not_change(site: Site) -> None:
+    socket = site.paths.socket("server-control")
+
+    async def main() -> None:
+        async with service(site, WardenClient(site.paths.socket("warden-server"))):
+            with pytest.raises(Unavailable):
+                await asyncio.to_thread(control.put_cameras, socket, [make_spec()], is_exclusive=False)
+            table = await asyncio.to_thread(control.read_cameras, socket)
+            assert (table.cameras, table.log_size, table.checkpoint) == ((), 0, "")
+            assert read_assignment(site.paths.assignment).cameras == ()
+
+    asyncio.run(main())
+
+
+def test_configured_cameras_when_the_warden_comes_late_are_put_then(site: Site) -> None:
+    async def main() -> None:
+        warden = WardenClient(site.paths.socket("warden-server"))
+        async with service(site, warden) as cameras:
+            start = asyncio.create_task(cameras.start((make_spec(),)))
+            async with site.warden():
+                await start
+                assert read_assignment(site.paths.assignment).cameras == (make_spec(),)
+            await warden.close()
+
+    asyncio.run(main())

@@ -1,0 +1,136 @@
+"""What the wall shows, from statuses and silence."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.server.conftest import ScriptedSupervisor, Site
+
+from custodes.app.serving.live_state import RECORDER_DOWN, UNKNOWN, ServerLiveState
+from custodes.testing.catalog import CAMERA, make_segment, make_spec, make_track
+from custodes.testing.clock import ManualClock
+from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
+from custodes.types.message import CameraRow
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
+
+RUN = RunId("0123456789ab")
+
+
+def camera_status(clock: ManualClock, state: CameraState = CameraState.RECORDING, detail: str = "") -> CameraStatus:
+    return CameraStatus(
+        camera_id=CAMERA,
+        state=state,
+        detail=detail,
+        run=RUN,
+        utc_ns=clock.now_ns(),
+        recorded_ns=Ns(0),
+        packets=0,
+        bytes_received=0,
+        fps=0.0,
+        bitrate_bps=0.0,
+        width_px=0,
+        height_px=0,
+        codec="h264",
+        reconnects=0,
+        dropped_analysis_gops=0,
+        dropped_live_gops=0,
+    )
+
+
+def analyser_status(clock: ManualClock, decoded: int, *, people: int = 0) -> AnalyserStatus:
+    return AnalyserStatus(
+        camera_id=CAMERA,
+        run=RUN,
+        utc_ns=clock.now_ns(),
+        packets=decoded,
+        frames_decoded=decoded,
+        frames_analysed=decoded // 2,
+        frames_skipped_rate=0,
+        frames_skipped_quiet=0,
+        gops_shed=0,
+        decode_errors=0,
+        detector_calls=0,
+        tracks_people=0,
+        tracks_vehicles=0,
+        live_people=people,
+        live_vehicles=0,
+        lag_ns=Ns(0),
+    )
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def live(site: Site, clock: ManualClock) -> ServerLiveState:
+    async def main() -> ServerLiveState:
+        async with site.catalog() as catalog:
+            await catalog.put_cameras([make_spec(), make_spec("off", is_enabled=False)], is_exclusive=False)
+            await catalog.take_journal("j", 1, [make_segment(0, 60)], [])
+            await catalog.put_analysis([], [make_track(1, 0, 5)])
+            state = ServerLiveState(catalog, ScriptedSupervisor(site.paths.socket("x")), clock)
+            await state.refresh()
+            return state
+
+    return asyncio.run(main())
+
+
+def gate(live: ServerLiveState) -> CameraRow:
+    return next(row for row in live.camera_rows() if row.camera_id == CAMERA)
+
+
+def test_row_when_nothing_was_heard_starts_and_then_says_who_is_down(
+    live: ServerLiveState, clock: ManualClock
+) -> None:
+    assert gate(live).state == CameraState.STARTING
+    clock.advance(4 * NS_PER_S)
+    assert (gate(live).state, gate(live).detail, gate(live).is_recording) == (UNKNOWN, RECORDER_DOWN, False)
+    off = next(row for row in live.camera_rows() if row.camera_id == CameraId("off"))
+    assert off.state == CameraState.DISABLED
+
+
+def test_row_when_the_recorder_falls_silent_is_unknown_after_three_seconds(
+    live: ServerLiveState, clock: ManualClock
+) -> None:
+    live.take_camera(camera_status(clock))
+    clock.advance(3 * NS_PER_S)
+    assert gate(live).is_recording
+    clock.advance(NS_PER_S // 10)
+    assert (gate(live).state, gate(live).is_recording) == (UNKNOWN, False)
+    live.take_camera(camera_status(clock, CameraState.UNREACHABLE, "nothing answers"))
+    assert (gate(live).state, gate(live).detail) == ("unreachable", "nothing answers")
+
+
+def test_status_when_older_than_the_known_one_is_ignored(live: ServerLiveState, clock: ManualClock) -> None:
+    old = camera_status(clock, CameraState.STALLED)
+    clock.advance(NS_PER_S)
+    live.take_camera(camera_status(clock))
+    live.take_camera(old)
+    assert gate(live).is_recording
+
+
+def test_status_when_the_wall_clock_went_back_is_taken_again(live: ServerLiveState, clock: ManualClock) -> None:
+    live.take_camera(camera_status(clock))
+    clock.jump(-3600 * NS_PER_S)
+    clock.advance(4 * NS_PER_S)
+    live.take_camera(camera_status(clock, CameraState.STALLED))
+    assert gate(live).state == "stalled"
+
+
+def test_counts_when_the_analyser_restarts_go_on(live: ServerLiveState, clock: ManualClock) -> None:
+    live.take_analyser(analyser_status(clock, 100, people=2))
+    assert (gate(live).tracks, gate(live).people, gate(live).live_people) == (3, 3, 2)
+    clock.advance(NS_PER_S)
+    live.take_analyser(analyser_status(clock, 10))
+    assert (gate(live).frames_decoded, gate(live).frames_analysed) == (110, 55)
+    live.take_analyser(replace(analyser_status(clock, 20), utc_ns=Ns(clock.now_ns() + 1)))
+    assert gate(live).frames_decoded == 120
+
+
+def test_live_counts_when_the_analyser_falls_silent_are_zero(live: ServerLiveState, clock: ManualClock) -> None:
+    live.take_analyser(analyser_status(clock, 100, people=2))
+    clock.advance(4 * NS_PER_S)
+    row = gate(live)
+    assert (row.live_people, row.people, row.frames_decoded, row.recorded_s) == (0, 1, 100, 60.0)
