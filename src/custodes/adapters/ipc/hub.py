@@ -209,6 +209,7 @@ class Hub:
         self._subscribers: dict[int, _Subscriber] = {}
         self._dropped: Counter[CameraId] = Counter()
         self._is_stopping = False
+        self._is_woken = False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -270,6 +271,9 @@ class Hub:
                 self._dropped[camera_id] += subscriber.offer(camera_id, kind, wire)
 
     def _wake(self) -> None:
+        if self._is_woken:
+            return
+        self._is_woken = True
         with contextlib.suppress(OSError):  # full pipe: a wake-up is under way already
             self._wake_write.send(b"\x00")
 
@@ -282,6 +286,8 @@ class Hub:
                 if key.fileobj is self._listener:
                     self._accept(selector)
                 elif key.fileobj is self._wake_read:
+                    # Before the queues are looked at: what is queued from here on wakes the thread again.
+                    self._is_woken = False
                     with contextlib.suppress(BlockingIOError):
                         self._wake_read.recv(4096)
                 elif mask & selectors.EVENT_READ:
