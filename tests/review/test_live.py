@@ -25,9 +25,9 @@ LOOK_AHEAD_NS = 600 * NS_PER_MS
 class Camera:
     """Seals a synthetic clip as the recorder's live hub does."""
 
-    def __init__(self, site: ReviewSite, *, frames: int = 100, gop: int = 10) -> None:
+    def __init__(self, site: ReviewSite, *, frames: int = 100, gop: int = 10, b_frames: int = 0) -> None:
         self.site = site
-        self.info, self.packets = make_clip(frames=frames, fps=10, gop=gop, start_ns=START_NS)
+        self.info, self.packets = make_clip(frames=frames, fps=10, gop=gop, start_ns=START_NS, b_frames=b_frames)
         self.segment_id = SegmentId("")
         self._key = b""
 
@@ -110,6 +110,20 @@ def test_live_when_analysis_keeps_up_then_delay_is_look_ahead_and_people_are_sol
             box = picture[0][round(y1 * 240) : round(y2 * 240), round(x1 * 320) : round(x2 * 320)].astype(int)
             assert np.abs(box - FILL_Y).max() <= 14
     assert codes(outputs) == []
+
+
+def test_live_when_camera_sends_b_frames_then_no_delay_is_added_and_order_is_right(site: ReviewSite, view: LiveView):
+    site.clock.jump(START_NS - site.clock.now_ns())
+    camera = Camera(site, gop=20, b_frames=3)
+    assert [p.utc_ns for p in camera.packets] != sorted(p.utc_ns for p in camera.packets)
+    view.open_segment(camera.open())
+    outputs = run(site, camera, view, range(80), analysis_lag=2)
+    (stream,) = play(outputs)
+    numbers = [(utc_ns - START_NS) // FRAME_NS for utc_ns in stream.utc_ns]
+    assert numbers == list(range(len(numbers)))
+    assert [read_counter(picture[0]) for picture in stream.pictures] == numbers
+    assert max(o.age_ns for o in outputs if isinstance(o, MediaChunk)) <= LOOK_AHEAD_NS + 4 * FRAME_NS
+    assert not any(stream.is_fully_masked)
 
 
 def test_live_when_analysis_is_silent_then_every_frame_is_flat_and_at_most_so_old(

@@ -1,8 +1,8 @@
 """Live view: sealed packets from the recorder, held until masks vouch for them, then decoded, masked, marked, encoded.
 
-What is held are packets, not frames: a hundredth of the memory, and when time runs out whole GOPs can be left out
-without having been decoded. A view that cannot keep up shows the newest picture and says so; it never shows an old one
-as live.
+What is held are packets, and one or two frames: a hundredth of the memory, and when time runs out whole GOPs can be
+left out without having been decoded. A view that cannot keep up shows the newest picture and says so; it never shows
+an old one as live.
 """
 
 from collections import OrderedDict, deque
@@ -52,6 +52,7 @@ class LiveView:
         self._opened: OrderedDict[SegmentId, tuple[StreamInfo, bytes]] = OrderedDict()
         self._held: deque[tuple[StreamInfo, Packet]] = deque()
         self._held_bytes = 0
+        self._decoded: deque[Frame] = deque()
         self._needs_keyframe = True
         self._last_seq: int | None = None
         self._last_packet_ns = clock.monotonic_ns()
@@ -133,15 +134,20 @@ class LiveView:
     def step(self) -> Step:
         """Decode and show what has fallen due."""
         now_ns = self._clock.now_ns()
-        frames: list[Frame] = []
+        due_until_ns = self._due_until_ns(now_ns)
         taken = 0
-        while self._held and taken < _PACKETS_PER_STEP and self._due_in_ns(self._held[0][1], now_ns) <= 0:
+        # One frame further than what is due: only then, with B frames, everything due has come out of the decoder,
+        # and the duration of the last one is known.
+        while self._held and taken < _PACKETS_PER_STEP and not self._has_decoded_behind(due_until_ns):
             info, packet = self._held.popleft()
             self._held_bytes -= len(packet.payload)
-            frames += self._decoder.switch(info)
-            frames += self._decoder.decode(packet)
+            self._decoded += self._decoder.switch(info)
+            self._decoded += self._decoder.decode(packet)
             taken += 1
-        has_more_due = bool(self._held) and self._due_in_ns(self._held[0][1], now_ns) <= 0
+        frames: list[Frame] = []
+        while self._decoded and self._decoded[0].utc_ns <= due_until_ns:
+            frames.append(self._decoded.popleft())
+        has_more_due = bool(self._held) and not self._has_decoded_behind(due_until_ns)
         outputs = self._show(frames, is_backlog=has_more_due)
         self._renderer.timeline.forget_before(Ns(now_ns - _KEEP_MASKS_NS))
         self._watch_stall()
@@ -149,17 +155,19 @@ class LiveView:
         self._notes = []
         return Step(outputs=tuple(outputs), wait_ns=0 if has_more_due else self._wait_ns())
 
-    def _due_in_ns(self, packet: Packet, now_ns: int) -> int:
-        """0 or less when masks are known up to the look-ahead, or the packet has been held long enough."""
+    def _due_until_ns(self, now_ns: int) -> int:
+        """Frames up to here are due: masks are known up to their look-ahead, or they were held long enough."""
         timeline = self._renderer.timeline
-        if timeline.vouched_until() >= packet.utc_ns + timeline.policy.look_ahead_ns:
-            return 0
-        return packet.utc_ns + MAX_HOLD_NS - now_ns
+        return max(timeline.vouched_until() - timeline.policy.look_ahead_ns, now_ns - MAX_HOLD_NS)
+
+    def _has_decoded_behind(self, utc_ns: int) -> bool:
+        return bool(self._decoded) and self._decoded[-1].utc_ns > utc_ns
 
     def _wait_ns(self) -> int:
-        if not self._held:
+        if not self._decoded:
             return IDLE_NS
-        return min(max(self._due_in_ns(self._held[0][1], self._clock.now_ns()), _MIN_WAIT_NS), IDLE_NS)
+        left_ns = self._decoded[0].utc_ns + MAX_HOLD_NS - self._clock.now_ns()
+        return min(max(left_ns, _MIN_WAIT_NS), IDLE_NS)
 
     def _show(self, frames: list[Frame], *, is_backlog: bool) -> list[Output]:
         if not frames:
@@ -179,9 +187,7 @@ class LiveView:
     def _next_utc_ns(self, frames: list[Frame], at: int) -> Ns | None:
         if at + 1 < len(frames):
             return frames[at + 1].utc_ns
-        if self._held and self._held[0][1].utc_ns > frames[at].utc_ns:
-            return self._held[0][1].utc_ns
-        return None
+        return self._decoded[0].utc_ns if self._decoded else None
 
     def _skip_to_newest_gop(self) -> None:
         keyframes = [at for at, (_, packet) in enumerate(self._held) if packet.is_keyframe]

@@ -99,13 +99,16 @@ def make_clip(
     first: int = 0,
     camera_id: str = "cam",
     run: str = "0" * 12,
+    b_frames: int = 0,
 ) -> tuple[StreamInfo, list[Packet]]:
-    """Encode a synthetic clip to H.264 without B frames, as a camera would send it.
+    """Encode a synthetic clip to H.264, as a camera would send it: in decode order.
 
     Args: first: number of the first frame (packets then carry seq from `first`); start_ns: UTC of that frame.
     """
     drawn = (draw_frame(first + number, width=width, height=height) for number in range(frames))
-    return encode_clip(drawn, fps=fps, gop=gop, start_ns=start_ns, first=first, camera_id=camera_id, run=run)
+    return encode_clip(
+        drawn, fps=fps, gop=gop, start_ns=start_ns, first=first, camera_id=camera_id, run=run, b_frames=b_frames
+    )
 
 
 def encode_clip(
@@ -117,8 +120,9 @@ def encode_clip(
     first: int = 0,
     camera_id: str = "cam",
     run: str = "0" * 12,
+    b_frames: int = 0,
 ) -> tuple[StreamInfo, list[Packet]]:
-    """Encode frames of one size to H.264 without B frames. Arguments as for `make_clip`."""
+    """Encode frames of one size to H.264. Arguments as for `make_clip`."""
     frames = iter(frames)
     frame = next(frames)
     height, width = frame.y.shape
@@ -126,7 +130,7 @@ def encode_clip(
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.time_base, codec.framerate = Fraction(1, 90_000), Fraction(fps)
     codec.thread_count = 1
-    codec.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": str(gop), "bf": "0"}
+    codec.options = {"preset": "ultrafast", "crf": "20", "g": str(gop), "bf": str(b_frames), "b-adapt": "0"}
     codec.flags |= av.codec.context.Flags.global_header
     codec.open()
     info = StreamInfo(
@@ -141,10 +145,12 @@ def encode_clip(
         fps=float(fps),
     )
     packets: list[Packet] = []
-    for number, picture in enumerate(to_picture(one) for one in chain([frame], frames)):
-        picture.pts, picture.time_base = number * 90_000 // fps, codec.time_base
+    for number, one in enumerate(chain([frame], frames, [None])):
+        picture = None if one is None else to_picture(one)
+        if picture is not None:
+            picture.pts, picture.time_base = number * 90_000 // fps, codec.time_base
         for coded in codec.encode(picture):
-            pts = int(coded.pts or 0)
+            pts, dts = int(coded.pts or 0), int(coded.dts or 0)
             packets.append(
                 Packet(
                     camera_id=info.camera_id,
@@ -152,7 +158,7 @@ def encode_clip(
                     seq=first + len(packets),
                     payload=bytes(coded),
                     pts=pts,
-                    dts=pts,
+                    dts=dts,
                     duration=90_000 // fps,
                     is_keyframe=coded.is_keyframe,
                     is_corrupt=False,
