@@ -86,15 +86,19 @@ class Feed:
         if self._source is None:
             return False
         clock = self._source.get_clock()
-        if clock is None or self._source.get_state(0).state < Gst.State.PAUSED:
+        base = self._source.get_base_time()
+        # The clock is handed out a moment before the base time; in between, "now" would be the machine's uptime and the
+        # next frame due in an hour.
+        if clock is None or base == 0 or self._source.get_state(0).state < Gst.State.PAUSED:
             self._timer = GLib.timeout_add(5, self._tick)
             return False
-        now = clock.get_time() - self._source.get_base_time()
+        now = clock.get_time() - base
         if self._zero is None:
             self._zero = now
         while self._zero + self._due_ns(self._number) <= now:
             if not self._push():
-                self._timer = None
+                # Flushing while the pipeline changes state; `_stop` ends the feed, nothing else does.
+                self._timer = GLib.timeout_add(5, self._tick)
                 return False
         wait_ms = max((self._zero + self._due_ns(self._number) - now) // 1_000_000, 1)
         self._timer = GLib.timeout_add(wait_ms, self._tick)
@@ -107,8 +111,12 @@ class Feed:
         buffer.duration = self._due_ns(1)
         if not is_key:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
+        flow = self._source.emit("push-buffer", buffer)
+        if flow != Gst.FlowReturn.OK:
+            print("push", flow, self._source.get_state(0), flush=True, file=sys.stderr)
+            return False
         self._number += 1
-        return self._source.emit("push-buffer", buffer) == Gst.FlowReturn.OK
+        return True
 
 
 def _tone() -> GstRtspServer.RTSPMediaFactory:
