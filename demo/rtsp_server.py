@@ -87,8 +87,8 @@ class Feed:
             return False
         clock = self._source.get_clock()
         base = self._source.get_base_time()
-        # The clock is handed out a moment before the base time; in between, "now" would be the machine's uptime and the
-        # next frame due in an hour.
+        # The clock is handed out a moment before the base time; in between, "now" would be the machine's uptime and
+        # the next frame due in an hour. Seen in two of nine starts of three mounts.
         if clock is None or base == 0 or self._source.get_state(0).state < Gst.State.PAUSED:
             self._timer = GLib.timeout_add(5, self._tick)
             return False
