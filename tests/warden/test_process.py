@@ -151,8 +151,8 @@ def test_warden_when_killed_at_random_moments_then_nothing_released_is_missing_f
 
     def look(stop: threading.Event) -> None:
         async def main() -> None:
-            client = WardenClient(real.paths.socket("warden-server"), timeout_s=5)
-            jobs = WardenJobClient(real.paths.socket("warden-jobs"), timeout_s=5)
+            client = WardenClient(real.paths.socket("warden-server"), timeout_s=30)
+            jobs = WardenJobClient(real.paths.socket("warden-jobs"), timeout_s=30)
             while not stop.is_set():
                 header, data_key = real.segment()
                 answer = await client.authorise(real.request())
@@ -166,14 +166,16 @@ def test_warden_when_killed_at_random_moments_then_nothing_released_is_missing_f
 
     with real.running():
         asyncio.run(publish(real))
-    for _ in range(4):
+    for _ in range(3):
         with real.running() as process:
             stop = threading.Event()
             lookers = [threading.Thread(target=look, args=(stop,)) for _ in range(3)]
             for looker in lookers:
                 looker.start()
-            # Not a wait for anything: the moment of death is what varies.
-            time.sleep(chance.uniform(0.05, 0.25))
+            # Death comes in the middle of the work, after so many looks as chance says, however slow the machine is.
+            target = len(seen) + chance.randint(2, 12)
+            while len(seen) < target and any(looker.is_alive() for looker in lookers):
+                time.sleep(0.001)
             process.kill()
             stop.set()
             for looker in lookers:
@@ -183,7 +185,7 @@ def test_warden_when_killed_at_random_moments_then_nothing_released_is_missing_f
         for index, segment_id in seen:
             assert entries[index].record.kind is AuditKind.KEYS_RELEASED
             assert segment_id in entries[index].record.details.values()
-    assert len(seen) > 10
+    assert len(seen) >= 6
 
 
 async def publish(real: RealSite) -> None:
