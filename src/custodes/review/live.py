@@ -37,6 +37,7 @@ _PACKETS_PER_STEP = 64
 _MIN_WAIT_NS = 5 * NS_PER_MS
 _KEEP_MASKS_NS = 10 * NS_PER_S
 _NOTE_EVERY_NS = 5 * NS_PER_S
+_MASKED_NOTE_EVERY_NS = 3 * NS_PER_S
 _KEYS_KEPT = 4
 
 
@@ -58,6 +59,7 @@ class LiveView:
         self._last_packet_ns = clock.monotonic_ns()
         self._has_told_stall = False
         self._is_masked_whole: bool | None = None
+        self._last_masked_note_ns: int | None = None
         self._last_behind_note_ns: int | None = None
         self._notes: list[Output] = []
         self.packets_unreadable = 0
@@ -202,12 +204,20 @@ class LiveView:
         self._tell_behind()
 
     def _tell_masked(self, is_masked_whole: bool) -> None:
-        if is_masked_whole != self._is_masked_whole:
-            if is_masked_whole:
-                self._notes.append(note("unvouched", "The whole picture is masked: analysis does not vouch for it."))
-            elif self._is_masked_whole is not None:
-                self._notes.append(note("vouched", "Analysis is back; only people are masked."))
-            self._is_masked_whole = is_masked_whole
+        """Say when it changes, but not for each flicker; every chunk carries its own mark of it."""
+        now_ns = self._clock.monotonic_ns()
+        is_recent = (
+            self._last_masked_note_ns is not None and now_ns - self._last_masked_note_ns < _MASKED_NOTE_EVERY_NS
+        )
+        if is_masked_whole == self._is_masked_whole or is_recent:
+            return
+        if is_masked_whole:
+            self._notes.append(note("unvouched", "The whole picture is masked: analysis does not vouch for it."))
+            self._last_masked_note_ns = now_ns
+        elif self._is_masked_whole is not None:
+            self._notes.append(note("vouched", "Analysis is back; only people are masked."))
+            self._last_masked_note_ns = now_ns
+        self._is_masked_whole = is_masked_whole
 
     def _tell_behind(self) -> None:
         now_ns = self._clock.monotonic_ns()
