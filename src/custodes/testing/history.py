@@ -47,9 +47,7 @@ def fill_history(
     segments = [
         segment_at(camera_id, start, start + _MINUTE_NS) for start in starts if not gap_start <= start < gap_end
     ]
-    hole = Gap(
-        camera_id=CameraId(camera_id), start_ns=Ns(gap_start), end_ns=Ns(gap_end), cause=GapCause.UNREACHABLE
-    )
+    hole = Gap(camera_id=CameraId(camera_id), start_ns=Ns(gap_start), end_ns=Ns(gap_end), cause=GapCause.UNREACHABLE)
     catalog.take_journal(f"history-{camera_id}", 1, segments, [hole])
     tracks = _tracks(camera_id, now_ns - minutes * _MINUTE_NS, now_ns, (gap_start, gap_end))
     for start, end in ((starts[0], gap_start), (gap_end + _MINUTE_NS, now_ns)):
@@ -64,7 +62,7 @@ def fill_history(
 def _tracks(camera_id: str, start_ns: int, end_ns: int, hole: tuple[int, int]) -> list[Tracklet]:
     random_ = random.Random(camera_id)  # noqa: S311 - a drawing, not a secret
     classes: Sequence[ObjectClass] = [ObjectClass.PERSON] * 4 + [ObjectClass.CAR, ObjectClass.CAR, ObjectClass.BICYCLE]
-    tracks = []
+    tracks: list[Tracklet] = []
     at_ns = start_ns
     while at_ns < end_ns:
         at_ns += int(random_.expovariate(1 / 18) * NS_PER_S)

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.websockets import WebSocket
 
 from custodes.errors import CustodesError, ErrorKind, Unauthenticated
 from custodes.web.deps import is_page, page
@@ -61,8 +62,13 @@ def describe(error: CustodesError) -> tuple[int, str, str]:
 def install(app: FastAPI) -> None:
     """Register the handlers."""
 
-    async def on_custodes(request: Request, error: Exception) -> Response:
+    async def on_custodes(request: Request | WebSocket, error: Exception) -> Response | None:
         assert isinstance(error, CustodesError)
+        if isinstance(request, WebSocket):
+            # refused by the gate; accepted first, because a page cannot read why a handshake failed
+            await request.accept()
+            await request.close(CLOSE_CODE_BY_KIND[error.kind], error.kind.value)
+            return None
         status, kind, detail = describe(error)
         if status >= 500:
             structlog.get_logger().warning(
@@ -88,7 +94,7 @@ def install(app: FastAPI) -> None:
         structlog.get_logger().error("request_defect", path=request.url.path, exc_info=error)
         return _answer(request, 500, ErrorKind.INTERNAL.value, _INTERNAL)
 
-    app.add_exception_handler(CustodesError, on_custodes)
+    app.add_exception_handler(CustodesError, on_custodes)  # type: ignore[arg-type] # the stubs know no handler of both
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_defect)

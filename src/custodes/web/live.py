@@ -7,11 +7,12 @@ permitted it; `note`, `ended` and `refused` carry sentences. Page to server: JSO
 `{"seek": utc_ns, "request_id": n}` as often as wanted.
 """
 
-import asyncio
 import json
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import anyio
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,6 +34,7 @@ _SEND_TIMEOUT_S = 10.0
 """A page that takes no byte for so long is gone; the broker drops stale chunks long before."""
 _SESSION_CHECK_S = 5.0
 """A logout or an expired session ends the pictures within this time."""
+_LEAVE_TIMEOUT_S = 3.0
 _MAX_COMMAND_CHARS = 2048
 _MAX_SEEKS_PER_S = 30
 """A drag makes one per displayed frame at most; faster ones are dropped, the newest wins in the job anyway."""
@@ -125,7 +127,8 @@ def _height(deps: WebDeps, wanted: int | None) -> int:
 
 async def _read_open(socket: WebSocket) -> _Open:
     try:
-        text = await asyncio.wait_for(socket.receive_text(), _OPEN_TIMEOUT_S)
+        with anyio.fail_after(_OPEN_TIMEOUT_S):
+            text = await socket.receive_text()
     except TimeoutError as error:
         raise DeadlineExceeded("The page did not say what it wants to see.") from error
     except KeyError as error:
@@ -148,21 +151,16 @@ async def _read_open(socket: WebSocket) -> _Open:
 async def _serve(socket: WebSocket, deps: WebDeps, view: View) -> None:
     """Sender, receiver and session watch run until the first of them is done; leaving the view ends the grant."""
     try:
-        async with view:
+        await view.__aenter__()
+        try:
             await _send_json(socket, type="opened", session_id=view.session_id, log_index=view.log_index)
-            tasks = [
-                asyncio.create_task(_send_outputs(socket, view)),
-                asyncio.create_task(_receive_commands(socket, view)),
-                asyncio.create_task(_watch_session(socket, deps)),
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await _until_first(
+                _send_outputs(socket, view), _receive_commands(socket, view), _watch_session(socket, deps)
+            )
+        finally:
+            # the warden is told also when the server stops meanwhile
+            with anyio.move_on_after(_LEAVE_TIMEOUT_S, shield=True):
+                await view.__aexit__(None, None, None)
         await _close(socket, 1000, "ended")
     except CustodesError as error:
         await _refuse(socket, error)
@@ -171,9 +169,28 @@ async def _serve(socket: WebSocket, deps: WebDeps, view: View) -> None:
         await _close(socket, 1001, "gone")
 
 
+async def _until_first(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all; when one returns or raises, cancel the others. Raises: what that one raised."""
+    failures: list[Exception] = []
+    async with anyio.create_task_group() as group:
+
+        async def run(part: Coroutine[Any, Any, None]) -> None:
+            try:
+                await part
+            except (CustodesError, WebSocketDisconnect, TimeoutError, OSError) as error:
+                failures.append(error)
+            group.cancel_scope.cancel()
+
+        for part in parts:
+            group.start_soon(run, part)
+    if failures:
+        raise failures[0]
+
+
 async def _send_outputs(socket: WebSocket, view: View) -> None:
     async for output in view.outputs():
-        await asyncio.wait_for(_send_output(socket, output), _SEND_TIMEOUT_S)
+        with anyio.fail_after(_SEND_TIMEOUT_S):
+            await _send_output(socket, output)
 
 
 async def _send_output(socket: WebSocket, output: ViewOutput) -> None:
@@ -209,17 +226,17 @@ async def _send_output(socket: WebSocket, output: ViewOutput) -> None:
 
 
 async def _receive_commands(socket: WebSocket, view: View) -> None:
-    loop = asyncio.get_running_loop()
     newest_s = 0.0
     waiting: _SeekMessage | None = None
     while True:
-        pause_s = max(0.0, newest_s + 1 / _MAX_SEEKS_PER_S - loop.time())
+        pause_s = max(0.0, newest_s + 1 / _MAX_SEEKS_PER_S - anyio.current_time())
         try:
-            text = await asyncio.wait_for(socket.receive_text(), pause_s if waiting else None)
+            with anyio.fail_after(pause_s if waiting else None):
+                text = await socket.receive_text()
         except TimeoutError:
             assert waiting is not None
             await view.seek(Ns(waiting.seek), waiting.request_id)
-            waiting, newest_s = None, loop.time()
+            waiting, newest_s = None, anyio.current_time()
             continue
         except KeyError as error:
             raise InvalidArgument("Commands are text.") from error
@@ -232,7 +249,7 @@ async def _receive_commands(socket: WebSocket, view: View) -> None:
 async def _watch_session(socket: WebSocket, deps: WebDeps) -> None:
     token_hash = present(socket).session.token_hash
     while await deps.auth.is_alive(token_hash):
-        await asyncio.sleep(_SESSION_CHECK_S)
+        await anyio.sleep(_SESSION_CHECK_S)
     raise Unauthenticated("Your session has ended. Log in again.")
 
 

@@ -278,7 +278,11 @@ function goNow() {
 
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === " " && event.target.closest("button, a")) return;
+  const control = event.target.closest("button, a");
+  if (event.key === " " && control) {
+    if (control.matches(":focus-visible")) return; // reached by keyboard: the space is meant for it
+    control.blur();
+  }
   const actions = {
     ArrowLeft: () => step(event.shiftKey ? -10 : -1), ArrowRight: () => step(event.shiftKey ? 10 : 1),
     ArrowDown: () => step(-10), ArrowUp: () => step(10),

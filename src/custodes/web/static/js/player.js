@@ -131,6 +131,7 @@ export class Player extends EventTarget {
         break;
       case "ended":
         this.#endMessage = message.error || "";
+        this.#steer();
         break;
       case "refused":
         this.#refusal = message;
@@ -186,7 +187,7 @@ export class Player extends EventTarget {
       this.#buffer.addEventListener("error", () => this.#retry("The picture could not be decoded"));
       this.#pump();
     }, { once: true });
-    this.video.play().catch(() => { /* starts with the first data; muted autoplay is allowed */ });
+    this.video.pause(); // until there is a cushion
   }
 
   #appending = null;
@@ -236,14 +237,13 @@ export class Player extends EventTarget {
     if (!ranges.length) return;
     const endS = ranges.end(ranges.length - 1);
     if (video.currentTime < ranges.start(0)) video.currentTime = ranges.start(0);
+    // A cushion is kept: Chromium that runs dry takes long to go on, whatever lies in the buffer by then.
+    const behind = endS - video.currentTime;
+    const isStuck = this.#isStuck(behind);
     if (this.isLive) {
-      // A cushion is kept: Chromium that runs dry takes long to go on, whatever lies in the buffer by then.
-      const behind = endS - video.currentTime;
-      const isStuck = this.#isStuck(behind);
       if (behind > FAR_S || isStuck) video.currentTime = Math.max(ranges.start(ranges.length - 1), endS - CUSHION_S);
-      const rate = behind > CUSHION_S * 2 ? 1.08 : behind < CUSHION_S / 2 ? 0.94 : 1;
-      if (video.playbackRate !== rate) video.playbackRate = rate;
     } else {
+      if (isStuck) video.currentTime += 0.05; // a seek makes it start afresh
       for (let index = 0; index + 1 < ranges.length; index += 1) {
         // a hole between two ranges: jump over it
         if (video.currentTime >= ranges.end(index) - 0.05 && video.currentTime < ranges.start(index + 1)) {
@@ -251,9 +251,12 @@ export class Player extends EventTarget {
         }
       }
     }
-    if (video.paused && !this.isHeld) video.play().catch(() => {});
+    const rate = this.isLive && behind > CUSHION_S * 2 ? 1.08 : behind < CUSHION_S / 2 ? 0.94 : 1;
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+    if (video.paused && (behind >= CUSHION_S || this.#endMessage !== null)) {
+      video.play().catch(() => { /* asked again with the next chunk */ });
+    }
   }
-  isHeld = false;
 
   /** Whether the picture stands still although there is video ahead of it. */
   #isStuck(behind) {
@@ -267,11 +270,11 @@ export class Player extends EventTarget {
   #stuckAt = { time: -1, sinceMs: 0 };
 
   #watch() {
-    if (!["playing", "stalled"].includes(this.state)) return;
+    if (!["playing", "stalled"].includes(this.state) || !this.#buffer) return;
     if (this.isLive && this.silentS > STALL_S) {
       this.#become("stalled", `No picture for ${Math.round(this.silentS)} s`);
       if (this.silentS > 20) this.#retry("No picture arrives");
-    } else if (this.isLive) {
+    } else {
       this.#steer();
     }
     this.dispatchEvent(new Event("tick"));

@@ -9,7 +9,7 @@ const tiles = new Map();
 class Tile {
   constructor(camera, position) {
     this.id = camera.camera_id;
-    this.video = el("video", { muted: true, playsinline: true, autoplay: true, tabindex: "-1", "aria-hidden": "true" });
+    this.video = el("video", { muted: true, playsinline: true, tabindex: "-1", "aria-hidden": "true" });
     this.video.muted = true;
     this.key = el("kbd", {}, position < 9 ? String(position + 1) : "");
     this.dot = el("span", { class: "dot" });

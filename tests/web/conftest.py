@@ -1,0 +1,111 @@
+"""The application over ASGI with a real catalog, log and policies, and a clock that tests move."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from starlette.testclient import TestClient, WebSocketTestSession
+
+from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.config import SiteConfig
+from custodes.testing.clock import ManualClock
+from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
+from custodes.web.app import create_app
+
+NAME, PASSWORD = "Ada Lovelace", "four words in a row"
+BASE = "http://127.0.0.1"
+
+
+@dataclass
+class Site:
+    """An application and the doors behind it. `client` keeps cookies and sends our own Origin."""
+
+    app: FastAPI
+    client: TestClient
+    catalog: SqliteCatalog
+    warden: LoggingWarden
+    views: DrawnViews
+    live: FixedLive
+    clock: ManualClock
+    tokens: list[str] = field(default_factory=list)
+
+    def claim(
+        self, *, roles: tuple[str, ...] = ("operator", "investigator", "auditor"), **changes: str
+    ) -> httpx.Response:
+        form = {"token": self.tokens[-1], "name": NAME, "password": PASSWORD, "password_again": PASSWORD, **changes}
+        return self.client.post("/first-boot", data={**form, "roles": list(roles)})
+
+    def socket(self, path: str, **headers: str) -> WebSocketTestSession:
+        # the test client takes another host for WebSockets unless it is told
+        return self.client.websocket_connect(f"ws://127.0.0.1{path}", headers=headers)
+
+    def log_in(self, name: str = NAME, password: str = PASSWORD) -> httpx.Response:
+        return self.client.post("/login", data={"name": name, "password": password})
+
+    @property
+    def csrf(self) -> str:
+        page = self.client.get("/", headers={"accept": "text/html"}).text
+        return page.split('name="csrf" content="')[1].split('"')[0]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Builds sites; `config` may differ. Closed after the test."""
+    open_: list[Site] = []
+
+    def make(**server: object) -> Site:
+        folder = tmp_path / str(len(open_))
+        folder.mkdir()
+        clock = ManualClock()
+        catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=clock)
+        warden = LoggingWarden(folder, clock)
+
+        async def pace(_: float) -> None:
+            await anyio.sleep(0)
+
+        views = DrawnViews(warden, clock, pace=pace, frames=6)
+        live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
+        tokens: list[str] = []
+
+        async def announce(token: str) -> None:
+            tokens.append(token)
+
+        app = create_app(
+            catalog=InlineCatalog.over(catalog),
+            views=views,
+            live=live,
+            warden=warden,
+            config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server}),
+            clock=clock,
+            announce=announce,
+            hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
+        )
+        client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
+        client.__enter__()
+        site = Site(app, client, catalog, warden, views, live, clock, tokens)
+        open_.append(site)
+        return site
+
+    yield make
+    for site in open_:
+        site.client.__exit__(None, None, None)
+        site.catalog.close()
+        site.warden.log.close()
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """A fresh site without an account."""
+    return make_site()
+
+
+@pytest.fixture
+def claimed(site: Site) -> Site:
+    """A site whose first person, with the offered roles, is logged in."""
+    assert site.claim().status_code == 303
+    return site
