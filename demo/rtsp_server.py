@@ -93,8 +93,9 @@ class Feed:
             self._timer = GLib.timeout_add(5, self._tick)
             return False
         now = clock.get_time() - base
-        if self._zero is None:
-            self._zero = now
+        if self._zero is None or abs(self._zero + self._due_ns(self._number) - now) > 2 * Gst.SECOND:
+            # First picture, or the pipeline was paused between two clients and its time was set anew.
+            self._zero = now - self._due_ns(self._number)
         while self._zero + self._due_ns(self._number) <= now:
             if not self._push():
                 # Flushing while the pipeline changes state; `_stop` ends the feed, nothing else does.
@@ -111,9 +112,7 @@ class Feed:
         buffer.duration = self._due_ns(1)
         if not is_key:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
-        flow = self._source.emit("push-buffer", buffer)
-        if flow != Gst.FlowReturn.OK:
-            print("push", flow, self._source.get_state(0), flush=True, file=sys.stderr)
+        if self._source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
             return False
         self._number += 1
         return True
