@@ -340,3 +340,35 @@ def test_spare_job_when_it_speaks_before_its_task_is_hung_up_on(site: Site) -> N
             await stranger.close()
 
     asyncio.run(main())
+
+
+def test_view_when_warden_and_job_are_gone_for_a_moment_waits_for_both(site: Site) -> None:
+    async def main() -> None:
+        async with site.catalog() as catalog:
+            await catalog.put_cameras([make_spec()], is_exclusive=False)
+            clock = SystemClock()
+            path = site.paths.socket("server-jobs")
+            supervisor = ScriptedSupervisor(path)
+            warden = WardenClient(site.paths.socket("warden-server"))
+            pool = JobPool(supervisor, clock, spare=0)
+            broker = ServerViewBroker(catalog=catalog, warden=warden, jobs=pool, clock=clock, config=SiteConfig())
+            b = Bench(site, catalog, warden, supervisor, broker)
+            async with listening(path, pool.serve_peer):
+                async with site.warden():
+                    view = await b.open()
+                    job = await b.job()
+                first = await job.expect(ViewTask)
+                await job.channel.send(ViewEnded(frames_shown=1, error="nobody answers at warden-jobs.sock"))
+                await job.channel.close()
+                async with site.warden():
+                    again = await b.job(1)
+                    second = await again.expect(ViewTask)
+                    assert second.session_id == first.session_id
+                    (note,) = await take(view, 1)
+                    assert isinstance(note, ViewNote)
+                    answer = asyncio.create_task(end_when_told(again, 0))
+                    await view.stop()
+                    await answer
+            await warden.close()
+
+    asyncio.run(main())

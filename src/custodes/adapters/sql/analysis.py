@@ -7,11 +7,11 @@ that failed the owner calls `forget`.
 """
 
 import functools
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
@@ -22,6 +22,8 @@ from custodes.ports.catalog import Coverage
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import CameraId, Ns, RunId
+
+_BOXES = struct.Struct("<8d")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -294,12 +296,12 @@ def _tracklet_row(tracklet: Tracklet) -> dict[str, object]:
         "object_class": int(tracklet.object_class),
         "frames": tracklet.frames,
         "mean_score": tracklet.mean_score,
-        "boxes": np.array(tracklet.first_box_norm + tracklet.last_box_norm, np.float64).tobytes(),
+        "boxes": _BOXES.pack(*tracklet.first_box_norm, *tracklet.last_box_norm),
     }
 
 
 def _tracklet(row: Any) -> Tracklet:
-    boxes = tuple(np.frombuffer(row.boxes, np.float64).tolist())
+    boxes = _BOXES.unpack(row.boxes)
     return Tracklet(
         camera_id=CameraId(row.camera_id),
         run=RunId(row.run),

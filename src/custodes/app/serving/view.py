@@ -32,11 +32,11 @@ from custodes.types.message import (
 )
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
-MAX_RESTARTS = 3
+RESTART_PAUSES_S = (0.3, 1.0, 3.0)
+MAX_RESTARTS = len(RESTART_PAUSES_S)
 """In a row; a job that lived `HEALTHY_NS` starts the count anew."""
 
 HEALTHY_NS = 60 * NS_PER_S
-RESTART_PAUSE_S = 0.3
 STOP_TIMEOUT_S = 2.0
 DEADLINE_GRACE_S = 10.0
 """The job ends itself at its deadline; this much later it is killed."""
@@ -215,19 +215,23 @@ class RunningView:
         complaint = ""
         try:
             while True:
-                frames_shown = await self._serve_job()
-                complaint = "the view job died" if self._ended is None else self._ended.error
+                if self._link is not None:
+                    frames_shown = await self._serve_job()
+                    complaint = "the view job died" if self._ended is None else self._ended.error
+                    if self._clock.monotonic_ns() - self._started_ns >= HEALTHY_NS:
+                        restarts = 0
                 is_over = self._clock.now_ns() >= self._deadline_ns
-                if self._clock.monotonic_ns() - self._started_ns >= HEALTHY_NS:
-                    restarts = 0
                 if self._is_stopping or is_over or not complaint or restarts >= MAX_RESTARTS:
                     break
                 restarts += 1
                 structlog.get_logger().warning(
                     "view job is replaced", session_id=self.order.session_id, reason=complaint, restarts=restarts
                 )
-                await asyncio.sleep(RESTART_PAUSE_S * restarts)
-                await self._restart_job(complaint)
+                await asyncio.sleep(RESTART_PAUSES_S[restarts - 1])
+                try:
+                    await self._restart_job(complaint)
+                except Unavailable as error:  # a warden that restarts too is worth waiting for
+                    complaint = str(error)
         except CustodesError as error:
             complaint = str(error)
         finally:
