@@ -82,7 +82,8 @@ class ServerConfig(_Strict):
 class RecorderConfig(_Strict):
     """Recording."""
 
-    segment_s: Annotated[float, Field(ge=2, le=600)] = 60.0
+    segment_s: Annotated[float, Field(ge=2, le=110)] = 60.0
+    """Below the warden's lead-in of 120 s: a grant that begins inside a segment must reach the segment's start."""
     stall_s: Annotated[float, Field(ge=2, le=300)] = 10.0
     min_free_mb: Annotated[int, Field(ge=0)] = 512
     """Below this the recorder stops writing and says so; deleting by age comes before that (retention)."""
