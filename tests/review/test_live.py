@@ -154,9 +154,12 @@ def test_live_when_analysis_dies_and_returns_then_flat_in_between_and_told(
         site.clock.advance(FRAME_NS)
     (stream,) = play(outputs)
     masked = {(t - START_NS) // FRAME_NS for t, m in zip(stream.utc_ns, stream.is_fully_masked, strict=True) if m}
-    assert set(range(30, 50)) <= masked, "no moment without vouching is clear"
+    shown = {(t - START_NS) // FRAME_NS for t in stream.utc_ns}
+    assert shown & set(range(30, 50)) <= masked, "no moment without vouching is clear"
+    assert masked & set(range(30, 50)), "the view went on while analysis was away"
     assert not masked & set(range(55, 75))
-    assert codes(outputs) == ["unvouched", "vouched"]
+    assert set(range(60, 75)) <= shown, "and is whole again afterwards"
+    assert codes(outputs) == ["unvouched", "behind", "vouched"]
 
 
 def test_live_when_joining_in_a_long_gop_then_only_its_newest_picture_is_shown_at_first(
