@@ -124,12 +124,18 @@ def _work_sentence(record: AuditRecord) -> str:
             shown = details.get("frames_shown", "")
             whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
             where = f" of camera {subject}" if subject else ""
-            return f"{whose}{where} ended{f' after {shown} pictures' if shown else ''}."
+            return f"{whose}{where} ended{_pictures(shown)}."
         case AuditKind.SEGMENT_SEALED:
             camera = details.get("camera") or details.get("camera_id") or subject
             return f"A piece of recording of camera {camera} was sealed; its fingerprint stands here."
         case _:
             return f"Process {subject or record.actor}: {details.get('event', details.get('what', 'changed'))}."
+
+
+def _pictures(shown: str) -> str:
+    if not shown:
+        return ""
+    return f" after {shown} {'picture' if shown == '1' else 'pictures'}"
 
 
 def _access_sentence(record: AuditRecord) -> str:

@@ -182,7 +182,8 @@ requestAnimationFrame(follow);
 // -- timeline -------------------------------------------------------------------------------------------
 
 timeline.addEventListener("scrub", (event) => {
-  const { ns } = event.detail;
+  // the last seconds are still on their way to the disk: the newest picture stands for them
+  const ns = timeline.data?.recorded.length ? Math.min(event.detail.ns, newestNs()) : event.detail.ns;
   pause(false);
   say($("moment"), `${dateText(ns)} ${clockText(ns, true)}`);
   timeline.setCursor(ns, { isKeptInView: event.detail.isFinal });

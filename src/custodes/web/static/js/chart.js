@@ -3,18 +3,19 @@ import { clockText, svg } from "./dom.js";
 
 const HEIGHT = 92;
 const BASE = 74;
-const LEFT = 26;
+const LEFT = 30;
 
 export function drawChart(node, counts, fromNs, toNs) {
   const width = Math.max(240, node.clientWidth || 600);
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  const top = Math.max(4, ...counts.people.map((people, index) => people + counts.vehicles[index]));
+  const most = Math.max(4, ...counts.people.map((people, index) => people + counts.vehicles[index]));
+  const top = most + (most % 2);
   const xOf = (ns) => LEFT + ((ns - fromNs) / (toNs - fromNs)) * (width - LEFT);
   const parts = [];
   for (const share of [0, 0.5, 1]) {
     const y = BASE - share * (BASE - 8);
     parts.push(svg("line", { x1: LEFT, x2: width, y1: y, y2: y, class: "grid" }));
-    parts.push(svg("text", { x: LEFT - 5, y: y + 3.5, class: "axis end" }, String(Math.round(top * share * 10) / 10)));
+    parts.push(svg("text", { x: LEFT - 5, y: y + 3.5, class: "axis end" }, String(top * share)));
   }
   counts.people.forEach((people, index) => {
     const start = counts.first_ns + index * counts.bin_ns;

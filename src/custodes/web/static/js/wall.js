@@ -56,12 +56,15 @@ class Tile {
     const isFine = player.state === "playing" && hasPicture;
     this.link.classList.toggle("dim", hasPicture && player.state !== "playing");
     this.link.dataset.view = player.state;
+    if (player.state === "closed") this.link.classList.toggle("dim", hasPicture);
     this.veil.hidden = isFine;
     if (!isFine) {
       const titles = { connecting: "Connecting", stalled: "Not live", waiting: "Not live", refused: "Not shown to you",
         closed: "Paused", playing: "Waiting for the first picture", ended: "Ended" };
       say(this.veil.firstChild, titles[player.state] || player.state);
-      const detail = player.message || this.lastNote?.message || "";
+      const isOff = player.state === "closed" && !isAway && this.camera.state !== "recording";
+      if (isOff) say(this.veil.firstChild, this.camera.words);
+      const detail = isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
       say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
@@ -78,7 +81,9 @@ class Tile {
   }
 
   update() {
-    const isWanted = this.isVisible && !isAway && this.camera.state !== "disabled";
+    // a camera that sends nothing needs no view, no job and no log entry; a moment's silence does not end one
+    const isSilent = !this.camera.is_recording && !["starting", "unknown", "disk_full", "disk_error", "no_key"].includes(this.camera.state);
+    const isWanted = this.isVisible && !isAway && !isSilent;
     if (isWanted) this.player.start();
     else if (this.player.state !== "closed") this.player.stop(isAway ? "Nobody is looking" : "");
   }
@@ -110,6 +115,8 @@ function show(status) {
       sight.observe(tile.link);
     }
     tile.show(camera);
+    tile.update();
+    if (tile.player.state === "closed") tile.showPlayer();
   });
   const ids = new Set(status.cameras.map((camera) => camera.camera_id));
   for (const [id, tile] of tiles) {
