@@ -21,8 +21,9 @@ def made_up_picture(height: int, width: int) -> np.ndarray:
 
 
 def network_input(name: str) -> np.ndarray:
-    if name == "centernet-mobilenetv3":
-        return made_up_picture(512, 512).astype(np.float32)[None]
+    if name in ("centernet-mobilenetv3", "mobileface"):
+        side = 512 if name == "centernet-mobilenetv3" else 112
+        return made_up_picture(side, side).astype(np.float32)[None]
     return (made_up_picture(416, 416).astype(np.float32) / 64 - 2).transpose(2, 0, 1)[None]
 
 

@@ -11,13 +11,14 @@ import pytest
 import custodes_models
 from custodes.adapters.model import catalogue, find_model, load_detector, open_session, scan
 from custodes.adapters.model.pull import pull_folder, pull_url
+from custodes.detect.decode import DETECTING
 from custodes.detect.manifest import MANIFEST_SUFFIX, read_manifest, write_manifest
 from custodes.errors import InvalidArgument, MediaError, ModelRefused
 from custodes.testing.models import check_detector, check_session
 from custodes.types.vision import ModelTask, ObjectClass
 
 PACKAGED = custodes_models.weights_folder()
-PATTERNS = sorted(path.name.removesuffix(MANIFEST_SUFFIX) for path in PACKAGED.glob(f"*{MANIFEST_SUFFIX}"))
+DETECTORS = [item.name for item in catalogue(None) if item.output.kind in DETECTING]
 
 
 def task_of(name: str) -> ModelTask:
@@ -31,7 +32,7 @@ def copy_model(name: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("name", DETECTORS)
 def test_packaged_detector_when_loaded_then_it_keeps_the_contract(name: str) -> None:
     check_detector(load_detector(models_dir=None, name=name, threads=1, task=task_of(name), floor=0.01))
 

@@ -15,6 +15,8 @@ const MODELS = {
   'nanodet-g': { file: 'nanodet', shape: [1, 3, 416, 416], channelAxis: 1, scale: 1 / 64, shift: -2, keep: {},
     outputs: [`${PREFIX}Sigmoid_154`, `${PREFIX}Sigmoid_165`, `${PREFIX}Sigmoid_176`,
       `${PREFIX}Split_153:1`, `${PREFIX}Split_164:1`, `${PREFIX}Split_175:1`] },
+  mobileface: { file: 'mobileface', shape: [1, 112, 112, 3], channelAxis: 3, scale: 1, shift: 0, keep: {},
+    outputs: ['batchnorm0/add_1'] },
 };
 const SAMPLES = 64;
 
@@ -45,7 +47,7 @@ const golden = {};
 for (const [name, spec] of Object.entries(MODELS)) {
   const model = await loadGraphModel(handler(folder, spec.file));
   const input = picture(spec.shape, spec.channelAxis, spec.scale, spec.shift);
-  const results = model.execute({ [model.inputs[0].name]: input }, spec.outputs);
+  const results = [].concat(model.execute({ [model.inputs[0].name]: input }, spec.outputs));
   golden[name] = {};
   spec.outputs.forEach((output, number) => {
     const kept = spec.keep[output] ? tf.gather(results[number], spec.keep[output], 3) : results[number];
