@@ -233,6 +233,9 @@ async def _receive_commands(socket: WebSocket, view: View) -> None:
         try:
             with anyio.fail_after(pause_s if waiting else None):
                 text = await socket.receive_text()
+        except RuntimeError as error:
+            # Starlette's word for a socket that a failed send has closed meanwhile
+            raise WebSocketDisconnect(1006) from error
         except TimeoutError:
             assert waiting is not None
             await view.seek(Ns(waiting.seek), waiting.request_id)

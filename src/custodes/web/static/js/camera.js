@@ -161,7 +161,7 @@ function pause(isStillWanted = true) {
   player = null;
   say($("play"), "Play");
   if (shown !== null) moveTo(shown);
-  if (isStillWanted && shown !== null && purpose) stills.seek(shown);
+  if (isStillWanted && purpose) stills.seek(shown ?? timeline.cursorNs ?? newestNs());
 }
 
 function follow() {
@@ -279,11 +279,7 @@ function goNow() {
 
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const control = event.target.closest("button, a");
-  if (event.key === " " && control) {
-    if (control.matches(":focus-visible")) return; // reached by keyboard: the space is meant for it
-    control.blur();
-  }
+  if (event.key === " " && event.target.closest("button, a")) return;
   const actions = {
     ArrowLeft: () => step(event.shiftKey ? -10 : -1), ArrowRight: () => step(event.shiftKey ? 10 : 1),
     ArrowDown: () => step(-10), ArrowUp: () => step(10),
@@ -295,6 +291,10 @@ addEventListener("keydown", (event) => {
   if (!action || ((event.key === "ArrowUp" || event.key === "ArrowDown") && event.target.id !== "timeline")) return;
   event.preventDefault();
   action();
+});
+// after a click with the mouse the keys belong to the timeline again; who came by keyboard stays where they are
+document.addEventListener("click", (event) => {
+  if (event.detail > 0 && event.target.closest(".controls button, .tracks button")) timeline.canvas.focus({ preventScroll: true });
 });
 addEventListener("pagehide", () => { stills.close(); player?.stop(); });
 addEventListener("resize", () => { if (timeline.data) drawChart($("chart"), timeline.data.counts, timeline.data.from_ns, timeline.data.to_ns); });
