@@ -114,7 +114,7 @@ class ViewConfig(_Strict):
     """View jobs."""
 
     max_jobs: Annotated[int, Field(ge=1, le=512)] = 24
-    spare_jobs: Annotated[int, Field(ge=0, le=8)] = 1
+    spare_jobs: Annotated[int, Field(ge=0, le=8)] = 2
     deadline_s: Annotated[int, Field(ge=10, le=43200)] = 4 * 3600
     max_height_px: Annotated[int, Field(ge=90, le=2160)] = 720
 

@@ -23,8 +23,8 @@ from custodes.types.message import SealedPacket, SealedStreamOpened, StreamClose
 from custodes.units import NS_PER_MS, NS_PER_S, Ns, SegmentId
 
 MAX_HOLD_NS = 2500 * NS_PER_MS
-"""A picture this old is shown, masked whole: analysis has left the view alone. On a busy machine masks come 0.5 to 1.4 s
-late, and look-ahead adds 0.6 s; a view that lags for a moment is better than one that flickers dark."""
+"""A picture this old is shown, masked whole: analysis has left the view alone. On a busy machine masks come 0.5 to
+1.4 s late, and look-ahead adds 0.6 s; a view that lags for a moment is better than one that flickers dark."""
 
 MAX_BURST_NS = NS_PER_S
 """Pictures that fall due at once over more than this are a backlog: only the newest is shown."""

@@ -15,7 +15,7 @@ from custodes.types import access, event, media, message, vision
 T = TypeVar("T")
 
 _HOSTILE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for bad bytes; UnicodeDecodeError (a ValueError) for a broken string, RecursionError for nesting."""
+"""What msgspec raises for bad bytes: broken UTF-8 is a ValueError, deep nesting a RecursionError."""
 
 WIRE_VERSION = 1
 

@@ -457,7 +457,7 @@ class CameraSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutCameras:
-    """Create or replace cameras. Answer: Ok. `is_exclusive` removes the others (declarative apply)."""
+    """Create or replace cameras. Answer: Ok. `is_exclusive` disables the others; their recordings stay."""
 
     cameras: tuple[CameraSpec, ...]
     is_exclusive: bool
