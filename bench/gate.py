@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from eval.report import Report
 
 from custodes.access.policy import decide, load_policies
 from custodes.adapters.ipc.warden import WardenClient, WardenJobClient
@@ -52,6 +51,7 @@ from custodes.types.access import (
     Role,
 )
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
+from eval.report import Report
 
 GATE = CameraId("gate")
 _FRAGMENT_BYTES = 4_000_000

@@ -9,7 +9,6 @@ clock when a chunk arrives at a viewer minus the capture time of its first frame
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -19,30 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from custodes.testing.rtsp import RtspServer
-from demo.prepare import prepare
-from eval.report import Report
-
+from bench.footage import TABLE, WALKERS, shared_data
 from custodes.errors import CameraEnded
 from custodes.media.decode import FrameDecoder
 from custodes.media.demux import Demuxer
+from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 from custodes.types.media import Packet
 from custodes.units import CameraId, Ns, RunId
+from demo.prepare import prepare
+from eval.report import Report
 
-CLIPS = {"pets": "people/pets09-s2l1-view001.avi", "onebyone": "people/intel-one-by-one-person-detection.mp4"}
+CLIPS = {"pets": WALKERS, "onebyone": TABLE}
 FPS = {"pets": 7.0, "onebyone": 10.0}
 """PETS is tagged 10 fps but was taken at 7 (shared/data/README.md)."""
 WARM_UP_S = 8.0
-
-
-def shared_data() -> Path:
-    """The folder of real footage. Raises SystemExit when it is not there."""
-    path = Path(os.environ.get("CUSTODES_SHARED", "../shared")) / "data"
-    if not path.is_dir():
-        raise SystemExit(f"no footage at {path.resolve()}; set CUSTODES_SHARED to the folder that holds data/")
-    return path
 
 
 def floor(clip: Path, fps: float) -> tuple[float, float]:
@@ -148,7 +139,7 @@ def _rss_by_kind(status: dict[str, Any]) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="1 and 4 cameras for a few seconds, within 45 s")
+    parser.add_argument("--smoke", action="store_true", help="2 cameras for a few seconds, within 45 s")
     parser.add_argument("--seconds", type=float, default=30.0)
     arguments = parser.parse_args()
     counts = (2,) if arguments.smoke else (1, 4, 8)

@@ -1,23 +1,20 @@
 """CPU per packet of recording against demuxing alone, on one clip, without waiting for real time.
 
-    python -m bench.recorder_cpu --clip CLIP [--packets N]
+    python -m bench.recorder_cpu [--smoke] [--clip CLIP] [--packets N]
 
 One process, one thread, in turn: demux only; source (timestamps, UTC); the same recorded (assemble, mux, seal, write,
 fdatasync per GOP); the same with a hub subscriber on each hub. Prints one JSON line with medians of five rounds.
 """
 
 import argparse
-import json
-import platform
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.footage import TABLE, shared_data
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
 from custodes.adapters.ipc.hub import Hub, HubSubscriber, PlainForm
@@ -30,6 +27,7 @@ from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.camera import START_NS, FastClock, file_spec
 from custodes.testing.recorder import SITE_ID, RecorderSite
 from custodes.units import NS_PER_S, CameraId
+from eval.report import Report
 
 CAM = CameraId("cam")
 ROUNDS = 5
@@ -126,33 +124,30 @@ def _drain(reader: HubSubscriber) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clip", type=Path, required=True)
+    parser.add_argument("--clip", type=Path, default=None, help="default: intel-one-by-one of the shared footage")
     parser.add_argument("--packets", type=int, default=2000)
+    parser.add_argument("--smoke", action="store_true", help="one round of 500 packets")
     wanted = parser.parse_args()
+    clip = wanted.clip or shared_data() / TABLE
+    rounds, packets = (1, 500) if wanted.smoke else (ROUNDS, wanted.packets)
     kinds: dict[str, Callable[[], float]] = {
-        "demux_us": lambda: demux_only(wanted.clip, wanted.packets),
-        "source_us": lambda: source_only(wanted.clip, wanted.packets),
-        "record_us": lambda: recorded(wanted.clip, wanted.packets, with_readers=False),
-        "record_and_publish_us": lambda: recorded(wanted.clip, wanted.packets, with_readers=True),
+        "demux_us": lambda: demux_only(clip, packets),
+        "source_us": lambda: source_only(clip, packets),
+        "record_us": lambda: recorded(clip, packets, with_readers=False),
+        "record_and_publish_us": lambda: recorded(clip, packets, with_readers=True),
     }
     seen: dict[str, list[float]] = {name: [] for name in kinds}
-    for number in range(ROUNDS):
+    report = Report(
+        "recorder_cpu", smoke=wanted.smoke, config={"clip": clip.name, "packets": packets, "rounds": rounds}
+    )
+    for number in range(rounds):
+        report.progress(number, rounds, "round")
         for name, measure in kinds.items():
             seen[name].append(measure())
-        print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     results = {name: round(statistics.median(values), 1) for name, values in seen.items()}
-    floor = {"demux_us": results.pop("demux_us")}
-    line = {
-        "name": "recorder_cpu",
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "config": {"clip": wanted.clip.name, "packets": wanted.packets, "rounds": ROUNDS},
-        "results": results,
-        "floor": floor,
-        "peers": {},
-    }
-    print(json.dumps(line))
+    report.floor["demux_us"] = results.pop("demux_us")
+    report.results |= results
+    report.finish()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from eval.report import Report
 
+from bench.footage import shared_data
 from custodes.media.decode import FrameDecoder
 from custodes.media.encode import LiveEncoder
 from custodes.media.jpeg import encode_jpeg
@@ -30,6 +30,7 @@ from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import Marker
 from custodes.watermark.pattern import slot_of
 from custodes.watermark.score import score
+from eval.report import Report
 
 START_NS = 1_767_225_600 * NS_PER_S
 FPS = 10
@@ -148,12 +149,12 @@ def first_pictures(
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="bench.view")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=None, help="default: $CUSTODES_SHARED/data or ../shared/data")
     parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
     count = 40 if arguments.smoke else 200
-    report = Report("bench.view", smoke=arguments.smoke, config={"frames": count, "crf": 28, "preset": "ultrafast"})
-    frames = source(arguments.data, count)
+    report = Report("view", smoke=arguments.smoke, config={"frames": count, "crf": 28, "preset": "ultrafast"})
+    frames = source(arguments.data or shared_data(), count)
     clips = {"768x432": encode_clip(frames, fps=FPS, gop=10, start_ns=START_NS)}
     large = (enlarge(frame, 1080, 1920) for frame in frames[: count // 2])
     clips["1920x1080"] = encode_clip(large, fps=FPS, gop=10, start_ns=START_NS)

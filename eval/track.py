@@ -5,8 +5,6 @@ metric classes; the removal of distractors is MOTChallenge's.
 """
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from custodes.geometry.boxes import iou_matrix
 from custodes.track.tracker import Tracker
 from custodes.types.vision import Detections, ObjectClass
 from custodes.units import NS_PER_S, Ns
+from eval.report import Report
 
 _DISTRACTORS = (2, 7, 8, 12)
 
@@ -124,13 +123,18 @@ def evaluate(data_dir: Path, config=None) -> dict:
 
 
 def main() -> None:
+    """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--smoke", action="store_true", help="the same: it takes half a minute")
     arguments = parser.parse_args()
-    results = evaluate(arguments.data)
-    for name, values in results.items():
-        print(name, values, file=sys.stderr)
-    print(json.dumps({"eval": "track", "results": results}))
+    report = Report("track", smoke=arguments.smoke, config={"ground_plane": False})
+    for name, values in evaluate(arguments.data).items():
+        report.note(f"{name}: {values}")
+        where = name.replace("mot17_02_", "").replace("fps", "").replace("pets_7", "pets")
+        for key, value in values.items():
+            report.results[f"pets_{key}" if where == "pets" else f"{key}_{where}_nocal"] = value
+    report.finish()
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from custodes.testing.rtsp import RtspServer
-from demo.footage import fetch
-from demo.prepare import prepare
 
+from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
+from demo.footage import fetch
+from demo.prepare import prepare
 
 PETS_FPS = 7.0
 REPOSITORY = Path(__file__).parents[2]

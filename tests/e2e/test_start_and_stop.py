@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from custodes.testing.rtsp import RtspServer
 
 from custodes.errors import Unavailable
+from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]

@@ -133,4 +133,4 @@ def test_live_counts_when_the_analyser_falls_silent_are_zero(live: ServerLiveSta
     live.take_analyser(analyser_status(clock, 100, people=2))
     clock.advance(4 * NS_PER_S)
     row = gate(live)
-    assert (row.live_people, row.people, row.frames_decoded, row.recorded_s) == (0, 1, 100, 60.0)
+    assert (row.live_people, row.people, row.frames_decoded, row.recorded_s) == (0, 3, 100, 60.0)

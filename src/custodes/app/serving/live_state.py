@@ -33,6 +33,8 @@ class _Analysis:
     received_ns: Ns
     decoded_before: int = 0
     analysed_before: int = 0
+    people_shown: int = 0
+    vehicles_shown: int = 0
 
 
 class ServerLiveState:
@@ -52,6 +54,9 @@ class ServerLiveState:
         """Read cameras and sums anew."""
         self._cameras = tuple(await self._catalog.cameras())
         self._totals = await self._catalog.totals()
+        for analysis in self._analysis.values():
+            if not self._is_stale(analysis.received_ns):
+                self._raise_shown(analysis)
         configured = {spec.camera_id for spec in self._cameras}
         for known in (self._recorder, self._analysis):
             for camera_id in known.keys() - configured:
@@ -74,7 +79,8 @@ class ServerLiveState:
         now_ns = self._clock.monotonic_ns()
         known = self._analysis.get(status.camera_id)
         if known is None:
-            self._analysis[status.camera_id] = _Analysis(status, now_ns)
+            self._analysis[status.camera_id] = known = _Analysis(status, now_ns)
+            self._raise_shown(known)
             return
         if status.utc_ns < known.status.utc_ns and not self._is_stale(known.received_ns):
             return
@@ -82,6 +88,14 @@ class ServerLiveState:
             known.decoded_before += known.status.frames_decoded
             known.analysed_before += known.status.frames_analysed
         known.status, known.received_ns = status, now_ns
+        self._raise_shown(known)
+
+    def _raise_shown(self, analysis: _Analysis) -> None:
+        """A track that ends leaves the live count up to a second before the catalog's sum has it: never count down."""
+        status = analysis.status
+        totals = self._totals.get(status.camera_id, _NO_TOTALS)
+        analysis.people_shown = max(analysis.people_shown, totals.people + status.live_people)
+        analysis.vehicles_shown = max(analysis.vehicles_shown, totals.vehicles + status.live_vehicles)
 
     def camera_rows(self) -> list[CameraRow]:
         """See `LiveState`."""
@@ -136,9 +150,9 @@ class ServerLiveState:
             row,
             frames_decoded=analysis.decoded_before + status.frames_decoded,
             frames_analysed=analysis.analysed_before + status.frames_analysed,
-            tracks=row.tracks + people + vehicles,
-            people=row.people + people,
-            vehicles=row.vehicles + vehicles,
+            tracks=analysis.people_shown + analysis.vehicles_shown,
+            people=analysis.people_shown,
+            vehicles=analysis.vehicles_shown,
             live_people=people,
             live_vehicles=vehicles,
         )
