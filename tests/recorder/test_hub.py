@@ -116,8 +116,10 @@ def test_publish_when_a_subscriber_does_not_read_then_whole_gops_are_dropped_and
     assert got == list(range(600))
     assert hub.dropped_gops(CAM) > 0
     publish(hub, range(600, 620))
-    seen = seqs(drain(slow))
-    assert len(seen) < 620
+    seen = seqs(drain(slow))  # what the queue and the socket still held; where it ends depends on their sizes
+    publish(hub, range(620, 640))
+    seen += seqs(take(slow, 20))
+    assert len(seen) < 640
     assert seen == sorted(set(seen))
     holes = [after for before, after in pairwise(seen) if after != before + 1]
     assert holes
