@@ -1,5 +1,7 @@
 # Everything a person does with a checkout. `make` alone lists the targets.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
