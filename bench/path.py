@@ -144,7 +144,9 @@ def main() -> None:
     arguments = parser.parse_args()
     counts = (2,) if arguments.smoke else (1, 4, 8)
     seconds = 5.0 if arguments.smoke else arguments.seconds
-    report = Report("path", smoke=arguments.smoke, config={"cameras": counts, "seconds": seconds, "clips": CLIPS})
+    report = Report(
+        "bench.path", smoke=arguments.smoke, config={"cameras": counts, "seconds": seconds, "clips": CLIPS}
+    )
     with (
         tempfile.TemporaryDirectory(prefix="custodes-bench-") as scratch,
         served(Path(scratch), shared_data()) as (server, clips),

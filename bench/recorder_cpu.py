@@ -138,7 +138,7 @@ def main() -> None:
     }
     seen: dict[str, list[float]] = {name: [] for name in kinds}
     report = Report(
-        "recorder_cpu", smoke=wanted.smoke, config={"clip": clip.name, "packets": packets, "rounds": rounds}
+        "bench.recorder_cpu", smoke=wanted.smoke, config={"clip": clip.name, "packets": packets, "rounds": rounds}
     )
     for number in range(rounds):
         report.progress(number, rounds, "round")

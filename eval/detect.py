@@ -164,7 +164,7 @@ def main() -> None:
     names = [entry.manifest.name for entry in scan(models_dir)[0]
              if entry.manifest.task is ModelTask.DETECT and arguments.only in (None, entry.manifest.name)]  # fmt: skip
     default = default_name(ModelTask.DETECT)
-    report = Report("detect", smoke=arguments.smoke, config={
+    report = Report("eval.detect", smoke=arguments.smoke, config={
         "people": f"{PETS}, every {step_people}. frame", "vehicles": f"{HIGHWAY}, every {step_vehicles}. frame",
         "iou_min": IOU_MIN, "threads": 1, "default": default})  # fmt: skip
     for number, name in enumerate(names, 1):

@@ -223,7 +223,7 @@ def main() -> None:
     models_dir = folder if folder.is_dir() else None
     limit = 12 if arguments.smoke else arguments.pairs
     report = Report(
-        "faces", smoke=arguments.smoke, config={"pairs": "LFW View 2, 5 folds", "limit": limit, "threads": 1}
+        "eval.faces", smoke=arguments.smoke, config={"pairs": "LFW View 2, 5 folds", "limit": limit, "threads": 1}
     )
     chains = {"packaged": packaged_chain(models_dir)}
     if models_dir and any(item.manifest.name == "face-reidentification-retail-0095" for item in scan(models_dir)[0]):

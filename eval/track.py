@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true", help="the same: it takes half a minute")
     arguments = parser.parse_args()
-    report = Report("track", smoke=arguments.smoke, config={"ground_plane": False})
+    report = Report("eval.track", smoke=arguments.smoke, config={"ground_plane": False})
     for name, values in evaluate(arguments.data).items():
         report.note(f"{name}: {values}")
         where = name.replace("mot17_02_", "").replace("fps", "").replace("pets_7", "pets")
