@@ -30,6 +30,12 @@ def test_stamp_when_there_are_no_times_then_counts_frames() -> None:
     assert stamps(timeline(), [(None, None)] * 3) == [(0, 0), (9000, 9000), (18_000, 18_000)]
 
 
+def test_stamp_when_there_are_no_times_but_lengths_then_adds_the_lengths() -> None:
+    line = timeline()
+    made = [line.stamp(pts=None, dts=None, duration=length, elapsed_ns=0) for length in (12_857, 12_857, 90)]
+    assert [stamp.dts for stamp in made] == [0, 12_857, 25_714]
+
+
 def test_stamp_when_the_first_pts_is_missing_then_the_next_continue() -> None:
     line = timeline()
     assert [dts for _, dts in stamps(line, [(None, None), (0, 0), (9000, 9000)])] == [0, 1, 9000]

@@ -23,6 +23,7 @@ from custodes.errors import (
     CameraUnauthorized,
     CameraUnreachable,
 )
+from custodes.media.demux import Demuxer
 from custodes.ports.camera import CameraSource
 from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import CameraSourceSuite, FastClock, file_spec, write_clip, write_tone
@@ -97,11 +98,10 @@ def test_packets_when_the_file_is_looped_then_time_goes_on_over_the_seam(name: s
         if len(seen) == 35:
             break
     source.close()
-    fps = 25 if name.endswith("h264") else 10
-    steps = {round((b.pts - a.pts) * info.time_base_num / info.time_base_den * fps, 2) for a, b in pairwise(seen)}
+    steps = {round((b.pts - a.pts) * info.time_base_num / info.time_base_den * 10, 2) for a, b in pairwise(seen)}
     assert steps == {1.0}
     assert seen[30].payload == seen[0].payload
-    assert {round((b.utc_ns - a.utc_ns) / 1e9 * fps, 2) for a, b in pairwise(seen)} == {1.0}
+    assert {round((b.utc_ns - a.utc_ns) / 1e9 * 10, 2) for a, b in pairwise(seen)} == {1.0}
 
 
 def test_packets_when_the_resolution_changes_then_a_new_run_goes_on_without_loss(tmp_path: Path) -> None:
@@ -256,6 +256,24 @@ def test_open_when_a_password_is_wrong_then_unauthorized_and_neither_name_nor_pa
         error = try_open(spec, env={"CAM_PASSWORD": "s3cret"})
     assert type(error) is CameraUnauthorized
     assert "s3cret" not in repr(error) and "bob" not in repr(error)
+    assert "refuses" in str(error)
+
+
+def test_open_when_no_password_is_configured_and_one_is_wanted_then_says_that() -> None:
+    with tcp_server(lambda peer: peer.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")) as port:
+        error = try_open(network_spec(f"http://127.0.0.1:{port}/x"))
+    assert type(error) is CameraUnauthorized
+    assert "none is configured" in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_open_when_the_server_never_answers_then_unreachable(scheme: str) -> None:
+    release = threading.Event()
+    with tcp_server(lambda _: release.wait(20) and None) as port:
+        where = f"{scheme}://127.0.0.1:{port}/x"
+        with pytest.raises(CameraUnreachable, match="did not answer"):
+            Demuxer(where, where=where, options={"timeout": "300000"}, open_timeout_s=0.3, read_timeout_s=0.3)
+        release.set()
 
 
 def test_credentials_when_they_hold_odd_characters_then_the_url_keeps_its_parts() -> None:

@@ -32,6 +32,7 @@ class Timeline:
         self._units_per_s = units_per_s
         self._offset = 0
         self._last_dts: int | None = None
+        self._last_length = self._step
         self.jumps = 0
         self.repairs = 0
 
@@ -43,11 +44,13 @@ class Timeline:
         """
         if pts is None and dts is None:
             self.repairs += self._last_dts is not None
-            dts = (self._last_dts or 0) - self._offset + (self._step if self._last_dts is not None else 0)
+            # A raw H.264 file has no times, but its packets' lengths follow the rate in its own parameters.
+            dts = (self._last_dts or 0) - self._offset + (self._last_length if self._last_dts is not None else 0)
         raw_dts = dts if dts is not None else pts
         assert raw_dts is not None
         raw_pts = pts if pts is not None else raw_dts
         length = duration if 0 < duration <= self._max_jump else self._step
+        self._last_length = length
         if self._last_dts is None:
             self._last_dts = raw_dts
             return Stamp(pts=self._near(raw_pts, raw_dts), dts=raw_dts, duration=length, is_jump=False)

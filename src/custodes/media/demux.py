@@ -5,7 +5,9 @@ credentials, so none of them leaves this module: every failure becomes a CameraE
 and clocks do not belong here.
 """
 
+import errno
 import io
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,8 @@ from custodes.units import CameraId, RunId
 
 MAX_PACKET_BYTES = 32 * 1024 * 1024
 """An 8K intra picture at 12 bit per pixel is 50 MB raw and below 20 MB coded."""
+
+_NO_VIDEO = (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError)
 
 MAX_CORRUPT_READS = 100
 """Unreadable packets in a row after which a source counts as garbage."""
@@ -66,6 +70,7 @@ class Demuxer:
         self._where = where
         self._read_timeout_s = read_timeout_s
         failure: CameraError | None = None
+        began_s = time.monotonic()
         try:
             self._container = av.open(
                 url,
@@ -76,7 +81,8 @@ class Demuxer:
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            failure = _open_failure(error, where, open_timeout_s)
+            is_late = time.monotonic() - began_s >= open_timeout_s
+            failure = _open_failure(error, where, open_timeout_s, is_late=is_late)
         if failure is not None:
             # Outside the handler: the cause's text holds the URL, and chaining would carry it into logs.
             raise failure
@@ -185,7 +191,7 @@ def _raw(packet: Any) -> RawPacket:
     )
 
 
-def _open_failure(error: Exception, where: str, timeout_s: float) -> CameraError:
+def _open_failure(error: Exception, where: str, timeout_s: float, *, is_late: bool) -> CameraError:
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return CameraUnauthorized(f"{where} refuses the user name or password")
     if isinstance(error, av.error.HTTPNotFoundError):
@@ -198,14 +204,16 @@ def _open_failure(error: Exception, where: str, timeout_s: float) -> CameraError
         return CameraGarbage(f"{where} is a directory, not a video")
     if isinstance(error, ConnectionRefusedError):
         return CameraUnreachable(f"{where}: connection refused; nothing listens there")
-    if isinstance(error, TimeoutError | av.error.ExitError):
+    # FFmpeg's RTSP client reports its own timeout as invalid data.
+    if isinstance(error, TimeoutError | av.error.ExitError) or (is_late and isinstance(error, _NO_VIDEO)):
         return CameraUnreachable(f"{where} did not answer within {timeout_s:g} s")
     if isinstance(error, av.error.ProtocolNotFoundError | av.error.DemuxerNotFoundError):
         return CameraGarbage(f"{where}: this kind of source is not supported")
     if isinstance(error, av.error.HTTPError):
         return CameraUnreachable(f"{where}: the server answers with an error")
-    if isinstance(error, av.error.InvalidDataError | av.error.EOFError | av.error.PatchWelcomeError):
-        return CameraGarbage(f"{where} sends nothing that can be read as video")
+    if isinstance(error, OSError) and error.errno == errno.EIO:
+        # FFmpeg's word for a name that does not resolve, and for an answer that ends too early.
+        return CameraUnreachable(f"{where}: its host name is unknown, or it hung up before any video came")
     if isinstance(error, OSError):
         reason = getattr(error, "strerror", None) or type(error).__name__
         return CameraUnreachable(f"{where} cannot be reached: {reason.lower()}")

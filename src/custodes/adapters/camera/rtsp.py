@@ -24,18 +24,22 @@ def network_camera(
 ) -> DemuxedCamera:
     """A source for rtsp(s) and http(s). Connects on `open`. Raises: CameraUnauthorized for a missing secret."""
     url = url_with_credentials(spec, environ)
-    return DemuxedCamera(
-        camera_id=spec.camera_id,
-        where=spec.url,
-        clock=clock,
-        connect=lambda: Demuxer(
-            url,
-            where=spec.url,
-            options=_options(spec, read_timeout_s),
-            open_timeout_s=OPEN_TIMEOUT_S,
-            read_timeout_s=read_timeout_s,
-        ),
-    )
+
+    def connect() -> Demuxer:
+        try:
+            return Demuxer(
+                url,
+                where=spec.url,
+                options=_options(spec, read_timeout_s),
+                open_timeout_s=OPEN_TIMEOUT_S,
+                read_timeout_s=read_timeout_s,
+            )
+        except CameraUnauthorized:
+            if spec.username:
+                raise
+        raise CameraUnauthorized(f"{spec.url} wants a user name and a password; none is configured")
+
+    return DemuxedCamera(camera_id=spec.camera_id, where=spec.url, clock=clock, connect=connect)
 
 
 def url_with_credentials(spec: CameraSpec, environ: Mapping[str, str]) -> str:
