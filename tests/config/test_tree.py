@@ -9,7 +9,12 @@ BROKEN = {
     "not YAML": ("cameras: [", "is not YAML"),
     "not UTF-8": (b"name: \xff\xfe", "is not YAML"),
     "a list": ("- a\n- b\n", "top level"),
-    "unknown field": ("colour: red\n", "colour"),
+    "unknown field": ("colour: red\n", "colour: is not known"),
+    "a word": ("hello\n", "name: value"),
+    "endless nesting": ("name: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+    "no host": ("cameras: [{id: gate, url: 'rtsp:///x'}]\n", "needs a host"),
+    "no such port": ("cameras: [{id: gate, url: 'rtsp://h:99999/x'}]\n", "65535"),
+    "port that is no number": ("cameras: [{id: gate, url: 'rtsp://h:x/x'}]\n", "65535"),
     "unknown nested field": ("server: {prot: 1}\n", "server.prot"),
     "wrong type": ("server: {port: many}\n", "server.port"),
     "port out of range": ("server: {port: 70000}\n", "server.port"),
@@ -17,7 +22,10 @@ BROKEN = {
     "camera id in capitals": ("cameras: [{id: Gate, url: 'rtsp://h/'}]\n", "cameras.0.id"),
     "camera id that climbs": ("cameras: [{id: ../x, url: 'rtsp://h/'}]\n", "cameras.0.id"),
     "credentials in url": ("cameras: [{id: gate, url: 'rtsp://u:pw-of-mine@h/'}]\n", "credentials"),
-    "password in clear": ("cameras: [{id: gate, url: 'rtsp://h/', password: hunter2}]\n", "cameras.0.password"),
+    "password in clear": (
+        "cameras: [{id: gate, url: 'rtsp://h/', password: hunter2}]\n",
+        "cameras.0.password: must be env:",
+    ),
     "unknown scheme": ("cameras: [{id: gate, url: 'gopher://h/'}]\n", "gopher"),
     "relative file": ("cameras: [{id: gate, url: 'file:clip.mp4'}]\n", "absolute"),
     "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
@@ -33,6 +41,7 @@ def test_broken_file_gives_one_sentence_that_names_the_place(text: str | bytes, 
         load_site_yaml(path)
     message = str(caught.value)
     assert words in message and "site.yaml" in message and "\n" not in message
+    assert "Value error" not in message and "byte string" not in message
     assert "hunter2" not in message and "pw-of-mine" not in message
 
 

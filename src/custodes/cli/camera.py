@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from custodes.adapters.ipc.control import put_cameras, read_cameras, remove_camera
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
-from custodes.config import CameraConfig, load_site_yaml
+from custodes.config import CameraConfig, load_site_yaml, problem_in_words
 from custodes.errors import AlreadyExists, ConfigError
 from custodes.units import CameraId
 
@@ -86,6 +86,4 @@ def checked_camera(**fields: object) -> CameraConfig:
         return CameraConfig.model_validate({name: value for name, value in fields.items() if value != ""})
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(
-            f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {problem_in_words(first)}") from error

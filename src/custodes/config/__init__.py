@@ -3,7 +3,14 @@
 from custodes.config.assignment import Assignment, read_assignment, write_assignment
 from custodes.config.identity import SiteIdentity, read_identity, write_identity
 from custodes.config.paths import SitePaths
-from custodes.config.tree import CameraConfig, SiteConfig, load_effective, load_site_yaml, write_effective
+from custodes.config.tree import (
+    CameraConfig,
+    SiteConfig,
+    load_effective,
+    load_site_yaml,
+    problem_in_words,
+    write_effective,
+)
 
 __all__ = [
     "Assignment",
@@ -13,6 +20,7 @@ __all__ = [
     "SitePaths",
     "load_effective",
     "load_site_yaml",
+    "problem_in_words",
     "read_assignment",
     "read_identity",
     "write_assignment",

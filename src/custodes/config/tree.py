@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
@@ -48,6 +49,14 @@ class CameraConfig(_Strict):
             raise ValueError(f"scheme {parts.scheme or '(none)'!r} is not one of {', '.join(CAMERA_SCHEMES)}")
         if parts.username or parts.password:
             raise ValueError("credentials do not belong in a URL; use username: and password: env:NAME or file:/path")
+        try:
+            is_complete = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_complete = False
+        if parts.scheme != "file" and not is_complete:
+            raise ValueError(
+                "a network camera needs a host, and a port from 1 to 65535 if any: rtsp://192.0.2.7:554/1"
+            )
         if parts.scheme == "file" and not parts.path.startswith("/"):
             raise ValueError("a file camera needs an absolute path: file:///path/to/clip.mp4")
         return url
@@ -159,7 +168,10 @@ def load_site_yaml(path: Path) -> SiteConfig:
     try:
         tree = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).replace('in "<byte string>", ', "at ").split())
+        raise ConfigError(f"{path} is not YAML: {reason}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply for a configuration") from error
     config = _validated({} if tree is None else tree, str(path))
     updates: dict[str, Any] = {"data_dir": (path.parent / config.data_dir).resolve()}
     if config.models_dir is not None:
@@ -189,4 +201,23 @@ def _validated(tree: object, where: str) -> SiteConfig:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "top level"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ConfigError(f"{where}: {field}: {first['msg']}{more}") from error
+        # Never the value itself: it may be a password in the wrong place.
+        raise ConfigError(f"{where}: {field}: {problem_in_words(first)}{more}") from error
+
+
+_PATTERNS = {
+    "id": "must be small letters, digits and hyphens, at most 63, not beginning with a hyphen",
+    "password": "must be env:NAME or file:/path; the password itself does not belong here",
+}
+
+
+def problem_in_words(problem: ErrorDetails) -> str:
+    """One of pydantic's complaints, for people who have never heard of it."""
+    name = problem["loc"][-1] if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        return "is not known here; check the spelling"
+    if problem["type"] == "string_pattern_mismatch" and name in _PATTERNS:
+        return _PATTERNS[str(name)]
+    if problem["type"] in ("model_type", "dict_type"):
+        return "should be lines of the form `name: value`"
+    return problem["msg"].removeprefix("Value error, ")

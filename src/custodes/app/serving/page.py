@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from custodes.errors import CustodesError, FailedPrecondition
-from custodes.runtime.port import holder_of
+from custodes.runtime.port import cannot_listen
 
 GRACE_S = 2
 """What open connections get at the end; the process is to be gone within five seconds."""
@@ -46,10 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise FailedPrecondition(
-            f"cannot listen on {host}:{port}: {error.strerror or error}{holder_of(port)}; "
-            "free it, or choose another with server.port in site.yaml"
-        ) from error
+        raise FailedPrecondition(cannot_listen(host, port, error)) from error
     listener.setblocking(False)
     return listener
 
