@@ -79,7 +79,7 @@ def stages(info: StreamInfo, packets: list[Packet], max_height_px: int) -> dict[
         at = time.thread_time()
         (frame,) = decoder.decode(packet)
         at = lap("decode", at)
-        masks = timeline.masks_at(frame.utc_ns)
+        masks = timeline.masks_at(frame.utc_ns, frame.run)
         assert masks is not None
         masked = fill_boxes(frame, masks)
         at = lap("mask", at)
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
     count = 40 if arguments.smoke else 200
-    report = Report("view", smoke=arguments.smoke, config={"frames": count, "crf": 28, "preset": "ultrafast"})
+    report = Report("bench.view", smoke=arguments.smoke, config={"frames": count, "crf": 28, "preset": "ultrafast"})
     frames = source(arguments.data or shared_data(), count)
     clips = {"768x432": encode_clip(frames, fps=FPS, gop=10, start_ns=START_NS)}
     large = (enlarge(frame, 1080, 1920) for frame in frames[: count // 2])

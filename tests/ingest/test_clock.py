@@ -59,4 +59,5 @@ def test_utc_when_the_machine_s_clock_is_stepped_then_anchors_anew_at_a_keyframe
     truth = T0 + 999 * FRAME_NS + step_s * NS_PER_S
     assert abs(times[-1] - truth) < 10_000_000
     assert clock.anchors == 2
+    assert not clock.has_stepped()
     assert times[509] - times[500] == 9 * FRAME_NS

@@ -61,7 +61,7 @@ def test_every_painted_person_is_masked_in_every_frame(pipeline):
     timeline = MaskTimeline(MaskPolicy(margin=0.15))
     timeline.add(analysed(feed(pipeline, [OPENED, *PACKETS])))
     for packet in PACKETS[:-1]:
-        masks = timeline.masks_at(packet.utc_ns)
+        masks = timeline.masks_at(packet.utc_ns, packet.run)
         for x1, y1, x2, y2 in people_at(packet.seq):
             # The detector's box of an ellipse in a halved picture is up to two pixels of 320 smaller.
             assert any(
@@ -123,7 +123,7 @@ def test_a_detector_that_fails_vouches_for_nothing_and_the_camera_goes_on(make_l
     assert (failed + 1) * 0.2 in [pytest.approx(t) for t in breaks(facts)]
     timeline = MaskTimeline(MaskPolicy())
     timeline.add(analysed(facts))
-    assert timeline.masks_at(Ns(T0 + failed * NS_PER_S // 5)) is None
+    assert timeline.masks_at(Ns(T0 + failed * NS_PER_S // 5), INFO.run) is None
 
 
 def test_a_defect_in_the_detector_is_contained_by_the_runner_and_breaks_the_vouching(make_looking):

@@ -11,11 +11,12 @@ from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
 
+RUN = RunId("a" * 12)
 T0 = 1_700_000_000 * NS_PER_S
 STEP = 200 * NS_PER_MS
 
 
-def fact(index, rows, *, valid_from=None, run="aaaaaaaaaaaa", at=None):
+def fact(index, rows, *, valid_from=None, run=RUN, at=None):
     """rows: list of (track_id, class, (x1, y1, x2, y2))."""
     utc = T0 + index * STEP if at is None else at
     return FrameAnalysed(
@@ -71,7 +72,7 @@ def test_every_person_is_covered_at_its_look_and_until_the_next_whatever_the_ord
         frame = fact_.frame
         for box in frame.boxes_norm.tolist():
             for offset in (0, STEP // 3, -STEP // 3, STEP - 1):
-                masks = timeline.masks_at(Ns(frame.utc_ns + offset))
+                masks = timeline.masks_at(Ns(frame.utc_ns + offset), RUN)
                 if masks is not None:  # before the first or after the last look nobody vouches
                     assert covers(masks, box)
 
@@ -80,7 +81,7 @@ def test_every_person_is_covered_at_its_look_and_until_the_next_whatever_the_ord
 @settings(max_examples=50, deadline=None)
 def test_a_larger_margin_covers_what_a_smaller_one_covers(looks, margin, more, offset):
     small, large = made(chain(*looks), margin=margin), made(chain(*looks), margin=margin + more)
-    a, b = small.masks_at(Ns(T0 + offset)), large.masks_at(Ns(T0 + offset))
+    a, b = small.masks_at(Ns(T0 + offset), RUN), large.masks_at(Ns(T0 + offset), RUN)
     assert (a is None) == (b is None)
     if a is not None:
         assert all(covers(b, box) for box in a.tolist())
@@ -91,7 +92,7 @@ def test_a_larger_margin_covers_what_a_smaller_one_covers(looks, margin, more, o
 def test_the_same_facts_twice_change_nothing(looks):
     once, twice = made(chain(*looks)), made(chain(*looks) + chain(*looks))
     for offset in range(0, len(looks) * STEP, STEP // 2):
-        a, b = once.masks_at(Ns(T0 + offset)), twice.masks_at(Ns(T0 + offset))
+        a, b = once.masks_at(Ns(T0 + offset), RUN), twice.masks_at(Ns(T0 + offset), RUN)
         assert (a is None and b is None) or sorted(a.tolist()) == sorted(b.tolist())
 
 
@@ -109,26 +110,26 @@ def test_the_same_facts_twice_change_nothing(looks):
 )
 def test_masks_at_where_nobody_vouches_is_none(offset, is_vouched):
     timeline = made([fact(0, []), fact(1, [], valid_from=T0), fact(3, [])])
-    assert (timeline.masks_at(Ns(T0 + offset)) is not None) == is_vouched
+    assert (timeline.masks_at(Ns(T0 + offset), RUN) is not None) == is_vouched
 
 
 def test_an_empty_timeline_vouches_for_nothing():
     timeline = made([])
-    assert timeline.masks_at(Ns(T0)) is None
-    assert timeline.vouched_until() == 0
+    assert timeline.masks_at(Ns(T0), RUN) is None
+    assert timeline.vouched_until(RUN) == 0
 
 
 def test_a_recorded_frame_a_rounding_error_away_from_the_only_look_is_vouched_for():
     timeline = made([fact(0, [(1, PERSON, (0.4, 0.4, 0.5, 0.6))])])
     for offset in (-VOUCH_SLACK_NS, VOUCH_SLACK_NS):
-        assert covers(timeline.masks_at(Ns(T0 + offset)), (0.4, 0.4, 0.5, 0.6))
-    assert timeline.masks_at(Ns(T0 + VOUCH_SLACK_NS + 1)) is None
+        assert covers(timeline.masks_at(Ns(T0 + offset), RUN), (0.4, 0.4, 0.5, 0.6))
+    assert timeline.masks_at(Ns(T0 + VOUCH_SLACK_NS + 1), RUN) is None
 
 
 def test_a_detector_gap_within_a_track_is_filled_by_both_ends():
     start, end = (0.1, 0.4, 0.2, 0.6), (0.5, 0.4, 0.6, 0.6)
     looks = [[(7, PERSON, start)]] + [[]] * 9 + [[(7, PERSON, end)]]
-    masks = made(chain(*looks), margin=0.0).masks_at(Ns(T0 + 5 * STEP))
+    masks = made(chain(*looks), margin=0.0).masks_at(Ns(T0 + 5 * STEP), RUN)
     assert covers(masks, (0.1, 0.4, 0.6, 0.6))
 
 
@@ -137,7 +138,21 @@ def test_two_people_with_one_number_in_two_runs_are_not_joined():
         fact(0, [(7, PERSON, (0.1, 0.1, 0.2, 0.2))], run="a" * 12),
         fact(10, [(7, PERSON, (0.8, 0.8, 0.9, 0.9))], run="b" * 12, valid_from=T0),
     ]
-    assert len(made(facts).masks_at(Ns(T0 + 5 * STEP))) == 0
+    assert len(made(facts).masks_at(Ns(T0 + 5 * STEP), RunId("b" * 12))) == 0
+
+
+def test_a_run_is_not_vouched_for_by_one_that_carries_the_same_times():
+    """The clock was set back by a second: pictures of the second run were not looked at yet."""
+    facts = chain([], [], [], [], [])
+    again = [fact(2, [(1, PERSON, (0.4, 0.4, 0.5, 0.6))], run="b" * 12)]
+    timeline = made(facts)
+    for moment in (0, 2, 4):
+        assert timeline.masks_at(Ns(T0 + moment * STEP), RunId("b" * 12)) is None
+    timeline.add(again)
+    assert timeline.vouched_until(RunId("b" * 12)) == T0 + 2 * STEP
+    assert timeline.masks_at(Ns(T0 + 3 * STEP), RunId("b" * 12)) is None
+    assert covers(timeline.masks_at(Ns(T0 + 2 * STEP), RunId("b" * 12)), (0.4, 0.4, 0.5, 0.6))
+    assert len(timeline.masks_at(Ns(T0 + 3 * STEP), RUN)) == 1, "boxes cover pictures of every run"
 
 
 @pytest.mark.parametrize("share", [0.2, 1.0])
@@ -146,24 +161,24 @@ def test_a_person_is_covered_half_a_second_before_the_first_and_after_the_last_l
     looks = [[]] * 5 + [[(1, PERSON, (0.4, 0.4, 0.5, 0.6))]] + [[]] * 5
     timeline = made(chain(*looks), margin=0.0)
     at = T0 + 5 * STEP
-    assert covers(timeline.masks_at(Ns(at + side * int(share * PRE_ROLL_NS))), (0.4, 0.4, 0.5, 0.6))
-    assert len(timeline.masks_at(Ns(at + side * (PRE_ROLL_NS + 1)))) == 0
+    assert covers(timeline.masks_at(Ns(at + side * int(share * PRE_ROLL_NS)), RUN), (0.4, 0.4, 0.5, 0.6))
+    assert len(timeline.masks_at(Ns(at + side * (PRE_ROLL_NS + 1)), RUN)) == 0
 
 
 def test_pre_roll_of_somebody_walking_reaches_back_along_the_way():
     looks = [[]] * 3 + [[(1, PERSON, (0.40, 0.4, 0.50, 0.6))], [(1, PERSON, (0.44, 0.4, 0.54, 0.6))]]
-    masks = made(chain(*looks), margin=0.0).masks_at(Ns(T0 + 2 * STEP))
+    masks = made(chain(*looks), margin=0.0).masks_at(Ns(T0 + 2 * STEP), RUN)
     assert covers(masks, (0.36, 0.4, 0.50, 0.6))
 
 
 def test_cars_are_not_masked():
-    assert len(made(chain([(1, CAR, (0.1, 0.1, 0.5, 0.5))])).masks_at(Ns(T0))) == 0
+    assert len(made(chain([(1, CAR, (0.1, 0.1, 0.5, 0.5))])).masks_at(Ns(T0), RUN)) == 0
 
 
 def test_level_frame_covers_everything_and_level_head_the_upper_part():
     facts = chain([(1, PERSON, (0.4, 0.2, 0.5, 0.8)), (2, FACE, (0.7, 0.1, 0.8, 0.3))])
-    assert made(facts, level=MaskLevel.FRAME).masks_at(Ns(T0)).tolist() == [[0, 0, 1, 1]]
-    heads = made(facts, level=MaskLevel.HEAD, margin=0.0).masks_at(Ns(T0))
+    assert made(facts, level=MaskLevel.FRAME).masks_at(Ns(T0), RUN).tolist() == [[0, 0, 1, 1]]
+    heads = made(facts, level=MaskLevel.HEAD, margin=0.0).masks_at(Ns(T0), RUN)
     assert covers(heads, (0.4, 0.2, 0.5, 0.35))
     assert covers(heads, (0.7, 0.1, 0.8, 0.3))
     assert not covers(heads, (0.4, 0.2, 0.5, 0.5))
@@ -173,14 +188,14 @@ def test_forgetting_masks_the_past_whole_and_keeps_the_rest():
     looks = [[(1, PERSON, (0.4, 0.4, 0.5, 0.6))]] * 50
     timeline = made(chain(*looks))
     cut = T0 + 25 * STEP + STEP // 2
-    before = timeline.masks_at(Ns(cut)).tolist()
+    before = timeline.masks_at(Ns(cut), RUN).tolist()
     timeline.forget_before(Ns(cut))
-    assert timeline.masks_at(Ns(cut - STEP)) is None
-    assert timeline.masks_at(Ns(cut)).tolist() == before
+    assert timeline.masks_at(Ns(cut - STEP), RUN) is None
+    assert timeline.masks_at(Ns(cut), RUN).tolist() == before
     assert timeline.boxes_kept < 30
     timeline.forget_before(Ns(T0 + 1000 * STEP))
     assert timeline.boxes_kept == 0
-    assert timeline.vouched_until() == 0
+    assert timeline.vouched_until(RUN) == 0
 
 
 @pytest.mark.parametrize("is_one_moment", [False, True])

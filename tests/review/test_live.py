@@ -271,6 +271,35 @@ def test_live_when_camera_goes_silent_then_told_once_and_again_when_back(
     assert "resumed" in codes(view.step().outputs)
 
 
+def test_live_when_the_clock_is_set_back_then_masks_of_the_time_before_clear_nothing(
+    site: ReviewSite, camera: Camera, view: LiveView
+):
+    view.open_segment(camera.open(0))
+    outputs = run(site, camera, view, range(60), analysis_lag=2)
+    step_ns = 45 * FRAME_NS
+    site.clock.jump(-step_ns)
+    start_ns = START_NS + 60 * FRAME_NS - step_ns
+    info, packets = make_clip(frames=60, start_ns=start_ns, first=60, run="1" * 12)
+    view.open_segment(camera.open(1, info))
+    times = [int(packet.utc_ns) for packet in packets]
+    for number, packet in enumerate(packets):
+        view.add_packet(camera.seal(packet))
+        if number > 40:  # analysis of the new run comes late
+            seen = vouch(times[: number - 1], [people_at(n) for n in range(60, 60 + number - 1)], run=info.run)
+            view.add_masks(seen)
+        outputs += view.step().outputs
+        site.clock.advance(FRAME_NS)
+    clear = [
+        read_counter(picture[0])
+        for stream in play(outputs)
+        for picture, is_masked in zip(stream.pictures, stream.is_fully_masked, strict=True)
+        if not is_masked
+    ]
+    assert set(range(50)) <= set(clear)
+    assert not set(range(60, 76)) & set(clear), "what was seen at these times before clears nothing"
+    assert set(range(96, 105)) <= set(clear), "its own masks do"
+
+
 def test_live_when_camera_changes_size_then_a_new_stream_begins(site: ReviewSite, camera: Camera, view: LiveView):
     view.open_segment(camera.open(0))
     outputs = run(site, camera, view, range(20), analysis_lag=2)
@@ -278,7 +307,7 @@ def test_live_when_camera_changes_size_then_a_new_stream_begins(site: ReviewSite
         frames=20, start_ns=START_NS + 20 * FRAME_NS, first=20, width=192, height=144, run="1" * 12
     )
     view.open_segment(camera.open(1, info))
-    view.add_masks(facts(16, 60))
+    view.add_masks([*facts(16, 18), *vouch([int(p.utc_ns) for p in packets], [[]] * len(packets), run=info.run)])
     for packet in packets:
         view.add_packet(camera.seal(packet))
         outputs += view.step().outputs

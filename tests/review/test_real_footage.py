@@ -116,7 +116,7 @@ def check_mark(site: ReviewSite, clip, stream: PlayedStream, frame_ns: int) -> N
     originals = [frame for packet in clip[1][:40] for frame in decoder.decode(packet)]
     for number in (2, 12, 22, 32):
         frame = originals[number]
-        masks = site.timeline.masks_at(frame.utc_ns)
+        masks = site.timeline.masks_at(frame.utc_ns, frame.run)
         assert masks is not None
         shown = stream.pictures[number][0]
         original, slot = fill_boxes(frame, masks).y, slot_of(frame.utc_ns)
@@ -144,7 +144,7 @@ def test_pets_when_scrubbed_then_people_are_solid_in_the_jpeg_and_the_mark_is_re
             # JPEG rings in the blocks that the mask's edge cuts: a few samples, and never much.
             assert np.percentile(error, 95) <= 12
             assert error.max() <= 40
-        masks = site.timeline.masks_at(originals[number].utc_ns)
+        masks = site.timeline.masks_at(originals[number].utc_ns, originals[number].run)
         assert masks is not None
         original = fill_boxes(originals[number], masks).y
         slot = slot_of(originals[number].utc_ns)

@@ -68,9 +68,9 @@ def test_render_when_not_vouched_up_to_the_look_ahead_then_one_flat_picture(site
 
 def test_render_when_a_hole_lies_in_the_look_ahead_then_flat(site: ReviewSite):
     first = vouched(0, 300)
-    later = vouch([START_NS + ms * NS_PER_MS for ms in (500, 1500)], [[], []], run="1" * 12)
+    later = vouch([START_NS + ms * NS_PER_MS for ms in (500, 1500)], [[], []])
     site.timeline.add([*first, *later])
-    assert site.timeline.vouched_until() > START_NS + 1000 * NS_PER_MS
+    assert site.timeline.vouched_until(RunId("0" * 12)) > START_NS + 1000 * NS_PER_MS
     assert is_flat(site.renderer().render(frame_at(100), MARK).frame)
 
 

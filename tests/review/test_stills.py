@@ -132,7 +132,7 @@ def test_still_when_leaked_then_names_its_session(site: ReviewSite, view: StillV
     (still,) = view.step().outputs
     decoder = FrameDecoder(clip[0])
     originals = [frame for packet in clip[1][20:24] for frame in decoder.decode(packet)]
-    masks = site.timeline.masks_at(Ns(at_ns))
+    masks = site.timeline.masks_at(Ns(at_ns), clip[0].run)
     assert masks is not None
     original = fill_boxes(originals[-1], masks)
     suspect = luma_of(still.payload)

@@ -54,6 +54,13 @@ class RunClock:
             self._gop_utc_ns = max(self._anchor_ns + self._media_ns(pts), 0)
         return Ns(max(self._gop_utc_ns + (pts - self._gop_pts) * self._num // self._den, 0))
 
+    def has_stepped(self) -> bool:
+        """Whether the machine's clock was set since the last keyframe: the next one would carry a time out of order.
+
+        A source begins a new run then, so that no run carries one time twice (masks are vouched for by run and time).
+        """
+        return self.anchors > 0 and abs(self.error_ns()) > STEP_NS
+
     def error_ns(self) -> int:
         """How far the applied anchor is from the best estimate."""
         return self._least[0][1] - self._anchor_ns if self._least else 0

@@ -20,8 +20,8 @@ class CameraSource(Protocol):
     def packets(self) -> Iterator[Packet]:
         """Packets of the first video stream in decode order, `seq` from 0, from the first keyframe on.
 
-        Raises: CameraStalled, CameraGarbage; CameraEnded when the source is over or its parameters change (the
-        caller then opens a new run).
+        Raises: CameraStalled, CameraGarbage; CameraEnded when the source is over or its parameters change or the
+        machine's clock was set (the caller then opens a new run). UTC never goes back within a run.
         """
         ...
 

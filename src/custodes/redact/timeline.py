@@ -4,7 +4,7 @@ Fails closed: where no FrameAnalysed vouches, the answer is None and the caller 
 `redact.fill`'s.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,9 +12,10 @@ from enum import StrEnum
 import numpy as np
 
 from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
+from custodes.redact.stretches import Stretches
 from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_MS, NS_PER_S, Ns
+from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
 
 PRE_ROLL_NS = NS_PER_S // 2
 """A person is covered this long before the first detection: at 5 analysed frames per second up to 0.2 s pass between
@@ -94,13 +95,14 @@ class _Samples:
 class MaskTimeline:
     """Masks of one camera. Facts may come late, twice and in any order. Not thread-safe.
 
+    A run is vouched for by its own facts only: where a clock was set back, two runs carry the same times, and what was
+    seen the first time says nothing about the second. Boxes cover pictures of every run.
     A look-up costs O(log n) plus the few tracks near that second (about 20 µs per track).
     """
 
     def __init__(self, policy: MaskPolicy) -> None:
         self._policy = policy
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        self._vouched: dict[RunId, Stretches] = {}
         self._tracks: dict[_Key, _Samples] = {}
         self._near: dict[int, set[_Key]] = {}
         self._boxes = 0
@@ -127,17 +129,17 @@ class MaskTimeline:
                     key = (frame.run, *identity, class_id == ObjectClass.FACE)
                     self._put(key, frame.utc_ns, tuple(box))
             if fact.valid_from_ns <= frame.utc_ns:
-                self._vouch(fact.valid_from_ns, frame.utc_ns)
+                self._vouched.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
         while self._boxes > MAX_BOXES:
             self._forget_oldest_half()
 
-    def masks_at(self, utc_ns: Ns) -> Boxes | None:
-        """What must be covered in a frame taken at `utc_ns`.
+    def masks_at(self, utc_ns: Ns, run: RunId) -> Boxes | None:
+        """What must be covered in a frame of `run` taken at `utc_ns`.
 
         Returns: (n, 4) float32 x1 y1 x2 y2, shares of the frame, margin included, clipped to 0..1; (0, 4) when
         somebody vouches that nobody is there; None when nobody vouches: cover the whole frame.
         """
-        if not self._is_vouched(utc_ns):
+        if not self.vouches_over(utc_ns, utc_ns, run):
             return None
         if self._policy.level is MaskLevel.FRAME:
             return np.array([WHOLE_FRAME], np.float32)
@@ -150,21 +152,22 @@ class MaskTimeline:
             return empty_boxes()
         return clip_norm(grow(np.array(boxes, np.float32), self._policy.margin))
 
-    def vouched_until(self) -> Ns:
-        """The newest moment that is vouched for; 0 when none is."""
-        return Ns(self._ends[-1] if self._ends else 0)
+    def vouched_until(self, run: RunId) -> Ns:
+        """The newest moment of the run that is vouched for; 0 when none is."""
+        vouched = self._vouched.get(run)
+        return Ns(vouched.end_ns if vouched is not None else 0)
 
-    def vouches_over(self, start_ns: Ns, end_ns: Ns) -> bool:
-        """Whether [start, end] is vouched for without a hole."""
-        at = bisect_left(self._ends, end_ns - VOUCH_SLACK_NS)
-        return at < len(self._ends) and self._starts[at] <= start_ns + VOUCH_SLACK_NS
+    def vouches_over(self, start_ns: Ns, end_ns: Ns, run: RunId) -> bool:
+        """Whether [start, end] of the run is vouched for without a hole."""
+        vouched = self._vouched.get(run)
+        return vouched is not None and vouched.covers(start_ns, end_ns, slack_ns=VOUCH_SLACK_NS)
 
     def forget_before(self, utc_ns: Ns) -> None:
         """Drop what is not needed for moments from `utc_ns` on; earlier ones are masked whole from now on."""
-        done = bisect_right(self._ends, utc_ns - 1)
-        del self._starts[:done], self._ends[:done]
-        if self._starts and self._starts[0] < utc_ns:
-            self._starts[0] = utc_ns
+        for run, vouched in list(self._vouched.items()):
+            vouched.forget_before(utc_ns)
+            if not vouched:
+                del self._vouched[run]
         for bucket in [bucket for bucket in self._near if (bucket + 1) * _BUCKET_NS <= utc_ns]:
             del self._near[bucket]
         alive = set().union(*self._near.values()) if self._near else set()
@@ -187,20 +190,6 @@ class MaskTimeline:
             end = max(end, samples.times_ns[at + 1])
         for bucket in range(start // _BUCKET_NS, end // _BUCKET_NS + 1):
             self._near.setdefault(bucket, set()).add(key)
-
-    def _vouch(self, start_ns: int, end_ns: int) -> None:
-        """Merge [start, end] into the sorted, disjoint stretches."""
-        first = bisect_left(self._ends, start_ns)
-        last = bisect_right(self._starts, end_ns)
-        if first < last:
-            start_ns = min(start_ns, self._starts[first])
-            end_ns = max(end_ns, self._ends[last - 1])
-            del self._starts[first:last], self._ends[first:last]
-        insort(self._starts, start_ns)
-        insort(self._ends, end_ns)
-
-    def _is_vouched(self, utc_ns: int) -> bool:
-        return self.vouches_over(Ns(utc_ns), Ns(utc_ns))
 
     def _forget_oldest_half(self) -> None:
         times = sorted(time for samples in self._tracks.values() for time in samples.times_ns)

@@ -13,7 +13,7 @@ from custodes.media.fmp4 import read_init, read_packets
 from custodes.review.keys import ViewKeys
 from custodes.sealing.container import Fragment, read_fragment, read_header, scan_fragments
 from custodes.types.media import Packet, Segment, StreamInfo
-from custodes.units import CameraId, Ns, SegmentId
+from custodes.units import CameraId, Ns, RunId, SegmentId
 
 MAX_SEGMENTS = 20_000
 """Two weeks of one-minute segments of one camera; a view's interval is shorter."""
@@ -24,6 +24,7 @@ class GopRef:
     """One GOP on disk."""
 
     segment_id: SegmentId
+    run: RunId
     fragment: Fragment
 
     @property
@@ -80,7 +81,7 @@ class Archive:
             gops = self._gops(name)
             found = bisect_right(gops, utc_ns, key=lambda fragment: fragment.start_ns)
             if found:
-                return GopRef(segment_id=name, fragment=gops[found - 1])
+                return GopRef(segment_id=name, run=self._files[name].segment.header.run, fragment=gops[found - 1])
         return None
 
     def gop_from(self, utc_ns: Ns) -> GopRef | None:
@@ -90,7 +91,7 @@ class Archive:
             gops = self._gops(name)
             found = bisect_right(gops, utc_ns, key=lambda fragment: fragment.start_ns)
             if found < len(gops):
-                return GopRef(segment_id=name, fragment=gops[found])
+                return GopRef(segment_id=name, run=self._files[name].segment.header.run, fragment=gops[found])
         return None
 
     @property

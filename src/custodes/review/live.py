@@ -20,7 +20,7 @@ from custodes.types.codec import decode_as
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Frame, Packet, Segment, StreamInfo
 from custodes.types.message import SealedPacket, SealedStreamOpened, StreamClosed
-from custodes.units import NS_PER_MS, NS_PER_S, Ns, SegmentId
+from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId, SegmentId
 
 MAX_HOLD_NS = 2500 * NS_PER_MS
 """A picture this old is shown, masked whole: analysis has left the view alone. On a busy machine masks come 0.5 to
@@ -28,6 +28,9 @@ MAX_HOLD_NS = 2500 * NS_PER_MS
 
 MAX_BURST_NS = NS_PER_S
 """Pictures that fall due at once over more than this are a backlog: only the newest is shown."""
+
+MAX_AHEAD_NS = 3 * NS_PER_S
+"""No stream that runs is so far before our clock: at 2 s `ingest.clock` begins a new run."""
 
 MAX_HELD_PACKETS = 900
 MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -57,6 +60,7 @@ class LiveView:
         self._decoded: deque[Frame] = deque()
         self._needs_keyframe = True
         self._last_seq: int | None = None
+        self._newest_run = RunId("")
         self._last_packet_ns = clock.monotonic_ns()
         self._has_told_stall = False
         self._is_masked_whole: bool | None = None
@@ -112,6 +116,7 @@ class LiveView:
             self._needs_keyframe = True
             return
         self._needs_keyframe = False
+        self._newest_run = packet.run
         self._held.append((opened[0], packet))
         self._held_bytes += len(packet.payload)
         if len(self._held) > MAX_HELD_PACKETS or self._held_bytes > MAX_HELD_BYTES:
@@ -137,20 +142,19 @@ class LiveView:
     def step(self) -> Step:
         """Decode and show what has fallen due."""
         now_ns = self._clock.now_ns()
-        due_until_ns = self._due_until_ns(now_ns)
         taken = 0
         # One frame further than what is due: only then, with B frames, everything due has come out of the decoder,
         # and the duration of the last one is known.
-        while self._held and taken < _PACKETS_PER_STEP and not self._has_decoded_behind(due_until_ns):
+        while self._held and taken < _PACKETS_PER_STEP and not self._has_decoded_beyond_due(now_ns):
             info, packet = self._held.popleft()
             self._held_bytes -= len(packet.payload)
             self._decoded += self._decoder.switch(info)
             self._decoded += self._decoder.decode(packet)
             taken += 1
         frames: list[Frame] = []
-        while self._decoded and self._decoded[0].utc_ns <= due_until_ns:
+        while self._decoded and self._is_due(self._decoded[0], now_ns):
             frames.append(self._decoded.popleft())
-        has_more_due = bool(self._held) and not self._has_decoded_behind(due_until_ns)
+        has_more_due = bool(self._held) and not self._has_decoded_beyond_due(now_ns)
         outputs = self._show(frames, is_backlog=has_more_due)
         self._renderer.timeline.forget_before(Ns(now_ns - _KEEP_MASKS_NS))
         self._watch_stall()
@@ -158,13 +162,18 @@ class LiveView:
         self._notes = []
         return Step(outputs=tuple(outputs), wait_ns=0 if has_more_due else self._wait_ns())
 
-    def _due_until_ns(self, now_ns: int) -> int:
-        """Frames up to here are due: masks are known up to their look-ahead, or they were held long enough."""
+    def _is_due(self, frame: Frame, now_ns: int) -> bool:
+        """Whether its masks are known up to their look-ahead, or it was held long enough."""
         timeline = self._renderer.timeline
-        return max(timeline.vouched_until() - timeline.policy.look_ahead_ns, now_ns - MAX_HOLD_NS)
+        # Once the run that follows is vouched for, nothing more will come of the one before.
+        newest_ns = max(timeline.vouched_until(run) for run in (frame.run, self._newest_run))
+        vouched_ns = newest_ns - timeline.policy.look_ahead_ns
+        # A frame from the future was taken before the clock was set back: it would hold up all that follow it.
+        is_from_before_step = frame.utc_ns > now_ns + MAX_AHEAD_NS
+        return is_from_before_step or frame.utc_ns <= max(vouched_ns, now_ns - MAX_HOLD_NS)
 
-    def _has_decoded_behind(self, utc_ns: int) -> bool:
-        return bool(self._decoded) and self._decoded[-1].utc_ns > utc_ns
+    def _has_decoded_beyond_due(self, now_ns: int) -> bool:
+        return bool(self._decoded) and not self._is_due(self._decoded[-1], now_ns)
 
     def _wait_ns(self) -> int:
         if not self._decoded:

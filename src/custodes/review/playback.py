@@ -187,7 +187,7 @@ class PlaybackView:
         return max(self._epoch_ns + pts_ns - LEAD_NS - now_ns, 0)
 
     def _waits_for_masks(self, frame: Frame, now_ns: int) -> bool:
-        if self._renderer.is_vouched(frame.utc_ns) or not self._is_patient:
+        if self._renderer.is_vouched(frame.utc_ns, frame.run) or not self._is_patient:
             self._waiting_since_ns = None
             return False
         if self._waiting_since_ns is None:

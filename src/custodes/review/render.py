@@ -12,7 +12,7 @@ from custodes.redact.fill import fill_boxes, fill_frame
 from custodes.redact.timeline import MaskTimeline
 from custodes.types.access import Fidelity
 from custodes.types.media import Frame
-from custodes.units import Ns
+from custodes.units import Ns, RunId
 from custodes.watermark.mark import Marker
 
 
@@ -40,17 +40,17 @@ class Renderer:
         """What is known about masks."""
         return self._timeline
 
-    def is_vouched(self, utc_ns: Ns) -> bool:
-        """Whether masks are vouched for from a moment up to the look-ahead behind it."""
-        return self._timeline.vouches_over(utc_ns, Ns(utc_ns + self._timeline.policy.look_ahead_ns))
+    def is_vouched(self, utc_ns: Ns, run: RunId) -> bool:
+        """Whether masks of the run are vouched for from a moment up to the look-ahead behind it."""
+        return self._timeline.vouches_over(utc_ns, Ns(utc_ns + self._timeline.policy.look_ahead_ns), run)
 
     def render(self, frame: Frame, marker: Marker) -> Rendered:
         """Mask, scale, mark.
 
         A frame that is corrupt is filled whole: its content may stand where no box is.
         """
-        masks = self._timeline.masks_at(frame.utc_ns)
-        is_fully_masked = masks is None or frame.is_corrupt or not self.is_vouched(frame.utc_ns)
+        masks = self._timeline.masks_at(frame.utc_ns, frame.run)
+        is_fully_masked = masks is None or frame.is_corrupt or not self.is_vouched(frame.utc_ns, frame.run)
         masked = fill_frame(frame) if masks is None or is_fully_masked else fill_boxes(frame, masks)
         return Rendered(
             frame=marker.mark(self._scaler.scale_down(masked, self._max_height_px)), is_fully_masked=is_fully_masked

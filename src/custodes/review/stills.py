@@ -61,7 +61,7 @@ class StillView:
             self._wish = None
             return Step(outputs=(note("gap", "There is no recording of this moment.", request_id),), wait_ns=IDLE_NS)
         patience_ns = self._wished_ns + MASK_PATIENCE_NS - self._clock.monotonic_ns()
-        if not self._renderer.is_vouched(min(utc_ns, ref.end_ns)) and patience_ns > 0:
+        if not self._renderer.is_vouched(min(utc_ns, ref.end_ns), ref.run) and patience_ns > 0:
             return Step(outputs=(), wait_ns=patience_ns)
         self._wish = None
         try:

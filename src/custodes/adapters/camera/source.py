@@ -116,6 +116,10 @@ class DemuxedCamera:
                 stamp = timeline.stamp(pts=raw.pts, dts=raw.dts, duration=raw.duration, elapsed_ns=elapsed_ns)
                 self.timestamp_jumps += stamp.is_jump
                 clock.observe(stamp.pts, arrived.utc_ns)
+                if raw.is_keyframe and clock.has_stepped():
+                    self._held.appendleft(arrived)
+                    yield from self._finish(stamped, clock, info, seq)
+                    raise CameraChanged(f"the machine's clock was set; {self._where} goes on as a new run")
                 stamped.append((arrived, stamp))
             for packet in self._finish(stamped, clock, info, seq):
                 yield packet
