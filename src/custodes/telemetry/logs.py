@@ -13,9 +13,14 @@ from typing import Any
 
 import structlog
 
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+# Up to the last @ of the word: passwords hold @ and / when nobody quoted them.
+_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", re.IGNORECASE)
+_QUERY_SECRETS = re.compile(r"(?P<name>[?&;][\w.-]*(?:pass|pwd|token|secret|auth)[\w.-]*=)[^&\s\"'<>]*", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"token|password|secret|cookie|authorization|data_key|mark_key|template|embedding", re.I)
 _MAX_VALUE_CHARS = 500
+_MAX_TRACEBACK_CHARS = 8000
+_MAX_ITEMS = 50
+_MAX_DEPTH = 3
 _FILE_BYTES = 10 * 1024 * 1024
 _FILES_KEPT = 3
 
@@ -25,21 +30,37 @@ def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     for name, value in list(event.items()):
         if name == "event":
             event[name] = clean_text(str(value))
-        elif _SECRET_NAMES.search(name):
-            event[name] = "(withheld)"
-        elif isinstance(value, str):
-            event[name] = clean_text(value)
-        elif value is not None and not isinstance(value, bool | int | float | list | tuple | dict):
-            event[name] = (
-                clean_text(str(value)) if isinstance(value, BaseException | Path) else f"({type(value).__name__})"
-            )
+        elif name == "exception" and isinstance(value, str):
+            event[name] = clean_text(value, max_chars=_MAX_TRACEBACK_CHARS)
+        else:
+            event[name] = _clean_value(name, value, _MAX_DEPTH)
     return event
 
 
-def clean_text(text: str) -> str:
-    """`text` without URL credentials, bounded."""
+def _clean_value(name: str, value: object, depth: int) -> object:
+    if _SECRET_NAMES.search(name):
+        return "(withheld)"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str | BaseException | Path):
+        return clean_text(str(value))
+    if depth and isinstance(value, dict):
+        items = list(value.items())[:_MAX_ITEMS]
+        return {str(key): _clean_value(str(key), inner, depth - 1) for key, inner in items}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        # A row of fractions is a vector or a box, and those stay out of logs.
+        has_fractions = any(isinstance(inner, float) for inner in value)
+        if has_fractions:
+            return f"({len(value)} numbers)"
+        return [_clean_value("", inner, depth - 1) for inner in list(value)[:_MAX_ITEMS]]
+    return f"({type(value).__name__})"
+
+
+def clean_text(text: str, *, max_chars: int = _MAX_VALUE_CHARS) -> str:
+    """`text` without credentials in URLs, bounded."""
     text = _URL_CREDENTIALS.sub(r"\g<scheme>(withheld)@", text)
-    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
+    text = _QUERY_SECRETS.sub(r"\g<name>(withheld)", text)
+    return text if len(text) <= max_chars else text[:max_chars] + "…"
 
 
 def configure(process: str, *, log_dir: Path | None, level: str = "info") -> None:
