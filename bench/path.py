@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ CLIPS = {"pets": WALKERS, "onebyone": TABLE}
 FPS = {"pets": 7.0, "onebyone": 10.0}
 """PETS is tagged 10 fps but was taken at 7 (shared/data/README.md)."""
 WARM_UP_S = 8.0
+SMOKE_CLIP_S = 20.0
 
 
 def floor(clip: Path, fps: float) -> tuple[float, float]:
@@ -72,17 +74,17 @@ def _packet(seq: int, raw: Any) -> Packet:
 
 
 @contextmanager
-def served(folder: Path, data: Path) -> Iterator[tuple[RtspServer, dict[str, Path]]]:
+def served(folder: Path, data: Path, clip_s: float | None) -> Iterator[tuple[RtspServer, dict[str, Path]]]:
     """The clips behind a real RTSP server."""
     clips = {}
     for name, relative in CLIPS.items():
         clips[name] = folder / f"{name}.h264"
-        prepare(data / relative, clips[name], fps=FPS[name], height=None, seconds=None)
+        prepare(data / relative, clips[name], fps=FPS[name], height=None, seconds=clip_s)
     with RtspServer(clips) as server:
         yield server, clips
 
 
-def measure(folder: Path, server: RtspServer, cameras: int, seconds: float) -> dict[str, Any]:
+def measure(folder: Path, server: RtspServer, cameras: int, seconds: float, warm_up_s: float) -> dict[str, Any]:
     """Run a site with `cameras` cameras; CPU, memory and counters over the window, then one viewer's delays."""
     names = list(CLIPS)
     config = {
@@ -96,24 +98,29 @@ def measure(folder: Path, server: RtspServer, cameras: int, seconds: float) -> d
             lambda: sum(row["frames_analysed"] > 0 for row in site.status()["cameras"]) == cameras,
             f"analysis of {cameras} cameras",
         )
-        time.sleep(WARM_UP_S)
+        time.sleep(warm_up_s)
         before, begun = site.status(), time.monotonic()
         time.sleep(seconds)
         after, elapsed_s = site.status(), time.monotonic() - begun
         viewer = Viewer(site.address)
         viewer.claim(site.token)
-        watched = site.status()
-        seen = viewer.watch("cam0", seconds=max(6.0, seconds / 2))
-        viewed = site.status()
+        view_s = max(8.0, seconds / 2)
+        with ThreadPoolExecutor(1) as pool:
+            watching = pool.submit(viewer.watch, "cam0", seconds=view_s)
+            time.sleep(2.0)  # past the view's start
+            watched, view_begun = site.status(), time.monotonic()
+            time.sleep(view_s - 4.0)
+            viewed, viewed_s = site.status(), time.monotonic() - view_begun
+            seen = watching.result()
     share = elapsed_s * cameras
     return {
         "cpu": _cpu_by_kind(before, after, share),
         "rss": _rss_by_kind(after),
         "counters": {
-            key: sum(row[key] for row in after["cameras"]) - sum(row[key] for row in before["cameras"])
+            key: (sum(row[key] for row in after["cameras"]) - sum(row[key] for row in before["cameras"])) / share
             for key in ("frames_decoded", "frames_analysed")
         },
-        "job_cpu_s_per_view_s": _cpu_by_kind(watched, viewed, max(6.0, seconds / 2)).get("job", 0.0),
+        "job_cpu_s_per_view_s": _job_cpu(watched, viewed) / viewed_s,
         "delays_ms": [delay / 1e6 for delay in seen.delays_ns[len(seen.delays_ns) // 4 :]],
         "first_picture_s": seen.first_picture_s,
         "fully_masked_chunks": seen.fully_masked_chunks,
@@ -127,6 +134,12 @@ def _cpu_by_kind(before: dict[str, Any], after: dict[str, Any], share: float) ->
         for process in status["processes"]:
             used[process["kind"]] = used.get(process["kind"], 0.0) + sign * process["cpu_s"]
     return {kind: round(cpu_s / share, 5) for kind, cpu_s in used.items()}
+
+
+def _job_cpu(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """CPU of the jobs that are in both; spare ones cost nothing, one that came or went between does not count."""
+    first = {process["name"]: process["cpu_s"] for process in before["processes"] if process["kind"] == "job"}
+    return sum(process["cpu_s"] - first[process["name"]] for process in after["processes"] if process["name"] in first)
 
 
 def _rss_by_kind(status: dict[str, Any]) -> dict[str, float]:
@@ -149,7 +162,7 @@ def main() -> None:
     )
     with (
         tempfile.TemporaryDirectory(prefix="custodes-bench-") as scratch,
-        served(Path(scratch), shared_data()) as (server, clips),
+        served(Path(scratch), shared_data(), SMOKE_CLIP_S if arguments.smoke else None) as (server, clips),
     ):
         for name, clip in clips.items():
             demux, decode = floor(clip, FPS[name])
@@ -157,12 +170,12 @@ def main() -> None:
             report.floor[f"demux_decode_cpu_s_per_s_{name}"] = round(decode, 5)
         for step, cameras in enumerate(counts):
             report.progress(step, len(counts), f"{cameras} cameras")
-            got = measure(Path(scratch), server, cameras, seconds)
+            got = measure(Path(scratch), server, cameras, seconds, 1.0 if arguments.smoke else WARM_UP_S)
             report.results[f"cpu_s_per_camera_s_{cameras}"] = round(sum(got["cpu"].values()), 4)
             for kind, cpu_s in got["cpu"].items():
                 report.results[f"cpu_s_per_camera_s_{cameras}_{kind}"] = cpu_s
             for key, value in got["counters"].items():
-                report.results[f"{key}_per_camera_s_{cameras}"] = round(value / cameras / seconds, 2)
+                report.results[f"{key}_per_camera_s_{cameras}"] = round(value, 2)
             report.results["live_delay_ms_p95"] = _percentile(got["delays_ms"], 95)
             report.results[f"live_delay_ms_p50_{cameras}"] = _percentile(got["delays_ms"], 50)
             report.results[f"live_delay_ms_p95_{cameras}"] = _percentile(got["delays_ms"], 95)
@@ -170,7 +183,7 @@ def main() -> None:
             report.results[f"fully_masked_chunk_share_{cameras}"] = round(
                 got["fully_masked_chunks"] / max(1, got["chunks"]), 3
             )
-            report.results[f"job_cpu_s_per_view_s_{cameras}"] = got["job_cpu_s_per_view_s"]
+            report.results[f"job_cpu_s_per_view_s_{cameras}"] = round(got["job_cpu_s_per_view_s"], 4)
             report.results["rss_mb_total"] = round(sum(got["rss"].values()), 1)
             for kind, rss_mb in got["rss"].items():
                 report.results[f"rss_mb_{kind}_{cameras}"] = rss_mb
