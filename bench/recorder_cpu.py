@@ -17,7 +17,8 @@ from pathlib import Path
 from bench.footage import TABLE, shared_data
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
-from custodes.adapters.ipc.hub import Hub, HubSubscriber, PlainForm
+from custodes.adapters.ipc.hub import Hub, PlainForm
+from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.app.recorder_camera import SealedForm
 from custodes.errors import CameraError, CustodesError
 from custodes.media.demux import Demuxer

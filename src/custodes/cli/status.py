@@ -36,6 +36,8 @@ def as_json(site: SiteStatus | None, table: CameraTable | None) -> dict[str, Any
                 "restarts": process.restarts,
                 "cpu_s": round(process.cpu_s, 2),
                 "rss_mb": round(process.rss_mb, 1),
+                "name": process.name,
+                "pid": process.pid,
             }
             for process in site.processes
         ],
