@@ -86,3 +86,14 @@ def test_configured_cameras_when_the_warden_comes_late_are_put_then(site: Site) 
             await warden.close()
 
     asyncio.run(main())
+
+
+def test_assignment_when_it_is_damaged_is_written_anew_from_the_catalog(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden) as cameras:
+            await cameras.put([make_spec("gate")], is_exclusive=False, actor="process:cli")
+            site.paths.assignment.write_bytes(b"{ not json")
+            await cameras.put([make_spec("gate")], is_exclusive=False, actor="process:cli")
+            assert [spec.camera_id for spec in read_assignment(site.paths.assignment).cameras] == ["gate"]
+
+    asyncio.run(main())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -220,6 +221,21 @@ def test_warden_when_the_root_secret_is_gone_then_does_not_make_a_new_one(real: 
     _, said = process.communicate(timeout=10)
     assert process.returncode == 1
     assert b"root secret" in said
+
+
+@pytest.mark.parametrize("lost", ["log.db", "."], ids=["log", "all of it"])
+def test_warden_when_its_log_is_gone_then_does_not_begin_a_new_one(real: RealSite, lost: str) -> None:
+    with real.running():
+        pass
+    if lost == ".":
+        shutil.rmtree(real.paths.warden_dir)
+    else:
+        (real.paths.warden_dir / lost).unlink()
+    process = real.start()
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert b"backup" in said
+    assert not (real.paths.warden_dir / lost).exists()
 
 
 FORBIDDEN = ("av", "fastapi", "starlette", "uvicorn", "httpx", "onnxruntime", "openvino", "sqlalchemy", "ray")

@@ -6,9 +6,7 @@
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,18 +24,17 @@ from custodes.audit.checkpoint import origin_of
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteSigner
 from custodes.config import SiteIdentity, SitePaths, load_effective, read_identity
-from custodes.errors import CustodesError, SiteMismatch
+from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
-from custodes.runtime import die_with_parent
 from custodes.runtime.clock import SystemClock
+from custodes.runtime.memory import hide_memory
+from custodes.runtime.parent import die_with_parent
 from custodes.sealing.published import PinnedKeys, write_pinned
 from custodes.telemetry import logs
 from custodes.types.access import AuditKind, AuditRecord
 
 RENEW_S = 600.0
 """How often to look whether a new day needs keys; seven days lie ahead, so lateness costs nothing."""
-
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 _STOP_S = 3.0
 """What requests in flight get at SIGTERM; the process is to be gone within five seconds."""
@@ -54,12 +51,16 @@ async def open_gate(
     note = structlog.get_logger()
     folder = paths.warden_dir
     log_path = folder / "log.db"
+    _require_whole(paths, log_path)
     provider = open_file_provider(folder, passphrase)
     note.info("key provider", provider=provider.description)
     keys = KeyStore.open(
         folder / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=not log_path.exists()
     )
     signer = NoteSigner(origin_of(identity.site_id), keys.log_key())
+    log = AuditLog.open(log_path, signer)
+    log_path.chmod(0o600)
+    # After the log exists: from here on a missing log is a lost one (`_require_whole`).
     write_pinned(
         paths.warden_key,
         PinnedKeys(
@@ -69,8 +70,6 @@ async def open_gate(
             log_key=signer.verifier.public_key,
         ),
     )
-    log = AuditLog.open(log_path, signer)
-    log_path.chmod(0o600)
     async with LogWriter(log, clock) as writer:
         await _write_start(writer, log, identity, provider.description)
         gate = Gate(
@@ -84,6 +83,20 @@ async def open_gate(
             yield gate
         finally:
             gate.close()
+
+
+def _require_whole(paths: SitePaths, log_path: Path) -> None:
+    """An established site never gets a new log or new keys: a deleted log would begin again as if nothing had been.
+
+    Raises: LogCorrupt, KeyMissing.
+    """
+    if not paths.warden_key.exists():
+        return
+    remedy = f"restore the whole of {paths.warden_dir} from a backup"
+    if not (paths.warden_dir / "keys.db").exists():
+        raise KeyMissing(f"the site's root secret is not in {paths.warden_dir}; {remedy}")
+    if not log_path.exists():
+        raise LogCorrupt(f"the site's audit log {log_path} is gone; {remedy}")
 
 
 async def _write_start(writer: LogWriter, log: AuditLog, identity: SiteIdentity, provider: str) -> None:
@@ -154,16 +167,10 @@ async def run(paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event) 
     note.info("warden stopped")
 
 
-def _hide_memory() -> None:
-    """No core dump, no ptrace and no /proc/<pid>/mem for other processes of the same user: keys are in here."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
 def main() -> None:
     """Entry point of the process."""
     die_with_parent()
-    _hide_memory()
+    hide_memory()
     parser = argparse.ArgumentParser(prog="custodes.app.warden")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="warden")

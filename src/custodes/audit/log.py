@@ -246,9 +246,14 @@ class AuditLog:
             return sign_checkpoint(self._signer, 0, root)
         checkpoint = open_checkpoint(note, self._signer.verifier)
         if checkpoint.size != self._edge.size or checkpoint.root_hash != root:
+            seen = (
+                f"the log has {self._edge.size} entries, its signed checkpoint speaks of {checkpoint.size}"
+                if checkpoint.size != self._edge.size
+                else f"the log's {self._edge.size} entries are not those that its checkpoint signs"
+            )
             raise LogCorrupt(
-                f"the log has {self._edge.size} entries, its signed checkpoint speaks of {checkpoint.size}; "
-                "or their roots differ. It was changed behind the warden's back, or a part of it was restored"
+                f"{seen}: it was changed behind the warden's back, or only a part of warden/ was restored; "
+                "restore the whole of warden/ from a backup"
             )
         return checkpoint
 

@@ -13,7 +13,7 @@ import structlog
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.config import Assignment, read_assignment, write_assignment
-from custodes.errors import CustodesError, NotFound, ProtocolError
+from custodes.errors import ConfigError, CustodesError, NotFound, ProtocolError
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
@@ -109,7 +109,12 @@ class CameraService:
 
     async def _assign(self) -> None:
         cameras = tuple(await self._catalog.cameras())
-        current = read_assignment(self._assignment)
+        try:
+            current = read_assignment(self._assignment)
+        except ConfigError as error:
+            # It is only a copy of what the catalog knows.
+            structlog.get_logger().error("assignment was damaged; written anew from the catalog", error=str(error))
+            current = Assignment(version=0, cameras=())
         if current.version == 0 or current.cameras != cameras:
             write_assignment(self._assignment, Assignment(version=current.version + 1, cameras=cameras))
         await self._live.refresh()
