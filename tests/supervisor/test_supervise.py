@@ -5,10 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from custodes.adapters.keys.file import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
+from custodes.app.supervisor import process_specs
+from custodes.config import SiteConfig, SitePaths
 from custodes.errors import ResourceExhausted
 from custodes.runtime import output
 from custodes.runtime.child import ChildSpec
@@ -40,6 +44,15 @@ def test_process_is_degraded_and_visible_when_it_crashes_in_a_loop(tmp_path: Pat
             assert site.status("b").restarts == 4
             assert site.status("a").state == "running"
             assert "the disk is full" in (tmp_path / "b.out").read_text()
+
+    asyncio.run(scenario())
+
+
+def test_others_start_at_once_when_the_first_fails(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, spec("a", "import sys; sys.exit('no key')"), spec("b", WORKER)) as site:
+            await site.until(lambda: site.status("b").state == "running", timeout_s=8)
+            assert "a is not ready; starting the others all the same" in site.events
 
     asyncio.run(scenario())
 
@@ -138,6 +151,28 @@ def test_cpu_seconds_of_dead_incarnations_stay_in_the_sum(tmp_path: Path) -> Non
             assert site.status("a").cpu_s >= 0.4
 
     asyncio.run(scenario())
+
+
+def test_child_does_not_get_a_variable_that_is_withheld_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTODES_PASSPHRASE", "correct horse battery")
+    code = "import os, time\nprint('has:', 'CUSTODES_PASSPHRASE' in os.environ, flush=True)\n" + WORKER
+
+    async def scenario() -> None:
+        withholding = replace(spec("b", code), withheld=frozenset({"CUSTODES_PASSPHRASE"}))
+        async with running(tmp_path, spec("a", code), withholding) as site:
+            logs = [tmp_path / "a.out", tmp_path / "b.out"]
+            await site.until(lambda: all(log.exists() and "has:" in log.read_text() for log in logs))
+            assert [log.read_text().split()[-1] for log in logs] == ["True", "False"]
+
+    asyncio.run(scenario())
+
+
+def test_passphrase_is_given_to_the_warden_alone(tmp_path: Path) -> None:
+    specs = process_specs(SiteConfig(data_dir=tmp_path), SitePaths(tmp_path))
+    names = {PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE}
+    assert [spec.kind for spec in specs if not names <= spec.withheld] == ["warden"]
 
 
 def test_output_file_is_bounded_when_a_child_prints_for_ever(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ STOP_ORDER = (
 WITHHELD_ENVIRONMENT = frozenset({"CUSTODES_DATA"})
 """Not handed to children: they are told their directory on the command line."""
 
+WARDEN_ENVIRONMENT = frozenset({"CUSTODES_PASSPHRASE", "CUSTODES_PASSPHRASE_FILE"})
+"""What opens the private keys goes to the warden alone (`adapters.keys.file`, which this process may not import)."""
+
 _log = structlog.get_logger()
 
 
@@ -125,6 +128,8 @@ class _Site:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+                # Everything has stopped; one more Ctrl-C must not turn that into a failure.
+                signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self) -> None:
         if self._stop.is_set():
@@ -197,4 +202,5 @@ def _spec(kind: str, name: str, paths: SitePaths, *, ready: str = "", is_one_sho
         argv=module_argv(sys.executable, f"custodes.app.{kind}", ("--data", str(paths.data_dir), "--name", name)),
         ready_socket=paths.socket(ready) if ready else None,
         is_one_shot=is_one_shot,
+        withheld=frozenset() if kind == "warden" else WARDEN_ENVIRONMENT,
     )

@@ -49,6 +49,8 @@ class ChildSpec:
     """Exists once the process serves; a left-over is removed before each start."""
     is_one_shot: bool = False
     """Exit 0 means done, not crashed."""
+    withheld: frozenset[str] = frozenset()
+    """Names of environment variables that this process does not get."""
 
 
 class Child:
@@ -69,7 +71,8 @@ class Child:
         self.restarts = 0
         self.last_exit = ""
         self._output = BoundedOutput(log_dir / f"{spec.name}.out")
-        self._environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
+        given = {name: value for name, value in environment.items() if name not in spec.withheld}
+        self._environment = {**given, PARENT_VARIABLE: str(os.getpid())}
         self._clock = clock
         self._on_event = on_event
         self._policy = RestartPolicy()
@@ -198,13 +201,12 @@ class Child:
             await asyncio.wait_for(self._stop_asked.wait(), delay_s)
 
     async def wait_ready(self, timeout_s: float) -> bool:
-        """True once it serves; False when it does not within `timeout_s`."""
+        """True once it serves; False when it does not within `timeout_s`, or has failed once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self.state is not ChildState.RUNNING:
+                while self.state is not ChildState.RUNNING and not self.last_exit:
                     await asyncio.sleep(READY_POLL_S)
-                return True
-        return False
+        return self.state is ChildState.RUNNING
 
     def ask_to_stop(self) -> None:
         """SIGTERM, and no further incarnation."""

@@ -60,13 +60,13 @@ class Supervisor:
         self._is_stopping = False
 
     async def start(self) -> None:
-        """Start all; the first spec's process gets `FIRST_READY_S` to serve before the others start."""
+        """Start all; the first spec's process gets `FIRST_READY_S` to serve, or to fail, before the others start."""
         for number, spec in enumerate(self._specs):
             if self._is_stopping:
                 return
             child = self._add(spec)
             if number == 0 and len(self._specs) > 1 and not await child.wait_ready(FIRST_READY_S):
-                self._on_event(f"{spec.name} is not ready after {FIRST_READY_S:g} s; starting the others all the same")
+                self._on_event(f"{spec.name} is not ready; starting the others all the same")
 
     def spawn_job(self) -> str:
         """One more job; returns its name. Raises: ResourceExhausted at the bound, Unavailable while stopping."""
