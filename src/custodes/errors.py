@@ -141,7 +141,7 @@ class CameraEnded(CameraError):
 
 
 class CameraChanged(CameraEnded):
-    """The source goes on, but not as it was (resolution, codec, a clock that was set): `open` it again as a new run."""
+    """The source goes on, but not as it was (resolution, codec, a clock that was set): `open` it again: a new run."""
 
 
 class MediaError(InvalidArgument):

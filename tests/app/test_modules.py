@@ -35,3 +35,21 @@ def test_process_when_imported_holds_nothing_it_must_not_reach(kind: str) -> Non
     loaded = set(json.loads(listing.stdout))
     assert f"custodes.app.{kind}" in loaded
     assert [name for name in FORBIDDEN[kind] if name in loaded] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORBIDDEN if kind != "supervisor"])
+def test_process_when_it_starts_then_its_memory_is_hidden_before_it_reads_anything(kind: str) -> None:
+    """Keys, clear packets, decoded pictures, templates, sessions: no core dump and no ptrace shows them."""
+    code = f"""
+import ctypes, resource, sys
+from custodes.app.{kind} import main
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+sys.argv = ["{kind}", "--help"]
+try:
+    main()
+except SystemExit:
+    is_dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+    sys.exit(0 if not is_dumpable and resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) else 1)
+sys.exit(2)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""A source when the machine's clock is set: masks are vouched for by run and time, so no run may carry a time twice."""
+"""A source when the clock is set: masks are vouched for by run and time, so no run may carry a time twice."""
 
 from itertools import pairwise
 from pathlib import Path

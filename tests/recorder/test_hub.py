@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from custodes.adapters.ipc import hub as hub_module
-from custodes.adapters.ipc.hub import Hub, HubSubscriber, PlainForm
+from custodes.adapters.ipc import hub_queue
+from custodes.adapters.ipc.hub import Hub, PlainForm
+from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.errors import DeadlineExceeded, Unavailable
 from custodes.testing.camera import packet, stream_info
 from custodes.types.media import Packet
@@ -104,7 +105,7 @@ def test_publish_when_two_cameras_then_each_subscriber_gets_its_own(hub: Hub, pa
 def test_publish_when_a_subscriber_does_not_read_then_whole_gops_are_dropped_and_others_lose_nothing(
     hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_QUEUED_PACKETS", 40)
+    monkeypatch.setattr(hub_queue, "MAX_QUEUED_PACKETS", 40)
     hub.open_stream(CAM, PlainForm(INFO))
     slow, quick = HubSubscriber(path, [CAM]), HubSubscriber(path, [CAM])
     take(slow, 1)
@@ -131,7 +132,7 @@ def test_publish_when_a_subscriber_does_not_read_then_whole_gops_are_dropped_and
 def test_publish_when_the_only_subscriber_is_stuck_then_returns_at_once_and_memory_is_bounded(
     hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_QUEUED_BYTES", 1_000_000)
+    monkeypatch.setattr(hub_queue, "MAX_QUEUED_BYTES", 1_000_000)
     hub.open_stream(CAM, PlainForm(INFO))
     stuck = HubSubscriber(path, [CAM])
     take(stuck, 1)
@@ -140,6 +141,25 @@ def test_publish_when_the_only_subscriber_is_stuck_then_returns_at_once_and_memo
     assert queued <= 1_000_000 + 20_000
     assert hub.dropped_gops(CAM) > 100
     stuck.close()
+
+
+def test_open_stream_when_a_subscriber_never_reads_then_it_is_cut_off_and_others_go_on(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_queue, "MAX_QUEUED_CONTROLS", 50)
+    hub.open_stream(CAM, PlainForm(INFO))
+    stuck, quick = HubSubscriber(path, [CAM]), HubSubscriber(path, [CAM])
+    take(stuck, 1)
+    take(quick, 1)
+    for _ in range(5000):  # more than the socket's own buffer takes
+        hub.open_stream(CAM, PlainForm(INFO))
+        take(quick, 1)
+    with pytest.raises(Unavailable):
+        while True:
+            stuck.receive(timeout_s=10)
+    publish(hub, range(5))
+    assert seqs(take(quick, 5)) == list(range(5))
+    quick.close()
 
 
 def test_hub_when_peers_talk_rubbish_or_die_then_goes_on_serving(hub: Hub, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from custodes.adapters.ipc.hub import HubSubscriber
+from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.sealing.live import STREAM_INFO_SEQ, live_key, open_live
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.camera import file_spec, write_clip
@@ -186,6 +186,24 @@ def test_recorder_when_the_assignment_is_broken_then_cameras_stay(site: Recorder
     finally:
         recorder.kill()
     assert len({segment.header.run for segment in site.sealed()}) == 1
+
+
+def test_recorder_when_the_journal_is_none_then_puts_it_aside_and_adopts_what_is_there(
+    site: RecorderSite, clip: Path
+) -> None:
+    site.assign([file_spec(clip, is_looped=True)])
+    journal = site.paths.journal_dir / "recorder.journal"
+    for _ in range(2):
+        recorder = RecorderProcess(site)
+        try:
+            recorder.wait_for(lambda: len(site.sealed()) > 1 and written(site), "a sealed segment")
+            assert recorder.terminate() == 0
+        finally:
+            recorder.kill()
+        paths = {segment.path for segment in site.sealed()}
+        assert paths == {str(file.relative_to(site.data_dir)) for file in site.paths.segments.rglob("*.seg")}
+        journal.write_bytes(b"garbage!" + journal.read_bytes())
+    assert len(list(site.paths.journal_dir.glob("recorder.journal.damaged-*"))) == 1
 
 
 def test_recorder_when_the_data_directory_is_no_site_then_one_sentence_and_exit_1(tmp_path: Path) -> None:

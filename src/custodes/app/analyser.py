@@ -18,7 +18,7 @@ import numpy.typing as npt
 import structlog
 
 from custodes.adapters.ipc.facts import FactSender
-from custodes.adapters.ipc.hub import HubSubscriber
+from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.detector import SessionDetector
@@ -28,6 +28,7 @@ from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline
 from custodes.pipeline.gops import GopQueue
 from custodes.runtime.clock import SystemClock
+from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.runtime.stage import InlineRunner
 from custodes.telemetry import logs
@@ -312,6 +313,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
 def main() -> None:
     """Entry point of the process."""
     die_with_parent()
+    hide_memory()
     parser = argparse.ArgumentParser(prog="custodes.app.analyser")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="analyser-0")

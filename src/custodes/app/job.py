@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from custodes.adapters.ipc.framing import Channel
-from custodes.adapters.ipc.hub import HubSubscriber
+from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.ipc.warden import WardenJobClient
 from custodes.app.job_inbox import Inbox, RecorderLost
 from custodes.config import SitePaths, load_effective

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from custodes.adapters.ipc.hub import HubMessage
+from custodes.adapters.ipc.hub_subscriber import HubMessage
 from custodes.types.message import SealedPacket
 from custodes.units import NS_PER_S
 
@@ -71,6 +71,11 @@ class Inbox:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will come."""
+        return self._is_over
 
     def take(self, wait_ns: int) -> Batch:
         """Everything there, after waiting up to `wait_ns` for the first."""

@@ -12,6 +12,7 @@ from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.config import SitePaths, load_effective
 from custodes.errors import CustodesError, ProtocolError
 from custodes.face.gallery import Gallery
+from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 from custodes.types.message import GalleryStatus, Ok, Ping, ReadGallery
@@ -66,6 +67,7 @@ async def _main(paths: SitePaths) -> None:
 def main() -> None:
     """Entry point of the process."""
     die_with_parent()
+    hide_memory()
     parser = argparse.ArgumentParser(prog="custodes.app.matcher")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="matcher")

@@ -31,6 +31,7 @@ from custodes.record.journal import JournalWriter
 from custodes.record.reconcile import reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.runtime.clock import SystemClock
+from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
 from custodes.telemetry import logs
@@ -287,6 +288,7 @@ def _ask_to_stop(stopping: threading.Event, _number: int, _frame: FrameType | No
 def main() -> None:
     """`python -m custodes.app.recorder --data DIR [--name NAME]`."""
     die_with_parent()
+    hide_memory()
     parser = argparse.ArgumentParser(description="custodes recorder; started by the supervisor")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="recorder")

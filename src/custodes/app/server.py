@@ -33,6 +33,7 @@ from custodes.errors import CustodesError, SiteMismatch
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
+from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 from custodes.types.access import AuditRecord
@@ -209,6 +210,7 @@ async def _main(paths: SitePaths, config: SiteConfig) -> None:
 def main() -> None:
     """Entry point of the process."""
     die_with_parent()
+    hide_memory()
     parser = argparse.ArgumentParser(prog="custodes.app.server")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="server")

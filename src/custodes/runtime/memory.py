@@ -1,4 +1,4 @@
-"""Keeping a process's memory to itself, where keys or clear pictures are in it."""
+"""Keeping a process's memory to itself: each child holds keys, clear pictures, templates or sessions."""
 
 import ctypes
 import resource

@@ -2,65 +2,34 @@
 
 One thread per hub does all socket work. Each camera keeps its current GOP, so that a late subscriber starts at a
 keyframe at once. A subscriber that does not keep up loses whole GOPs of the camera concerned, and they are counted.
-What the packets look like on the wire (plain or sealed) is the `PacketForm`'s business.
+What the packets look like on the wire (plain or sealed) is the `PacketForm`'s business; who reads them uses
+`hub_subscriber`.
 """
 
 import contextlib
 import os
-import select
 import selectors
 import socket
 import struct
 import threading
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections import Counter
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
-from custodes.adapters.ipc.framing import Channel, frame, peer_uid
-from custodes.errors import DeadlineExceeded, ProtocolError, Unavailable
+from custodes.adapters.ipc.framing import frame, peer_uid
+from custodes.adapters.ipc.hub_queue import Feed, Kind, PacketForm, Subscriber
+from custodes.errors import ProtocolError, Unavailable
 from custodes.types.codec import decode_as
 from custodes.types.media import Packet, StreamInfo
-from custodes.types.message import SealedPacket, SealedStreamOpened, StreamClosed, StreamOpened, Subscribe
+from custodes.types.message import StreamClosed, StreamOpened, Subscribe
 from custodes.units import CameraId, RunId
-
-HubMessage = StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket
-
-MAX_QUEUED_BYTES = 24 * 1024 * 1024
-"""Per subscriber and camera: six seconds at 32 Mbit/s, and more than one 8K keyframe."""
-
-MAX_QUEUED_PACKETS = 1000
-"""Per subscriber and camera: forty seconds at 25 fps."""
-
-MAX_RING_BYTES = 32 * 1024 * 1024
-"""Kept of a current GOP; of a longer one a late subscriber waits for the next keyframe."""
 
 MAX_SUBSCRIBERS = 640
 """More than `views.max_jobs` (512) and `analyser.processes` (64) together."""
 
 MAX_SUBSCRIBE_BYTES = 1 << 20
-_SEND_BUFFERS = 32
 _LENGTH = struct.Struct(">I")
-
-
-class PacketForm(Protocol):
-    """How one stream looks on this hub's wire: whole framed messages."""
-
-    def opened(self) -> bytes:
-        """What announces the stream, framed."""
-        ...
-
-    def packet(self, packet: Packet) -> bytes:
-        """One packet, framed."""
-        ...
-
-    def closed(self) -> bytes:
-        """The end of the stream, framed."""
-        ...
 
 
 class PlainForm:
@@ -87,126 +56,14 @@ def closed_message(camera_id: CameraId, run: RunId) -> bytes:
     return frame(StreamClosed(camera_id=camera_id, run=run))
 
 
-class _Kind(Enum):
-    CONTROL = auto()
-    KEYFRAME = auto()
-    DELTA = auto()
-
-
-@dataclass(slots=True)
-class _Feed:
-    """One camera's stream and its current GOP; `wire[i]` is None until somebody subscribes."""
-
-    form: PacketForm
-    packets: list[Packet] = field(default_factory=list)
-    wire: list[bytes | None] = field(default_factory=list)
-    bytes_kept: int = 0
-
-    def add(self, packet: Packet, wire: bytes | None) -> None:
-        if packet.is_keyframe:
-            self._forget()
-        elif not self.packets:
-            return
-        self.bytes_kept += len(packet.payload)
-        if self.bytes_kept > MAX_RING_BYTES:
-            self._forget()
-            return
-        self.packets.append(packet)
-        self.wire.append(wire)
-
-    def _forget(self) -> None:
-        self.packets.clear()
-        self.wire.clear()
-        self.bytes_kept = 0
-
-    def replay(self) -> Iterator[tuple[_Kind, bytes]]:
-        yield _Kind.CONTROL, self.form.opened()
-        for number, packet in enumerate(self.packets):
-            wire = self.wire[number]
-            if wire is None:
-                wire = self.wire[number] = self.form.packet(packet)
-            yield (_Kind.KEYFRAME if packet.is_keyframe else _Kind.DELTA), wire
-
-
-@dataclass(slots=True)
-class _Subscriber:
-    """One connection: what it asked for and what waits for it."""
-
-    sock: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    cameras: frozenset[CameraId] | None = None
-    queue: deque[tuple[CameraId, _Kind, bytes]] = field(default_factory=deque)
-    head_sent: int = 0
-    queued_bytes: Counter[CameraId] = field(default_factory=Counter)
-    queued_packets: Counter[CameraId] = field(default_factory=Counter)
-    waits_for_keyframe: set[CameraId] = field(default_factory=set)
-
-    def offer(self, camera_id: CameraId, kind: _Kind, wire: bytes) -> int:
-        """Queue a message; returns how many GOPs were dropped for it."""
-        if kind is _Kind.KEYFRAME:
-            self.waits_for_keyframe.discard(camera_id)
-        elif kind is _Kind.DELTA and camera_id in self.waits_for_keyframe:
-            return 0
-        dropped = 0
-        if kind is not _Kind.CONTROL and self._is_over(camera_id, len(wire)):
-            dropped = self._drop(camera_id)
-            if kind is _Kind.DELTA:
-                self.waits_for_keyframe.add(camera_id)
-                return max(dropped, 1)
-        self.queue.append((camera_id, kind, wire))
-        if kind is not _Kind.CONTROL:
-            self.queued_bytes[camera_id] += len(wire)
-            self.queued_packets[camera_id] += 1
-        return dropped
-
-    def _is_over(self, camera_id: CameraId, extra: int) -> bool:
-        # One packet larger than the bound still passes through an empty queue.
-        packets = self.queued_packets[camera_id]
-        is_fuller = self.queued_bytes[camera_id] + extra > MAX_QUEUED_BYTES or packets >= MAX_QUEUED_PACKETS
-        return packets > 0 and is_fuller
-
-    def _drop(self, camera_id: CameraId) -> int:
-        """Forget the camera's waiting packets, but for the one that is half sent."""
-        kept: deque[tuple[CameraId, _Kind, bytes]] = deque()
-        gops = 0
-        for number, entry in enumerate(self.queue):
-            is_half_sent = number == 0 and self.head_sent > 0
-            if entry[0] != camera_id or entry[1] is _Kind.CONTROL or is_half_sent:
-                kept.append(entry)
-                continue
-            gops += entry[1] is _Kind.KEYFRAME
-            self.queued_bytes[camera_id] -= len(entry[2])
-            self.queued_packets[camera_id] -= 1
-        self.queue = kept
-        return max(gops, 1)
-
-    def sent(self, count: int) -> None:
-        """Forget `count` bytes from the front."""
-        count += self.head_sent
-        while self.queue and count >= len(self.queue[0][2]):
-            camera_id, kind, wire = self.queue.popleft()
-            count -= len(wire)
-            if kind is not _Kind.CONTROL:
-                self.queued_bytes[camera_id] -= len(wire)
-                self.queued_packets[camera_id] -= 1
-        self.head_sent = count
-
-    def buffers(self) -> list[memoryview]:
-        """The next bytes to send."""
-        views = [memoryview(entry[2]) for entry, _ in zip(self.queue, range(_SEND_BUFFERS), strict=False)]
-        if views:
-            views[0] = views[0][self.head_sent :]
-        return views
-
-
 class Hub:
     """Listens on one unix socket (mode 0600). `publish` and friends never block on a subscriber; thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._feeds: dict[CameraId, _Feed] = {}
-        self._subscribers: dict[int, _Subscriber] = {}
+        self._feeds: dict[CameraId, Feed] = {}
+        self._subscribers: dict[int, Subscriber] = {}
         self._dropped: Counter[CameraId] = Counter()
         self._is_stopping = False
         self._is_woken = False
@@ -231,8 +88,8 @@ class Hub:
     def open_stream(self, camera_id: CameraId, form: PacketForm) -> None:
         """Announce a stream, or a new form of it; the packets that follow begin with a keyframe."""
         with self._lock:
-            feed = self._feeds[camera_id] = _Feed(form=form)
-            self._offer(camera_id, _Kind.CONTROL, feed.form.opened() if self._has_readers(camera_id) else None)
+            feed = self._feeds[camera_id] = Feed(form=form)
+            self._offer(camera_id, Kind.CONTROL, feed.form.opened() if self._has_readers(camera_id) else None)
         self._wake()
 
     def publish(self, packet: Packet) -> None:
@@ -243,7 +100,7 @@ class Hub:
                 return
             wire = feed.form.packet(packet) if self._has_readers(packet.camera_id) else None
             feed.add(packet, wire)
-            self._offer(packet.camera_id, _Kind.KEYFRAME if packet.is_keyframe else _Kind.DELTA, wire)
+            self._offer(packet.camera_id, Kind.KEYFRAME if packet.is_keyframe else Kind.DELTA, wire)
         if wire is not None:
             self._wake()
 
@@ -252,7 +109,7 @@ class Hub:
         with self._lock:
             feed = self._feeds.pop(camera_id, None)
             if feed is not None:
-                self._offer(camera_id, _Kind.CONTROL, feed.form.closed())
+                self._offer(camera_id, Kind.CONTROL, feed.form.closed())
         self._wake()
 
     def dropped_gops(self, camera_id: CameraId) -> int:
@@ -263,7 +120,7 @@ class Hub:
     def _has_readers(self, camera_id: CameraId) -> bool:
         return any(sub.cameras is not None and camera_id in sub.cameras for sub in self._subscribers.values())
 
-    def _offer(self, camera_id: CameraId, kind: _Kind, wire: bytes | None) -> None:
+    def _offer(self, camera_id: CameraId, kind: Kind, wire: bytes | None) -> None:
         if wire is None:
             return
         for subscriber in self._subscribers.values():
@@ -309,10 +166,10 @@ class Hub:
             return
         sock.setblocking(False)
         with self._lock:
-            self._subscribers[sock.fileno()] = _Subscriber(sock=sock)
+            self._subscribers[sock.fileno()] = Subscriber(sock=sock)
         selector.register(sock, selectors.EVENT_READ)
 
-    def _read(self, selector: selectors.BaseSelector, subscriber: _Subscriber) -> None:
+    def _read(self, selector: selectors.BaseSelector, subscriber: Subscriber) -> None:
         try:
             part = subscriber.sock.recv(65536)
         except BlockingIOError:
@@ -332,7 +189,7 @@ class Hub:
         if wanted is not None:
             self._subscribe(subscriber, frozenset(wanted.camera_ids))
 
-    def _subscribe(self, subscriber: _Subscriber, cameras: frozenset[CameraId]) -> None:
+    def _subscribe(self, subscriber: Subscriber, cameras: frozenset[CameraId]) -> None:
         with self._lock:
             subscriber.cameras = cameras
             for camera_id in sorted(cameras):
@@ -346,6 +203,10 @@ class Hub:
 
     def _send_all(self, selector: selectors.BaseSelector) -> None:
         for subscriber in list(self._subscribers.values()):
+            if subscriber.is_given_up:
+                self._log.warning("a subscriber that reads nothing is cut off")
+                self._drop(selector, subscriber)
+                continue
             try:
                 is_blocked = self._send(subscriber)
             except OSError:
@@ -355,7 +216,7 @@ class Hub:
             if selector.get_key(subscriber.sock).events != events:
                 selector.modify(subscriber.sock, events)
 
-    def _send(self, subscriber: _Subscriber) -> bool:
+    def _send(self, subscriber: Subscriber) -> bool:
         """Send what the socket takes; True when something is left."""
         while True:
             with self._lock:
@@ -369,45 +230,11 @@ class Hub:
                     return True
                 subscriber.sent(count)
 
-    def _drop(self, selector: selectors.BaseSelector, subscriber: _Subscriber) -> None:
+    def _drop(self, selector: selectors.BaseSelector, subscriber: Subscriber) -> None:
         selector.unregister(subscriber.sock)
         with self._lock:
             del self._subscribers[subscriber.sock.fileno()]
         subscriber.sock.close()
-
-
-class HubSubscriber:
-    """A blocking reader of a hub, owned by one thread. Reconnecting is the caller's affair: make a new one."""
-
-    def __init__(self, path: Path, camera_ids: Sequence[CameraId]) -> None:
-        """Connect and subscribe. Raises: Unavailable when no recorder listens at `path`."""
-        self._channel = Channel.connect(path)
-        self._channel.send(Subscribe(camera_ids=tuple(camera_ids)))
-
-    def receive(self, *, timeout_s: float | None = None) -> HubMessage:
-        """The next message.
-
-        Raises: DeadlineExceeded when nothing came within `timeout_s` (go on receiving), Unavailable when the
-            recorder is gone, ProtocolError when it sends what no hub sends.
-        """
-        poll = select.poll()
-        poll.register(self._channel, select.POLLIN)
-        if not poll.poll(None if timeout_s is None else timeout_s * 1000):
-            raise DeadlineExceeded(f"no packet within {timeout_s} s")
-        message = self._channel.receive()
-        if message is None:
-            raise Unavailable("the recorder closed the hub")
-        if not isinstance(message, StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket):
-            raise ProtocolError(f"a hub does not send {type(message).__name__}")
-        return message
-
-    def fileno(self) -> int:
-        """For select."""
-        return self._channel.fileno()
-
-    def close(self) -> None:
-        """Idempotent; wakes a `receive` in another thread."""
-        self._channel.close()
 
 
 def _parse_subscribe(received: bytes) -> Subscribe | None:
