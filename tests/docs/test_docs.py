@@ -92,3 +92,21 @@ def test_no_document_or_source_names_a_registrys_host() -> None:
     hosts = re.compile(r"(pypi|npmjs|pythonhosted|debian)\.(org|com)\b|files\.python")
     for page in [*PAGES, ROOT / "Makefile", *(ROOT / "demo").glob("*.py"), *(ROOT / ".ci").iterdir()]:
         assert not hosts.search(page.read_text(encoding="utf-8")), page
+
+
+def test_architecture_maps_every_package() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([a-z/]+)`", text.partition("## Code map")[2], re.M))
+    source = ROOT / "src" / "custodes"
+    packages = {path.parent.relative_to(source).as_posix() for path in source.glob("*/__init__.py")}
+    assert packages - rows == {"adapters"}, "adapters have a row each"
+    assert {f"adapters/{path.parent.name}" for path in source.glob("adapters/*/__init__.py")} <= rows
+    assert {row for row in rows if "/" in row or row in packages} <= {
+        path.parent.relative_to(source).as_posix() for path in source.rglob("__init__.py")
+    }
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    source = ROOT / "src" / "custodes"
+    silent = [path for path in source.rglob("__init__.py") if not path.read_text(encoding="utf-8").startswith('"""')]
+    assert [path.parent.name for path in silent] == []

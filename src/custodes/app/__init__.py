@@ -1,0 +1,1 @@
+"""Composition roots, one module per process. The only place that knows which adapter stands behind a port."""

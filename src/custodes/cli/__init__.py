@@ -1,0 +1,1 @@
+"""The `custodes` command, one module per command."""

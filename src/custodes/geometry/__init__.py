@@ -1,0 +1,1 @@
+"""Boxes, in pixels and as shares of a frame. Pure."""

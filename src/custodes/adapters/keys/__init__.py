@@ -1,0 +1,1 @@
+"""The warden's secrets on disk."""
