@@ -15,13 +15,13 @@ from typing import Any
 
 import structlog
 
+from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
-from custodes.app.serving.connections import Connections
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger

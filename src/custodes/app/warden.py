@@ -9,12 +9,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
 
 from custodes.access.policy import load_policies
+from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.keys.file import open_file_provider, read_passphrase
 from custodes.adapters.keys.store import KeyStore
@@ -111,31 +112,6 @@ async def _write_start(writer: LogWriter, log: AuditLog, identity: SiteIdentity,
     await writer.append(started)
 
 
-class _Connections:
-    """Tasks of the open connections, so that stopping can end them."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[object]] = set()
-
-    def answering(self, respond: Callable[[object], Awaitable[object]]) -> Callable[[AsyncChannel], Awaitable[None]]:
-        async def on_connect(channel: AsyncChannel) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._tasks.add(task)
-            try:
-                await answer_requests(channel, respond)
-            finally:
-                self._tasks.discard(task)
-
-        return on_connect
-
-    async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_S)
-
-
 async def _renew_forever(gate: Gate) -> None:
     note = structlog.get_logger()
     while True:
@@ -154,16 +130,23 @@ async def run(paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event) 
     note = structlog.get_logger()
     async with open_gate(paths, identity, passphrase=passphrase, clock=SystemClock()) as gate:
         renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
-        connections = _Connections()
+        connections = Connections()
+
+        async def to_job(channel: AsyncChannel) -> None:
+            await answer_requests(channel, gate.answer_job)
+
+        async def to_server(channel: AsyncChannel) -> None:
+            await answer_requests(channel, gate.answer_server)
+
         # The server's socket comes last: its file tells the supervisor that the warden serves.
-        jobs = await serve(paths.socket("warden-jobs"), connections.answering(gate.answer_job))
-        server = await serve(paths.socket("warden-server"), connections.answering(gate.answer_server))
+        jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job))
+        server = await serve(paths.socket("warden-server"), connections.tracked(to_server))
         note.info("warden serves", site_id=identity.site_id)
         await stop.wait()
         server.close()
         jobs.close()
         renewal.cancel()
-        await connections.end()
+        await connections.end(timeout_s=_STOP_S)
     note.info("warden stopped")
 
 

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 
 from custodes.adapters.ipc.framing import AsyncChannel
 
-END_S = 1.0
-
 
 class Connections:
     """Wraps connection handlers and remembers their tasks."""
@@ -32,9 +30,9 @@ class Connections:
 
         return handle
 
-    async def end(self) -> None:
-        """Hang up on everybody."""
+    async def end(self, *, timeout_s: float = 1.0) -> None:
+        """Hang up on everybody; returns when all have ended, or after `timeout_s`."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=END_S)
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
