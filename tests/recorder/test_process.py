@@ -188,22 +188,20 @@ def test_recorder_when_the_assignment_is_broken_then_cameras_stay(site: Recorder
     assert len({segment.header.run for segment in site.sealed()}) == 1
 
 
-def test_recorder_when_the_journal_is_none_then_puts_it_aside_and_adopts_what_is_there(
-    site: RecorderSite, clip: Path
-) -> None:
+def test_recorder_when_the_journal_is_none_then_puts_it_aside_and_records(site: RecorderSite, clip: Path) -> None:
     site.assign([file_spec(clip, is_looped=True)])
-    journal = site.paths.journal_dir / "recorder.journal"
-    for _ in range(2):
-        recorder = RecorderProcess(site)
-        try:
-            recorder.wait_for(lambda: len(site.sealed()) > 1 and written(site), "a sealed segment")
-            assert recorder.terminate() == 0
-        finally:
-            recorder.kill()
-        paths = {segment.path for segment in site.sealed()}
-        assert paths == {str(file.relative_to(site.data_dir)) for file in site.paths.segments.rglob("*.seg")}
-        journal.write_bytes(b"garbage!" + journal.read_bytes())
-    assert len(list(site.paths.journal_dir.glob("recorder.journal.damaged-*"))) == 1
+    folder = site.paths.journal_dir
+    folder.mkdir()
+    (folder / "recorder.journal").write_bytes(b"garbage, and no journal")
+    recorder = RecorderProcess(site)
+    try:
+        recorder.wait_for(lambda: list(folder.glob("recorder.journal.damaged-*")), "the journal put aside")
+        recorder.wait_for(lambda: written(site), "the first bytes")
+        assert recorder.terminate() == 0
+    finally:
+        recorder.kill()
+    paths = {segment.path for segment in site.sealed()}
+    assert paths == {str(file.relative_to(site.data_dir)) for file in site.paths.segments.rglob("*.seg")}
 
 
 def test_recorder_when_the_data_directory_is_no_site_then_one_sentence_and_exit_1(tmp_path: Path) -> None:

@@ -80,6 +80,28 @@ def test_journal_when_followed_becomes_rows_and_entries_once(site: Site) -> None
     asyncio.run(main())
 
 
+def test_journal_when_cut_and_grown_over_the_old_position_is_read_again(site: Site) -> None:
+    path = write_journal(site, records_of(SEGMENTS[:3]))
+
+    async def main() -> None:
+        async with site.catalog() as catalog:
+            follower = JournalFollower(site.paths.journal_dir, read_from, catalog=catalog, on_segments=ignore)
+            await follower.take_all()
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 0xFF
+            path.write_bytes(content)
+            # the recorder cuts at the damage and goes on; no record begins where the catalog stopped reading
+            write_journal(site, [GapRecorded(gap=GAP), *records_of(SEGMENTS[3:5])])
+            assert path.stat().st_size > len(content)
+            await follower.take_all()
+            write_journal(site, records_of(SEGMENTS[5:]))
+            await follower.take_all()
+            assert await catalog.segments(CAMERA, *ALL, 99) == SEGMENTS
+            assert await catalog.gaps(CAMERA, *ALL) == [GAP]
+
+    asyncio.run(main())
+
+
 def test_catalog_when_lost_is_rebuilt_and_logs_nothing_twice(site: Site) -> None:
     write_journal(site, records_of(SEGMENTS))
 

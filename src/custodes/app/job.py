@@ -190,12 +190,12 @@ def follow_hub(path: Path, camera_id: CameraId, inbox: Inbox) -> None:
         time.sleep(HUB_RETRY_S)
 
 
-def _connect(paths: SitePaths) -> Channel:
+def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
     for left in range(_CONNECT_TRIES, 0, -1):
         try:
             return Channel.connect(paths.socket("server-jobs"))
         except Unavailable:
-            if left == 1:
+            if left == 1 or inbox.is_over:
                 raise
             time.sleep(_CONNECT_WAIT_S)
     raise AssertionError("unreachable")
@@ -218,7 +218,7 @@ def _await_task(inbox: Inbox) -> tuple[ViewTask, tuple[object, ...]] | None:
 
 def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: Inbox) -> None:
     """Announce this job, serve one view, say how it ended. Raises: Unavailable when no server is there."""
-    channel = _connect(paths)
+    channel = _connect(paths, inbox)
     threading.Thread(target=read_commands, args=(channel, inbox), name="commands", daemon=True).start()
     channel.send(JobReady(job_id=name, pid=os.getpid()))
     assigned = _await_task(inbox)

@@ -24,7 +24,7 @@ from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
-from custodes.errors import ConfigError, CustodesError, FailedPrecondition
+from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.journal import JournalWriter
@@ -123,7 +123,7 @@ class Recorder:
             min_free_bytes=config.recorder.min_free_mb * 2**20,
         )
         self._keys = PublishedKeys(self._paths)
-        self._journal = SharedJournal(JournalWriter(self._storage, self._paths.journal_dir / f"{name}.journal"))
+        self._journal = SharedJournal(self._open_journal(self._paths.journal_dir / f"{name}.journal"))
         self._last_end_ns = self._reconcile()
         self._analysis = Hub(self._paths.socket("hub-analysis"))
         self._live = Hub(self._paths.socket("hub-live"))
@@ -161,6 +161,16 @@ class Recorder:
         self._analysis.stop()
         self._live.stop()
         self._journal.close()
+
+    def _open_journal(self, path: Path) -> JournalWriter:
+        """Put a file that is no journal aside: segments are adopted from their own headers, and recording goes on."""
+        try:
+            return JournalWriter(self._storage, path)
+        except DataLoss as error:
+            aside = path.with_name(f"{path.name}.damaged-{self._clock.now_ns()}")
+            self._log.error("journal put aside; only its gaps are lost", reason=str(error), aside=aside.name)
+            path.rename(aside)
+            return JournalWriter(self._storage, path)
 
     def _reconcile(self) -> dict[CameraId, Ns]:
         found = reconcile(self._paths.data_dir, self._storage, self._journal, site_id=self._policy.site_id)

@@ -45,6 +45,8 @@ class JournalFollower:
         self._catalog = catalog
         self._on_segments = on_segments
         self._wake = asyncio.Event()
+        self._stuck: dict[str, int] = {}
+        """Size of each journal whose next record could not be read."""
 
     def wake(self) -> None:
         """There may be news."""
@@ -67,8 +69,14 @@ class JournalFollower:
         elif size == position:
             return 0
         records, end = await asyncio.to_thread(self._read_from, path, position)
-        if end == position:
+        if end == position and self._stuck.get(path.name, size) < size:
+            # It grew and still no record begins here: the recorder found damage further up and cut it away.
+            structlog.get_logger().error("journal was rewritten; read again", journal=path.name, position=position)
+            records, end = await asyncio.to_thread(self._read_from, path, 0)
+        if not records:
+            self._stuck[path.name] = size
             return 0
+        self._stuck.pop(path.name, None)
         segments = [record.segment for record in records if isinstance(record, SegmentOpened | SegmentSealed)]
         gaps = [record.gap for record in records if isinstance(record, GapRecorded)]
         await self._catalog.take_journal(path.name, end, segments, gaps)
