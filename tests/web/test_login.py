@@ -2,6 +2,7 @@
 
 import pytest
 
+from custodes.errors import ResourceExhausted
 from custodes.types.access import AuditKind, Role
 from custodes.units import NS_PER_S
 
@@ -162,6 +163,17 @@ def test_logout_while_warden_is_down_still_logs_out(claimed):
 def test_logout_without_its_token_is_refused(claimed, csrf):
     assert claimed.client.post("/logout", data={"csrf": csrf}).status_code == 403
     assert claimed.client.get("/api/v1/session").status_code == 200
+
+
+def test_session_on_a_full_disk_still_shows_the_status(claimed, monkeypatch):
+    def refuse(_):
+        raise ResourceExhausted("the disk is full")
+
+    monkeypatch.setattr(claimed.catalog, "put_session", refuse)
+    claimed.clock.advance(300 * NS_PER_S)
+    assert claimed.client.get("/api/v1/status").status_code == 200
+    claimed.clock.advance(700 * NS_PER_S)
+    assert claimed.client.get("/api/v1/status").status_code == 401
 
 
 def test_session_ends_after_15_idle_minutes(claimed):

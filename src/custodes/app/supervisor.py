@@ -6,6 +6,7 @@ It owns the data directory's lock and the processes; it touches no video, no SQL
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -36,6 +37,9 @@ STOP_ORDER = (
     StopStage(kinds=("server",), patience_s=2.0),
     StopStage(kinds=("warden", "matcher"), patience_s=1.0),
 )
+
+_FULL_BYTES = 1 << 20
+"""Too little for a database's next write: said with every event then."""
 
 WITHHELD_ENVIRONMENT = frozenset({"CUSTODES_DATA"})
 """Not handed to children: they are told their directory on the command line."""
@@ -137,6 +141,10 @@ class _Site:
         self._stop.set()
 
     def _on_event(self, text: str) -> None:
+        folder = self._site.paths.data_dir
+        if shutil.disk_usage(folder).free < _FULL_BYTES:
+            # SQLite calls it an I/O error.
+            text += f" (the disk of {folder} is full)"
         _log.warning("process_event", text=text)
         self._terminal.event(text)
 

@@ -34,6 +34,8 @@ def path(data: Path | None) -> None:
 def stop(data: Path | None) -> None:
     """Stop the site cleanly, and wait until it has stopped."""
     paths = find_site(data)
+    if running_pid(paths.data_dir) is None:
+        raise Unavailable(f"no site runs on {paths.data_dir}; nothing to stop")
     stop_site(paths.socket("supervisor"))
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while running_pid(paths.data_dir) is not None:

@@ -16,11 +16,11 @@ from custodes.types.message import CameraTable, SiteStatus
 T = TypeVar("T")
 
 
-def _or_warn(read: Callable[[Path], T], socket: Path, who: str) -> T | None:
+def _or_note(read: Callable[[Path], T], socket: Path, who: str, silent: list[str]) -> T | None:
     try:
         return read(socket)
     except CustodesError as error:
-        click.echo(f"custodes: the {who} does not answer: {error}", err=True)
+        silent.append(f"the {who} does not answer: {error}")
         return None
 
 
@@ -104,10 +104,13 @@ def duration(seconds: float) -> str:
 def status(data: Path | None, is_json: bool) -> None:
     """Processes, cameras and the log of a running site."""
     paths = find_site(data)
-    site = _or_warn(read_processes, paths.socket("supervisor"), "supervisor")
-    table = _or_warn(read_cameras, paths.socket("server-control"), "server")
+    silent: list[str] = []
+    site = _or_note(read_processes, paths.socket("supervisor"), "supervisor", silent)
+    table = _or_note(read_cameras, paths.socket("server-control"), "server", silent)
     if site is None and table is None:
         raise Unavailable(f"no site runs on {paths.data_dir}; start it with: custodes up")
+    for sentence in silent:
+        click.echo(f"custodes: {sentence}", err=True)
     if is_json:
         click.echo(json.dumps(as_json(site, table)))
     else:

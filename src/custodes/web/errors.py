@@ -38,7 +38,7 @@ TITLES: dict[int, str] = {
     409: "Not in this state",
     413: "Too large",
     421: "Wrong address",
-    429: "Too many tries",
+    429: "Not now: a limit is reached",
     500: "Our mistake",
     503: "Not available now",
     504: "That took too long",

@@ -156,8 +156,14 @@ class AuthService:
         if account is None:
             return None
         if is_active and now_ns - session.last_seen_ns > _TOUCH_NS:
-            session = replace(session, last_seen_ns=now_ns, expires_ns=_expiry(session.created_ns, now_ns))
-            await self._catalog.put_session(session)
+            touched = replace(session, last_seen_ns=now_ns, expires_ns=_expiry(session.created_ns, now_ns))
+            try:
+                await self._catalog.put_session(touched)
+            except ResourceExhausted as error:
+                # On a full disk people must still see that it is full; the session ends a little earlier at worst.
+                structlog.get_logger().warning("session_not_prolonged", why=str(error))
+            else:
+                session = touched
         return Principal(user_id=account.user_id, name=account.name, roles=account.roles), session
 
     async def is_alive(self, token_hash: bytes) -> bool:
