@@ -3,12 +3,12 @@
 It outlives the server, so that recording starts without it.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from custodes.config.durable import replace_file
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
 
@@ -23,12 +23,7 @@ class Assignment:
 
 def write_assignment(path: Path, assignment: Assignment) -> None:
     """Replace the file so that a reader sees the old or the new one, also after a power cut."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as stream:
-        stream.write(msgspec.json.encode(assignment))
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
+    replace_file(path, msgspec.json.encode(assignment))
 
 
 def read_assignment(path: Path) -> Assignment:

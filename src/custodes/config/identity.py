@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from custodes.config.durable import sync_folder
 from custodes.errors import SiteMismatch
 from custodes.units import Ns
 
@@ -58,8 +59,4 @@ def write_identity(path: Path, identity: SiteIdentity) -> None:
         os.link(fresh, path)
     finally:
         fresh.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)

@@ -7,7 +7,6 @@ write to the disk cannot slip the recorder a key of their own. Private keys do n
 import base64
 import errno
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from custodes.config.durable import replace_file
 from custodes.errors import DataLoss, FailedPrecondition, KeyMissing, ResourceExhausted, SealBroken, Unavailable
 from custodes.sealing.suite import ALGORITHM, PUBLIC_KEY_BYTES
 from custodes.units import CameraId, KeyId
@@ -104,27 +104,13 @@ def verify_published(key: PublishedKey, pinned: PinnedKeys) -> None:
 
 def _write_atomically(path: Path, tree: dict[str, object]) -> None:
     try:
-        _write_durably(path, tree)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Public: a verifier of another user may read it.
+        replace_file(path, json.dumps(tree, indent=1).encode() + b"\n", mode=0o644)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise ResourceExhausted(f"{path} cannot be written, the disk is full") from error
         raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _write_durably(path: Path, tree: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        json.dump(tree, stream, indent=1)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read_tree(path: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from custodes.config.durable import replace_file
 from custodes.errors import ConfigError, FailedPrecondition, InvalidArgument, KeyMissing, SealBroken
 
 PASSPHRASE_VARIABLE = "CUSTODES_PASSPHRASE"  # noqa: S105 - the name, not the value
@@ -104,9 +105,9 @@ def open_file_provider(folder: Path, passphrase: str | None) -> FileKeyProvider:
     if choice is None:
         choice = _Choice(kind="passphrase" if passphrase else "key-file", salt=os.urandom(_SALT_BYTES))
         if choice.kind == "key-file":
-            _write_private(folder / _KEY_FILE, os.urandom(_KEY_BYTES))
+            replace_file(folder / _KEY_FILE, os.urandom(_KEY_BYTES))
         tree = {"version": 1, "kind": choice.kind, "salt": base64.b64encode(choice.salt).decode()}
-        _write_private(folder / _PROVIDER_FILE, json.dumps(tree).encode())
+        replace_file(folder / _PROVIDER_FILE, json.dumps(tree).encode())
     if choice.kind == "passphrase":
         if not passphrase:
             raise KeyMissing(
@@ -152,20 +153,3 @@ def _read_key(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise KeyMissing(f"{path} holds {len(key)} bytes; expected {_KEY_BYTES}")
     return key
-
-
-def _write_private(path: Path, payload: bytes) -> None:
-    """Create a 0600 file durably and whole."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(payload)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

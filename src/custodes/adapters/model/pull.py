@@ -1,6 +1,5 @@
 """Copies a model with its manifest into the operator's folder, from a folder or over HTTPS. Loads nothing."""
 
-import os
 import shutil
 import tempfile
 import urllib.error
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from custodes.adapters.model.catalogue import Unusable, scan_folder
+from custodes.config.durable import sync_folder
 from custodes.detect.manifest import (
     MANIFEST_SUFFIX,
     MAX_FILE_BYTES,
@@ -93,11 +93,7 @@ def place(manifest: ModelManifest, folder: Path, target: Path) -> Path:
     partial = folder / path.name
     partial.write_bytes(write_manifest(manifest))
     partial.replace(path)
-    directory = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(target)
     return path
 
 
