@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.audit.checkpoint import open_checkpoint
@@ -80,21 +80,25 @@ def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_prove_when_any_entry_in_any_tree_then_verifies(long_log: Path, data: st.DataObject) -> None:
+def test_prove_when_any_entry_in_any_tree_then_verifies(long_log: Path) -> None:
     hashes = all_hashes(long_log)
     log = open_test_log(long_log)
-    size = data.draw(st.integers(1, 1300))
-    index = data.draw(st.integers(0, size - 1))
-    root = root_of_leaves(hashes[:size])
-    path = log.prove_inclusion(index, size)
-    verify_inclusion(leaf=hashes[index], index=index, size=size, path=path, root=root)
-    later = data.draw(st.integers(size, 1300))
-    proof = log.prove_consistency(size, later)
-    verify_consistency(
-        old_size=size, new_size=later, old_root=root, new_root=root_of_leaves(hashes[:later]), path=proof
-    )
+
+    @settings(max_examples=150, deadline=None)
+    @given(data=st.data())
+    def prove(data: st.DataObject) -> None:
+        size = data.draw(st.integers(1, 1300))
+        index = data.draw(st.integers(0, size - 1))
+        root = root_of_leaves(hashes[:size])
+        path = log.prove_inclusion(index, size)
+        verify_inclusion(leaf=hashes[index], index=index, size=size, path=path, root=root)
+        later = data.draw(st.integers(size, 1300))
+        proof = log.prove_consistency(size, later)
+        verify_consistency(
+            old_size=size, new_size=later, old_root=root, new_root=root_of_leaves(hashes[:later]), path=proof
+        )
+
+    prove()
     log.close()
 
 

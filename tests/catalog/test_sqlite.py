@@ -111,21 +111,26 @@ def test_frames_when_a_transaction_fails_are_not_half_remembered(tmp_path: Path)
 
 def test_reads_when_a_writer_is_busy_go_on(tmp_path: Path) -> None:
     catalog = open_catalog(tmp_path / "catalog.db")
-    stop = threading.Event()
+    stop, started = threading.Event(), threading.Barrier(4)
 
     def read() -> int:
         reads = 0
         while not stop.is_set():
             seqs = [fact.frame.seq for fact in catalog.analysed(CAMERA, *ALL)]
             assert seqs == list(range(len(seqs)))
+            if not reads:
+                started.wait(60)
             reads += 1
         return reads
 
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(read) for _ in range(3)]
-        for seq in range(100):
-            catalog.put_analysis([make_frame(seq, seq / 5)], [])
-        stop.set()
+        started.wait(60)
+        try:
+            for seq in range(100):
+                catalog.put_analysis([make_frame(seq, seq / 5)], [])
+        finally:
+            stop.set()
         assert all(reader.result() > 0 for reader in readers)
     catalog.close()
 
