@@ -87,7 +87,7 @@ class FrameAnalysed:
 
     frame: TrackedFrame
     valid_from_ns: Ns
-    """The analyser vouches for masks over [valid_from_ns, frame.utc_ns]: nothing was shed in between."""
+    """The analyser vouches for masks of this run over [valid_from_ns, frame.utc_ns]: nothing was shed in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
