@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.supervisor import SupervisorClient
@@ -27,6 +28,7 @@ from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.views import ServerViewBroker
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, SiteMismatch
@@ -49,7 +51,7 @@ STOP_S = 3.5
 class Server:
     """All parts, put together. `run` once."""
 
-    def __init__(self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog) -> None:
+    def __init__(self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, site_id: str) -> None:
         clock = SystemClock()
         self._paths = paths
         self._config = config
@@ -71,6 +73,16 @@ class Server:
         )
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
+        )
+        self._retention = RetentionSweeper(
+            paths=paths,
+            site_id=site_id,
+            config=config,
+            catalog=catalog,
+            warden=self._warden,
+            live=self._live,
+            storage=Disk(),
+            clock=clock,
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
@@ -131,10 +143,11 @@ class Server:
         }
 
     async def _follow(self) -> None:
-        """Rows first, then the log: what the log knows already can only be told from rows (`SealLogger`)."""
+        """Rows first, then the log: what the log knows already can only be told from rows (`SealLogger`). And
+        nothing is deleted by a catalog that has not caught up."""
         with contextlib.suppress(CustodesError, OSError):  # told by `run`, which tries again
             await self._journal.take_all()
-        await asyncio.gather(self._journal.run(), self._seals.run())
+        await asyncio.gather(self._journal.run(), self._seals.run(), self._retention.run())
 
     async def _configure(self) -> None:
         await self._cameras.start(tuple(camera.spec() for camera in self._config.cameras))
@@ -166,6 +179,7 @@ class Server:
         for client in (self._warden, self._append, self._supervisor):
             await client.close()
         self._listener.close()
+        self._retention.close()
 
 
 async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:
@@ -193,7 +207,7 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
     opened = await asyncio.to_thread(SqliteCatalog, paths.catalog, site_id=identity.site_id, clock=SystemClock())
     catalog = ThreadedCatalog(opened)
     try:
-        await Server(paths, config, catalog).run(stop)
+        await Server(paths, config, catalog, site_id=identity.site_id).run(stop)
     finally:
         await catalog.close()
 

@@ -46,6 +46,10 @@ def sentence(entry: LogEntry) -> str:
             text = f"{actor} stopped seeing camera {subject} after {details.get('frames_shown', '?')} frames"
         case AuditKind.KEYS_DESTROYED:
             text = f"the keys of camera {subject} for {details.get('day', '?')} were destroyed"
+        case AuditKind.FOOTAGE_DELETED:
+            count = details.get("count", "?")
+            until = f" up to {details['until']}" if "until" in details else ""
+            text = f"{count} segments of camera {subject}{until} were deleted ({details.get('reason', '')})"
         case AuditKind.SEGMENT_SEALED:
             text = f"segment {subject} was sealed"
         case AuditKind.SITE_CREATED:

@@ -34,6 +34,7 @@ def list_cameras(data: Path | None) -> None:
 @click.option("--username", default="", help="For cameras that want a login.")
 @click.option("--password", default="", help="Where the recorder finds it: env:NAME or file:/path; never itself.")
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True)
+@click.option("--retention-h", type=float, default=0.0, help="Hours to keep its recordings; 0 takes the site's.")
 @click.option("--loop", is_flag=True, help="A file: play it again and again.")
 @click.option("--replace", is_flag=True, help="Change the camera that has this id already.")
 @data_option
@@ -44,13 +45,21 @@ def add(
     username: str,
     password: str,
     transport: str,
+    retention_h: float,
     loop: bool,
     replace: bool,
     data: Path | None,
 ) -> None:
     """Record one more camera: custodes camera add gate rtsp://192.0.2.7/stream1"""
     spec = checked_camera(
-        id=camera_id, url=url, name=name, username=username, password=password, transport=transport, loop=loop
+        id=camera_id,
+        url=url,
+        name=name,
+        username=username,
+        password=password,
+        transport=transport,
+        retention_h=retention_h,
+        loop=loop,
     ).spec()
     socket = find_site(data).socket("server-control")
     if not replace and any(row.camera_id == camera_id for row in read_cameras(socket).cameras):

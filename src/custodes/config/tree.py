@@ -19,6 +19,8 @@ from custodes.units import CameraId
 
 CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 _MAX_YAML_BYTES = 1 << 20
+MAX_RETENTION_H = 20 * 366 * 24
+"""Twenty years; beyond it somebody mistook the unit."""
 
 CameraIdField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SecretRef = Annotated[str, StringConstraints(pattern=r"^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.+$")]
@@ -40,6 +42,8 @@ class CameraConfig(_Strict):
     transport: Literal["tcp", "udp"] = "tcp"
     enabled: bool = True
     loop: bool = False
+    retention_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
+    """Hours after which this camera's recordings are deleted; 0 takes `retention.max_age_h`."""
 
     @field_validator("url")
     @classmethod
@@ -72,6 +76,7 @@ class CameraConfig(_Strict):
             transport=self.transport,
             is_enabled=self.enabled,
             is_looped=self.loop,
+            retention_h=self.retention_h,
         )
 
 
@@ -95,7 +100,16 @@ class RecorderConfig(_Strict):
     """Below the warden's lead-in of 120 s: a grant that begins inside a segment must reach the segment's start."""
     stall_s: Annotated[float, Field(ge=2, le=300)] = 10.0
     min_free_mb: Annotated[int, Field(ge=0)] = 512
-    """Below this the recorder stops writing and says so; deleting by age comes before that (retention)."""
+    """Below this the recorder stops writing and says so; below twice this the oldest recordings go (retention)."""
+
+
+class RetentionConfig(_Strict):
+    """When recordings are deleted. Held ones are not, and a segment that is being written never is."""
+
+    max_age_h: Annotated[float, Field(gt=0, le=MAX_RETENTION_H)] = 72.0
+    """Hours; a camera's `retention_h` wins."""
+    max_gb: Annotated[float, Field(gt=0)] | None = None
+    """Of 10^9 bytes, all cameras together: beyond it the oldest go, also before their age."""
 
 
 class AnalyserConfig(_Strict):
@@ -138,6 +152,7 @@ class SiteConfig(_Strict):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server: ServerConfig = ServerConfig()
     recorder: RecorderConfig = RecorderConfig()
+    retention: RetentionConfig = RetentionConfig()
     analyser: AnalyserConfig = AnalyserConfig()
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()

@@ -9,7 +9,7 @@ from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, Ns, SegmentId
+from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,38 @@ class CameraTotals:
     vehicles: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Recordings of one camera that must not be deleted before `expires_ns`, because `owner` said so."""
+
+    hold_id: str
+    owner: str
+    reason: str
+    camera_id: CameraId
+    start_ns: Ns
+    end_ns: Ns
+    expires_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """A segment whose row is gone and whose file is on its way out."""
+
+    segment_id: SegmentId
+    camera_id: CameraId
+    key_id: KeyId
+    path: str
+    """Relative to the data directory."""
+    start_ns: Ns
+    end_ns: Ns
+    bytes_on_disk: int
+    reason: str
+    is_logged: bool
+    """The audit log knows of the deletion."""
+    is_gone: bool
+    """The file is unlinked, durably."""
+
+
 class Catalog(Protocol):
     """The server's database. Blocking; the server calls it through one worker thread for writing and others for
     reading. Every method is one transaction. All writes are idempotent: the same fact twice changes nothing. What a
@@ -78,8 +110,16 @@ class Catalog(Protocol):
         """Byte offset up to which this journal file has been taken over; 0 for a new one."""
         ...
 
-    def take_journal(self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]) -> None:
-        """Store rows and the new position in one transaction. A sealed segment replaces its open row."""
+    def take_journal(
+        self,
+        journal: str,
+        position: int,
+        segments: Sequence[Segment],
+        gaps: Sequence[Gap],
+        deleted: Sequence[SegmentId] = (),
+    ) -> None:
+        """Store rows and the new position in one transaction. A sealed segment replaces its open row; rows of
+        `deleted` go, and what is garbage does not come back."""
         ...
 
     def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
@@ -125,6 +165,59 @@ class Catalog(Protocol):
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
+        ...
+
+    # retention
+    def deletable_segments(self, camera_id: CameraId | None, before_ns: Ns, now_ns: Ns, limit: int) -> list[Segment]:
+        """Sealed segments that ended by `before_ns` and are not held now, by start; None means all cameras'."""
+        ...
+
+    def recorded_bytes(self) -> int:
+        """Bytes of all segments, as far as known."""
+        ...
+
+    def condemn(
+        self, reasons: Mapping[SegmentId, str], forget_before: Mapping[CameraId, Ns], now_ns: Ns
+    ) -> list[Garbage]:
+        """Turn rows into garbage; in the same transaction forget frames, coverage, tracks and gaps of these cameras up
+        to a moment, except where a segment remains. Open, held and unknown segments stay: see what returns. Sums
+        stay too: they tell what was ever recorded."""
+        ...
+
+    def garbage(self, limit: int) -> list[Garbage]:
+        """What is not both logged and gone: those whose files may be there first, by start."""
+        ...
+
+    def note_deletion_logged(self, ids: Sequence[SegmentId]) -> None:
+        """The audit log knows; rows that are gone too are dropped."""
+        ...
+
+    def note_files_gone(self, ids: Sequence[SegmentId]) -> None:
+        """The files are unlinked, durably; rows that are logged too are dropped."""
+        ...
+
+    def put_hold(self, hold: Hold) -> None:
+        """Create or replace by `hold_id`."""
+        ...
+
+    def end_hold(self, hold_id: str) -> None:
+        """Release; idempotent."""
+        ...
+
+    def holds(self, now_ns: Ns) -> list[Hold]:
+        """Those that have not expired."""
+        ...
+
+    def unneeded_keys(self, before_day: str, limit: int) -> list[KeyId]:
+        """Camera-day keys before that day (yyyymmdd) of which segments were deleted and no known one is left."""
+        ...
+
+    def forget_key(self, key_id: KeyId) -> None:
+        """The key is destroyed: `unneeded_keys` names it no more. Idempotent."""
+        ...
+
+    def known_segments(self, camera_id: CameraId) -> set[SegmentId]:
+        """All ids with a row, garbage included."""
         ...
 
     # people who log in

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from custodes.ports.catalog import Account, CameraTotals, Coverage, LoginSession
+from custodes.ports.catalog import Account, CameraTotals, Coverage, Garbage, Hold, LoginSession
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, Ns, SegmentId
+from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 
 class AsyncCatalog(Protocol):
@@ -36,9 +36,15 @@ class AsyncCatalog(Protocol):
         ...
 
     async def take_journal(
-        self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]
+        self,
+        journal: str,
+        position: int,
+        segments: Sequence[Segment],
+        gaps: Sequence[Gap],
+        deleted: Sequence[SegmentId] = (),
     ) -> None:
-        """Store rows and the new position in one transaction. A sealed segment replaces its open row."""
+        """Store rows and the new position in one transaction. A sealed segment replaces its open row; rows of
+        `deleted` go, and what is garbage does not come back."""
         ...
 
     async def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
@@ -84,6 +90,61 @@ class AsyncCatalog(Protocol):
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
+        ...
+
+    # retention
+    async def deletable_segments(
+        self, camera_id: CameraId | None, before_ns: Ns, now_ns: Ns, limit: int
+    ) -> list[Segment]:
+        """Sealed segments that ended by `before_ns` and are not held now, by start; None means all cameras'."""
+        ...
+
+    async def recorded_bytes(self) -> int:
+        """Bytes of all segments, as far as known."""
+        ...
+
+    async def condemn(
+        self, reasons: Mapping[SegmentId, str], forget_before: Mapping[CameraId, Ns], now_ns: Ns
+    ) -> list[Garbage]:
+        """Turn rows into garbage; in the same transaction forget frames, coverage, tracks and gaps of these cameras up
+        to a moment, except where a segment remains. Open, held and unknown segments stay: see what returns. Sums
+        stay too: they tell what was ever recorded."""
+        ...
+
+    async def garbage(self, limit: int) -> list[Garbage]:
+        """What is not both logged and gone: those whose files may be there first, by start."""
+        ...
+
+    async def note_deletion_logged(self, ids: Sequence[SegmentId]) -> None:
+        """The audit log knows; rows that are gone too are dropped."""
+        ...
+
+    async def note_files_gone(self, ids: Sequence[SegmentId]) -> None:
+        """The files are unlinked, durably; rows that are logged too are dropped."""
+        ...
+
+    async def put_hold(self, hold: Hold) -> None:
+        """Create or replace by `hold_id`."""
+        ...
+
+    async def end_hold(self, hold_id: str) -> None:
+        """Release; idempotent."""
+        ...
+
+    async def holds(self, now_ns: Ns) -> list[Hold]:
+        """Those that have not expired."""
+        ...
+
+    async def unneeded_keys(self, before_day: str, limit: int) -> list[KeyId]:
+        """Camera-day keys before that day (yyyymmdd) of which segments were deleted and no known one is left."""
+        ...
+
+    async def forget_key(self, key_id: KeyId) -> None:
+        """The key is destroyed: `unneeded_keys` names it no more. Idempotent."""
+        ...
+
+    async def known_segments(self, camera_id: CameraId) -> set[SegmentId]:
+        """All ids with a row, garbage included."""
         ...
 
     # people who log in

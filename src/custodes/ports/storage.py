@@ -42,6 +42,10 @@ class Storage(Protocol):
         """Unlink a file that holds nothing yet; failing to is no error."""
         ...
 
+    def delete(self, path: Path) -> None:
+        """Unlink a recording; one that is gone already is fine. Durable after `sync_dir`. Raises: StorageFailed."""
+        ...
+
     def sync_dir(self, path: Path) -> None:
         """fsync of a directory. Raises: StorageFailed."""
         ...

@@ -39,6 +39,11 @@ class Warden(Protocol):
         """Make sure that camera-day public keys lie ready for the recorder."""
         ...
 
+    async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
+        """Crypto-shred one past camera-day (`yyyymmdd`, UTC); returns the index of the log entry. Raises:
+        FailedPrecondition (the day is not over), KeyMissing (never made)."""
+        ...
+
 
 class KeyReleaser(Protocol):
     """What a view job may ask (blocking)."""

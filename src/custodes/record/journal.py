@@ -9,14 +9,18 @@ The server tails the file from a byte offset. One writer; it is not thread-safe.
 import struct
 import zlib
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from custodes.errors import CustodesError, DataLoss, ProtocolError, StorageFailed, StorageFull
 from custodes.ports.storage import AppendFile, Storage
 from custodes.types.codec import decode, encode
-from custodes.types.event import GapRecorded, JournalRecord, SegmentOpened, SegmentSealed
+from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 
 MAGIC = b"CUSTJRN\x01"
+RETENTION_JOURNAL = "retention.journal"
+"""The server's own, of `SegmentDeleted` alone: without it a catalog that is rebuilt would know files that are gone."""
+
 MAX_RECORD_BYTES = 64 * 1024
 """A SegmentSealed is below 2 KiB, most of it the wrapped key."""
 
@@ -81,7 +85,7 @@ def _parse(raw: bytes) -> tuple[list[JournalRecord], int]:
             record = decode(payload)
         except ProtocolError:
             break
-        if not isinstance(record, SegmentOpened | SegmentSealed | GapRecorded):
+        if not isinstance(record, SegmentOpened | SegmentSealed | GapRecorded | SegmentDeleted):
             break
         records.append(record)
         at += _FRONT.size + length
@@ -109,8 +113,13 @@ class JournalWriter:
 
     def append(self, record: JournalRecord) -> bool:
         """Make a record durable, after those that wait. Returns False when it has to wait; raises nothing."""
-        payload = encode(record)
-        self._pending.append(_FRONT.pack(len(payload), zlib.crc32(payload)) + payload)
+        return self.extend([record])
+
+    def extend(self, records: Iterable[JournalRecord]) -> bool:
+        """Like `append`, several with one sync; at most `MAX_PENDING`."""
+        for record in records:
+            payload = encode(record)
+            self._pending.append(_FRONT.pack(len(payload), zlib.crc32(payload)) + payload)
         return self.flush()
 
     def flush(self) -> bool:

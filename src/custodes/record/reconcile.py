@@ -14,7 +14,7 @@ from custodes.record.journal import read_all
 from custodes.record.recording import Journal
 from custodes.record.segment import segment_path
 from custodes.sealing.container import Fragment, chain_start, read_header, scan_fragments
-from custodes.types.event import GapRecorded, SegmentOpened, SegmentSealed
+from custodes.types.event import GapRecorded, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment, SegmentHeader
 from custodes.units import CameraId, Ns
 
@@ -44,12 +44,15 @@ class Reconciled:
 
 def read_state(journal_dir: Path) -> JournalState:
     """Take all journals together. O(records)."""
-    state = JournalState()
+    state, deleted = JournalState(), set[str]()
     for path in sorted(journal_dir.glob("*.journal")):
         records, _ = read_all(path)
         for record in records:
             if isinstance(record, GapRecorded):
                 _extend(state.last_end_ns, record.gap.camera_id, record.gap.end_ns)
+                continue
+            if isinstance(record, SegmentDeleted):
+                deleted.add(record.path)
                 continue
             segment = record.segment
             state.known.add(segment.path)
@@ -58,6 +61,9 @@ def read_state(journal_dir: Path) -> JournalState:
             else:
                 state.open.pop(segment.path, None)
                 _extend(state.last_end_ns, segment.header.camera_id, segment.end_ns)
+    for gone in deleted:
+        state.open.pop(gone, None)
+        state.known.add(gone)
     return state
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from custodes.errors import SealBroken
 from custodes.record.journal import read_all
 from custodes.sealing.container import read_header, scan_fragments
-from custodes.types.event import GapRecorded
+from custodes.types.event import GapRecorded, SegmentDeleted
 from custodes.types.media import Segment
 
 
@@ -43,25 +43,39 @@ def verify_segments(
 
     A segment that is still open is only checked for presence. O(bytes) for HASH (1.5 GB/s on one core), else O(files).
     """
-    newest: dict[str, Segment] = {}
-    for journal in sorted((data_dir / "journal").glob("*.journal")):
-        for record in read_all(journal)[0]:
-            if not isinstance(record, GapRecorded) and not (
-                record.segment.path in newest and newest[record.segment.path].is_sealed
-            ):
-                newest[record.segment.path] = record.segment
-    report = SegmentReport(segments=len(newest))
-    for number, (path, segment) in enumerate(sorted(newest.items())):
+    newest, deleted = _named(data_dir)
+    present = {path: segment for path, segment in newest.items() if path not in deleted}
+    report = SegmentReport(segments=len(present))
+    for number, (path, segment) in enumerate(sorted(present.items())):
         report.open_segments += not segment.is_sealed
         problem = _problem(data_dir / path, segment, depth)
         if problem:
             report.problems.append((path, problem))
         elif depth is Depth.HASH and segment.is_sealed:
             report.bytes_read += segment.bytes_on_disk
-        on_progress(number + 1, len(newest))
+        on_progress(number + 1, len(present))
     files = (str(file.relative_to(data_dir)) for file in (data_dir / "segments").glob("*/*/*.seg"))
     report.unknown = sorted(path for path in files if path not in newest)
+    if report.problems:
+        # Retention goes on while we look; what it took away meanwhile is no loss.
+        _, deleted = _named(data_dir)
+        report.problems = [(path, problem) for path, problem in report.problems if path not in deleted]
     return report
+
+
+def _named(data_dir: Path) -> tuple[dict[str, Segment], set[str]]:
+    """Path to the newest word on each segment, and the paths that retention deleted."""
+    newest: dict[str, Segment] = {}
+    deleted: set[str] = set()
+    for journal in sorted((data_dir / "journal").glob("*.journal")):
+        for record in read_all(journal)[0]:
+            if isinstance(record, SegmentDeleted):
+                deleted.add(record.path)
+            elif not isinstance(record, GapRecorded) and not (
+                record.segment.path in newest and newest[record.segment.path].is_sealed
+            ):
+                newest[record.segment.path] = record.segment
+    return newest, deleted
 
 
 def _problem(file: Path, segment: Segment, depth: Depth) -> str:

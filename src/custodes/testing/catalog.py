@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from custodes.errors import AlreadyExists, NotFound
-from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, LoginSession
+from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
 from custodes.types.access import Role
 from custodes.types.event import FrameAnalysed, TrackEnded
@@ -115,6 +115,19 @@ def make_track(
             first_box_norm=(0.1, 0.2, 0.3, 0.4),
             last_box_norm=(0.5, 0.6, 0.7, 0.8),
         )
+    )
+
+
+def make_hold(start_s: float, end_s: float, *, expires_s: float, camera_id: str = CAMERA) -> Hold:
+    """A hold whose id follows from its interval."""
+    return Hold(
+        hold_id=f"{camera_id}-{start_s}-{end_s}",
+        owner="Ada",
+        reason="case 7",
+        camera_id=CameraId(camera_id),
+        start_ns=at(start_s),
+        end_ns=at(end_s),
+        expires_ns=at(expires_s),
     )
 
 
@@ -290,6 +303,93 @@ class CatalogSuite:
         catalog.put_analysis([], [make_track(1, 0, 5)])
         catalog.put_analysis([], [make_track(1, 20, 25)])
         assert catalog.totals()[CAMERA].tracks == 2
+
+    # retention
+    def test_condemned_when_sealed_and_unheld_becomes_garbage_and_stays_away(self, catalog: Catalog) -> None:
+        """Late news of it does not bring it back; its row goes when log and file are settled."""
+        old, held, growing = make_segment(0, 60), make_segment(60, 120), make_segment(120, 130, is_sealed=False)
+        catalog.take_journal("j", 1, [old, held, growing], [])
+        catalog.put_hold(make_hold(100, 101, expires_s=500))
+        everything = {one.header.segment_id: "old" for one in (old, held, growing)} | {SegmentId("unknown"): "old"}
+        assert catalog.deletable_segments(None, at(200), at(200), 9) == [old]
+        (garbage,) = catalog.condemn(everything, {}, at(200))
+        assert (garbage.segment_id, garbage.path, garbage.reason) == (old.header.segment_id, old.path, "old")
+        catalog.take_journal("j", 2, [old], [])
+        catalog.grow_segments([make_segment(0, 61, is_sealed=False)])
+        assert catalog.segments(CAMERA, *ALL, 9) == [held, growing]
+        assert catalog.known_segments(CAMERA) == {one.header.segment_id for one in (old, held, growing)}
+        catalog.note_deletion_logged([old.header.segment_id])
+        (garbage,) = catalog.garbage(9)
+        assert garbage.is_logged and not garbage.is_gone
+        catalog.note_files_gone([old.header.segment_id])
+        assert catalog.garbage(9) == []
+
+    def test_hold_when_expired_or_ended_holds_no_more(self, catalog: Catalog) -> None:
+        """Of its own camera and interval only."""
+        catalog.take_journal("j", 1, [make_segment(0, 60), make_segment(0, 60, camera_id="yard", run="b" * 12)], [])
+        hold = make_hold(60, 90, expires_s=500)
+        catalog.put_hold(hold)
+        assert catalog.holds(at(499)) == [hold]
+        assert [one.header.camera_id for one in catalog.deletable_segments(None, at(99), at(499), 9)] == ["yard"]
+        assert catalog.deletable_segments(CAMERA, at(99), at(499), 9) == []
+        assert catalog.deletable_segments(CAMERA, at(99), at(500), 9) == [make_segment(0, 60)]
+        assert catalog.deletable_segments(CAMERA, at(59), at(500), 9) == []
+        assert catalog.holds(at(500)) == []
+        catalog.end_hold(hold.hold_id)
+        catalog.end_hold(hold.hold_id)
+        assert catalog.deletable_segments(CAMERA, at(99), at(0), 9) == [make_segment(0, 60)]
+
+    def test_facts_when_their_segment_goes_go_too_except_where_one_remains(self, catalog: Catalog) -> None:
+        """A held segment keeps its masks; frames that come after go on as before."""
+        segments = [make_segment(start, start + 60) for start in (0, 60, 120, 180)]
+        gaps = [
+            Gap(camera_id=CAMERA, start_ns=at(start), end_ns=at(start + 5), cause=GapCause.STALLED)
+            for start in (-10, 300)
+        ]
+        catalog.take_journal("j", 1, segments, gaps)
+        frames = [make_frame(second, second, since=max(0, second - 1)) for second in range(240)]
+        catalog.put_analysis(frames, [make_track(n, 60 * n + 5, 60 * n + 15) for n in range(4)])
+        catalog.put_hold(make_hold(70, 80, expires_s=900))
+        doomed = {one.header.segment_id: "old" for one in segments[:3]}
+        assert len(catalog.condemn(doomed, {CAMERA: at(180)}, at(300))) == 2
+        assert [track.track_id for track in catalog.tracks(CAMERA, *ALL, 9)] == [1, 3]
+        assert catalog.gaps(CAMERA, *ALL) == gaps[1:]
+        assert catalog.coverage(CAMERA, *ALL) == [
+            Coverage(start_ns=at(60), end_ns=at(120)),
+            Coverage(start_ns=at(180), end_ns=at(239)),
+        ]
+        seconds = [(fact.frame.utc_ns - at(0)) // NS_PER_S for fact in catalog.analysed(CAMERA, *ALL)]
+        assert set(range(60, 121)) | set(range(180, 240)) <= set(seconds)
+        assert not set(seconds) & {*range(45), *range(135, 165)}, "chunks at the edge may stay, at most 10 s each"
+        catalog.put_analysis([make_frame(240, 240, since=239)], [])
+        assert catalog.coverage(CAMERA, at(200), at(999)) == [Coverage(start_ns=at(180), end_ns=at(240))]
+        assert catalog.totals()[CAMERA].tracks == 4, "sums tell what ever was"
+
+    def test_keys_when_no_segment_needs_them_are_named_until_forgotten(self, catalog: Catalog) -> None:
+        """Not before the day is over, not while a file is on its way out."""
+        first, second = make_segment(0, 60), make_segment(60, 120)
+        key_id = first.header.key_id
+        catalog.take_journal("j", 1, [first, second], [])
+        catalog.condemn({first.header.segment_id: "old"}, {}, at(200))
+        catalog.note_files_gone([first.header.segment_id])
+        assert catalog.unneeded_keys("20231115", 9) == []
+        catalog.condemn({second.header.segment_id: "old"}, {}, at(200))
+        assert catalog.unneeded_keys("20231115", 9) == []
+        catalog.note_files_gone([second.header.segment_id])
+        assert catalog.unneeded_keys("20231114", 9) == []
+        assert catalog.unneeded_keys("20231115", 9) == [key_id]
+        catalog.forget_key(key_id)
+        assert catalog.unneeded_keys("20231115", 9) == []
+
+    def test_catalog_when_rebuilt_knows_what_was_deleted(self, catalog: Catalog) -> None:
+        """From the journal of deletions; the key is a candidate again."""
+        first, second = make_segment(0, 60), make_segment(60, 120)
+        catalog.take_journal("recorder", 1, [first, second], [])
+        catalog.take_journal("retention", 1, [], [], [first.header.segment_id, second.header.segment_id])
+        assert catalog.segments(CAMERA, *ALL, 9) == []
+        assert catalog.garbage(9) == []
+        assert catalog.recorded_bytes() == 0
+        assert catalog.unneeded_keys("20231115", 9) == [first.header.key_id]
 
     # people
     def test_account_when_put_is_read_and_its_name_is_taken(self, catalog: Catalog) -> None:

@@ -118,6 +118,11 @@ class LoggingWarden:
         )
         return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
 
+    async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
+        """There are no keys here; the entry is written."""
+        self._check_up()
+        return self._append(AuditKind.KEYS_DESTROYED, "process:warden", camera_id, {"day": day})
+
     async def end_grant(self, grant_id: str, frames_shown: int) -> None:
         """Log the end."""
         self._check_up()

@@ -131,6 +131,7 @@ class AuditKind(StrEnum):
     CAMERA_CHANGED = "camera_changed"
     CONFIG_CHANGED = "config_changed"
     KEYS_DESTROYED = "keys_destroyed"
+    FOOTAGE_DELETED = "footage_deleted"
     PROCESS_EVENT = "process_event"
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from custodes.types.media import Gap, Segment
 from custodes.types.vision import TrackedFrame, Tracklet
-from custodes.units import CameraId, Ns, RunId
+from custodes.units import CameraId, Ns, RunId, SegmentId
 
 
 class CameraState(StrEnum):
@@ -78,7 +78,16 @@ class GapRecorded:
     gap: Gap
 
 
-JournalRecord = SegmentOpened | SegmentSealed | GapRecorded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDeleted:
+    """Durable journal record of the server's: retention took the file away, and its row is gone."""
+
+    camera_id: CameraId
+    segment_id: SegmentId
+    path: str
+
+
+JournalRecord = SegmentOpened | SegmentSealed | GapRecorded | SegmentDeleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

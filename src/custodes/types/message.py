@@ -453,6 +453,8 @@ class CameraSpec:
     is_enabled: bool
     is_looped: bool
     """File sources only: start again at the end, in real time."""
+    retention_h: float = 0.0
+    """Hours after which its recordings are deleted; 0 takes the site's. Not told to recorder and analysers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

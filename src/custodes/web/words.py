@@ -125,11 +125,23 @@ def _work_sentence(record: AuditRecord) -> str:
             whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
             where = f" of camera {subject}" if subject else ""
             return f"{whose}{where} ended{_pictures(shown)}."
+        case AuditKind.FOOTAGE_DELETED:
+            return _deleted_sentence(record)
         case AuditKind.SEGMENT_SEALED:
             camera = details.get("camera") or details.get("camera_id") or subject
             return f"A piece of recording of camera {camera} was sealed; its fingerprint stands here."
         case _:
             return f"Process {subject or record.actor}: {details.get('event', details.get('what', 'changed'))}."
+
+
+def _deleted_sentence(record: AuditRecord) -> str:
+    details = record.details
+    count = details.get("count", "")
+    what = "One piece" if count == "1" else f"{count or 'Some'} pieces"
+    were = "was" if count == "1" else "were"
+    until = f" up to {details['until']}" if "until" in details else ""
+    why = f": {details['reason']}" if details.get("reason") else ""
+    return f"{what} of recording of camera {record.subject}{until} {were} deleted{why}."
 
 
 def _pictures(shown: str) -> str:

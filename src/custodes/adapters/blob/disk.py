@@ -91,6 +91,11 @@ class Disk:
         with contextlib.suppress(OSError):
             path.unlink()
 
+    def delete(self, path: Path) -> None:
+        """See the port."""
+        with _translated("delete", path):
+            path.unlink(missing_ok=True)
+
     def sync_dir(self, path: Path) -> None:
         """See the port."""
         with _translated("sync", path):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, people, recording, totals
+from custodes.adapters.sql import analysis, people, recording, retention, totals
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
-from custodes.ports.catalog import Account, CameraTotals, Coverage, LoginSession
+from custodes.ports.catalog import Account, CameraTotals, Coverage, Garbage, Hold, LoginSession
 from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, Ns, SegmentId
+from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 
 class SqliteCatalog:
@@ -77,13 +77,21 @@ class SqliteCatalog:
         with self._read() as connection:
             return recording.journal_position(connection, journal)
 
-    def take_journal(self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]) -> None:
+    def take_journal(
+        self,
+        journal: str,
+        position: int,
+        segments: Sequence[Segment],
+        gaps: Sequence[Gap],
+        deleted: Sequence[SegmentId] = (),
+    ) -> None:
         """See `Catalog`."""
         with self._write() as connection:
             changes = totals.Differences()
             recording.put_segments(connection, segments, changes)
             recording.put_gaps(connection, gaps, changes)
             changes.apply(connection)
+            retention.remove_rows(connection, deleted)
             recording.put_journal_position(connection, journal, position)
 
     def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
@@ -146,6 +154,73 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return totals.read_totals(connection)
+
+    # retention
+    def deletable_segments(self, camera_id: CameraId | None, before_ns: Ns, now_ns: Ns, limit: int) -> list[Segment]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.deletable_segments(connection, camera_id, before_ns, now_ns, limit)
+
+    def recorded_bytes(self) -> int:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.recorded_bytes(connection)
+
+    def condemn(
+        self, reasons: Mapping[SegmentId, str], forget_before: Mapping[CameraId, Ns], now_ns: Ns
+    ) -> list[Garbage]:
+        """See `Catalog`."""
+        with self._write() as connection:
+            condemned = retention.condemn(connection, reasons, now_ns)
+            for camera_id, before_ns in forget_before.items():
+                retention.forget(connection, camera_id, before_ns)
+            self._analysis.forget()  # its newest chunk or stretch may be among what went
+            return condemned
+
+    def garbage(self, limit: int) -> list[Garbage]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.read_garbage(connection, limit)
+
+    def note_deletion_logged(self, ids: Sequence[SegmentId]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            retention.note_garbage(connection, ids, name="is_logged")
+
+    def note_files_gone(self, ids: Sequence[SegmentId]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            retention.note_garbage(connection, ids, name="is_gone")
+
+    def put_hold(self, hold: Hold) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            retention.put_hold(connection, hold)
+
+    def end_hold(self, hold_id: str) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            retention.end_hold(connection, hold_id)
+
+    def holds(self, now_ns: Ns) -> list[Hold]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.read_holds(connection, now_ns)
+
+    def unneeded_keys(self, before_day: str, limit: int) -> list[KeyId]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.unneeded_keys(connection, before_day, limit)
+
+    def forget_key(self, key_id: KeyId) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            retention.forget_key(connection, key_id)
+
+    def known_segments(self, camera_id: CameraId) -> set[SegmentId]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return retention.known_segments(connection, camera_id)
 
     # people who log in
     def accounts(self) -> list[Account]:

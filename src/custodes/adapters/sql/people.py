@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -13,7 +14,7 @@ from custodes.types.access import Role
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId, Ns
 
-_CAMERA_FIELDS = ("name", "url", "username", "password_ref", "transport", "is_enabled", "is_looped")
+_CAMERA_FIELDS = ("name", "url", "username", "password_ref", "transport", "is_enabled", "is_looped", "retention_h")
 
 
 def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
@@ -41,16 +42,7 @@ def _camera_row(spec: CameraSpec) -> dict[str, object]:
 
 
 def _disabled(spec: CameraSpec) -> CameraSpec:
-    return CameraSpec(
-        camera_id=spec.camera_id,
-        name=spec.name,
-        url=spec.url,
-        username=spec.username,
-        password_ref=spec.password_ref,
-        transport=spec.transport,
-        is_enabled=False,
-        is_looped=spec.is_looped,
-    )
+    return replace(spec, is_enabled=False)
 
 
 def remove_camera(connection: Connection, camera_id: CameraId) -> None:
@@ -71,6 +63,7 @@ def read_cameras(connection: Connection) -> list[CameraSpec]:
             transport=row.transport,
             is_enabled=row.is_enabled,
             is_looped=row.is_looped,
+            retention_h=row.retention_h,
         )
         for row in connection.execute(select(CAMERA).order_by(CAMERA.c.camera_id))
     ]

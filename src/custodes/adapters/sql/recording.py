@@ -1,12 +1,12 @@
 """Statements about journals, segments and gaps. The caller owns the transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from custodes.adapters.sql.tables import GAP, JOURNAL, META, SEGMENT
+from custodes.adapters.sql.tables import GAP, GARBAGE, JOURNAL, META, SEGMENT
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.types.media import Gap, GapCause, Segment, SegmentHeader
 from custodes.units import CameraId, KeyId, Ns, RunId, SegmentId
@@ -38,6 +38,8 @@ def put_segments(connection: Connection, segments: Sequence[Segment], changes: D
         if known is None or _replaces(segment, known.is_sealed, known.end_ns):
             newest[segment.header.segment_id] = segment
     stored = _stored_ends(connection, list(newest))
+    for condemned in _condemned(connection, [segment_id for segment_id in newest if segment_id not in stored]):
+        del newest[condemned]  # late news of what is being deleted
     rows = []
     for segment_id, segment in newest.items():
         is_sealed, end_ns = stored.get(segment_id, (False, None))
@@ -66,10 +68,22 @@ def _replaces(segment: Segment, is_sealed: bool, end_ns: int) -> bool:
 def _stored_ends(connection: Connection, ids: list[str]) -> dict[str, tuple[bool, int]]:
     found: dict[str, tuple[bool, int]] = {}
     columns = select(SEGMENT.c.segment_id, SEGMENT.c.is_sealed, SEGMENT.c.end_ns)
-    for first in range(0, len(ids), _IDS_PER_QUERY):
-        some = ids[first : first + _IDS_PER_QUERY]
+    for some in in_portions(ids):
         for row in connection.execute(columns.where(SEGMENT.c.segment_id.in_(some))):
             found[row.segment_id] = (row.is_sealed, row.end_ns)
+    return found
+
+
+def in_portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Slices that fit into one statement."""
+    for first in range(0, len(ids), _IDS_PER_QUERY):
+        yield ids[first : first + _IDS_PER_QUERY]
+
+
+def _condemned(connection: Connection, ids: list[str]) -> set[str]:
+    found: set[str] = set()
+    for some in in_portions(ids):
+        found.update(connection.scalars(select(GARBAGE.c.segment_id).where(GARBAGE.c.segment_id.in_(some))))
     return found
 
 
@@ -101,7 +115,7 @@ def read_segments(connection: Connection, camera_id: CameraId, start_ns: Ns, end
         .order_by(SEGMENT.c.start_ns, SEGMENT.c.segment_id)
         .limit(limit)
     )
-    return [_segment(row) for row in connection.execute(statement)]
+    return [segment_of(row) for row in connection.execute(statement)]
 
 
 def read_gaps(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
@@ -130,7 +144,7 @@ def unlogged_segments(connection: Connection, limit: int) -> list[Segment]:
         .order_by(SEGMENT.c.start_ns, SEGMENT.c.segment_id)
         .limit(limit)
     )
-    return [_segment(row) for row in connection.execute(statement)]
+    return [segment_of(row) for row in connection.execute(statement)]
 
 
 def mark_logged(connection: Connection, indices: Mapping[SegmentId, int]) -> None:
@@ -174,7 +188,8 @@ def _segment_row(segment: Segment) -> dict[str, object]:
     }
 
 
-def _segment(row: Row[Any]) -> Segment:
+def segment_of(row: Row[Any]) -> Segment:
+    """A row of the table as a value."""
     header = SegmentHeader(
         version=row.version,
         site_id=row.site_id,

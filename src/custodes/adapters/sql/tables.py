@@ -39,6 +39,7 @@ CAMERA = Table(
     Column("transport", String, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("is_looped", Boolean, nullable=False),
+    Column("retention_h", Float, nullable=False, server_default="0"),
 )
 
 JOURNAL = Table(
@@ -67,8 +68,46 @@ SEGMENT = Table(
     Column("is_sealed", Boolean, nullable=False),
     Column("log_index", BigInteger, nullable=True),
     Index("segment_by_time", "camera_id", "start_ns"),
+    Index("segment_by_age", "is_sealed", "start_ns", "end_ns", "bytes_on_disk"),
+    Index("segment_by_key", "key_id"),
     Index("segment_unlogged", "start_ns", sqlite_where=text("is_sealed AND log_index IS NULL")),
 )
+
+GARBAGE = Table(
+    "garbage",
+    METADATA,
+    Column("segment_id", String, primary_key=True),
+    Column("camera_id", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("bytes_on_disk", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("is_logged", Boolean, nullable=False),
+    Column("is_gone", Boolean, nullable=False),
+)
+"""Segments whose row is gone and whose file is to go; a row stays until the log knows and the file is gone."""
+
+HOLD = Table(
+    "hold",
+    METADATA,
+    Column("hold_id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("camera_id", String, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Index("hold_by_camera", "camera_id"),
+)
+
+SHRED = Table(
+    "shred",
+    METADATA,
+    Column("key_id", String, primary_key=True),
+)
+"""Camera-day keys of which a segment was deleted: to be destroyed once no segment needs them."""
 
 GAP = Table(
     "gap",

@@ -6,6 +6,7 @@ CLI is answered here too.
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -108,7 +109,8 @@ class CameraService:
         await self._warden.append(record)
 
     async def _assign(self) -> None:
-        cameras = tuple(await self._catalog.cameras())
+        # How long recordings are kept is the server's business: a change must not make the recorder reconnect.
+        cameras = tuple(replace(spec, retention_h=0.0) for spec in await self._catalog.cameras())
         try:
             current = read_assignment(self._assignment)
         except ConfigError as error:

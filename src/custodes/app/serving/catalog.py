@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from custodes.errors import Unavailable
-from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, LoginSession
+from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Garbage, Hold, LoginSession
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, Ns, SegmentId
+from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,10 +60,15 @@ class ThreadedCatalog:
         return await self._read(self._catalog.journal_position, journal)
 
     async def take_journal(
-        self, journal: str, position: int, segments: Sequence[Segment], gaps: Sequence[Gap]
+        self,
+        journal: str,
+        position: int,
+        segments: Sequence[Segment],
+        gaps: Sequence[Gap],
+        deleted: Sequence[SegmentId] = (),
     ) -> None:
         """See `Catalog`."""
-        await self._write(self._catalog.take_journal, journal, position, segments, gaps)
+        await self._write(self._catalog.take_journal, journal, position, segments, gaps, deleted)
 
     async def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
         """See `Catalog`."""
@@ -109,6 +114,59 @@ class ThreadedCatalog:
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""
         return await self._read(self._catalog.totals)
+
+    # retention
+    async def deletable_segments(
+        self, camera_id: CameraId | None, before_ns: Ns, now_ns: Ns, limit: int
+    ) -> list[Segment]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.deletable_segments, camera_id, before_ns, now_ns, limit)
+
+    async def recorded_bytes(self) -> int:
+        """See `Catalog`."""
+        return await self._read(self._catalog.recorded_bytes)
+
+    async def condemn(
+        self, reasons: Mapping[SegmentId, str], forget_before: Mapping[CameraId, Ns], now_ns: Ns
+    ) -> list[Garbage]:
+        """See `Catalog`."""
+        return await self._write(self._catalog.condemn, reasons, forget_before, now_ns)
+
+    async def garbage(self, limit: int) -> list[Garbage]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.garbage, limit)
+
+    async def note_deletion_logged(self, ids: Sequence[SegmentId]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.note_deletion_logged, ids)
+
+    async def note_files_gone(self, ids: Sequence[SegmentId]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.note_files_gone, ids)
+
+    async def put_hold(self, hold: Hold) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_hold, hold)
+
+    async def end_hold(self, hold_id: str) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.end_hold, hold_id)
+
+    async def holds(self, now_ns: Ns) -> list[Hold]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.holds, now_ns)
+
+    async def unneeded_keys(self, before_day: str, limit: int) -> list[KeyId]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.unneeded_keys, before_day, limit)
+
+    async def forget_key(self, key_id: KeyId) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.forget_key, key_id)
+
+    async def known_segments(self, camera_id: CameraId) -> set[SegmentId]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.known_segments, camera_id)
 
     # people who log in
     async def accounts(self) -> list[Account]:

@@ -14,8 +14,9 @@ import structlog
 from custodes.errors import CustodesError
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.warden import Warden
+from custodes.record.journal import RETENTION_JOURNAL
 from custodes.types.access import AuditKind, AuditRecord
-from custodes.types.event import GapRecorded, JournalRecord, SegmentOpened, SegmentSealed
+from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment
 from custodes.units import SegmentId
 
@@ -55,7 +56,9 @@ class JournalFollower:
     async def take_all(self) -> int:
         """Take over what the journals hold; returns how many records. Raises: what the catalog raises."""
         taken = 0
-        for path in sorted(await asyncio.to_thread(lambda: list(self._folder.glob("*.journal")))):
+        # Deletions last: a catalog that is rebuilt must know a segment before it can forget it.
+        found = await asyncio.to_thread(lambda: list(self._folder.glob("*.journal")))
+        for path in sorted(found, key=lambda path: (path.name == RETENTION_JOURNAL, path.name)):
             while records := await self._take(path):
                 taken += records
         return taken
@@ -79,7 +82,8 @@ class JournalFollower:
         self._stuck.pop(path.name, None)
         segments = [record.segment for record in records if isinstance(record, SegmentOpened | SegmentSealed)]
         gaps = [record.gap for record in records if isinstance(record, GapRecorded)]
-        await self._catalog.take_journal(path.name, end, segments, gaps)
+        deleted = [record.segment_id for record in records if isinstance(record, SegmentDeleted)]
+        await self._catalog.take_journal(path.name, end, segments, gaps, deleted)
         self._on_segments(segments)
         return len(records)
 

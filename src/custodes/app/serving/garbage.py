@@ -1,0 +1,120 @@
+"""Files of condemned segments: unlinked, their directories synced, the deletion noted in a journal of its own.
+
+Blocking; called in a thread, one call at a time. What goes is decided elsewhere.
+"""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import structlog
+
+from custodes.config import SitePaths
+from custodes.errors import SealBroken, StorageFailed, StorageFull
+from custodes.ports.catalog import Garbage
+from custodes.ports.storage import Storage
+from custodes.record.journal import RETENTION_JOURNAL, JournalWriter
+from custodes.sealing.container import read_header
+from custodes.types.event import SegmentDeleted
+from custodes.types.media import SegmentHeader
+from custodes.units import CameraId, KeyId, SegmentId
+
+
+class GarbageFiles:
+    """The segment files of one site, as far as deleting needs them."""
+
+    def __init__(self, paths: SitePaths, site_id: str, storage: Storage) -> None:
+        self._paths = paths
+        self._site_id = site_id
+        self._storage = storage
+        self._journal: JournalWriter | None = None
+        self._log = structlog.get_logger()
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def is_there(self, camera_id: CameraId) -> bool:
+        """Whether the camera's folder is. When it is not, its disk may be unmounted: nothing is to be concluded."""
+        return (self._paths.segments / camera_id).is_dir()
+
+    def delete(self, garbage: Sequence[Garbage]) -> list[Garbage]:
+        """Unlink, sync, note in the journal; returns what is gone for good, or was never ours to delete.
+
+        What cannot be deleted, synced or noted now is left for the next time. Raises: DataLoss (the journal of deletions
+        is none).
+        """
+        folders: dict[Path, list[Garbage]] = defaultdict(list)
+        done: list[Garbage] = []
+        for one in garbage:
+            path = self._paths.data_dir / one.path
+            if self._is_foreign(one, path):
+                self._log.error("file is not the segment that the catalog knows; left alone", path=one.path)
+                done.append(one)
+                continue
+            if not self.is_there(one.camera_id):
+                continue
+            try:
+                self._storage.delete(path)
+            except StorageFailed as error:
+                self._log.error("segment file cannot be deleted", error=str(error))
+                continue
+            folders[path.parent].append(one)
+        for folder, members in folders.items():
+            try:
+                if folder.is_dir():
+                    self._storage.sync_dir(folder)
+            except StorageFailed as error:
+                self._log.error("directory cannot be synced", error=str(error))
+                continue
+            if self._note(members):
+                done += members
+        return done
+
+    def has_stray(self, camera_id: CameraId, key_id: KeyId, known: Collection[SegmentId]) -> bool:
+        """Whether a file that the catalog does not know may need the key. O(files of the camera)."""
+        for path in (self._paths.segments / camera_id).glob("*/*.seg"):
+            if path.stem in known:
+                continue
+            header = _header(path)
+            if header is None or header.key_id == key_id:
+                self._log.warning("an unknown file keeps a key", path=path.name, key_id=key_id)
+                return True
+        return False
+
+    def remove_day(self, camera_id: CameraId, day: str) -> None:
+        """Remove the folder of a past day, if it is empty."""
+        with contextlib.suppress(OSError):
+            (self._paths.segments / camera_id / day).rmdir()
+
+    def _is_foreign(self, one: Garbage, path: Path) -> bool:
+        """A path that leads elsewhere, or a file whose header names another segment. A damaged one is ours."""
+        parts = Path(one.path).parts
+        if len(parts) != 4 or parts[:2] != ("segments", one.camera_id) or parts[3] != f"{one.segment_id}.seg":
+            return True
+        if ".." in parts or path.is_symlink():
+            return True
+        header = _header(path)
+        return header is not None and (header.segment_id, header.site_id) != (one.segment_id, self._site_id)
+
+    def _note(self, members: Sequence[Garbage]) -> bool:
+        try:
+            if self._journal is None:
+                self._journal = JournalWriter(self._storage, self._paths.journal_dir / RETENTION_JOURNAL)
+        except (StorageFull, StorageFailed) as error:
+            self._log.error("deletions cannot be noted", error=str(error))
+            return False
+        return self._journal.extend(
+            SegmentDeleted(camera_id=one.camera_id, segment_id=one.segment_id, path=one.path) for one in members
+        )
+
+
+def _header(path: Path) -> SegmentHeader | None:
+    try:
+        with path.open("rb") as stream:
+            return read_header(stream)
+    except (OSError, SealBroken):
+        return None

@@ -1,0 +1,288 @@
+"""Deletes what `record.retention` chooses: row → garbage → log → unlink → fsync → journal → garbage row dropped.
+
+Each step finds what an earlier one left, so a crash anywhere is finished by the next sweep. Only files that the
+catalog knows are ever touched. The log entry comes before the file goes; while the warden is down nothing is deleted,
+unless recording would stop for want of room: then it is logged as soon as the warden is back.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from custodes.app.serving.garbage import GarbageFiles
+from custodes.config import SiteConfig, SitePaths, read_identity
+from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, SiteMismatch
+from custodes.ports.catalog import Garbage
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.storage import Storage
+from custodes.ports.views import LiveState
+from custodes.ports.warden import Warden
+from custodes.record.retention import REST_NS, Limits, Plan, plan
+from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.event import CameraState
+from custodes.types.media import Segment
+from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
+
+SWEEP_NS = 60 * NS_PER_S
+LOOK_S = 2.0
+"""How often to look at the disk's free room; a hundred cameras write some 100 MB meanwhile."""
+PRESSED_NS = 5 * NS_PER_S
+"""Least time between two sweeps for want of room: the recorder needs a keyframe to notice that there is some."""
+
+BATCH = 500
+"""Segments per sweep; 1,000 cameras make as many in half a minute."""
+MAX_KEYS = 20
+"""Destroyed per sweep; each is a log entry and a checkpoint of the warden's key store."""
+
+ROOM_STEP_BYTES = 64 * 2**20
+"""Made when the recorder says that the disk is full and the file system does not show it (a quota)."""
+
+KEY_GRACE_NS = 3600 * NS_PER_S
+"""After a day's end before its keys may go: a camera's clock may lag, and a segment begun then is sealed to it."""
+
+_HOUR_NS = 3600 * NS_PER_S
+_FOREVER_NS = 2**62
+
+
+class RetentionSweeper:
+    """One task of the server's. `run` for ever, or `sweep` once."""
+
+    def __init__(
+        self,
+        *,
+        paths: SitePaths,
+        site_id: str,
+        config: SiteConfig,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        live: LiveState,
+        storage: Storage,
+        clock: Clock,
+    ) -> None:
+        self._paths = paths
+        self._site_id = site_id
+        self._config = config
+        self._catalog = catalog
+        self._warden = warden
+        self._live = live
+        self._storage = storage
+        self._clock = clock
+        self._files = GarbageFiles(paths, site_id, storage)
+        self._next_ns = 0
+        self._next_pressed_ns = 0
+        self._told = ""
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Look, and sweep when it is time; what fails is told once and tried again."""
+        while True:
+            try:
+                if self._is_due():
+                    await self.sweep()
+                    self._told = ""
+            except CustodesError as error:
+                if str(error) != self._told:
+                    self._log.error("recordings cannot be deleted", error=str(error))
+                self._told = str(error)
+                self._next_ns = self._clock.monotonic_ns() + SWEEP_NS
+            await asyncio.sleep(LOOK_S)
+
+    def close(self) -> None:
+        """Close the journal of deletions."""
+        self._files.close()
+
+    def _is_due(self) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        return now_ns >= self._next_ns or (now_ns >= self._next_pressed_ns and self._wanted_bytes() > 0)
+
+    async def sweep(self) -> int:
+        """Finish what an earlier sweep began, delete what is due, shred keys that nothing needs any more.
+
+        Returns: how many segments were condemned. Raises: SiteMismatch when the data directory is not this site's;
+            what catalog and storage raise. A warden that is down is no error.
+        """
+        self._check_identity()
+        started_ns = self._clock.monotonic_ns()
+        self._next_ns = started_ns + SWEEP_NS
+        self._next_pressed_ns = started_ns + PRESSED_NS
+        wanted_bytes = self._wanted_bytes()
+        is_urgent = self._is_urgent()
+        is_warden_up = await self._is_warden_up()
+        await self._finish(is_urgent=is_urgent)
+        if not is_warden_up and not is_urgent:
+            return 0
+        chosen = await self._plan(wanted_bytes, only_room=not is_warden_up)
+        now_ns = self._clock.now_ns()
+        condemned = await self._catalog.condemn(
+            {segment.header.segment_id: reason.value for segment, reason in chosen.doomed},
+            await self._forget_before(chosen, now_ns, by_age=is_warden_up and not chosen.has_more),
+            now_ns,
+        )
+        await self._finish(is_urgent=is_urgent)
+        if wanted_bytes and not condemned:
+            self._log.warning("no room is left, and nothing may be deleted", wanted_mb=wanted_bytes // 2**20)
+        if chosen.has_more and condemned:
+            self._next_ns = 0
+        if is_warden_up:
+            await self._shred()
+        return len(condemned)
+
+    # -- what is so ------------------------------------------------------------------------------------------
+
+    def _check_identity(self) -> None:
+        identity = read_identity(self._paths.identity)
+        if identity is None or identity.site_id != self._site_id:
+            found = "no site.json" if identity is None else f"site {identity.site_id}"
+            raise SiteMismatch(f"{self._paths.data_dir} holds {found}, not {self._site_id}: nothing is deleted there")
+
+    def _free_bytes(self) -> int:
+        return self._storage.free_bytes(self._paths.data_dir)
+
+    def _is_recorder_stopped(self) -> bool:
+        return any(row.state == CameraState.DISK_FULL.value for row in self._live.camera_rows())
+
+    def _wanted_bytes(self) -> int:
+        """Room to be made now: the recorder shall not come to where it has to stop."""
+        missing = 2 * self._config.recorder.min_free_mb * 2**20 - self._free_bytes()
+        return max(missing, ROOM_STEP_BYTES if self._is_recorder_stopped() else 0, 0)
+
+    def _is_urgent(self) -> bool:
+        """Recording has stopped or is about to: it matters more than the order of log and deletion."""
+        return self._is_recorder_stopped() or self._free_bytes() < 3 * self._config.recorder.min_free_mb * 2**20 // 2
+
+    async def _is_warden_up(self) -> bool:
+        try:
+            await self._warden.read_checkpoint()
+        except CustodesError:
+            return False
+        return True
+
+    # -- choosing --------------------------------------------------------------------------------------------
+
+    async def _limits(self) -> Limits:
+        own = {
+            spec.camera_id: int(spec.retention_h * _HOUR_NS)
+            for spec in await self._catalog.cameras()
+            if spec.retention_h > 0
+        }
+        max_gb = self._config.retention.max_gb
+        return Limits(
+            max_age_ns=int(self._config.retention.max_age_h * _HOUR_NS),
+            camera_age_ns=own,
+            max_bytes=None if max_gb is None else int(max_gb * 10**9),
+        )
+
+    async def _cameras(self) -> list[CameraId]:
+        """All that ever recorded, also those that are configured no more, and whose folder is there."""
+        return [camera_id for camera_id in await self._catalog.totals() if self._files.is_there(camera_id)]
+
+    async def _plan(self, wanted_bytes: int, *, only_room: bool) -> Plan:
+        now_ns = self._clock.now_ns()
+        limits = Limits(max_age_ns=_FOREVER_NS) if only_room else await self._limits()
+        cameras = set(await self._cameras())
+        found: dict[SegmentId, Segment] = {}
+
+        async def find(camera_id: CameraId | None, before_ns: int) -> None:
+            segments = await self._catalog.deletable_segments(camera_id, Ns(before_ns), now_ns, BATCH + 1)
+            found.update({one.header.segment_id: one for one in segments if one.header.camera_id in cameras})
+
+        if not only_room:
+            for camera_id in cameras:
+                await find(camera_id, now_ns - limits.age_ns(camera_id))
+        stored = await self._catalog.recorded_bytes() if limits.max_bytes is not None else 0
+        if wanted_bytes or (limits.max_bytes is not None and stored > limits.max_bytes):
+            await find(None, now_ns - REST_NS)
+        return plan(
+            [segment for segment in found.values() if segment.header.site_id == self._site_id],
+            await self._catalog.holds(now_ns),
+            now_ns=now_ns,
+            limits=limits,
+            stored_bytes=stored,
+            wanted_bytes=wanted_bytes,
+            batch=BATCH,
+        )
+
+    async def _forget_before(self, chosen: Plan, now_ns: Ns, *, by_age: bool) -> dict[CameraId, Ns]:
+        """Up to where each camera's frames, tracks and gaps go: with its newest segment that goes, or by age."""
+        before: dict[CameraId, Ns] = {}
+        for segment, _ in chosen.doomed:
+            camera_id = segment.header.camera_id
+            before[camera_id] = max(before.get(camera_id, Ns(0)), segment.end_ns)
+        if by_age:
+            limits = await self._limits()
+            for camera_id in await self._cameras():
+                before[camera_id] = max(before.get(camera_id, Ns(0)), Ns(now_ns - limits.age_ns(camera_id)))
+        return before
+
+    # -- deleting --------------------------------------------------------------------------------------------
+
+    async def _finish(self, *, is_urgent: bool) -> None:
+        """Log and unlink garbage; what cannot be done now stays garbage."""
+        while garbage := await self._catalog.garbage(BATCH):
+            logged = await self._log_deletions([one for one in garbage if not one.is_logged])
+            may_go = [one for one in garbage if not one.is_gone and (one.is_logged or one in logged or is_urgent)]
+            gone = await asyncio.to_thread(self._files.delete, may_go) if may_go else []
+            if gone:
+                await self._catalog.note_files_gone([one.segment_id for one in gone])
+            if not logged and not gone:
+                return
+
+    async def _log_deletions(self, garbage: Sequence[Garbage]) -> list[Garbage]:
+        """One entry per camera; returns what the log knows now."""
+        by_camera: dict[CameraId, list[Garbage]] = defaultdict(list)
+        for one in garbage:
+            by_camera[one.camera_id].append(one)
+        logged: list[Garbage] = []
+        for camera_id, members in sorted(by_camera.items()):
+            try:
+                await self._warden.append(_record(camera_id, members))
+            except CustodesError as error:
+                self._log.warning("deletions wait for the log", error=str(error), segments=len(garbage) - len(logged))
+                break
+            await self._catalog.note_deletion_logged([one.segment_id for one in members])
+            logged += members
+        return logged
+
+    async def _shred(self) -> None:
+        """Destroy keys of past days that no segment and no file needs."""
+        day = datetime.fromtimestamp((self._clock.now_ns() - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
+        for key_id in await self._catalog.unneeded_keys(day, MAX_KEYS):
+            camera, _, key_day = key_id.partition("/")
+            camera_id = CameraId(camera)
+            known = await self._catalog.known_segments(camera_id)
+            if not self._files.is_there(camera_id) or await asyncio.to_thread(
+                self._files.has_stray, camera_id, key_id, known
+            ):
+                continue
+            try:
+                await self._warden.destroy_keys(camera_id, key_day)
+            except KeyMissing as error:
+                self._log.warning("key to be destroyed was never made", key_id=key_id, error=str(error))
+            except FailedPrecondition:
+                continue  # the warden's day is not over
+            await self._catalog.forget_key(key_id)
+            self._files.remove_day(camera_id, key_day)
+
+
+def _record(camera_id: CameraId, members: Sequence[Garbage]) -> AuditRecord:
+    first_ns, last_ns = min(one.start_ns for one in members), max(one.end_ns for one in members)
+    details = {
+        "camera": camera_id,
+        "count": str(len(members)),
+        "bytes": str(sum(one.bytes_on_disk for one in members)),
+        "from": _utc(first_ns),
+        "until": _utc(last_ns),
+        "until_ns": str(last_ns),
+        "reason": "; ".join(sorted({one.reason for one in members})),
+    }
+    if any(one.is_gone for one in members):
+        details["late"] = "the warden was down when room had to be made"
+    return AuditRecord(kind=AuditKind.FOOTAGE_DELETED, actor="process:server", subject=camera_id, details=details)
+
+
+def _utc(utc_ns: Ns) -> str:
+    return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
