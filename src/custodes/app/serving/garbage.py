@@ -44,8 +44,7 @@ class GarbageFiles:
     def delete(self, garbage: Sequence[Garbage]) -> list[Garbage]:
         """Unlink, sync, note in the journal; returns what is gone for good, or was never ours to delete.
 
-        What cannot be deleted, synced or noted now is left for the next time. Raises: DataLoss (the journal of deletions
-        is none).
+        What cannot be deleted, synced or noted now is left for the next time. Raises: DataLoss (a damaged journal).
         """
         folders: dict[Path, list[Garbage]] = defaultdict(list)
         done: list[Garbage] = []
