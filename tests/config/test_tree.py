@@ -28,6 +28,11 @@ BROKEN = {
     ),
     "unknown scheme": ("cameras: [{id: gate, url: 'gopher://h/'}]\n", "gopher"),
     "relative file": ("cameras: [{id: gate, url: 'file:clip.mp4'}]\n", "absolute"),
+    "retention of nothing": ("retention: {max_age_h: 0}\n", "retention.max_age_h"),
+    "retention without end": ("retention: {max_age_h: .inf}\n", "retention.max_age_h"),
+    "retention that is no number": ("retention: {max_age_h: .nan}\n", "retention.max_age_h"),
+    "no room at all": ("retention: {max_gb: 0}\n", "retention.max_gb"),
+    "camera's retention below zero": ("cameras: [{id: a, url: 'rtsp://h/', retention_h: -1}]\n", "retention_h"),
     "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
     "a python object": ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
 }
@@ -81,3 +86,16 @@ def test_effective_configuration_that_is_damaged_names_its_file(content: bytes |
         (tmp_path / "effective.json").write_bytes(content)
     with pytest.raises(ConfigError, match=r"effective\.json"):
         load_effective(tmp_path)
+
+
+def test_retention_is_three_days_unless_said_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("cameras: [{id: a, url: 'rtsp://h/'}, {id: b, url: 'rtsp://h/', retention_h: 0.5}]")
+    config = load_site_yaml(path)
+    assert (config.retention.max_age_h, config.retention.max_gb) == (72.0, None)
+    assert [camera.spec().retention_h for camera in config.cameras] == [0.0, 0.5]
+    path.write_text("retention: {max_age_h: 24, max_gb: 1.5}")
+    config = load_site_yaml(path)
+    write_effective(config, tmp_path / "effective.json")
+    assert load_effective(tmp_path).retention == config.retention
+    assert (config.retention.max_age_h, config.retention.max_gb) == (24.0, 1.5)
