@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from tests.server.conftest import ScriptedSupervisor, Site, listening
@@ -26,6 +27,18 @@ async def service(site: Site, warden: WardenClient) -> AsyncIterator[CameraServi
         cameras = CameraService(catalog=catalog, warden=warden, live=live, assignment=site.paths.assignment)
         async with listening(site.paths.socket("server-control"), cameras.serve_peer):
             yield cameras
+
+
+def test_retention_when_changed_gives_the_recorder_no_reason_to_reconnect(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden) as cameras:
+            await cameras.put([make_spec()], is_exclusive=False, actor="Ada")
+            before = read_assignment(site.paths.assignment)
+            await cameras.put([replace(make_spec(), retention_h=99.0)], is_exclusive=False, actor="Ada")
+            assert read_assignment(site.paths.assignment) == before
+            assert (await site.log(warden))[-1].record.details["change"] == "changed"
+
+    asyncio.run(main())
 
 
 def test_cameras_when_put_and_removed_are_logged_keyed_and_assigned(site: Site) -> None:
