@@ -38,7 +38,7 @@ def deletable_segments(
 
 
 def recorded_bytes(connection: Connection) -> int:
-    """Of all segments. O(segments) over an index: about 10 ms for 100,000."""
+    """Of all segments. O(segments) over an index: 25 ms for 100,000 on two busy cores."""
     return connection.scalar(select(func.coalesce(func.sum(SEGMENT.c.bytes_on_disk), 0))) or 0
 
 
