@@ -266,6 +266,26 @@ def test_camera_when_it_has_a_retention_of_its_own_keeps_to_it(bench: Bench) -> 
     asyncio.run(main())
 
 
+def test_clock_when_set_ahead_deletes_nothing_that_is_not_old(bench: Bench) -> None:
+    async def run() -> None:
+        async with bench.warden() as warden:
+            bench.record(0)
+            async with bench.catalog() as catalog:
+                await step_ahead(catalog, warden)
+
+    async def step_ahead(catalog: ThreadedCatalog, warden: WardenClient) -> None:
+        sweeper = bench.sweeper(catalog, warden)
+        bench.advance(120)
+        bench.clock.jump(30 * 24 * 3600 * NS_PER_S)
+        assert await sweeper.sweep() == 0
+        assert len(bench.files()) == 1
+        bench.advance(3600)
+        assert await sweeper.sweep() == 1
+        sweeper.close()
+
+    asyncio.run(run())
+
+
 def test_held_segment_when_old_stays_until_the_hold_expires(bench: Bench) -> None:
     async def main() -> None:
         async with bench.warden() as warden:

@@ -44,6 +44,9 @@ ROOM_STEP_BYTES = 64 * 2**20
 KEY_GRACE_NS = 3600 * NS_PER_S
 """After a day's end before its keys may go: a camera's clock may lag, and a segment begun then is sealed to it."""
 
+CLOCK_STEP_NS = 600 * NS_PER_S
+"""A wall clock that runs ahead of the monotonic one by more than this was set while we ran, and is not believed."""
+
 _HOUR_NS = 3600 * NS_PER_S
 _FOREVER_NS = 2**62
 
@@ -75,6 +78,7 @@ class RetentionSweeper:
         self._next_ns = 0
         self._next_pressed_ns = 0
         self._told = ""
+        self._wall_at_start_ns = clock.now_ns() - clock.monotonic_ns()
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -116,7 +120,7 @@ class RetentionSweeper:
         if not is_warden_up and not is_urgent:
             return 0
         chosen = await self._plan(wanted_bytes, only_room=not is_warden_up)
-        now_ns = self._clock.now_ns()
+        now_ns = self._believed_now_ns()
         condemned = await self._catalog.condemn(
             {segment.header.segment_id: reason.value for segment, reason in chosen.doomed},
             await self._forget_before(chosen, now_ns, by_age=is_warden_up and not chosen.has_more),
@@ -180,8 +184,22 @@ class RetentionSweeper:
         """All that ever recorded, also those that are configured no more, and whose folder is there."""
         return [camera_id for camera_id in await self._catalog.totals() if self._files.is_there(camera_id)]
 
-    async def _plan(self, wanted_bytes: int, *, only_room: bool) -> Plan:
+    def _believed_now_ns(self) -> Ns:
+        """The wall clock, but never ahead of the time that has passed: a clock set ahead by days deletes nothing.
+
+        A step that is right after all is believed from the next start of the server on.
+        """
+        passed_ns = self._wall_at_start_ns + self._clock.monotonic_ns()
         now_ns = self._clock.now_ns()
+        if now_ns <= passed_ns + CLOCK_STEP_NS:
+            return now_ns
+        self._log.warning(
+            "the clock was set ahead; ages are counted without that", ahead_s=(now_ns - passed_ns) // NS_PER_S
+        )
+        return Ns(passed_ns)
+
+    async def _plan(self, wanted_bytes: int, *, only_room: bool) -> Plan:
+        now_ns = self._believed_now_ns()
         limits = Limits(max_age_ns=_FOREVER_NS) if only_room else await self._limits()
         cameras = set(await self._cameras())
         found: dict[SegmentId, Segment] = {}
@@ -249,7 +267,7 @@ class RetentionSweeper:
 
     async def _shred(self) -> None:
         """Destroy keys of past days that no segment and no file needs."""
-        day = datetime.fromtimestamp((self._clock.now_ns() - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
+        day = datetime.fromtimestamp((self._believed_now_ns() - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
         for key_id in await self._catalog.unneeded_keys(day, MAX_KEYS):
             camera, _, key_day = key_id.partition("/")
             camera_id = CameraId(camera)
