@@ -101,6 +101,25 @@ def test_recorder_when_told_to_stop_then_everything_that_came_is_sealed_and_it_e
     assert not list(site.paths.run_dir.glob("hub-*.sock"))
 
 
+def test_camera_when_it_changes_size_over_and_over_then_it_is_garbage_and_waits(
+    site: RecorderSite, tmp_path: Path
+) -> None:
+    large = write_clip(tmp_path / "large.h264", frames=3, fps=25, gop=3)
+    small = write_clip(tmp_path / "small.h264", frames=3, fps=25, gop=3, size=(160, 120))
+    both = tmp_path / "both.h264"
+    both.write_bytes(large.read_bytes() + small.read_bytes())
+    site.assign([file_spec(both, is_looped=True)])
+    recorder = RecorderProcess(site)
+    try:
+        recorder.wait_for(lambda: any(gap.cause is GapCause.GARBAGE for gap in site.gaps()), "a gap that says garbage")
+        assert recorder.terminate() == 0
+    finally:
+        recorder.kill()
+    # it waits longer each time: a second of such runs without it would be eight segments
+    sealed, garbage = site.sealed(), [gap for gap in site.gaps() if gap.cause is GapCause.GARBAGE]
+    assert 5 <= len(sealed) <= 6 * (len(garbage) + 3)
+
+
 def test_live_hub_when_subscribed_then_only_the_segment_s_key_opens_it(site: RecorderSite, clip: Path) -> None:
     site.assign([file_spec(clip, is_looped=True)])
     recorder = RecorderProcess(site)

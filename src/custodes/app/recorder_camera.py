@@ -18,6 +18,7 @@ from custodes.errors import (
     CameraChanged,
     CameraEnded,
     CameraError,
+    CameraGarbage,
     CameraNoVideo,
     CameraStalled,
     CameraUnauthorized,
@@ -35,6 +36,10 @@ from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 20.0
+MAX_SHORT_RUNS = 5
+SHORT_RUN_NS = NS_PER_S
+"""A camera with so many short runs in a row is broken or hostile, and each run costs a segment and a log entry."""
+
 BACKOFF_LOGIN_S = 15.0
 """Least pause after a refused login: many cameras lock the account after five tries in a few minutes."""
 
@@ -221,16 +226,23 @@ class CameraWorker:
     def _one_connection(self) -> CameraError | None:
         """Connect and record until it breaks; returns why, None when the worker was stopped."""
         source: CameraSource | None = None
+        short_runs = 0
         try:
             source = self._make_source(self.spec, self._stopping.wait)
             while not self._stopping.is_set():
                 self._alive_ns = self._clock.monotonic_ns()
                 info = source.open()
+                began_ns = self._clock.monotonic_ns()
                 try:
                     self._record(source, info)
                 except CameraChanged as change:
                     self._end_run(None, CameraState.STARTING, "")
                     self._log.info("camera changed its parameters", reason=str(change))
+                    short_runs = short_runs + 1 if self._clock.monotonic_ns() - began_ns < SHORT_RUN_NS else 0
+                    if short_runs >= MAX_SHORT_RUNS:
+                        raise CameraGarbage(
+                            f"{self.camera_id} changed its parameters {short_runs} times, each within a second"
+                        ) from change
             self._end_run(None, CameraState.STARTING, "")
         except CameraError as error:
             state, cause = _meaning(error)

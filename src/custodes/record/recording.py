@@ -162,7 +162,7 @@ class CameraRecording:
         if self._writer is None and now_ns < self._next_try_ns <= now_ns + RETRY_NS:
             return
         self._seal()
-        self._next_try_ns = now_ns + RETRY_NS
+        self._next_try_ns = Ns(0)  # only a failure waits: a run that begins right after another is recorded at once
         try:
             opening = self._open(packet.utc_ns)
             is_announced = not self._has_opening
@@ -232,7 +232,8 @@ class CameraRecording:
         self._on_segment(segment)
 
     def _trouble(self, error: CustodesError, now_ns: Ns) -> None:
-        """Nothing is written from here on, until `_rotate` succeeds."""
+        """Nothing is written from here on, until `_rotate` succeeds, `RETRY_NS` later at the earliest."""
+        self._next_try_ns = Ns(now_ns + RETRY_NS)
         state, cause = _meaning(error)
         self.trouble = (state, str(error))
         if self._writer is not None:
