@@ -30,7 +30,13 @@ def test_under_load_fewer_frames_are_chosen_but_never_more_than_a_second_apart()
     gaps = [b - a for a, b in itertools.pairwise(times)]
     assert max(gaps) <= NS_PER_S
     assert min(gaps) >= SLOWEST_NS - NS_PER_S // 25
-    assert len(chosen(5.0, 25, backlog_ns=NS_PER_S // 4)) == pytest.approx(100, abs=2)
+    assert len(chosen(5.0, 25, backlog_ns=NS_PER_S // 5)) == pytest.approx(100, abs=2)
+
+
+def test_the_rate_falls_smoothly_with_the_backlog():
+    counts = [len(chosen(5.0, 25, backlog_ns=NS_PER_S * tenths // 10)) for tenths in (2, 3, 4, 6, 9)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[1] > counts[-1]
 
 
 @pytest.mark.parametrize("jump_s", [-3600, 3600, -3])
