@@ -34,6 +34,7 @@ from eval.report import Report
 CLIPS = {"pets": WALKERS, "onebyone": TABLE}
 FPS = {"pets": 7.0, "onebyone": 10.0}
 """PETS is tagged 10 fps but was taken at 7 (shared/data/README.md)."""
+COUNTERS = ("frames_decoded", "frames_analysed", "frames_skipped_rate", "frames_skipped_quiet", "gops_shed")
 WARM_UP_S = 8.0
 SMOKE_CLIP_S = 20.0
 
@@ -118,7 +119,7 @@ def measure(folder: Path, server: RtspServer, cameras: int, seconds: float, warm
         "rss": _rss_by_kind(after),
         "counters": {
             key: (sum(row[key] for row in after["cameras"]) - sum(row[key] for row in before["cameras"])) / share
-            for key in ("frames_decoded", "frames_analysed")
+            for key in COUNTERS
         },
         "job_cpu_s_per_view_s": _job_cpu(watched, viewed) / viewed_s,
         "delays_ms": [delay / 1e6 for delay in seen.delays_ns[len(seen.delays_ns) // 4 :]],

@@ -52,6 +52,9 @@ def as_json(site: SiteStatus | None, table: CameraTable | None) -> dict[str, Any
                 "gaps_s": round(row.gaps_s, 2),
                 "frames_decoded": row.frames_decoded,
                 "frames_analysed": row.frames_analysed,
+                "frames_skipped_rate": row.frames_skipped_rate,
+                "frames_skipped_quiet": row.frames_skipped_quiet,
+                "gops_shed": row.gops_shed,
                 "tracks": row.tracks,
             }
             for row in table.cameras

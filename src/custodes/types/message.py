@@ -426,6 +426,10 @@ class CameraRow:
     vehicles: int
     live_people: int
     live_vehicles: int
+    frames_skipped_rate: int = 0
+    """Decoded, not due at the wanted rate; this and the two below since the analyser process started."""
+    frames_skipped_quiet: int = 0
+    gops_shed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

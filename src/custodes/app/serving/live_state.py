@@ -155,4 +155,7 @@ class ServerLiveState:
             vehicles=analysis.vehicles_shown,
             live_people=people,
             live_vehicles=vehicles,
+            frames_skipped_rate=status.frames_skipped_rate,
+            frames_skipped_quiet=status.frames_skipped_quiet,
+            gops_shed=status.gops_shed,
         )
