@@ -115,12 +115,12 @@ class RetentionSweeper:
         self._next_pressed_ns = started_ns + PRESSED_NS
         wanted_bytes = self._wanted_bytes()
         is_urgent = self._is_urgent()
+        now_ns = self._believed_now_ns()
         is_warden_up = await self._is_warden_up()
         await self._finish(is_urgent=is_urgent)
         if not is_warden_up and not is_urgent:
             return 0
-        chosen = await self._plan(wanted_bytes, only_room=not is_warden_up)
-        now_ns = self._believed_now_ns()
+        chosen = await self._plan(now_ns, wanted_bytes, only_room=not is_warden_up)
         condemned = await self._catalog.condemn(
             {segment.header.segment_id: reason.value for segment, reason in chosen.doomed},
             await self._forget_before(chosen, now_ns, by_age=is_warden_up and not chosen.has_more),
@@ -132,7 +132,7 @@ class RetentionSweeper:
         if chosen.has_more and condemned:
             self._next_ns = 0
         if is_warden_up:
-            await self._shred()
+            await self._shred(now_ns)
         return len(condemned)
 
     # -- what is so ------------------------------------------------------------------------------------------
@@ -198,8 +198,7 @@ class RetentionSweeper:
         )
         return Ns(passed_ns)
 
-    async def _plan(self, wanted_bytes: int, *, only_room: bool) -> Plan:
-        now_ns = self._believed_now_ns()
+    async def _plan(self, now_ns: Ns, wanted_bytes: int, *, only_room: bool) -> Plan:
         limits = Limits(max_age_ns=_FOREVER_NS) if only_room else await self._limits()
         cameras = set(await self._cameras())
         found: dict[SegmentId, Segment] = {}
@@ -265,9 +264,9 @@ class RetentionSweeper:
             logged += members
         return logged
 
-    async def _shred(self) -> None:
+    async def _shred(self, now_ns: Ns) -> None:
         """Destroy keys of past days that no segment and no file needs."""
-        day = datetime.fromtimestamp((self._believed_now_ns() - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
+        day = datetime.fromtimestamp((now_ns - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
         for key_id in await self._catalog.unneeded_keys(day, MAX_KEYS):
             camera, _, key_day = key_id.partition("/")
             camera_id = CameraId(camera)
