@@ -142,6 +142,18 @@ def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     assert person.complaints == []
 
 
+def test_socket_closed_while_connecting_leaves_no_error_in_the_console(person, site):
+    person.claim(site.token)
+    state = person.page.evaluate(
+        "async () => { const { closeSocket, socketUrl } = await import('/static/js/socket.js');"
+        " const socket = new WebSocket(socketUrl('/api/v1/cameras/gate/review'));"
+        " const closed = new Promise((done) => socket.addEventListener('close', () => done(socket.readyState)));"
+        " closeSocket(socket); return closed; }"
+    )
+    assert state == 3, "closed after all"
+    assert person.complaints == []
+
+
 def test_log_shows_the_view_and_its_proof(person, site):
     person.claim(site.token)
     person.page.wait_for_function(PLAYING, arg=1)

@@ -1,5 +1,6 @@
 // One view over WebSocket into a <video> by Media Source Extensions. Reconnects; says what it is doing.
 // A frozen picture never passes for a live one: after STALL_S without a chunk the state becomes "stalled".
+import { closeSocket, socketUrl } from "./socket.js";
 
 const STALL_S = 3;
 const MAX_QUEUE = 240; // chunks; more means that the browser does not keep up
@@ -8,8 +9,6 @@ const FAR_S = 2.5; // further behind than this is not caught up with but jumped
 const KEEP_S = 12; // played video kept in the buffer
 const BACKOFF_S = [0.5, 1, 2, 4, 8, 15];
 const REFUSED_RETRY_S = 60;
-
-export const socketUrl = (path) => `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
 
 export class Player extends EventTarget {
   // state: connecting, playing, stalled, waiting, refused, ended, closed
@@ -100,7 +99,7 @@ export class Player extends EventTarget {
     this.#socket = socket;
     this.#lastChunkMs = performance.now();
     socket.addEventListener("open", () => {
-      if (this.opening) socket.send(JSON.stringify({ open: this.opening() }));
+      if (this.opening && socket === this.#socket) socket.send(JSON.stringify({ open: this.opening() }));
     });
     socket.addEventListener("message", (event) => {
       if (socket !== this.#socket) return;
@@ -322,7 +321,7 @@ export class Player extends EventTarget {
   #drop() {
     const socket = this.#socket;
     this.#socket = null;
-    socket?.close(1000);
+    closeSocket(socket);
     this.#buffer = null;
     this.#queue = [];
   }

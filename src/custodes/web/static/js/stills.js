@@ -1,5 +1,5 @@
 // Single pictures of recorded moments over one review socket, the newest wanted moment first.
-import { socketUrl } from "./player.js";
+import { closeSocket, socketUrl } from "./socket.js";
 
 const SPAN_NS = 3600e9; // asked for at once: an hour around the moment, and the log says so
 const IDLE_CLOSE_MS = 120_000;
@@ -34,7 +34,7 @@ export class Stills extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     this.#isOpen = false;
-    socket?.close(1000);
+    closeSocket(socket);
   }
 
   #open(ns) {
@@ -44,8 +44,11 @@ export class Stills extends EventTarget {
     const socket = new WebSocket(socketUrl(this.path));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    socket.addEventListener("open", () => socket.send(JSON.stringify({ open: {
-      kind: "still", from_ns: Math.round(this.#from), to_ns: Math.round(this.#to), speed: 1, ...this.purpose() } })));
+    socket.addEventListener("open", () => {
+      if (socket !== this.#socket) return; // another moment was asked for meanwhile
+      socket.send(JSON.stringify({ open: {
+        kind: "still", from_ns: Math.round(this.#from), to_ns: Math.round(this.#to), speed: 1, ...this.purpose() } }));
+    });
     socket.addEventListener("message", (event) => { if (socket === this.#socket) this.#onMessage(event.data); });
     socket.addEventListener("close", (event) => {
       if (socket !== this.#socket) return;
