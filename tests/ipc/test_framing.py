@@ -14,6 +14,7 @@ from custodes.adapters.ipc.framing import (
     RequestClient,
     answer_requests,
     failure_of,
+    listening_socket,
     raise_failure,
     serve,
 )
@@ -47,6 +48,22 @@ def test_request_gets_its_reply_and_errors_keep_their_class(tmp_path: Path) -> N
         server.close()
 
     asyncio.run(run())
+
+
+def test_socket_file_when_nobody_listens_yet_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "x.sock", []
+    listen = socket.socket.listen
+
+    def listen_and_note(self: socket.socket, backlog: int) -> None:
+        seen.append(path.exists())
+        listen(self, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", listen_and_note)
+    with listening_socket(path), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(path))
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert [found.name for found in tmp_path.iterdir()] == ["x.sock"]
+    assert seen == [False]
 
 
 def test_client_when_server_restarts_reconnects(tmp_path: Path) -> None:

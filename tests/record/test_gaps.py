@@ -20,6 +20,10 @@ def test_recorded_when_the_recorder_was_away_then_a_gap_says_so() -> None:
     assert tracker(10).recorded(Ns(30 * S), Ns(31 * S)) == [gap(10, 30, GapCause.RECORDER_DOWN)]
 
 
+def test_recorded_when_the_recorder_was_away_for_a_moment_then_a_gap_says_so_all_the_same() -> None:
+    assert tracker(10).recorded(Ns(int(10.4 * S)), Ns(11 * S)) == [gap(10, 10.4, GapCause.RECORDER_DOWN)]
+
+
 def test_recorded_when_the_camera_is_new_then_no_gap() -> None:
     assert tracker().recorded(Ns(30 * S), Ns(31 * S)) == []
 

@@ -4,7 +4,8 @@ from custodes.types.media import Gap, GapCause
 from custodes.units import NS_PER_S, CameraId, Ns
 
 MIN_GAP_NS = 1 * NS_PER_S
-"""Shorter holes are frame intervals and reconnects within a GOP; the timeline could not show them."""
+"""Shorter holes are frame intervals and reconnects within a GOP; the timeline could not show them. Not so where this
+process itself was away: however quickly it came back, something is missing, and absence is evidence."""
 
 GROW_EVERY_NS = 30 * NS_PER_S
 """How often a gap that is still open is noted again, so that a crash loses at most this of it."""
@@ -78,6 +79,7 @@ class GapTracker:
         return gaps
 
     def _gap(self, start_ns: Ns | None, end_ns: Ns, cause: GapCause) -> list[Gap]:
-        if start_ns is None or end_ns - start_ns < MIN_GAP_NS:
+        least_ns = 1 if cause is GapCause.RECORDER_DOWN else MIN_GAP_NS
+        if start_ns is None or end_ns - start_ns < least_ns:
             return []
         return [Gap(camera_id=self._camera_id, start_ns=start_ns, end_ns=end_ns, cause=cause)]

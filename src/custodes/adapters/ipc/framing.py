@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _LENGTH = struct.Struct(">I")
 
+_BACKLOG = 100
+"""Connections that may wait; more processes than a site has."""
+
 REQUEST_TIMEOUT_S = 10.0
 """A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
 
@@ -258,12 +261,29 @@ async def serve(path: Path, on_connect: Callable[[AsyncChannel], Awaitable[None]
         finally:
             await channel.close()
 
-    path.unlink(missing_ok=True)
+    return await asyncio.start_unix_server(handle, sock=listening_socket(path), limit=1 << 20)
+
+
+def listening_socket(path: Path) -> socket.socket:
+    """A unix socket, mode 0600, that appears at `path` only once it listens: who finds the file is not refused.
+
+    A left-over socket file is replaced. Raises: Unavailable when the folder takes none.
+    """
+    not_yet = path.with_name(path.name[:-1] + "~")  # no longer than the name itself: a socket's path has 107 bytes
+    not_yet.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
-        return await asyncio.start_unix_server(handle, path=str(path), limit=1 << 20)
+        listener.bind(str(not_yet))
+        listener.listen(_BACKLOG)
+        not_yet.replace(path)
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen at {path}: {error.strerror or error}") from error
     finally:
         os.umask(mask)
+    listener.setblocking(False)
+    return listener
 
 
 async def answer_requests(channel: AsyncChannel, respond: Callable[[object], Awaitable[object]]) -> None:

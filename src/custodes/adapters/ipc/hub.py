@@ -17,9 +17,9 @@ from pathlib import Path
 
 import structlog
 
-from custodes.adapters.ipc.framing import frame, peer_uid
+from custodes.adapters.ipc.framing import frame, listening_socket, peer_uid
 from custodes.adapters.ipc.hub_queue import Feed, Kind, PacketForm, Subscriber
-from custodes.errors import ProtocolError, Unavailable
+from custodes.errors import ProtocolError
 from custodes.types.codec import decode_as
 from custodes.types.media import Packet, StreamInfo
 from custodes.types.message import StreamClosed, StreamOpened, Subscribe
@@ -70,7 +70,7 @@ class Hub:
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
-        self._listener = _listen(path)
+        self._listener = listening_socket(path)
         self._log = structlog.get_logger().bind(hub=path.name)
         self._thread = threading.Thread(target=self._run, name=path.stem, daemon=True)
 
@@ -247,19 +247,3 @@ def _parse_subscribe(received: bytes) -> Subscribe | None:
     if len(received) < _LENGTH.size + length:
         return None
     return decode_as(Subscribe, received[_LENGTH.size : _LENGTH.size + length])
-
-
-def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    except OSError as error:
-        listener.close()
-        raise Unavailable(f"cannot listen at {path}: {error.strerror or error}") from error
-    finally:
-        os.umask(mask)
-    listener.listen(64)
-    listener.setblocking(False)
-    return listener
