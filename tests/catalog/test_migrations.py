@@ -9,6 +9,7 @@ from custodes.adapters.sql import SqliteCatalog
 from custodes.errors import SiteMismatch
 from custodes.testing.catalog import ALL, CAMERA, at
 from custodes.testing.clock import ManualClock
+from custodes.types.media import ClockReading
 from custodes.units import NS_PER_S
 
 
@@ -28,6 +29,7 @@ def test_first_schema_when_opened_keeps_its_rows_and_can_delete(old: Path) -> No
     assert catalog.journal_position("recorder.journal") == 4242
     assert catalog.newest_log_index() == 7
     (segment,) = catalog.segments(CAMERA, *ALL, 9)
+    assert (segment.clock, segment.media_ns) == (ClockReading(), 0)
     assert catalog.garbage(9) == [] and catalog.holds(at(0)) == []
     assert catalog.recorded_bytes() == 6_000_000
     assert catalog.deletable_segments(None, at(60), at(60), 9) == [segment]

@@ -1,6 +1,7 @@
 """Recording a camera: segments, rotation, keys and disks that are missing. MJPEG packets by hand, real files."""
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,13 @@ from custodes.ports.storage import Storage
 from custodes.record.journal import JournalWriter
 from custodes.record.reconcile import reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
-from custodes.record.segment import Opening
+from custodes.record.segment import Opening, day_of
 from custodes.sealing.container import read_header, scan_fragments
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
 from custodes.testing.camera import START_NS, TightDisk, packet, stream_info
 from custodes.testing.recorder import SITE_ID, RecorderSite
 from custodes.types.event import CameraState
-from custodes.types.media import GapCause, Segment
+from custodes.types.media import ClockReading, ClockSource, GapCause, Segment
 from custodes.units import NS_PER_S, CameraId, Ns
 
 CAM = CameraId("cam")
@@ -135,7 +136,8 @@ def test_reconcile_when_the_journal_is_lost_then_files_are_adopted(tmp_path: Pat
     bench = make(tmp_path)
     bench.feed(range(100))
     bench.recording.finish(bench.at(100))
-    before = bench.site.sealed()
+    # How well times were known is noted in journal and log alone.
+    before = [replace(segment, media_ns=0, clock=ClockReading()) for segment in bench.site.sealed()]
     (bench.site.paths.journal_dir / "recorder.journal").unlink()
     stray = bench.site.data_dir / "segments" / "cam" / "20260101" / "junk.seg"
     stray.write_bytes(b"not a segment")
@@ -145,6 +147,42 @@ def test_reconcile_when_the_journal_is_lost_then_files_are_adopted(tmp_path: Pat
     assert [Path(path).name for path in result.unreadable] == ["junk.seg"]
     assert stray.exists()
     assert sorted(bench.site.sealed(), key=lambda segment: segment.path) == before
+
+
+def test_segment_when_its_gops_times_are_known_unequally_then_says_the_worst_and_its_media_length(
+    tmp_path: Path,
+) -> None:
+    bench = make(tmp_path, segment_s=1000)
+    for gop, reading in enumerate(
+        (
+            ClockReading(source=ClockSource.CAMERA, error_ns=90, camera_offset_ns=-70),
+            ClockReading(source=ClockSource.ARRIVAL, error_ns=500),
+            ClockReading(source=ClockSource.CAMERA, error_ns=80, camera_offset_ns=20),
+        )
+    ):
+        bench.feed(range(gop * GOP, gop * GOP + GOP))
+        bench.recording.note_clock(reading)
+    bench.recording.finish(bench.at(30))
+    (sealed,) = bench.site.sealed()
+    assert sealed.clock == ClockReading(source=ClockSource.ARRIVAL, error_ns=500, camera_offset_ns=-70)
+    assert sealed.media_ns == 3 * NS_PER_S == sealed.end_ns - sealed.header.start_ns
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
+def test_day_when_the_machine_keeps_local_time_with_daylight_saving_then_it_is_utc_s(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        hours = [
+            day_of((START_NS // NS_PER_S // 86_400 * 86_400 + hour * 3600) * NS_PER_S) for hour in range(366 * 24)
+        ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert all(hours.count(day) == 24 for day in set(hours[:2400]))
+    assert hours == sorted(hours)
 
 
 def test_reconcile_when_a_file_is_of_another_site_then_it_is_left_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import file_spec, write_clip
 from custodes.testing.recorder import RecorderProcess, RecorderSite
 from custodes.testing.rtsp import RtspServer, prepare_clip
-from custodes.types.media import GapCause
+from custodes.types.media import ClockSource, GapCause
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId
 
@@ -102,6 +102,24 @@ def test_source_when_played_over_the_loop_s_seam_then_time_goes_on(transport: st
     steps = [(b.pts - a.pts) / info.time_base_den for a, b in pairwise(packets)]
     assert all(abs(step - 0.05) < 0.002 for step in steps)
     assert [item.is_keyframe for item in packets[:41:20]] == [True] * 3
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_source_when_the_camera_sends_sender_reports_then_its_time_counts(transport: str, tmp_path: Path) -> None:
+    clip = prepare_clip(write_clip(tmp_path / "a.mp4", frames=20, fps=20, gop=5), tmp_path / "a.h264")
+    with RtspServer({"a": clip}) as server:
+        source = open_camera(camera(server.url("a"), "a", transport=transport), SystemClock(), stall_s=5)
+        source.open()
+        for item in source.packets():
+            reading = source.clock()
+            if item.seq == 600 or (reading.source is ClockSource.CAMERA and item.is_keyframe):
+                break
+        source.close()
+    assert reading.source is ClockSource.CAMERA
+    assert reading.camera_offset_ns is not None
+    # The parser hands a picture on when the next begins: 50 ms at 20 fps. A loaded machine adds to it.
+    assert -1_000_000_000 <= reading.camera_offset_ns <= -40_000_000
+    assert abs(reading.camera_offset_ns) <= reading.error_ns < 2_000_000_000
 
 
 @pytest.mark.parametrize("is_digest", [False, True], ids=["basic", "digest"])

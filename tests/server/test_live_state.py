@@ -10,8 +10,10 @@ from custodes.app.serving.live_state import RECORDER_DOWN, UNKNOWN, ServerLiveSt
 from custodes.testing.catalog import CAMERA, make_segment, make_spec, make_track
 from custodes.testing.clock import ManualClock
 from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
+from custodes.types.media import ClockReading, ClockSource
 from custodes.types.message import CameraRow
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.web.words import clock_words
 
 RUN = RunId("0123456789ab")
 
@@ -134,3 +136,16 @@ def test_live_counts_when_the_analyser_falls_silent_are_zero(live: ServerLiveSta
     clock.advance(4 * NS_PER_S)
     row = gate(live)
     assert (row.live_people, row.people, row.frames_decoded, row.recorded_s) == (0, 3, 100, 60.0)
+
+
+def test_row_when_the_recorder_tells_how_well_times_are_known_then_says_it_in_words(
+    live: ServerLiveState, clock: ManualClock
+) -> None:
+    reading = ClockReading(source=ClockSource.ARRIVAL, error_ns=500_000_000, camera_offset_ns=-3600 * NS_PER_S)
+    live.take_camera(replace(camera_status(clock), clock=reading))
+    row = gate(live)
+    assert clock_words(row) == "time by arrival, ±500 ms; the camera's clock is 60 min behind"
+    assert clock_words(replace(row, camera_offset_s=None)).endswith("the camera tells no time")
+    assert clock_words(replace(row, clock_source="camera")) == "time by the camera's clock, ±500 ms"
+    live.take_camera(replace(camera_status(clock, CameraState.STALLED), clock=reading))
+    assert clock_words(gate(live)) == ""

@@ -30,7 +30,7 @@ from custodes.record.live import SealedStream
 from custodes.record.recording import CameraRecording
 from custodes.record.segment import Opening
 from custodes.types.event import CameraState, CameraStatus
-from custodes.types.media import GapCause, Packet, StreamInfo
+from custodes.types.media import UNKNOWN_CLOCK, ClockReading, GapCause, Packet, StreamInfo
 from custodes.types.message import CameraSpec
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
@@ -97,6 +97,7 @@ class _Progress:
     rate_since_ns: int = 0
     rate_packets: int = 0
     rate_bytes: int = 0
+    clock: ClockReading = UNKNOWN_CLOCK
 
 
 class CameraWorker:
@@ -188,6 +189,7 @@ class CameraWorker:
                 reconnects=max(progress.runs - 1, 0),
                 dropped_analysis_gops=self._analysis.dropped_gops(self.camera_id),
                 dropped_live_gops=self._live.dropped_gops(self.camera_id),
+                clock=progress.clock,
             )
 
     def on_opening(self, opening: Opening) -> None:
@@ -269,6 +271,9 @@ class CameraWorker:
             with self._lock:
                 if self._stopping.is_set():
                     return
+                if packet.is_keyframe:
+                    self._progress.clock = source.clock()
+                    self.recording.note_clock(self._progress.clock)
                 self.recording.add(packet, self._clock.now_ns())
                 self._progress.packets += 1
                 self._progress.bytes_received += len(packet.payload)

@@ -7,6 +7,7 @@ and clocks do not belong here.
 
 import errno
 import io
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ MAX_PACKET_BYTES = 32 * 1024 * 1024
 
 _NO_VIDEO = (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError)
 
+_PRFT = struct.Struct("=qi")
+"""libavcodec's AVProducerReferenceTime: UTC in microseconds, flags."""
+_PRFT_OF_CAPTURE = 24
+"""What FFmpeg's RTP client sets for a time that it took from the newest RTCP sender report."""
+_MAX_UTC_US = 1 << 53
+"""The year 2255: a report beyond it is nonsense."""
+
 MAX_CORRUPT_READS = 100
 """Unreadable packets in a row after which a source counts as garbage."""
 
@@ -51,6 +59,8 @@ class RawPacket:
     is_corrupt: bool
     has_new_parameters: bool
     """The container announced other parameters from here on."""
+    camera_ns: int | None = None
+    """UTC of the picture by the camera's own clock (RTCP sender reports); None while it tells none."""
 
 
 class Demuxer:
@@ -188,7 +198,16 @@ def _raw(packet: Any) -> RawPacket:
         is_keyframe=packet.is_keyframe,
         is_corrupt=packet.is_corrupt,
         has_new_parameters=packet.has_sidedata("new_extradata"),
+        camera_ns=_camera_ns(packet) if packet.has_sidedata("prft") else None,
     )
+
+
+def _camera_ns(packet: Any) -> int | None:
+    raw = bytes(packet.get_sidedata("prft"))
+    if len(raw) < _PRFT.size:
+        return None
+    utc_us, flags = _PRFT.unpack_from(raw)
+    return utc_us * 1000 if flags == _PRFT_OF_CAPTURE and 0 < utc_us < _MAX_UTC_US else None
 
 
 def _open_failure(error: Exception, where: str, timeout_s: float, *, is_late: bool) -> CameraError:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from custodes.types.media import Packet, StreamInfo
+from custodes.types.media import ClockReading, Packet, StreamInfo
 
 
 class CameraSource(Protocol):
@@ -23,6 +23,10 @@ class CameraSource(Protocol):
         Raises: CameraStalled, CameraGarbage; CameraEnded when the source is over or its parameters change or the
         machine's clock was set (the caller then opens a new run). UTC never goes back within a run.
         """
+        ...
+
+    def clock(self) -> ClockReading:
+        """How well the time of the last packet is known; unknown before the first."""
         ...
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from custodes.record.segment import Opening, SegmentWriter, day_of
 from custodes.sealing.published import PublishedKey
 from custodes.sealing.wrap import new_segment
 from custodes.types.event import CameraState, GapRecorded, JournalRecord, SegmentOpened, SegmentSealed
-from custodes.types.media import Gap, GapCause, Packet, Segment, StreamInfo
+from custodes.types.media import ClockReading, Gap, GapCause, Packet, Segment, StreamInfo
 from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
 
 RETRY_NS = 1 * NS_PER_S
@@ -97,6 +97,7 @@ class CameraRecording:
         self._has_opening = False
         self._next_try_ns = 0
         self._unsealed: list[Segment] = []
+        self._clock = ClockReading()
         self.counters = RecordingCounters()
         self.trouble: tuple[CameraState, str] | None = None
 
@@ -111,6 +112,10 @@ class CameraRecording:
         self._info = info
         self._segments = 0
         self._has_opening = False
+
+    def note_clock(self, clock: ClockReading) -> None:
+        """How well the times of the GOP that is being collected are known."""
+        self._clock = clock
 
     def add(self, packet: Packet, now_ns: Ns) -> None:
         """Take the next packet. Writes and syncs when it completes a GOP; raises nothing for disk, key or codec."""
@@ -213,7 +218,7 @@ class CameraRecording:
         try:
             self._require_room()
             before = self._writer.segment.bytes_on_disk
-            start_ns, end_ns = self._writer.append(gop)
+            start_ns, end_ns = self._writer.append(gop, self._clock)
         except MediaError as error:
             # This GOP's times do not fit MP4; the next one may.
             self.counters.gops_lost += 1

@@ -9,7 +9,7 @@ from custodes.errors import StorageFailed, StorageFull
 from custodes.media.fmp4 import FragmentMuxer
 from custodes.ports.storage import AppendFile, Storage
 from custodes.sealing.container import FragmentSealer, encode_header
-from custodes.types.media import Packet, Segment, SegmentHeader, StreamInfo
+from custodes.types.media import ClockReading, ClockSource, Packet, Segment, SegmentHeader, StreamInfo
 from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
 
 
@@ -47,6 +47,9 @@ class SegmentWriter:
         self._path = segment_path(header.camera_id, header.start_ns, header.segment_id)
         self._absolute = data_dir / self._path
         self._end_ns = header.start_ns
+        self._first_pts: int | None = None
+        self._end_pts = 0
+        self._clock: ClockReading | None = None
         self._root = b""
         start = encode_header(header)
         init = self._sealer.seal(
@@ -73,8 +76,8 @@ class SegmentWriter:
         """The file as it is now, open."""
         return self._segment(is_sealed=False)
 
-    def append(self, gop: Sequence[Packet]) -> tuple[Ns, Ns]:
-        """Write one GOP and make it durable.
+    def append(self, gop: Sequence[Packet], clock: ClockReading) -> tuple[Ns, Ns]:
+        """Write one GOP and make it durable. `clock` says how well its times are known.
 
         Returns: UTC of its start and of its end.
         Raises: StorageFull, StorageFailed (the file then ends with the GOP before), MediaError (nothing written).
@@ -87,6 +90,9 @@ class SegmentWriter:
         self._file.append(record)
         self._root, self._fragments = self._sealer.root, self._sealer.count
         self._end_ns = max(self._end_ns, end_ns)
+        self._first_pts = gop[0].pts if self._first_pts is None else self._first_pts
+        self._end_pts = max(self._end_pts, *(packet.pts + packet.duration for packet in gop))
+        self._clock = clock if self._clock is None else worse(self._clock, clock)
         self._file.sync()
         return start_ns, end_ns
 
@@ -113,4 +119,19 @@ class SegmentWriter:
             fragments=self._fragments,
             root=self._root if is_sealed else b"",
             is_sealed=is_sealed,
+            media_ns=0 if self._first_pts is None else (self._end_pts - self._first_pts) * self._unit_ns // self._den,
+            clock=self._clock or ClockReading(),
         )
+
+
+_TRUST = (ClockSource.UNKNOWN, ClockSource.PLAYED, ClockSource.ARRIVAL, ClockSource.CAMERA)
+
+
+def worse(one: ClockReading, other: ClockReading) -> ClockReading:
+    """What holds for both: the less trusted source, the larger error and offset."""
+    offsets = [reading.camera_offset_ns for reading in (one, other) if reading.camera_offset_ns is not None]
+    return ClockReading(
+        source=min(one.source, other.source, key=_TRUST.index),
+        error_ns=max(one.error_ns, other.error_ns),
+        camera_offset_ns=max(offsets, key=abs, default=None),
+    )

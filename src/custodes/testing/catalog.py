@@ -15,7 +15,7 @@ from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hol
 from custodes.testing.clock import ManualClock
 from custodes.types.access import Role
 from custodes.types.event import FrameAnalysed, TrackEnded
-from custodes.types.media import Gap, GapCause, Segment, SegmentHeader
+from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.vision import ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
@@ -67,6 +67,8 @@ def make_segment(
         fragments=int(end_s - start_s) + 1,
         root=hashlib.sha256(segment_id.encode()).digest() if is_sealed else b"",
         is_sealed=is_sealed,
+        media_ns=int((end_s - start_s) * NS_PER_S) + 4_000_000,
+        clock=ClockReading(source=ClockSource.CAMERA, error_ns=80_000_000, camera_offset_ns=-80_000_000),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from custodes.types.media import Gap, Segment
+from custodes.types.media import UNKNOWN_CLOCK, ClockReading, Gap, Segment
 from custodes.types.vision import TrackedFrame, Tracklet
 from custodes.units import CameraId, Ns, RunId, SegmentId
 
@@ -48,6 +48,7 @@ class CameraStatus:
     dropped_analysis_gops: int
     """Whole GOPs not handed to the analyser because its edge was full."""
     dropped_live_gops: int
+    clock: ClockReading = UNKNOWN_CLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,33 @@ class SegmentHeader:
     """The data key, sealed by HPKE to `key_id`'s public key with this header's other fields as info."""
 
 
+class ClockSource(StrEnum):
+    """Whose clock a time follows."""
+
+    UNKNOWN = "unknown"
+    """Recorded before this was noted, or found again without its journal."""
+    ARRIVAL = "arrival"
+    """This machine's, when the packet arrived."""
+    CAMERA = "camera"
+    """The camera's, by its RTCP sender reports."""
+    PLAYED = "played"
+    """A file: the times are those of playing it, not of the scene."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """How well times are known; how `ingest.clock` gets there is said there."""
+
+    source: ClockSource = ClockSource.UNKNOWN
+    error_ns: int = 0
+    """The truth is believed to lie within ± this; against this machine's clock, whose own error is not in it."""
+    camera_offset_ns: int | None = None
+    """The camera's clock minus this machine's, as it was when the packets arrived; None: the camera tells no time."""
+
+
+UNKNOWN_CLOCK = ClockReading()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One recorded file of about a minute, known to the catalog."""
@@ -82,6 +109,10 @@ class Segment:
     root: bytes
     """Head of the fragment hash chain (32 bytes); empty while the segment is open."""
     is_sealed: bool
+    media_ns: int = 0
+    """Length by the stream's own clock; `end_ns - start_ns` is by ours. 0 where it is not known."""
+    clock: ClockReading = UNKNOWN_CLOCK
+    """The worst over the segment."""
 
 
 class GapCause(StrEnum):

@@ -430,6 +430,11 @@ class CameraRow:
     """Decoded, not due at the wanted rate; this and the two below since the analyser process started."""
     frames_skipped_quiet: int = 0
     gops_shed: int = 0
+    clock_source: str = "unknown"
+    """A ClockSource; of what is recorded now."""
+    clock_error_s: float = 0.0
+    camera_offset_s: float | None = None
+    """See `types.media.ClockReading`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

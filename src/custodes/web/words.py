@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from custodes.types.access import AuditKind, AuditRecord, Role
-from custodes.types.media import GapCause
+from custodes.types.media import ClockSource, GapCause
+from custodes.types.message import CameraRow
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 
@@ -70,6 +71,36 @@ CLASS_WORDS: dict[ObjectClass, str] = {
     ObjectClass.TRUCK: "lorry",
     ObjectClass.FACE: "face",
 }
+
+_LARGE_OFFSET_S = 0.1
+
+
+def clock_words(row: CameraRow) -> str:
+    """How well a camera's times are known, in a sentence; empty while nothing is recorded."""
+    if row.clock_source == ClockSource.PLAYED:
+        return "times are those of playing the file"
+    if row.clock_source == ClockSource.CAMERA:
+        return f"time by the camera's clock, ±{span_words(row.clock_error_s)}"
+    if row.clock_source != ClockSource.ARRIVAL:
+        return ""
+    said = f"time by arrival, ±{span_words(row.clock_error_s)}"
+    if row.camera_offset_s is None:
+        return f"{said}; the camera tells no time"
+    if abs(row.camera_offset_s) < _LARGE_OFFSET_S:
+        return f"{said}; the camera's clock is unsteady"
+    way = "ahead" if row.camera_offset_s > 0 else "behind"
+    return f"{said}; the camera's clock is {span_words(abs(row.camera_offset_s))} {way}"
+
+
+def span_words(seconds: float) -> str:
+    """`12 ms`, `1.5 s`, `3 min`, `5 h`, `4 days`."""
+    if seconds < 1:
+        return f"{max(round(seconds * 1000), 1)} ms"
+    for bound, length, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < bound:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds / 86400:.0f} days"
+
 
 _ACTION_WORDS = {
     "watch_live": "watch live",

@@ -16,7 +16,7 @@ from custodes.media import nal
 from custodes.media.demux import Demuxer, RawPacket, inspect_keyframe
 from custodes.media.fmp4 import RECORDABLE_CODECS
 from custodes.ports.clock import Clock
-from custodes.types.media import Packet, StreamInfo
+from custodes.types.media import ClockReading, ClockSource, Packet, StreamInfo
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 MAX_KEYFRAME_WAIT_NS = 20 * NS_PER_S
@@ -69,6 +69,7 @@ class DemuxedCamera:
         self._failure: CameraError | None = None
         self._info: StreamInfo | None = None
         self._sets: frozenset[bytes] = frozenset()
+        self._clock_of_run: RunClock | None = None
         self.timestamp_jumps = 0
 
     def open(self) -> StreamInfo:
@@ -97,6 +98,7 @@ class DemuxedCamera:
             raise CameraGarbage(f"{self._where} was not opened")
         timeline = Timeline(time_base_num=info.time_base_num, time_base_den=info.time_base_den, fps=info.fps)
         clock = RunClock(time_base_num=info.time_base_num, time_base_den=info.time_base_den)
+        self._clock_of_run = clock
         last_ns: Ns | None = None
         seq = 0
         if self._pacer is None:
@@ -115,7 +117,12 @@ class DemuxedCamera:
                 raw = arrived.raw
                 stamp = timeline.stamp(pts=raw.pts, dts=raw.dts, duration=raw.duration, elapsed_ns=elapsed_ns)
                 self.timestamp_jumps += stamp.is_jump
-                clock.observe(stamp.pts, arrived.utc_ns)
+                clock.observe(
+                    stamp.pts,
+                    arrival_ns=arrived.utc_ns,
+                    monotonic_ns=arrived.monotonic_ns,
+                    camera_ns=None if raw.camera_ns is None else Ns(raw.camera_ns),
+                )
                 if raw.is_keyframe and clock.has_stepped():
                     self._held.appendleft(arrived)
                     yield from self._finish(stamped, clock, info, seq)
@@ -125,6 +132,12 @@ class DemuxedCamera:
                 yield packet
                 seq += 1
             stamped.clear()
+
+    def clock(self) -> ClockReading:
+        """See the port."""
+        if self._pacer is not None:
+            return ClockReading(source=ClockSource.PLAYED)
+        return ClockReading() if self._clock_of_run is None else self._clock_of_run.reading()
 
     def close(self) -> None:
         """See the port."""

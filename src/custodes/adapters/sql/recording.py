@@ -8,11 +8,14 @@ from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql.tables import GAP, GARBAGE, JOURNAL, META, SEGMENT
 from custodes.adapters.sql.totals import Differences, longest_ns
-from custodes.types.media import Gap, GapCause, Segment, SegmentHeader
+from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.units import CameraId, KeyId, Ns, RunId, SegmentId
 
 _IDS_PER_QUERY = 500
 """Below SQLite's bound of variables in one statement (32766)."""
+
+
+_CLOCK_COLUMNS = ("media_ns", "clock_source", "clock_error_ns", "camera_offset_ns")
 
 
 def journal_position(connection: Connection, journal: str) -> int:
@@ -52,7 +55,7 @@ def put_segments(connection: Connection, segments: Sequence[Segment], changes: D
         rows.append(_segment_row(segment))
     if rows:
         statement = insert(SEGMENT)
-        mutable = ("end_ns", "path", "bytes_on_disk", "fragments", "root", "is_sealed")
+        mutable = ("end_ns", "path", "bytes_on_disk", "fragments", "root", "is_sealed", *_CLOCK_COLUMNS)
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[SEGMENT.c.segment_id], set_={name: statement.excluded[name] for name in mutable}
@@ -185,6 +188,10 @@ def _segment_row(segment: Segment) -> dict[str, object]:
         "fragments": segment.fragments,
         "root": segment.root,
         "is_sealed": segment.is_sealed,
+        "media_ns": segment.media_ns,
+        "clock_source": segment.clock.source.value,
+        "clock_error_ns": segment.clock.error_ns,
+        "camera_offset_ns": segment.clock.camera_offset_ns,
     }
 
 
@@ -208,4 +215,10 @@ def segment_of(row: Row[Any]) -> Segment:
         fragments=row.fragments,
         root=row.root,
         is_sealed=row.is_sealed,
+        media_ns=row.media_ns,
+        clock=ClockReading(
+            source=ClockSource(row.clock_source),
+            error_ns=row.clock_error_ns,
+            camera_offset_ns=row.camera_offset_ns,
+        ),
     )

@@ -175,5 +175,9 @@ def _record(segment: Segment) -> AuditRecord:
             "bytes": str(segment.bytes_on_disk),
             "fragments": str(segment.fragments),
             "root": segment.root.hex(),
+            "media_ns": str(segment.media_ns),
+            "clock": segment.clock.source.value,
+            "clock_error_ns": str(segment.clock.error_ns),
+            "camera_offset_ns": "" if segment.clock.camera_offset_ns is None else str(segment.clock.camera_offset_ns),
         },
     )

@@ -137,6 +137,16 @@ class ServerLiveState:
             live_people=0,
             live_vehicles=0,
         )
+        known = self._recorder.get(spec.camera_id)
+        if known is not None and row.is_recording:
+            clock = known[0].clock
+            offset_ns = clock.camera_offset_ns
+            row = replace(
+                row,
+                clock_source=clock.source.value,
+                clock_error_s=clock.error_ns / NS_PER_S,
+                camera_offset_s=None if offset_ns is None else offset_ns / NS_PER_S,
+            )
         analysis = self._analysis.get(spec.camera_id)
         return row if analysis is None else self._with_analysis(row, analysis)
 
