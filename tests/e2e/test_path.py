@@ -24,7 +24,7 @@ def frames_of(seen: Seen) -> list[np.ndarray]:
 
 def test_live_when_watched_shows_masked_moving_pictures(site: RunningSite, viewer: Viewer) -> None:
     site.wait_for(lambda: site.camera("walkers")["frames_analysed"] >= 10, "ten analysed frames")
-    seen = viewer.watch("walkers", seconds=30, chunks=30)
+    seen = viewer.watch("walkers", seconds=120, chunks=30, vouched=10)  # a busy machine vouches late
     pictures = frames_of(seen)
     assert "avc1" in seen.mime
     assert len(pictures) >= 10
@@ -42,11 +42,17 @@ def test_people_when_they_walk_are_tracked_and_counted(site: RunningSite) -> Non
 
 def test_timeline_when_scrubbed_gives_stills_of_the_moment(site: RunningSite, viewer: Viewer) -> None:
     site.wait_for(lambda: site.camera("walkers")["recorded_s"] > 12, "12 recorded seconds")
-    now_ns = time.time_ns()
-    line = viewer.get("cameras/walkers/timeline", **{"from": now_ns - 600 * 10**9, "to": now_ns})
-    first, last = line["recorded"][0][0], line["recorded"][-1][1]
-    assert line["coverage"], "nothing was analysed"
-    moments = [line["coverage"][0][0] + 10**9, (first + last) // 2, last - 2 * 10**9]
+    lines = []
+
+    def longest_stretch() -> list[int]:
+        now_ns = time.time_ns()
+        lines.append(viewer.get("cameras/walkers/timeline", **{"from": now_ns - 600 * 10**9, "to": now_ns}))
+        return max(lines[-1]["coverage"], key=lambda stretch: stretch[1] - stretch[0], default=[0, 0])
+
+    site.wait_for(lambda: (line := longest_stretch())[1] - line[0] > 5 * 10**9, "5 s analysed without a hole")
+    seen_from, seen_to = longest_stretch()[:2]
+    first, last = lines[-1]["recorded"][0][0], lines[-1]["recorded"][-1][1]
+    moments = [(seen_from + seen_to) // 2, (first + last) // 2, last - 2 * 10**9]
     seen = viewer.stills("walkers", moments)
     assert len(seen.stills) == len(moments)
     for wanted_ns, (utc_ns, _, picture) in zip(moments, seen.stills, strict=True):
@@ -59,7 +65,7 @@ def test_recording_when_played_runs_on(site: RunningSite, viewer: Viewer) -> Non
     now_ns = time.time_ns()
     line = viewer.get("cameras/walkers/timeline", **{"from": now_ns - 600 * 10**9, "to": now_ns})
     start_ns = line["recorded"][0][0]
-    seen = viewer.play("walkers", start_ns, start_ns + 20 * 10**9, seconds=6, speed=2.0)
+    seen = viewer.play("walkers", start_ns, start_ns + 20 * 10**9, seconds=60, chunks=30, speed=2.0)
     assert len(frames_of(seen)) > 20
 
 

@@ -83,11 +83,13 @@ class Viewer:
             open_timeout=20,
         )
 
-    def watch(self, camera_id: str, *, seconds: float, chunks: int = 0, max_height_px: int = 720) -> Seen:
-        """Live picture for `seconds`, or until `chunks` have come (0: no such end)."""
+    def watch(
+        self, camera_id: str, *, seconds: float, chunks: int = 0, vouched: int = 0, max_height_px: int = 720
+    ) -> Seen:
+        """Live picture for `seconds`, or until `chunks` have come, `vouched` of them not whole masks (0: no end)."""
         seen = Seen()
         with self._connect(f"cameras/{camera_id}/live", max_height_px=max_height_px) as socket:
-            _collect(socket, seen, seconds=seconds, chunks=chunks)
+            _collect(socket, seen, seconds=seconds, chunks=chunks, vouched=vouched)
         return seen
 
     def stills(
@@ -103,13 +105,15 @@ class Viewer:
                 _collect(socket, seen, seconds=timeout_s, stills=number)
         return seen
 
-    def play(self, camera_id: str, from_ns: int, to_ns: int, *, seconds: float, speed: float = 1.0) -> Seen:
-        """Play a recording for `seconds` or to its end."""
+    def play(
+        self, camera_id: str, from_ns: int, to_ns: int, *, seconds: float, chunks: int = 0, speed: float = 1.0
+    ) -> Seen:
+        """Play a recording for `seconds`, to its end, or until `chunks` have come (0: no such end)."""
         seen = Seen()
         with self._connect(f"cameras/{camera_id}/review") as socket:
             task = {**_interval("playback", from_ns, to_ns, "test"), "speed": speed}
             socket.send(json.dumps({"open": task}))
-            _collect(socket, seen, seconds=seconds)
+            _collect(socket, seen, seconds=seconds, chunks=chunks)
         return seen
 
 
@@ -124,7 +128,9 @@ def _interval(kind: str, from_ns: int, to_ns: int, reference: str) -> dict[str, 
     }
 
 
-def _collect(socket: ClientConnection, seen: Seen, *, seconds: float, chunks: int = 0, stills: int = 0) -> None:
+def _collect(
+    socket: ClientConnection, seen: Seen, *, seconds: float, chunks: int = 0, vouched: int = 0, stills: int = 0
+) -> None:
     begun = time.monotonic()
     deadline = begun + seconds
     pending: dict[str, Any] = {}
@@ -156,5 +162,6 @@ def _collect(socket: ClientConnection, seen: Seen, *, seconds: float, chunks: in
                 seen.fully_masked_chunks += bool(pending["is_fully_masked"])
             case "still":
                 seen.stills.append((pending["utc_ns"], pending["is_fully_masked"], message))
-        if (chunks and len(seen.media) >= chunks) or (stills and len(seen.stills) >= stills):
+        is_enough = chunks and len(seen.media) >= chunks and len(seen.media) - seen.fully_masked_chunks >= vouched
+        if is_enough or (stills and len(seen.stills) >= stills):
             return
