@@ -12,6 +12,7 @@ from custodes.ports.storage import Storage
 from custodes.record.journal import JournalWriter
 from custodes.record.reconcile import reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
+from custodes.record.scratch import Scratch
 from custodes.record.segment import Opening, day_of
 from custodes.sealing.container import read_header, scan_fragments
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
@@ -68,6 +69,7 @@ def resume(site: RecorderSite, storage: Storage, *, last_end_ns: Ns | None, segm
         storage=storage,
         journal=journal,
         find_key=find,
+        scratch=Scratch(),
         last_end_ns=last_end_ns,
         on_opening=lambda opening: bench.openings.append(opening),
         on_segment=lambda segment: bench.segments.append(segment),

@@ -30,6 +30,7 @@ from custodes.ports.clock import Clock
 from custodes.record.journal import JournalWriter
 from custodes.record.reconcile import reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
+from custodes.record.scratch import Scratch
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
@@ -123,6 +124,7 @@ class Recorder:
             min_free_bytes=config.recorder.min_free_mb * 2**20,
         )
         self._keys = PublishedKeys(self._paths)
+        self._scratch = Scratch()
         self._journal = SharedJournal(self._open_journal(self._paths.journal_dir / f"{name}.journal"))
         self._last_end_ns = self._reconcile()
         self._analysis = Hub(self._paths.socket("hub-analysis"))
@@ -218,6 +220,7 @@ class Recorder:
             storage=self._storage,
             journal=self._journal,
             find_key=self._keys.find,
+            scratch=self._scratch,
             last_end_ns=self._last_end_ns.get(spec.camera_id),
             down_cause=down_cause,
             on_opening=lambda opening: sink[-1].on_opening(opening),

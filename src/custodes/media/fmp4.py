@@ -25,6 +25,7 @@ MAX_SAMPLES = 100_000
 """Packets in one fragment; `ingest` cuts a GOP long before."""
 
 _BOX = struct.Struct(">I4s")
+_U32 = struct.Struct(">I")
 _MFHD = struct.Struct(">I4sII")
 _TFHD = struct.Struct(">I4sII")
 _TFDT = struct.Struct(">I4sIQ")
@@ -64,7 +65,11 @@ class FragmentMuxer:
         return self._init
 
     def fragment(self, packets: Sequence[Packet]) -> bytes:
-        """moof and mdat of these packets, in the order given, 1 to `MAX_SAMPLES`.
+        """moof and mdat of these packets, in the order given, 1 to `MAX_SAMPLES`; see `fragment_parts`."""
+        return b"".join(self.fragment_parts(packets))
+
+    def fragment_parts(self, packets: Sequence[Packet]) -> list[bytes | memoryview]:
+        """moof and mdat of these packets in pieces that borrow from their payloads, to be joined where they go.
 
         `Packet.seq` of the first and every pts, keyframe and corrupt flag come back from `demux_fragment`.
         Payloads of NAL streams are stored with 4-byte lengths (same units, same order); others byte for byte.
@@ -76,24 +81,36 @@ class FragmentMuxer:
         base = packets[0].dts * scale
         if self._offset is None:
             self._offset = max(0, -base)
-        payloads = [self._sample(packet.payload) for packet in packets]
-        samples, at = bytearray(), base
-        for number, (packet, payload) in enumerate(zip(packets, payloads, strict=True)):
-            after = packets[number + 1].dts * scale if number + 1 < len(packets) else at + packet.duration * scale
+        mdat: list[bytes | memoryview] = []
+        samples, at, mdat_bytes = bytearray(), base, 0
+        last = len(packets) - 1
+        for number, packet in enumerate(packets):
+            length = self._add_sample(packet.payload, mdat)
+            mdat_bytes += length
+            after = packets[number + 1].dts * scale if number < last else at + packet.duration * scale
             duration, cto = max(after - at, 0), packet.pts * scale - at
             if duration > _U32_MAX or not -_I32_MAX <= cto <= _I32_MAX:
                 raise MediaError(f"packet {packet.seq}: duration {duration} or offset {cto} does not fit a fragment")
             flags = (_SYNC_SAMPLE if packet.is_keyframe else _OTHER_SAMPLE) | (_DEGRADED if packet.is_corrupt else 0)
-            samples += _SAMPLE.pack(duration, len(payload), flags, cto)
+            samples += _SAMPLE.pack(duration, length, flags, cto)
             at += duration
-        return _moof(packets[0].seq + 1, max(base + self._offset, 0), samples, len(packets)) + _mdat(payloads)
+        moof = _moof(packets[0].seq + 1, max(base + self._offset, 0), samples, len(packets))
+        return [moof, _mdat_head(mdat_bytes), *mdat]
 
-    def _sample(self, payload: bytes) -> bytes:
+    def _add_sample(self, payload: bytes, mdat: list[bytes | memoryview]) -> int:
+        """Append one packet's sample; returns its length in bytes."""
         if not self._is_nal or self._length_size == 4:
-            return payload
+            mdat.append(payload)
+            return len(payload)
         if self._length_size:
-            return nal.join_lengths(nal.split_lengths(payload, self._length_size))
-        return nal.join_lengths(nal.split_annexb(payload))
+            sample = nal.join_lengths(nal.split_lengths(payload, self._length_size))
+            mdat.append(sample)
+            return len(sample)
+        view, length = memoryview(payload), 0
+        for begin, end in nal.annexb_spans(payload):
+            mdat += (_U32.pack(end - begin), view[begin:end])
+            length += 4 + end - begin
+        return length
 
 
 def read_init(init: bytes, *, camera_id: CameraId, run: RunId) -> StreamInfo:
@@ -224,11 +241,11 @@ def _moof(sequence: int, base_dts: int, samples: bytes | bytearray, count: int) 
     )
 
 
-def _mdat(payloads: Sequence[bytes]) -> bytes:
-    size = _BOX.size + sum(map(len, payloads))
+def _mdat_head(payload_bytes: int) -> bytes:
+    size = _BOX.size + payload_bytes
     if size > _U32_MAX:
         raise MediaError(f"fragment of {size} bytes; at most {_U32_MAX}")
-    return b"".join((_BOX.pack(size, b"mdat"), *payloads))
+    return _BOX.pack(size, b"mdat")
 
 
 def _boxes(payload: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:

@@ -18,15 +18,22 @@ _MAX_PARAMETER_SETS = 64
 
 def split_annexb(payload: bytes) -> list[bytes]:
     """NAL units between start codes, without trailing zero bytes; empty ones are left out. O(n), C speed."""
-    units: list[bytes] = []
+    return [payload[begin:end] for begin, end in annexb_spans(payload)]
+
+
+def annexb_spans(payload: bytes) -> list[tuple[int, int]]:
+    """Where each NAL unit of a byte stream begins and ends, like `split_annexb` without copying."""
+    spans: list[tuple[int, int]] = []
     at = payload.find(_START)
     while at >= 0:
         begin = at + 3
         at = payload.find(_START, begin)
-        unit = (payload[begin:at] if at >= 0 else payload[begin:]).rstrip(b"\x00")
-        if unit:
-            units.append(unit)
-    return units
+        end = at if at >= 0 else len(payload)
+        while end > begin and payload[end - 1] == 0:
+            end -= 1
+        if end > begin:
+            spans.append((begin, end))
+    return spans
 
 
 def split_lengths(payload: bytes, length_size: int) -> list[bytes]:

@@ -12,7 +12,7 @@ class AppendFile(Protocol):
         """Bytes appended so far, written whole or not at all."""
         ...
 
-    def append(self, payload: bytes) -> None:
+    def append(self, payload: bytes | memoryview) -> None:
         """Write all of it at the end, or raise with the file as long as before (its tail may hold rubbish on a
         disk that fails; `truncate` says so). Raises: StorageFull, StorageFailed."""
         ...

@@ -14,6 +14,7 @@ from custodes.errors import CustodesError, KeyMissing, MediaError, StorageFailed
 from custodes.media.gop import GopAssembler
 from custodes.ports.storage import Storage
 from custodes.record.gaps import GapTracker
+from custodes.record.scratch import Scratch
 from custodes.record.segment import Opening, SegmentWriter, day_of
 from custodes.sealing.published import PublishedKey
 from custodes.sealing.wrap import new_segment
@@ -69,6 +70,7 @@ class CameraRecording:
         storage: Storage,
         journal: Journal,
         find_key: Callable[[CameraId, str], PublishedKey],
+        scratch: Scratch,
         last_end_ns: Ns | None,
         down_cause: GapCause = GapCause.RECORDER_DOWN,
         on_opening: Callable[[Opening], None] = lambda opening: None,
@@ -77,6 +79,7 @@ class CameraRecording:
         """
         Args:
             find_key: the published key for a camera and a day; raises KeyMissing.
+            scratch: buffers, shared between cameras.
             last_end_ns: end of what was recorded before; None for a new camera.
             down_cause: why nothing was recorded since then.
             on_opening: a new segment's key, before its first packet: for live views.
@@ -87,6 +90,7 @@ class CameraRecording:
         self._storage = storage
         self._journal = journal
         self._find_key = find_key
+        self._scratch = scratch
         self._on_opening = on_opening
         self._on_segment = on_segment
         self._gaps = GapTracker(camera_id, last_end_ns=last_end_ns, down_cause=down_cause)
@@ -176,7 +180,7 @@ class CameraRecording:
                 self._on_opening(opening)
                 self._has_opening = True
             self._require_room()
-            self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening)
+            self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening, self._scratch)
             if not is_announced:
                 self._on_opening(opening)
             if not self._journal.append(SegmentOpened(segment=self._writer.segment)):

@@ -8,7 +8,8 @@ from pathlib import Path
 from custodes.errors import StorageFailed, StorageFull
 from custodes.media.fmp4 import FragmentMuxer
 from custodes.ports.storage import AppendFile, Storage
-from custodes.sealing.container import FragmentSealer, encode_header
+from custodes.record.scratch import Scratch
+from custodes.sealing.container import FragmentSealer, encode_header, record_length
 from custodes.types.media import ClockReading, ClockSource, Packet, Segment, SegmentHeader, StreamInfo
 from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
 
@@ -35,10 +36,11 @@ class Opening:
 class SegmentWriter:
     """Owns one open segment file. After a storage error it must be closed with `give_up` or `seal`."""
 
-    def __init__(self, storage: Storage, data_dir: Path, opening: Opening) -> None:
+    def __init__(self, storage: Storage, data_dir: Path, opening: Opening, scratch: Scratch) -> None:
         """Create the file, write header and init fragment, sync. Raises: StorageFull, StorageFailed, MediaError."""
         header = opening.header
         self._storage = storage
+        self._scratch = scratch
         self._muxer = FragmentMuxer(opening.info)
         self._sealer = FragmentSealer(header, opening.data_key)
         self._header = header
@@ -82,12 +84,21 @@ class SegmentWriter:
         Returns: UTC of its start and of its end.
         Raises: StorageFull, StorageFailed (the file then ends with the GOP before), MediaError (nothing written).
         """
-        payload = self._muxer.fragment(gop)
+        parts = self._muxer.fragment_parts(gop)
         start_ns = gop[0].utc_ns
         end_ns = Ns(max(packet.utc_ns + packet.duration * self._unit_ns // self._den for packet in gop))
         end_ns = max(start_ns, end_ns)
-        record = self._sealer.seal(payload, start_ns=start_ns, end_ns=end_ns, is_init=False)
-        self._file.append(record)
+        payload_bytes = sum(map(len, parts))
+        with (
+            self._scratch.borrow(payload_bytes) as payload,
+            self._scratch.borrow(record_length(payload_bytes)) as record,
+        ):
+            at = 0
+            for part in parts:
+                payload[at : at + len(part)] = part
+                at += len(part)
+            self._sealer.seal_into(record, payload, start_ns=start_ns, end_ns=end_ns, is_init=False)
+            self._file.append(record)
         self._root, self._fragments = self._sealer.root, self._sealer.count
         self._end_ns = max(self._end_ns, end_ns)
         self._first_pts = gop[0].pts if self._first_pts is None else self._first_pts

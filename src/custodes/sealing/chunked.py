@@ -86,7 +86,9 @@ def encrypt(input_key: bytes, plaintext: bytes, *, salt: bytes, context: bytes) 
     return bytes(sealed)
 
 
-def encrypt_into(input_key: bytes, plaintext: bytes, target: memoryview, *, salt: bytes, context: bytes) -> None:
+def encrypt_into(
+    input_key: bytes, plaintext: bytes | memoryview, target: memoryview, *, salt: bytes, context: bytes
+) -> None:
     """Like `encrypt`, into a buffer of exactly `sealed_length(len(plaintext))` bytes: saves two copies of a GOP."""
     if len(salt) != SALT_BYTES:
         raise InvalidArgument(f"salt of {len(salt)} bytes; expected {SALT_BYTES}")

@@ -31,6 +31,7 @@ __all__ = [
     "read_fragment",
     "read_fragment_range",
     "read_header",
+    "record_length",
     "scan_fragments",
 ]
 
@@ -38,6 +39,7 @@ _RECORD_MAGIC = b"FRAG"
 _HEAD = struct.Struct(">4sIBqqI")
 _CHAIN_BYTES = 32
 _FLAG_INIT = 1
+_CONTEXT_PREFIX = b"custodes.fragment/v1\x00"
 
 MAX_FRAGMENTS = 65_536
 """A segment of a minute has at most a few thousand GOPs (all-intra at 60 fps: 3600)."""
@@ -73,6 +75,11 @@ def chain_start(header: SegmentHeader) -> bytes:
     return hashlib.sha256(encode_header(header)).digest()
 
 
+def record_length(payload_bytes: int) -> int:
+    """Length in bytes of the record that holds a payload of so many bytes."""
+    return _HEAD.size + chunked.sealed_length(payload_bytes) + _CHAIN_BYTES
+
+
 def _pack_head(*, index: int, is_init: bool, start_ns: Ns, end_ns: Ns, sealed_bytes: int) -> bytes:
     return _HEAD.pack(_RECORD_MAGIC, index, _FLAG_INIT if is_init else 0, start_ns, end_ns, sealed_bytes)
 
@@ -89,7 +96,7 @@ def _head_of(fragment: Fragment) -> bytes:
 
 def _context(header: SegmentHeader, head: bytes) -> bytes:
     # The header's hash stands for site, camera, run, segment and wrapped key; the head for index and times.
-    return b"custodes.fragment/v1\x00" + chain_start(header) + head
+    return _CONTEXT_PREFIX + chain_start(header) + head
 
 
 def _link(previous: bytes, head: bytes, ciphertext: bytes | memoryview) -> bytes:
@@ -100,9 +107,8 @@ class FragmentSealer:
     """Turns fragments into records, one after another. Holds the data key: drop it when the segment closes."""
 
     def __init__(self, header: SegmentHeader, data_key: bytes) -> None:
-        self._header = header
         self._data_key = data_key
-        self._chain = chain_start(header)
+        self._header_hash = self._chain = chain_start(header)
         self._count = 0
 
     @property
@@ -126,6 +132,15 @@ class FragmentSealer:
         Returns: the whole record, to be appended to the file in one write.
         Raises: InvalidArgument for a payload or times out of bounds; the sealer is then unchanged.
         """
+        record = bytearray(record_length(min(len(payload), MAX_FRAGMENT_BYTES)))
+        self.seal_into(memoryview(record), payload, start_ns=start_ns, end_ns=end_ns, is_init=is_init)
+        return bytes(record)
+
+    def seal_into(
+        self, record: memoryview, payload: bytes | memoryview, *, start_ns: Ns, end_ns: Ns, is_init: bool
+    ) -> None:
+        """Like `seal`, into a buffer of exactly `record_length(len(payload))` bytes: fresh memory for each GOP costs
+        more than its encryption (a page fault per 4 KiB; 0.35 ms per MB here, AES-GCM 0.17 ms)."""
         if len(payload) > MAX_FRAGMENT_BYTES:
             raise InvalidArgument(f"fragment of {len(payload)} bytes; at most {MAX_FRAGMENT_BYTES}")
         if self._count >= MAX_FRAGMENTS:
@@ -136,15 +151,14 @@ class FragmentSealer:
         head = _pack_head(
             index=self._count, is_init=is_init, start_ns=start_ns, end_ns=end_ns, sealed_bytes=sealed_bytes
         )
-        record = bytearray(_HEAD.size + sealed_bytes + _CHAIN_BYTES)
+        assert len(record) == _HEAD.size + sealed_bytes + _CHAIN_BYTES
         record[: _HEAD.size] = head
-        ciphertext = memoryview(record)[_HEAD.size : _HEAD.size + sealed_bytes]
-        salt, context = os.urandom(chunked.SALT_BYTES), _context(self._header, head)
+        ciphertext = record[_HEAD.size : _HEAD.size + sealed_bytes]
+        salt, context = os.urandom(chunked.SALT_BYTES), _CONTEXT_PREFIX + self._header_hash + head
         chunked.encrypt_into(self._data_key, payload, ciphertext, salt=salt, context=context)
         self._chain = _link(self._chain, head, ciphertext)
         self._count += 1
         record[_HEAD.size + sealed_bytes :] = self._chain
-        return bytes(record)
 
 
 def _read_record(

@@ -69,7 +69,7 @@ class _TightFile:
     def size(self) -> int:
         return self._real.size
 
-    def append(self, payload: bytes) -> None:
+    def append(self, payload: bytes | memoryview) -> None:
         if len(payload) > self._disk.budget:
             raise StorageFull("cannot write: no space left on device")
         self._disk.budget -= len(payload)

@@ -26,7 +26,7 @@ class DiskFile:
         """See the port."""
         return self._size
 
-    def append(self, payload: bytes) -> None:
+    def append(self, payload: bytes | memoryview) -> None:
         """See the port."""
         view = memoryview(payload)
         try:
