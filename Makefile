@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-bad
 BROWSER := chromium
+# What bench.record compares with.
+FFMPEG := ffmpeg
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
 MODEL_SOURCES := $(shell find packages/custodes-models -type f \
 	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
@@ -63,6 +65,7 @@ test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
+	@.ci/system-packages $(FFMPEG) >&2
 	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
 		grep -q '__main__' $$file && [ $$name != scoreboard ] || continue; \
 		$(BIN)/python -m bench.$$name $(if $(SMOKE),--smoke) || exit 1; done

@@ -7,7 +7,9 @@ and segmented by FFmpeg, in turn; a recorder process with file cameras in real t
 """
 
 import argparse
+import logging
 import os
+import random
 import resource
 import shutil
 import statistics
@@ -19,11 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import structlog
 
 from bench.footage import TABLE, shared_data
-from bench.recording import CAM, FPS, GOP_FRAMES, RecordedSite, long_clip, make_stream, record_once
+from bench.recording import CAM, FPS, GOP_FRAMES, RecordedSite, long_clip, make_stream, over_rtsp, record_once
 from custodes.adapters.blob.disk import Disk
-from custodes.errors import CameraError
+from custodes.errors import CameraError, FailedPrecondition
 from custodes.media.demux import Demuxer
 from custodes.media.fmp4 import read_init, read_packets
 from custodes.record.journal import JournalWriter
@@ -110,8 +113,6 @@ def sealing_s(gop_bytes: int, folder: Path, seconds: float) -> tuple[float, floa
 
 def seek_ms(site: RecordedSite, count: int) -> list[float]:
     """From a segment's path to the packets of a random GOP, with the data key at hand and the file in memory."""
-    import random
-
     chooser, spent = random.Random(7), []
     opened = []
     for segment in site.segments:
@@ -175,6 +176,17 @@ def p(values: list[float], share: float) -> float:
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
+def measure_rtsp(report: Report, clip: Path, folder: Path) -> None:
+    try:
+        ours, theirs = over_rtsp(clip, folder, cameras=4, seconds=15.0)
+    except FailedPrecondition as error:
+        report.note(f"RTSP not measured: {error}")
+        return
+    report.results["cpu_vs_ffmpeg_copy_rtsp"] = round(ours / theirs, 2)
+    report.results["rtsp_core_share_100"] = round(ours * CAMERAS, 3)
+    report.peers["ffmpeg -c copy, RTSP"] = {"core_share_100": round(theirs * CAMERAS, 3)}
+
+
 def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
     steps = 8
     report.progress(1, steps, "encoding the stream")
@@ -202,7 +214,10 @@ def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
     report.progress(5, steps, "a recorder in real time")
     live, seconds = (8, 4.0) if smoke else (25, 20.0)
     share, rss_mb = core_share(clip, live, seconds, folder)
-    report.progress(6, steps, "floor")
+    if not smoke:
+        report.progress(6, steps, "recorder and ffmpeg at one RTSP server")
+        measure_rtsp(report, short, folder)
+    report.progress(7, steps, "floor")
     syncs = fsync_ms(folder, gop_bytes, 10 if smoke else 100)
     block = os.urandom(2**20)
     target = bytearray(2**20)
@@ -236,6 +251,7 @@ def main() -> None:
     wanted = parser.parse_args()
     if shutil.which("ffmpeg") is None:
         sys.exit("bench.record: no ffmpeg; .ci/system-packages ffmpeg installs Debian's")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     report = Report("bench.record", smoke=wanted.smoke, config={"stream": "1080p25 h264, 2 s GOPs"})
     with tempfile.TemporaryDirectory(prefix="bench-record-", dir=Path.cwd()) as folder:
         measure(report, wanted.clip or shared_data() / TABLE, Path(folder), smoke=wanted.smoke)

@@ -1,11 +1,14 @@
 """The stream that `bench.record` records, and one run of the product's camera thread over it."""
 
+import subprocess
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import psutil
 
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
@@ -17,7 +20,8 @@ from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.camera import START_NS, FastClock, file_spec
-from custodes.testing.recorder import SITE_ID, RecorderSite
+from custodes.testing.recorder import SITE_ID, RecorderProcess, RecorderSite
+from custodes.testing.rtsp import RtspServer, prepare_clip
 from custodes.types.media import Segment
 from custodes.units import NS_PER_S, CameraId, KeyId
 
@@ -119,3 +123,47 @@ def _to_its_end(worker: CameraWorker) -> None:
     """What the camera's thread does for one connection, without the thread."""
     error = worker._one_connection()
     assert isinstance(error, CameraEnded), error
+
+
+def cpu_of_processes(processes: list[psutil.Process]) -> float:
+    """CPU seconds so far."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+
+
+def over_rtsp(clip: Path, folder: Path, *, cameras: int, seconds: float) -> tuple[float, float]:
+    """Share of a core per camera of a recorder, and of an FFmpeg that copies, at the same RTSP server at one time.
+
+    Raises: FailedPrecondition without GStreamer.
+    """
+    names = [CameraId(f"cam{number}") for number in range(cameras)]
+    prepared = prepare_clip(clip, folder / "prepared.mp4")
+    with RtspServer({name: prepared for name in names}) as server:
+        site = RecorderSite(folder / "rtsp")
+        site.create(min_free_mb=0)
+        for name in names:
+            site.publish(name)
+        site.assign([replace(file_spec(prepared, camera_id=name), url=server.url(name)) for name in names])
+        peers = []
+        for name in names:
+            target = folder / "copied" / name
+            target.mkdir(parents=True)
+            command = ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", server.url(name), "-map",
+                       "0:v", "-c", "copy", "-f", "segment", "-segment_time", "60", "-segment_format", "mp4",
+                       str(target / "%d.mp4")]  # fmt: skip
+            peers.append(psutil.Popen(command, stderr=subprocess.DEVNULL))
+        recorder = RecorderProcess(site)
+        try:
+            files = site.data_dir / "segments"
+            recorder.wait_for(lambda: len(list(files.glob("*/*/*.seg"))) >= cameras, "all cameras", timeout_s=60)
+            time.sleep(3.0)
+            ours = [psutil.Process(recorder.pid)]
+            before, began = (cpu_of_processes(ours), cpu_of_processes(peers)), time.monotonic()
+            time.sleep(seconds)
+            after, span = (cpu_of_processes(ours), cpu_of_processes(peers)), time.monotonic() - began
+        finally:
+            recorder.terminate(10.0)
+            for peer in peers:
+                peer.terminate()
+                peer.wait(10)
+    shares = [(end - start) / span / cameras for start, end in zip(before, after, strict=True)]
+    return shares[0], shares[1]

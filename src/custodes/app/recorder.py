@@ -5,6 +5,7 @@ analyser or a viewer.
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -44,11 +45,17 @@ from custodes.units import NS_PER_S, CameraId, Ns
 POLL_S = 0.5
 """How often the assignment file is looked at."""
 
+STATUS_POLLS = 2
+"""A status per camera and second; the server counts one as stale after three."""
+
 OPEN_BOUND_NS = 10 * NS_PER_S + MAX_KEYFRAME_WAIT_NS
 """FFmpeg's open timeout, then the wait for a first keyframe."""
 
 MAX_ABANDONED = 8
 """Threads left hanging in FFmpeg; then the process ends and the supervisor starts a clean one."""
+
+GC_THRESHOLDS = (20_000, 20, 50)
+"""CPython's defaults (700, 10, 10) collect every 350 packets: each packet of a GOP that fills is two objects."""
 
 EXIT_BOUND_S = 4.0
 """After SIGTERM; the supervisor kills later."""
@@ -133,6 +140,7 @@ class Recorder:
         self._workers: dict[CameraId, CameraWorker] = {}
         self._disabled: dict[CameraId, CameraSpec] = {}
         self._assigned: tuple[int, int] | None = None
+        self._polls = 0
         self.abandoned = 0
 
     def start(self) -> None:
@@ -148,10 +156,13 @@ class Recorder:
             if worker.is_dead or worker.is_hung:
                 self._replace(worker)
         self._journal.flush()
-        for worker in self._workers.values():
-            self._facts.put(worker.tick())
-        for spec in self._disabled.values():
-            self._facts.put(_disabled_status(spec, self._clock.now_ns()))
+        self._polls += 1
+        if self._polls % STATUS_POLLS:
+            return
+        statuses = [worker.tick() for worker in self._workers.values()]
+        statuses += [_disabled_status(spec, self._clock.now_ns()) for spec in self._disabled.values()]
+        if statuses:
+            self._facts.put(*statuses)  # together: each call wakes the sending thread
 
     def stop(self) -> None:
         """Seal everything and close. Bounded: a camera thread that hangs in FFmpeg is left behind."""
@@ -289,6 +300,9 @@ def _disabled_status(spec: CameraSpec, now_ns: Ns) -> CameraStatus:
 
 def _run(recorder: Recorder, stopping: threading.Event) -> None:
     recorder.start()
+    # Packets make no cycles: without this the collector walks all that was imported, again and again.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     while not stopping.is_set() and recorder.abandoned <= MAX_ABANDONED:
         recorder.poll()
         stopping.wait(POLL_S)

@@ -36,17 +36,17 @@ class LatestFacts:
         """Begin to send."""
         self._thread.start()
 
-    def put(self, fact: CameraStatus | OpenSegment) -> None:
-        """Replace the fact of the same camera; never blocks on the server.
+    def put(self, *facts: CameraStatus | OpenSegment) -> None:
+        """Replace the facts of the same cameras; never blocks on the server.
 
         A camera has one open segment at a time and one status, so the number of facts is bounded by the cameras.
         """
-        if isinstance(fact, CameraStatus):
-            key = f"status {fact.camera_id}"
-        else:
-            key = f"segment {fact.segment.header.camera_id}"
         with self._changed:
-            self._waiting[key] = fact
+            for fact in facts:
+                if isinstance(fact, CameraStatus):
+                    self._waiting[f"status {fact.camera_id}"] = fact
+                else:
+                    self._waiting[f"segment {fact.segment.header.camera_id}"] = fact
             self._changed.notify()
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ MAX_JUMP_S = 10.0
 _DEFAULT_FPS = 25.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one per packet and nobody keeps it, half the cost of making it
 class Stamp:
     """Times in units of the stream's time base. `is_jump`: the source's clock was set anew before this packet."""
 

@@ -47,7 +47,7 @@ MAX_CORRUPT_READS = 100
 """Unreadable packets in a row after which a source counts as garbage."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one per packet and nobody keeps it, half the cost of making it
 class RawPacket:
     """What FFmpeg said of one packet; times in the stream's time base, None where it knew none."""
 
@@ -190,6 +190,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _raw(packet: Any) -> RawPacket:
+    has_side_data = next(packet.iter_sidedata(), None) is not None  # asking for a kind by name costs 1 µs each
     return RawPacket(
         payload=bytes(packet),
         pts=packet.pts,
@@ -197,8 +198,8 @@ def _raw(packet: Any) -> RawPacket:
         duration=packet.duration or 0,
         is_keyframe=packet.is_keyframe,
         is_corrupt=packet.is_corrupt,
-        has_new_parameters=packet.has_sidedata("new_extradata"),
-        camera_ns=_camera_ns(packet) if packet.has_sidedata("prft") else None,
+        has_new_parameters=has_side_data and packet.has_sidedata("new_extradata"),
+        camera_ns=_camera_ns(packet) if has_side_data and packet.has_sidedata("prft") else None,
     )
 
 

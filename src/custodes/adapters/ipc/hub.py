@@ -100,9 +100,10 @@ class Hub:
                 return
             wire = feed.form.packet(packet) if self._has_readers(packet.camera_id) else None
             feed.add(packet, wire)
+            if wire is None:
+                return
             self._offer(packet.camera_id, Kind.KEYFRAME if packet.is_keyframe else Kind.DELTA, wire)
-        if wire is not None:
-            self._wake()
+        self._wake()
 
     def close_stream(self, camera_id: CameraId) -> None:
         """The stream is over; idempotent."""
