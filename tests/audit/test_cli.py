@@ -16,6 +16,7 @@ from custodes.testing.audit import ORIGIN, fake_signer, fill, open_test_log
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.units import Ns
 
+KEYS = fake_signer().keys
 SITE_ID = ORIGIN.partition("/")[2]
 
 
@@ -23,8 +24,16 @@ SITE_ID = ORIGIN.partition("/")[2]
 def stopped_site(tmp_path: Path) -> Path:
     paths = SitePaths(tmp_path)
     write_identity(paths.identity, SiteIdentity(site_id=SITE_ID, name="Test", created_ns=Ns(1)))
-    log_key = fake_signer().verifier.public_key
-    write_pinned(paths.warden_key, PinnedKeys(site_id=SITE_ID, site_key=bytes(32), log_origin=ORIGIN, log_key=log_key))
+    write_pinned(
+        paths.warden_key,
+        PinnedKeys(
+            site_id=SITE_ID,
+            site_key=bytes(32),
+            log_origin=ORIGIN,
+            log_key=KEYS.ed25519.public_key,
+            log_mldsa_key=KEYS.mldsa44.public_key if KEYS.mldsa44 else b"",
+        ),
+    )
     paths.warden_dir.mkdir()
     log = open_test_log(paths.warden_dir / "log.db")
     fill(log, 1500)
@@ -41,7 +50,7 @@ def run(*arguments: str) -> str:
 def test_verify_when_good_then_says_size_and_key(stopped_site: Path) -> None:
     said = run("verify", "--data", str(stopped_site))
     assert said.startswith("good: 1500 entries")
-    assert fake_signer().verifier.vkey in said
+    assert KEYS.ed25519.vkey in said
     assert json.loads(run("verify", "--json", "--data", str(stopped_site)))["size"] == 1500
 
 

@@ -15,7 +15,7 @@ from custodes.testing.audit import fake_signer, fill, open_test_log, sample_reco
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.units import Ns
 
-VERIFIER = fake_signer().verifier
+KEYS = fake_signer().keys
 
 
 def all_hashes(path: Path) -> list[bytes]:
@@ -52,7 +52,7 @@ def test_open_when_closed_at_any_size_then_root_and_further_appends_are_right(tm
     )
     log.close()
     assert after.root_hash == root_of_leaves(all_hashes(path))
-    assert verify_log(path, VERIFIER).size == size + 3
+    assert verify_log(path, KEYS).size == size + 3
 
 
 def test_append_when_two_levels_of_tiles_are_full_then_reopens_with_the_same_root(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_append_when_two_levels_of_tiles_are_full_then_reopens_with_the_same_roo
     assert log.checkpoint().root_hash == root
     fill(log, 1)
     log.close()
-    assert verify_log(path, VERIFIER).size == size + 1
+    assert verify_log(path, KEYS).size == size + 1
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,9 @@ def test_prove_when_any_entry_in_any_tree_then_verifies(long_log: Path) -> None:
 
 def test_checkpoint_when_appended_then_is_signed_and_names_the_new_size(tmp_path: Path) -> None:
     log = open_test_log(tmp_path / "log.db")
-    assert open_checkpoint(log.checkpoint().note, VERIFIER).size == 0
+    assert open_checkpoint(log.checkpoint().note, KEYS.ed25519).size == 0
     fill(log, 5)
-    assert open_checkpoint(log.checkpoint().note, VERIFIER).size == 5
+    assert open_checkpoint(log.checkpoint().note, KEYS.ed25519).size == 5
 
 
 def test_append_when_one_record_is_out_of_bounds_then_appends_nothing(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_append_when_the_disk_is_full_then_fails_keeps_what_was_and_recovers(tmp
     fill(log, 5)
     assert log.size == 305
     log.close()
-    assert verify_log(path, VERIFIER).size == 305
+    assert verify_log(path, KEYS).size == 305
 
 
 @pytest.mark.parametrize(("start", "limit"), [(-1, 5), (0, 1001), (0, -1)])

@@ -12,7 +12,7 @@ from custodes.audit.note import NoteSigner, NoteVerifier, key_number, open_note
 from custodes.errors import InvalidArgument, LogCorrupt
 from custodes.testing.audit import ORIGIN, fake_signer
 
-SIGNER = fake_signer()
+SIGNER = fake_signer().note
 OTHER = NoteSigner("other", Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 NOTE = SIGNER.sign("hello\n\nworld\n")
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from custodes.audit.checkpoint import LogSigner
 from custodes.audit.leaf import seal_leaf
 from custodes.audit.log import AuditLog
-from custodes.audit.note import NoteSigner
 from custodes.audit.verify import verify_log
 from custodes.errors import CustodesError, LogCorrupt, NotFound
 from custodes.testing.audit import ORIGIN, fake_signer, fill, open_test_log, sample_record
 from custodes.units import Ns
 
-VERIFIER = fake_signer().verifier
+KEYS = fake_signer().keys
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def copied(whole_log: Path, tmp_path: Path) -> Path:
 
 
 def test_verify_when_untouched_then_reports_the_size(copied: Path) -> None:
-    report = verify_log(copied, VERIFIER)
+    report = verify_log(copied, KEYS)
     assert (report.size, report.erased, report.checkpoint.size) == (600, 0, 600)
 
 
@@ -41,12 +42,12 @@ def test_verify_when_the_warden_is_appending_then_sees_a_whole_moment(tmp_path: 
     log = open_test_log(tmp_path / "log.db")
     for size in range(1, 30):
         fill(log, 1)
-        assert verify_log(tmp_path / "log.db", VERIFIER).size == size
+        assert verify_log(tmp_path / "log.db", KEYS).size == size
 
 
 def test_verify_when_empty_then_good(tmp_path: Path) -> None:
     open_test_log(tmp_path / "log.db").close()
-    assert verify_log(tmp_path / "log.db", VERIFIER).size == 0
+    assert verify_log(tmp_path / "log.db", KEYS).size == 0
 
 
 OTHER_LEAF = seal_leaf(sample_record(9999), Ns(5), bytes(32)).leaf
@@ -84,16 +85,18 @@ def test_verify_when_tampered_with_then_refuses(copied: Path, sql: str) -> None:
     database.executescript(sql)
     database.close()
     with pytest.raises(LogCorrupt):
-        verify_log(copied, VERIFIER)
+        verify_log(copied, KEYS)
 
 
 def test_verify_when_rewritten_whole_by_somebody_else_then_refuses(tmp_path: Path) -> None:
-    forger = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+    forger = LogSigner(
+        ORIGIN, Ed25519PrivateKey.from_private_bytes(b"\x07" * 32), MLDSA44PrivateKey.from_seed_bytes(bytes(32))
+    )
     log = AuditLog.open(tmp_path / "log.db", forger)
     fill(log, 10)
     log.close()
     with pytest.raises(LogCorrupt):
-        verify_log(tmp_path / "log.db", VERIFIER)
+        verify_log(tmp_path / "log.db", KEYS)
 
 
 def test_verify_when_personal_parts_were_erased_then_good_and_counted(copied: Path) -> None:
@@ -101,7 +104,7 @@ def test_verify_when_personal_parts_were_erased_then_good_and_counted(copied: Pa
     database.execute("DELETE FROM personal WHERE idx < 30")
     database.commit()
     database.close()
-    assert verify_log(copied, VERIFIER).erased == 10
+    assert verify_log(copied, KEYS).erased == 10
 
 
 def test_verify_when_any_byte_of_the_stored_entries_is_flipped_then_refuses(copied: Path) -> None:
@@ -114,15 +117,15 @@ def test_verify_when_any_byte_of_the_stored_entries_is_flipped_then_refuses(copi
         changed[at] ^= 1
         copied.write_bytes(bytes(changed))
         with pytest.raises(CustodesError):
-            verify_log(copied, VERIFIER)
+            verify_log(copied, KEYS)
 
 
 def test_verify_when_there_is_no_log_then_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        verify_log(tmp_path / "log.db", VERIFIER)
+        verify_log(tmp_path / "log.db", KEYS)
 
 
 def test_verify_when_it_is_not_a_database_then_refuses(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CustodesError):
-        verify_log(tmp_path / "log.db", VERIFIER)
+        verify_log(tmp_path / "log.db", KEYS)

@@ -10,8 +10,8 @@ import pytest
 
 from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate, day_of
+from custodes.audit.checkpoint import log_keys
 from custodes.audit.log import read_entries
-from custodes.audit.note import NoteVerifier
 from custodes.audit.verify import LogReport, open_readonly, verify_log
 from custodes.config import SiteIdentity, SitePaths, write_identity
 from custodes.sealing.published import latest_usable, read_pinned
@@ -110,8 +110,8 @@ class Site:
 
     def verify(self) -> LogReport:
         pinned = read_pinned(self.paths.warden_key)
-        verifier = NoteVerifier(name=pinned.log_origin, public_key=pinned.log_key)
-        return verify_log(self.paths.warden_dir / "log.db", verifier)
+        trusted = log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key)
+        return verify_log(self.paths.warden_dir / "log.db", trusted)
 
 
 @pytest.fixture

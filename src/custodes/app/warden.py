@@ -21,9 +21,8 @@ from custodes.adapters.keys.file import open_file_provider, read_passphrase
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
-from custodes.audit.checkpoint import origin_of
+from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
-from custodes.audit.note import NoteSigner
 from custodes.config import SiteIdentity, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
@@ -58,7 +57,7 @@ async def open_gate(
     keys = KeyStore.open(
         folder / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=not log_path.exists()
     )
-    signer = NoteSigner(origin_of(identity.site_id), keys.log_key())
+    signer = LogSigner(origin_of(identity.site_id), keys.log_key(), keys.log_mldsa_key())
     log = AuditLog.open(log_path, signer)
     log_path.chmod(0o600)
     # After the log exists: from here on a missing log is a lost one (`_require_whole`).
@@ -67,8 +66,9 @@ async def open_gate(
         PinnedKeys(
             site_id=identity.site_id,
             site_key=keys.site_key().public_key().public_bytes_raw(),
-            log_origin=signer.verifier.name,
-            log_key=signer.verifier.public_key,
+            log_origin=signer.keys.ed25519.name,
+            log_key=signer.keys.ed25519.public_key,
+            log_mldsa_key=keys.log_mldsa_key().public_key().public_bytes_raw(),
         ),
     )
     async with LogWriter(log, clock) as writer:

@@ -41,7 +41,7 @@ from custodes.sealing.published import (
     write_published,
 )
 from custodes.sealing.unwrap import unwrap_data_key
-from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Grant
+from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Checkpoint, Grant
 from custodes.types.message import (
     Append,
     Appended,
@@ -119,7 +119,7 @@ class Gate:
             case ReadLog():
                 return await self.read_log(message.start, message.limit)
             case ReadCheckpoint():
-                return await self._log.ask(lambda log: log.checkpoint())
+                return await self.read_checkpoint()
             case ProveInclusion():
                 path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
                 return InclusionProof(index=message.index, size=message.size, path=path)
@@ -221,9 +221,15 @@ class Gate:
             raise PermissionDenied(f"{record.kind.value} is the warden's own word")
         return Appended(index=(await self._log.append(record)).index)
 
+    async def read_checkpoint(self) -> Checkpoint:
+        """The newest tree head, with both signatures of the log."""
+        time_s = self._clock.now_ns() // NS_PER_S
+        return await self._log.ask(lambda log: log.publish(time_s))
+
     async def read_log(self, start: int, limit: int) -> LogPage:
         """Entries and the newest checkpoint, of one moment."""
-        return await self._log.ask(lambda log: LogPage(entries=log.read(start, limit), checkpoint=log.checkpoint()))
+        time_s = self._clock.now_ns() // NS_PER_S
+        return await self._log.ask(lambda log: LogPage(entries=log.read(start, limit), checkpoint=log.publish(time_s)))
 
     # -- camera-day keys -------------------------------------------------------------------------------------
 

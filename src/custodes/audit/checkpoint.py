@@ -1,13 +1,20 @@
 """C2SP tlog-checkpoint: the signed tree head.
 
+The head that each append stores carries Ed25519 alone, because ML-DSA-44 would double the time of an append. What
+leaves the warden is *published*: the same head with the log's ML-DSA-44 signature beside it.
 Source: https://c2sp.org/tlog-checkpoint@v1.0.0
 """
 
 import base64
 import re
+from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from custodes.audit.cosignature import Cosigner, open_cosignatures, with_line
 from custodes.audit.merkle import HASH_BYTES
-from custodes.audit.note import NoteSigner, NoteVerifier, open_note
+from custodes.audit.note import KeyType, NoteSigner, NoteVerifier, open_note
 from custodes.errors import LogCorrupt
 from custodes.types.access import Checkpoint
 
@@ -46,3 +53,43 @@ def open_checkpoint(note: str, verifier: NoteVerifier) -> Checkpoint:
     if len(root_hash) != HASH_BYTES:
         raise LogCorrupt(f"checkpoint's root has {len(root_hash)} bytes")
     return Checkpoint(origin=origin, size=int(size), root_hash=root_hash, note=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKeys:
+    """The pinned public keys of one log. `mldsa44` is None until a warden that has such a key has started."""
+
+    ed25519: NoteVerifier
+    mldsa44: NoteVerifier | None
+
+    @property
+    def verifiers(self) -> tuple[NoteVerifier, ...]:
+        """Both, for exports."""
+        return (self.ed25519,) if self.mldsa44 is None else (self.ed25519, self.mldsa44)
+
+
+def log_keys(origin: str, ed25519: bytes, mldsa44: bytes) -> LogKeys:
+    """From raw public keys as `warden-key.json` pins them; an empty ML-DSA key means that none is pinned."""
+    second = NoteVerifier(name=origin, public_key=mldsa44, key_type=KeyType.COSIGN_MLDSA44) if mldsa44 else None
+    return LogKeys(ed25519=NoteVerifier(name=origin, public_key=ed25519), mldsa44=second)
+
+
+class LogSigner:
+    """The log's two private keys under its origin."""
+
+    def __init__(self, origin: str, ed25519: Ed25519PrivateKey, mldsa44: MLDSA44PrivateKey) -> None:
+        self.note = NoteSigner(origin, ed25519)
+        self._cosigner = Cosigner(origin, mldsa44)
+        self.keys = LogKeys(ed25519=self.note.verifier, mldsa44=self._cosigner.verifier)
+
+    def publish(self, head: Checkpoint, time_s: int) -> Checkpoint:
+        """The head with the ML-DSA-44 signature beside the Ed25519 one."""
+        return with_line(head, self._cosigner.line(head, time_s))
+
+
+def open_published(note: str, keys: LogKeys) -> Checkpoint:
+    """Verify both signatures and parse. Raises: LogCorrupt, also when the ML-DSA-44 signature is not there."""
+    checkpoint = open_checkpoint(note, keys.ed25519)
+    if keys.mldsa44 is not None and not open_cosignatures(checkpoint, [keys.mldsa44]):
+        raise LogCorrupt("the checkpoint lacks the log's ML-DSA-44 signature")
+    return checkpoint

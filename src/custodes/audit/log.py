@@ -1,16 +1,18 @@
 """The log on SQLite: append durably, read, prove. One thread owns an `AuditLog`.
 
 `entries` holds the leaves; `personal` what may be erased; `tiles` every full row of 256 hashes, as C2SP tlog-tiles
-cuts the tree; `state` the newest checkpoint, stored in the transaction that makes its entries durable. The partial
-tiles at the right edge live in memory and are rebuilt at start from at most 255 hashes per level.
+cuts the tree; `state` the newest head, stored in the transaction that makes its entries durable, and the checkpoint
+published last. The partial tiles at the right edge live in memory and are rebuilt at start from at most 255 hashes per
+level. What others signed over our checkpoints lies beside (`anchors`).
 """
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from custodes.audit.checkpoint import open_checkpoint, sign_checkpoint
+from custodes.audit.checkpoint import LogSigner, open_checkpoint, sign_checkpoint
 from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
 from custodes.audit.merkle import (
     HASH_BYTES,
@@ -23,7 +25,6 @@ from custodes.audit.merkle import (
     push_peak,
     root_of_peaks,
 )
-from custodes.audit.note import NoteSigner
 from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted, Unavailable
 from custodes.types.access import AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
@@ -39,7 +40,13 @@ CREATE TABLE tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB
                     PRIMARY KEY (level, number)) STRICT, WITHOUT ROWID;
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
-SCHEMA_VERSION = 1
+SCHEMA_2 = """
+CREATE TABLE cosigned (witness TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE timestamps (size INTEGER PRIMARY KEY, note TEXT NOT NULL, token BLOB NOT NULL) STRICT;
+"""
+"""`cosigned`: per witness the newest checkpoint that it signed, with its lines. `timestamps`: RFC 3161 tokens over
+SHA-256 of a checkpoint's note."""
+SCHEMA_VERSION = 2
 
 
 def translated(error: sqlite3.Error) -> CustodesError:
@@ -85,15 +92,16 @@ class _Edge:
 class AuditLog:
     """The open log. Appends are all-or-nothing and durable when they return."""
 
-    def __init__(self, connection: sqlite3.Connection, signer: NoteSigner) -> None:
+    def __init__(self, connection: sqlite3.Connection, signer: LogSigner) -> None:
         self._db = connection
         self._signer = signer
         self._edge = self._load_edge()
         self._is_edge_stale = False
         self._checkpoint = self._load_checkpoint()
+        self._published: Checkpoint | None = None
 
     @classmethod
-    def open(cls, path: Path, signer: NoteSigner) -> "AuditLog":
+    def open(cls, path: Path, signer: LogSigner) -> "AuditLog":
         """Open or create the log at `path`.
 
         Raises: LogCorrupt when the stored tree and the newest signed checkpoint disagree; Unavailable,
@@ -105,8 +113,9 @@ class AuditLog:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+            if version in (0, 1):
+                script = SCHEMA_2 if version else SCHEMA + SCHEMA_2
+                connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
             elif version != SCHEMA_VERSION:
                 raise LogCorrupt(f"audit log of schema {version}; this program knows {SCHEMA_VERSION}")
         except sqlite3.Error as error:
@@ -141,7 +150,7 @@ class AuditLog:
         for each in sealed:
             hashes.append(leaf_hash(each.leaf))
             tiles += edge.push(hashes[-1])
-        checkpoint = sign_checkpoint(self._signer, edge.size, root_of_peaks(edge.peaks))
+        checkpoint = sign_checkpoint(self._signer.note, edge.size, root_of_peaks(edge.peaks))
         self._commit(first, sealed, tiles, checkpoint)
         self._edge, self._checkpoint = edge, checkpoint
         return [
@@ -175,8 +184,20 @@ class AuditLog:
         self._is_edge_stale = False
 
     def checkpoint(self) -> Checkpoint:
-        """The newest signed tree head; every entry under it is durable."""
+        """The newest tree head, signed with Ed25519 alone; every entry under it is durable."""
         return self._checkpoint
+
+    def publish(self, time_s: int) -> Checkpoint:
+        """The newest head as it may leave the warden: signed with ML-DSA-44, too, and remembered in the file.
+
+        Made at most once per size; about 1 ms. A disk that cannot remember it does not hold it back: what it says is
+        durable already.
+        """
+        if self._published is None or self._published.size != self._checkpoint.size:
+            self._published = self._signer.publish(self._checkpoint, time_s)
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("INSERT OR REPLACE INTO state VALUES ('published', ?)", (self._published.note,))
+        return self._published
 
     def read(self, start: int, limit: int) -> tuple[LogEntry, ...]:
         """Entries [start, start + limit). Raises: InvalidArgument, LogCorrupt."""
@@ -243,8 +264,8 @@ class AuditLog:
         if not note:
             if self._edge.size:
                 raise LogCorrupt(f"the log has {self._edge.size} entries and no checkpoint")
-            return sign_checkpoint(self._signer, 0, root)
-        checkpoint = open_checkpoint(note, self._signer.verifier)
+            return sign_checkpoint(self._signer.note, 0, root)
+        checkpoint = open_checkpoint(note, self._signer.keys.ed25519)
         if checkpoint.size != self._edge.size or checkpoint.root_hash != root:
             seen = (
                 f"the log has {self._edge.size} entries, its signed checkpoint speaks of {checkpoint.size}"
@@ -265,6 +286,21 @@ def stored_checkpoint(connection: sqlite3.Connection) -> str:
     except sqlite3.Error as error:
         raise translated(error) from error
     return str(row[0]) if row else ""
+
+
+def published_notes(connection: sqlite3.Connection) -> list[str]:
+    """Every checkpoint that left the warden and is remembered: the one published last and those cosigned or
+    timestamped. Raises: LogCorrupt, Unavailable."""
+    try:
+        if connection.execute("PRAGMA user_version").fetchone() == (1,):
+            return []  # of before there were any, and no warden has opened it since
+        rows = connection.execute(
+            "SELECT value FROM state WHERE name = 'published' UNION ALL SELECT note FROM cosigned"
+            " UNION ALL SELECT note FROM timestamps"
+        ).fetchall()
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    return [str(row[0]) for row in rows]
 
 
 def read_entries(connection: sqlite3.Connection, start: int, limit: int) -> tuple[LogEntry, ...]:

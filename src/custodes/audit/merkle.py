@@ -15,14 +15,23 @@ NodeReader = Callable[[int, int], bytes]
 """`read(level, index)`: hash of the complete subtree over leaves [index·2^level, (index+1)·2^level)."""
 
 
+_LEAF_PREFIXED = hashlib.sha256(b"\x00")
+_NODE_PREFIXED = hashlib.sha256(b"\x01")
+"""Copied for each hash: a third cheaper than a new object, whose algorithm OpenSSL 3 looks up by name each time."""
+
+
 def leaf_hash(leaf: bytes) -> bytes:
     """SHA-256(0x00 || leaf)."""
-    return hashlib.sha256(b"\x00" + leaf).digest()
+    hasher = _LEAF_PREFIXED.copy()
+    hasher.update(leaf)
+    return hasher.digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    hasher = _NODE_PREFIXED.copy()
+    hasher.update(left + right)
+    return hasher.digest()
 
 
 def fold_complete(hashes: Sequence[bytes]) -> bytes:
@@ -30,7 +39,8 @@ def fold_complete(hashes: Sequence[bytes]) -> bytes:
     level = list(hashes)
     assert level and len(level) & (len(level) - 1) == 0
     while len(level) > 1:
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        pairs = iter(level)
+        level = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=True)]
     return level[0]
 
 

@@ -142,6 +142,25 @@ class ViewConfig(_Strict):
     max_height_px: Annotated[int, Field(ge=90, le=2160)] = 720
 
 
+class WitnessConfig(_Strict):
+    """Somebody else who co-signs the log's checkpoints (C2SP tlog-witness)."""
+
+    url: Annotated[
+        str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$", max_length=512)
+    ]
+    """Submission prefix; `/add-checkpoint` is appended."""
+    keys: Annotated[tuple[Annotated[str, StringConstraints(max_length=4096)], ...], Field(min_length=1, max_length=4)]
+    """Verifier keys (name+id+base64) as `custodes witness` prints them; signatures of other keys are not kept."""
+
+
+class AuditConfig(_Strict):
+    """Who outside of the site vouches for its log."""
+
+    witnesses: Annotated[tuple[WitnessConfig, ...], Field(max_length=8)] = ()
+    every_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    """How often a checkpoint is taken to the witnesses, when it grew."""
+
+
 class SiteConfig(_Strict):
     """The whole file."""
 
@@ -156,6 +175,7 @@ class SiteConfig(_Strict):
     analyser: AnalyserConfig = AnalyserConfig()
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()
+    audit: AuditConfig = AuditConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")

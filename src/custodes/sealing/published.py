@@ -8,7 +8,7 @@ import base64
 import errno
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,7 @@ from custodes.sealing.suite import ALGORITHM, PUBLIC_KEY_BYTES
 from custodes.units import CameraId, KeyId
 
 _VERSION = 1
+MLDSA44_KEY_BYTES = 1312
 _MAX_FILE_BYTES = 16 * 1024
 _DAY = re.compile(r"[0-9]{8}")
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -57,6 +58,8 @@ class PinnedKeys:
     log_origin: str
     log_key: bytes
     """Ed25519 public key (32 bytes) that signs the log's checkpoints, under the name `log_origin`."""
+    log_mldsa_key: bytes = b""
+    """ML-DSA-44 public key (1312 bytes) that signs them, too; empty until a warden that has one has started."""
 
 
 def key_id_of(camera_id: CameraId, day: str) -> KeyId:
@@ -207,9 +210,12 @@ def latest_usable(public_dir: Path, camera_id: CameraId, day: str, pinned: Pinne
 
 
 def write_pinned(path: Path, pinned: PinnedKeys) -> None:
-    """Write `warden-key.json` once. Raises: FailedPrecondition when another key is pinned there already."""
-    if path.exists():
-        if read_pinned(path) != pinned:
+    """Write `warden-key.json` once; a pinned file of before ML-DSA-44 gets that key added.
+
+    Raises: FailedPrecondition when another key is pinned there already.
+    """
+    if path.exists() and (known := read_pinned(path)) != replace(pinned, log_mldsa_key=b""):
+        if known != pinned:
             raise FailedPrecondition(
                 f"{path} pins another warden; the root secret in this data directory is not the one it was made with"
             )
@@ -222,6 +228,7 @@ def write_pinned(path: Path, pinned: PinnedKeys) -> None:
             "site_key": base64.b64encode(pinned.site_key).decode(),
             "log_origin": pinned.log_origin,
             "log_key": base64.b64encode(pinned.log_key).decode(),
+            "log_mldsa_key": base64.b64encode(pinned.log_mldsa_key).decode(),
         },
     )
 
@@ -235,6 +242,7 @@ def read_pinned(path: Path) -> PinnedKeys:
             site_key=_raw(tree, "site_key", path, 32),
             log_origin=_text(tree, "log_origin", path),
             log_key=_raw(tree, "log_key", path, 32),
+            log_mldsa_key=_raw(tree, "log_mldsa_key", path, MLDSA44_KEY_BYTES) if tree.get("log_mldsa_key") else b"",
         )
     except FileNotFoundError as error:
         raise KeyMissing(f"{path.name} is not there; the warden writes it at its first start") from error

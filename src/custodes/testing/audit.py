@@ -3,18 +3,21 @@
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from custodes.audit.checkpoint import LogSigner
 from custodes.audit.log import AuditLog
-from custodes.audit.note import NoteSigner
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.units import Ns
 
 ORIGIN = "custodes-site/abababababababab"
 
 
-def fake_signer() -> NoteSigner:
-    """Ed25519 under the key of 32 zero bytes."""
-    return NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+def fake_signer() -> LogSigner:
+    """Ed25519 and ML-DSA-44 under the keys of 32 zero bytes."""
+    return LogSigner(
+        ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(32)), MLDSA44PrivateKey.from_seed_bytes(bytes(32))
+    )
 
 
 def open_test_log(path: Path) -> AuditLog:

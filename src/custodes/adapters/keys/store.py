@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -108,6 +109,10 @@ class KeyStore:
     def log_key(self) -> Ed25519PrivateKey:
         """Signs the log's checkpoints."""
         return Ed25519PrivateKey.from_private_bytes(self._derive(b"custodes.log-key/v1"))
+
+    def log_mldsa_key(self) -> MLDSA44PrivateKey:
+        """Signs the checkpoints that leave the warden, beside `log_key`."""
+        return MLDSA44PrivateKey.from_seed_bytes(self._derive(b"custodes.log-mldsa44-key/v1"))
 
     def mark_key(self, camera_id: CameraId, session_id: SessionId) -> bytes:
         """32 bytes, the forensic mark's key of one session on one camera."""
