@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import custodes_verify
+from custodes.audit.report import LogQuery, search, summarise
 from custodes.audit.words import sentence
 from custodes.cli.audit import audit
 from custodes.config import SiteIdentity, SitePaths, write_identity
@@ -103,3 +105,50 @@ def test_sentence_when_a_name_carries_terminal_codes_then_they_are_gone() -> Non
     words = sentence(entry(AuditKind.LOGIN_FAILED, "\x1b[2Jann\r\n\u202e", "x"))
     assert words.isprintable()
     assert "\x1b" not in words
+
+
+def test_export_and_prove_when_asked_then_the_verifier_agrees(stopped_site: Path, tmp_path: Path) -> None:
+    log = open_test_log(stopped_site / "warden" / "log.db")
+    log.publish(9)
+    log.close()
+    data = ("--data", str(stopped_site))
+    out = tmp_path / "out"
+    assert "1500 entries" in run("export", str(out), *data)
+    policy = custodes_verify.parse_policy(run("keys", *data))
+    assert "1500 entries" in "\n".join(custodes_verify.verify_log(out, policy, []))
+    assert not (out / "personal.jsonl").exists()
+    proven = custodes_verify.verify_proof(run("prove", "3", *data), policy)
+    assert proven.entry["actor"] == "person-3"
+
+
+def test_search_when_a_person_is_named_then_gives_their_entries(stopped_site: Path) -> None:
+    data = ("--data", str(stopped_site))
+    lines = run("search", "--person", "PERSON-33", "--limit", "3", "--json", *data).splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [33, 330, 333]
+    assert run("search", "--person", "nobody", *data) == ""
+    assert run("search", "--since", "2030-01-01", *data) == ""
+
+
+def test_report_when_asked_then_counts_kinds_and_people(stopped_site: Path) -> None:
+    said = run("report", "--data", str(stopped_site))
+    assert said.splitlines()[:3] == ["1500 entries", "    1000  segment sealed", "     500  login"]
+    tree = json.loads(run("report", "--json", "--data", str(stopped_site)))
+    assert tree["kinds"] == {"segment_sealed": 1000, "login": 500}
+    assert len(tree["people"]) == 500
+
+
+def test_summarise_when_somebody_looked_then_counts_what_for() -> None:
+    granted = dict(action="play_back", purpose="case", reference="7")
+    entries = [
+        entry(AuditKind.ACCESS_GRANTED, "Ann", "gate", **granted),
+        entry(AuditKind.ACCESS_GRANTED, "Ann", "yard", **granted),
+        entry(AuditKind.ACCESS_DENIED, "Ann", "vault", **granted),
+        entry(AuditKind.VIEW_ENDED, "Ann", "gate", frames_shown="12"),
+        entry(AuditKind.VIEW_ENDED, "Ann", "gate", frames_shown="x"),
+        entry(AuditKind.PROCESS_EVENT, "process:server", ""),
+    ]
+    looking = summarise(entries).people["Ann"]
+    assert (looking.granted, looking.refused, looking.frames, looking.cameras) == (2, 1, 12, {"gate", "yard"})
+    assert looking.purposes == {"case 7": 2}
+    found = search(entries, LogQuery(kind=AuditKind.ACCESS_GRANTED, camera="yard", reference="7"))
+    assert [each.record.subject for each in found] == ["yard"]
