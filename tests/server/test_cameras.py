@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.server.conftest import ScriptedSupervisor, Site, listening
 
 from custodes.adapters.ipc import control
+from custodes.adapters.ipc.framing import answer_requests
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.live_state import ServerLiveState
@@ -25,7 +27,7 @@ async def service(site: Site, warden: WardenClient) -> AsyncIterator[CameraServi
     async with site.catalog() as catalog:
         live = ServerLiveState(catalog, ScriptedSupervisor(site.paths.socket("x")), SystemClock())
         cameras = CameraService(catalog=catalog, warden=warden, live=live, assignment=site.paths.assignment)
-        async with listening(site.paths.socket("server-control"), cameras.serve_peer):
+        async with listening(site.paths.socket("server-control"), partial(answer_requests, respond=cameras.respond)):
             yield cameras
 
 

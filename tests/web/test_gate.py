@@ -7,7 +7,7 @@ from starlette.websockets import WebSocketDisconnect
 from custodes.types.access import AuditKind
 from custodes.web.gate import ROUTES, Access
 
-PATHS = {"camera_id": "gate", "index": "0"}
+PATHS = {"camera_id": "gate", "index": "0", "user_id": "nobody"}
 
 
 def all_routes(app):

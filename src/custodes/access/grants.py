@@ -6,7 +6,7 @@ A use case that returns video or identities takes a `Granted`; only `granted_fro
 from typing import Final, NoReturn
 
 from custodes.errors import InvalidArgument, PermissionDenied
-from custodes.types.access import AccessRequest, Grant
+from custodes.types.access import AccessRequest, CameraScope, Grant
 from custodes.types.message import Authorised
 from custodes.units import CameraId, Ns, SessionId
 
@@ -58,6 +58,12 @@ class Granted:
     def camera_id(self) -> CameraId:
         """The one camera it covers."""
         return self._grant.request.camera_id
+
+    @property
+    def scope(self) -> CameraScope:
+        """The cameras it covers; `adapters.sql` makes a WHERE of it."""
+        one = self._grant.request.camera_id
+        return CameraScope(is_all=False, camera_ids=frozenset(self._grant.camera_ids or ((one,) if one else ())))
 
     @property
     def session_id(self) -> SessionId:

@@ -5,22 +5,39 @@ Grants and what they release belong to `grants` and `release`.
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import cedarpy
 
 from custodes.errors import ConfigError, InvalidArgument
-from custodes.types.access import AccessRequest, Action, Decision
+from custodes.types.access import AccessRequest, Action, Decision, Principal
+from custodes.units import NS_PER_S, CameraId
 
-_FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK})
-_ON_CAMERA = _FOOTAGE | {Action.READ_METADATA}
+FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT})
+ON_CAMERA = FOOTAGE | {Action.READ_METADATA}
 _SITE_RESOURCE = "site"
 _CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_REFERENCE_CHARS = 200
 MAX_NAME_CHARS = 200
+MAX_LIST_CAMERAS = 1024
+"""Each costs a decision, so a tenth of a second at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the warden knows beside the request. Nothing of it comes from whoever asks."""
+
+    minute_of_day: int = 0
+    """Of the site's local day, 0 to 1439."""
+    is_approved: bool = False
+    is_break_glass: bool = False
+    is_review_overdue: bool = False
+
+
+ORDINARY: Final = Circumstances()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +93,18 @@ def check_request(request: AccessRequest) -> None:
         raise InvalidArgument("a principal has an id, and id and name are short")
     if len(request.purpose.reference) > MAX_REFERENCE_CHARS:
         raise InvalidArgument(f"a purpose's reference has at most {MAX_REFERENCE_CHARS} characters")
-    if request.action in _ON_CAMERA and not request.camera_id:
+    if request.action in ON_CAMERA and not request.camera_id:
         raise InvalidArgument(f"{request.action.value} needs a camera")
     if request.camera_id and not _CAMERA_ID.fullmatch(request.camera_id):
         raise InvalidArgument("that is not a camera id")
-    if request.action in _FOOTAGE and not _SESSION_ID.fullmatch(request.session_id):
+    if request.action in FOOTAGE and not _SESSION_ID.fullmatch(request.session_id):
         raise InvalidArgument(f"{request.action.value} needs a session id of letters, digits, - and _")
     if not 0 <= request.start_ns <= request.end_ns:
         raise InvalidArgument(f"interval from {request.start_ns} to {request.end_ns} ns")
 
 
-def _cedar_request(request: AccessRequest) -> dict[str, Any]:
-    if request.action in _ON_CAMERA:
+def _cedar_request(request: AccessRequest, circumstances: Circumstances) -> dict[str, Any]:
+    if request.action in ON_CAMERA:
         resource = {"type": "Camera", "id": str(request.camera_id)}
     else:
         resource = {"type": "Site", "id": _SITE_RESOURCE}
@@ -100,13 +117,25 @@ def _cedar_request(request: AccessRequest) -> dict[str, Any]:
             # A reference of blanks is no reference.
             "reference": request.purpose.reference.strip(),
             "fidelity": request.fidelity.value,
+            "span_s": (request.end_ns - request.start_ns) // NS_PER_S,
+            "minute": circumstances.minute_of_day,
+            "approved": circumstances.is_approved,
+            "break_glass": circumstances.is_break_glass,
+            "review_overdue": circumstances.is_review_overdue,
         },
     }
 
 
-def _cedar_entities(request: AccessRequest) -> list[dict[str, Any]]:
-    parents = [{"type": "Role", "id": role.value} for role in sorted(request.principal.roles)]
-    return [{"uid": {"type": "User", "id": request.principal.user_id}, "attrs": {}, "parents": parents}]
+def _cedar_entities(principal: Principal) -> list[dict[str, Any]]:
+    parents = [{"type": "Role", "id": role.value} for role in sorted(principal.roles)]
+    cameras = [{"__entity": {"type": "Camera", "id": str(one)}} for one in sorted(principal.cameras.camera_ids)]
+    attributes = {
+        "all_cameras": principal.cameras.is_all,
+        "cameras": cameras,
+        "duty_from": principal.duty.from_minute,
+        "duty_until": principal.duty.until_minute,
+    }
+    return [{"uid": {"type": "User", "id": principal.user_id}, "attrs": attributes, "parents": parents}]
 
 
 def _why_not(request: AccessRequest) -> str:
@@ -117,7 +146,7 @@ def _why_not(request: AccessRequest) -> str:
     return f"No policy lets {roles} {what}, {request.fidelity.value}, for {purpose} {reference}."
 
 
-def decide(request: AccessRequest, policies: Policies) -> Decision:
+def decide(request: AccessRequest, policies: Policies, circumstances: Circumstances = ORDINARY) -> Decision:
     """Decide a request. About 0.12 ms (bench.gate, `decision_ms_p95`).
 
     A policy that fails to evaluate denies everything: Cedar skips it, and a skipped `forbid` would permit.
@@ -126,7 +155,9 @@ def decide(request: AccessRequest, policies: Policies) -> Decision:
     """
     check_request(request)
     try:
-        answer = cedarpy.is_authorized(_cedar_request(request), policies.handle, _cedar_entities(request))
+        answer = cedarpy.is_authorized(
+            _cedar_request(request, circumstances), policies.handle, _cedar_entities(request.principal)
+        )
     except ValueError as error:
         raise InvalidArgument(f"request cannot be decided: {error}") from error
     if answer.diagnostics.errors:
@@ -139,3 +170,25 @@ def decide(request: AccessRequest, policies: Policies) -> Decision:
         reasons=tuple(text.reason for text in found),
         policy_ids=tuple(text.policy_id for text in found),
     )
+
+
+def decide_list(
+    request: AccessRequest, policies: Policies, circumstances: Circumstances
+) -> tuple[Decision, tuple[CameraId, ...]]:
+    """Which of `request.camera_ids` the very request would be allowed on: what a list over cameras may show.
+
+    The second part becomes `Granted.scope`, and in SQL a WHERE. Refused when it would be empty. 0.12 ms per camera.
+
+    Raises: InvalidArgument as `decide`, and for anything but metadata: footage is opened camera by camera.
+    """
+    if request.action is not Action.READ_METADATA or not request.camera_ids:
+        raise InvalidArgument(f"{request.action.value} is not asked for several cameras at once")
+    if len(request.camera_ids) > MAX_LIST_CAMERAS:
+        raise InvalidArgument(f"a list over {len(request.camera_ids)} cameras; at most {MAX_LIST_CAMERAS}")
+    answers = {
+        one: decide(replace(request, camera_id=one, camera_ids=()), policies, circumstances)
+        for one in request.camera_ids
+    }
+    allowed = tuple(one for one, answer in answers.items() if answer.is_allowed)
+    first = answers[allowed[0]] if allowed else next(iter(answers.values()))
+    return first, allowed

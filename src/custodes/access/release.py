@@ -5,6 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 
+from custodes.access.policy import FOOTAGE
 from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.sealing.header import encode_clear
 from custodes.types.access import AccessRequest, Action, Grant
@@ -20,7 +21,6 @@ at most ten with an unusual configuration, whose beginnings are then not shown."
 
 MAX_HEADERS = 64
 
-_FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -76,7 +76,7 @@ def check_release(
         raise PermissionDenied("no such grant, or it has ended")
     if now_ns >= grant.expires_ns:
         raise PermissionDenied("the grant has expired")
-    if grant.request.action not in _FOOTAGE:
+    if grant.request.action not in FOOTAGE:
         raise PermissionDenied(f"a grant to {grant.request.action.value} opens no footage")
     if not 0 < len(headers) <= MAX_HEADERS:
         raise InvalidArgument(f"{len(headers)} segments in one release; expected 1 to {MAX_HEADERS}")

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from custodes.access.policy import load_policies
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
@@ -23,6 +24,7 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.control import ControlService
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
@@ -42,6 +44,7 @@ from custodes.types.access import AuditRecord
 from custodes.types.media import Segment
 from custodes.types.message import Append, Appended
 from custodes.web.app import create_app
+from custodes.web.auth.people import People
 
 ANNOUNCE_RETRY_S = 1.0
 STOP_S = 3.5
@@ -73,6 +76,14 @@ class Server:
         )
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
+        )
+        self._control = ControlService(
+            cameras=self._cameras,
+            people=People(catalog=catalog, warden=self._warden, clock=clock),
+            catalog=catalog,
+            policies=load_policies(),
+            config=config,
+            clock=clock,
         )
         self._retention = RetentionSweeper(
             paths=paths,
@@ -116,7 +127,7 @@ class Server:
             await asyncio.wait({ready, page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
             # Last of all: its file tells the supervisor that the server serves.
-            sockets.append(await self._serve("server-control", self._cameras.serve_peer))
+            sockets.append(await self._serve("server-control", self._control.serve_peer))
             if await self._catalog.accounts():
                 await self._announce("")
             structlog.get_logger().info("server serves", address=self._address)

@@ -23,7 +23,7 @@ from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
-from custodes.config import SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.config import AccessConfig, SiteIdentity, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -42,7 +42,12 @@ _STOP_S = 3.0
 
 @contextlib.asynccontextmanager
 async def open_gate(
-    paths: SitePaths, identity: SiteIdentity, *, passphrase: str | None, clock: Clock
+    paths: SitePaths,
+    identity: SiteIdentity,
+    *,
+    passphrase: str | None,
+    clock: Clock,
+    rules: AccessConfig | None = None,
 ) -> AsyncIterator[Gate]:
     """Open keys and log, write the start into the log, and yield the gate that answers.
 
@@ -79,6 +84,7 @@ async def open_gate(
             keys=keys,
             log=writer,
             clock=clock,
+            rules=rules or AccessConfig(),
         )
         try:
             yield gate
@@ -122,13 +128,15 @@ async def _renew_forever(gate: Gate) -> None:
         await asyncio.sleep(RENEW_S)
 
 
-async def run(paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event) -> None:
+async def run(
+    paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event, rules: AccessConfig | None = None
+) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
     if identity is None:
         raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
     note = structlog.get_logger()
-    async with open_gate(paths, identity, passphrase=passphrase, clock=SystemClock()) as gate:
+    async with open_gate(paths, identity, passphrase=passphrase, clock=SystemClock(), rules=rules) as gate:
         renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
         connections = Connections()
 
@@ -162,18 +170,18 @@ def main() -> None:
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths, read_passphrase(os.environ)))
+        asyncio.run(_main(paths, read_passphrase(os.environ), config.access))
     except CustodesError as error:
         structlog.get_logger().error("warden cannot run", error=str(error), error_kind=error.kind.value)
         sys.exit(f"warden: {error}")
 
 
-async def _main(paths: SitePaths, passphrase: str | None) -> None:
+async def _main(paths: SitePaths, passphrase: str | None, rules: AccessConfig) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(paths, passphrase=passphrase, stop=stop)
+    await run(paths, passphrase=passphrase, stop=stop, rules=rules)
 
 
 if __name__ == "__main__":

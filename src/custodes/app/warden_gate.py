@@ -16,11 +16,12 @@ from typing import TypeVar
 
 import structlog
 
-from custodes.access.policy import Policies, decide
+from custodes.access.policy import Circumstances, Policies, decide, decide_list
 from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
+from custodes.config import AccessConfig
 from custodes.errors import (
     CustodesError,
     FailedPrecondition,
@@ -90,8 +91,16 @@ class Gate:
     """State: the live grants, by the hash of their token. Lost at a restart on purpose; viewers ask again."""
 
     def __init__(
-        self, *, site: GateIdentity, policies: Policies, keys: KeyStore, log: LogWriter, clock: Clock
+        self,
+        *,
+        site: GateIdentity,
+        policies: Policies,
+        keys: KeyStore,
+        log: LogWriter,
+        clock: Clock,
+        rules: AccessConfig,
     ) -> None:
+        self._rules = rules
         self._site = site
         self._policies = policies
         self._keys = keys
@@ -145,11 +154,16 @@ class Gate:
 
     async def authorise(self, request: AccessRequest) -> Authorised:
         """Decide, log, then grant. Raises: InvalidArgument for a malformed request; log errors."""
-        decision = decide(request, self._policies)
+        now_ns = self._clock.now_ns()
+        around = Circumstances(minute_of_day=self._rules.minute_of_day(now_ns))
+        camera_ids: tuple[CameraId, ...] = ()
+        if request.camera_ids:
+            decision, camera_ids = decide_list(request, self._policies, around)
+        else:
+            decision = decide(request, self._policies, around)
         if not decision.is_allowed:
             entry = await self._log.append(access_record(AuditKind.ACCESS_DENIED, request, decision, ""))
             return Authorised(decision=decision, grant=None, log_index=entry.index)
-        now_ns = self._clock.now_ns()
         self._forget_expired(now_ns)
         if len(self._grants) >= MAX_GRANTS:
             raise ResourceExhausted(f"{len(self._grants)} grants are open")
@@ -162,6 +176,7 @@ class Gate:
             request=request,
             expires_ns=expires_ns,
             log_index=entry.index,
+            camera_ids=camera_ids,
         )
         live = remember(grant)
         self._grants[live.token_hash] = live

@@ -40,6 +40,10 @@ def access_record(kind: AuditKind, request: AccessRequest, decision: Decision, g
         "policies": ",".join(decision.policy_ids),
         "reasons": " ".join(decision.reasons),
     }
+    if request.camera_ids:
+        details["cameras"] = str(len(request.camera_ids))
+    if request.request_id:
+        details["request"] = request.request_id[:64]
     if grant_id:
         details["grant_id"] = grant_id
     return person_record(kind, request, details)

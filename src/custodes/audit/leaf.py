@@ -26,7 +26,16 @@ MAX_RECORD_BYTES = 32 * 1024
 
 ERASED = "(erased)"
 
-_PERSONAL_SUBJECT = frozenset({AuditKind.LOGIN, AuditKind.LOGIN_FAILED, AuditKind.LOGOUT, AuditKind.USER_CREATED})
+_PERSONAL_SUBJECT = frozenset(
+    {
+        AuditKind.LOGIN,
+        AuditKind.LOGIN_FAILED,
+        AuditKind.LOGOUT,
+        AuditKind.USER_CREATED,
+        AuditKind.USER_CHANGED,
+        AuditKind.CREDENTIAL_CHANGED,
+    }
+)
 """Kinds whose subject is a person; for all others it is a camera, a segment or nothing and stays in clear."""
 
 

@@ -4,6 +4,7 @@ from custodes.config.assignment import Assignment, read_assignment, write_assign
 from custodes.config.identity import SiteIdentity, read_identity, write_identity
 from custodes.config.paths import SitePaths
 from custodes.config.tree import (
+    AccessConfig,
     CameraConfig,
     SiteConfig,
     load_effective,
@@ -13,6 +14,7 @@ from custodes.config.tree import (
 )
 
 __all__ = [
+    "AccessConfig",
     "Assignment",
     "CameraConfig",
     "SiteConfig",

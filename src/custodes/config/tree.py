@@ -5,9 +5,11 @@ People edit cameras, zones and accounts in the database; `cameras` here is impor
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
@@ -161,6 +163,29 @@ class AuditConfig(_Strict):
     """How often a checkpoint is taken to the witnesses, when it grew."""
 
 
+class AccessConfig(_Strict):
+    """Approvals, and the clock that duty hours are meant in. What roles may do is policy, not configuration."""
+
+    timezone: Annotated[str, StringConstraints(max_length=64)] = "UTC"
+    """IANA name, e.g. Europe/Berlin."""
+    approvals: Annotated[int, Field(ge=1, le=5)] = 1
+    """How many others have to approve unmasking, exports and subject access. The requester never counts."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("is no time zone known here; write it like Europe/Berlin, or UTC") from error
+        return timezone
+
+    def minute_of_day(self, utc_ns: int) -> int:
+        """Minute of the site's local day, 0 to 1439."""
+        local = datetime.fromtimestamp(utc_ns // 1_000_000_000, ZoneInfo(self.timezone))
+        return local.hour * 60 + local.minute
+
+
 class SiteConfig(_Strict):
     """The whole file."""
 
@@ -176,6 +201,7 @@ class SiteConfig(_Strict):
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()
     audit: AuditConfig = AuditConfig()
+    access: AccessConfig = AccessConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")

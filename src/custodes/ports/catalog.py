@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from custodes.types.access import Role
+from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
+
+NEVER: Final = Ns(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,15 @@ class Account:
     password_hash: str
     roles: frozenset[Role]
     created_ns: Ns
+    cameras: CameraScope = ALL_CAMERAS
+    duty: DutyHours = ALWAYS
+    is_disabled: bool = False
+    totp_secret: str = ""
+    """Base32 (RFC 6238); empty without a second factor."""
+    totp_step: int = 0
+    """The newest time step whose code was used: a code counts once."""
+    oidc_subject: str = ""
+    """`issuer subject` of an identity provider, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,52 @@ class LoginSession:
     csrf_token: str
     created_ns: Ns
     last_seen_ns: Ns
+    expires_ns: Ns
+    proven_ns: Ns = NEVER
+    """When the person last proved who they are; sensitive acts want it fresh."""
+    method: str = "password"
+    """How: password, password+totp, passkey, oidc, first boot, invitation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """A WebAuthn credential's public half."""
+
+    credential_id: bytes
+    user_id: str
+    public_key: bytes
+    """COSE_Key."""
+    sign_count: int
+    name: str
+    rp_id: str
+    """The host name it was made for; it works under no other."""
+    created_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A key for scripts: what its owner may do, narrowed to `roles`, until it expires."""
+
+    token_id: str
+    token_hash: bytes
+    """SHA-256; the token itself is shown once."""
+    user_id: str
+    name: str
+    roles: frozenset[Role]
+    created_ns: Ns
+    expires_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An account in waiting: whoever has the token sets the password. `token_hash` is SHA-256 of it."""
+
+    token_hash: bytes
+    name: str
+    roles: frozenset[Role]
+    cameras: CameraScope
+    duty: DutyHours
+    invited_by: str
     expires_ns: Ns
 
 
@@ -163,6 +220,10 @@ class Catalog(Protocol):
         """Finished tracks that overlap, by start."""
         ...
 
+    def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
     def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
         ...
@@ -239,6 +300,42 @@ class Catalog(Protocol):
 
     def end_session(self, token_hash: bytes) -> None:
         """Log out; idempotent."""
+        ...
+
+    def end_sessions(self, user_id: str) -> None:
+        """Log out everywhere; idempotent."""
+        ...
+
+    def put_invitation(self, invitation: Invitation) -> None:
+        """Create or replace by token hash."""
+        ...
+
+    def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
+        """The invitation, which is then used up; None when unknown or expired."""
+        ...
+
+    def put_passkey(self, passkey: Passkey) -> None:
+        """Create or replace by credential id. Raises: AlreadyExists if it is another person's."""
+        ...
+
+    def passkeys(self) -> list[Passkey]:
+        """All, by creation."""
+        ...
+
+    def remove_passkey(self, credential_id: bytes) -> None:
+        """Idempotent."""
+        ...
+
+    def put_api_token(self, token: ApiToken) -> None:
+        """Create or replace by id; expired ones are forgotten on the way."""
+        ...
+
+    def api_tokens(self) -> list[ApiToken]:
+        """All, by creation; expired ones may be among them."""
+        ...
+
+    def remove_api_token(self, token_id: str) -> None:
+        """Idempotent."""
         ...
 
     def close(self) -> None:

@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from custodes.ports.catalog import Account, CameraTotals, Coverage, Garbage, Hold, LoginSession
+from custodes.ports.catalog import (
+    Account,
+    ApiToken,
+    CameraTotals,
+    Coverage,
+    Garbage,
+    Hold,
+    Invitation,
+    LoginSession,
+    Passkey,
+)
+from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
@@ -88,6 +99,10 @@ class AsyncCatalog(Protocol):
         """Finished tracks that overlap, by start."""
         ...
 
+    async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
         ...
@@ -166,6 +181,42 @@ class AsyncCatalog(Protocol):
 
     async def end_session(self, token_hash: bytes) -> None:
         """Log out; idempotent."""
+        ...
+
+    async def end_sessions(self, user_id: str) -> None:
+        """Log out everywhere; idempotent."""
+        ...
+
+    async def put_invitation(self, invitation: Invitation) -> None:
+        """Create or replace by token hash."""
+        ...
+
+    async def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
+        """The invitation, which is then used up; None when unknown or expired."""
+        ...
+
+    async def put_passkey(self, passkey: Passkey) -> None:
+        """Create or replace by credential id. Raises: AlreadyExists if it is another person's."""
+        ...
+
+    async def passkeys(self) -> list[Passkey]:
+        """All, by creation."""
+        ...
+
+    async def remove_passkey(self, credential_id: bytes) -> None:
+        """Idempotent."""
+        ...
+
+    async def put_api_token(self, token: ApiToken) -> None:
+        """Create or replace by id; expired ones are forgotten on the way."""
+        ...
+
+    async def api_tokens(self) -> list[ApiToken]:
+        """All, by creation; expired ones may be among them."""
+        ...
+
+    async def remove_api_token(self, token_id: str) -> None:
+        """Idempotent."""
         ...
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
-from custodes.access.policy import decide, load_policies
+from custodes.access.policy import ORDINARY, decide, decide_list, load_policies
 from custodes.audit.log import AuditLog
 from custodes.errors import InvalidArgument, PermissionDenied, Unavailable
 from custodes.media.encode import LiveEncoder
@@ -98,7 +98,11 @@ class LoggingWarden:
     async def authorise(self, request: AccessRequest) -> Authorised:
         """Decide, log, grant."""
         self._check_up()
-        decision = decide(request, self._policies)
+        camera_ids: tuple[CameraId, ...] = ()
+        if request.camera_ids:
+            decision, camera_ids = decide_list(request, self._policies, ORDINARY)
+        else:
+            decision = decide(request, self._policies)
         kind = AuditKind.ACCESS_GRANTED if decision.is_allowed else AuditKind.ACCESS_DENIED
         details = {
             "action": request.action.value,
@@ -115,6 +119,7 @@ class LoggingWarden:
             request=request,
             expires_ns=request.end_ns,
             log_index=index,
+            camera_ids=camera_ids,
         )
         return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
 

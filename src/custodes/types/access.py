@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from custodes.units import CameraId, Ns, SessionId
 
@@ -41,18 +42,59 @@ class Action(StrEnum):
 
     WATCH_LIVE = "watch_live"
     PLAY_BACK = "play_back"
+    EXPORT = "export"
     READ_METADATA = "read_metadata"
     READ_LOG = "read_log"
     CONFIGURE = "configure"
+    MANAGE_PEOPLE = "manage_people"
+    """Invite and disable people, give and take roles."""
+    FILE_REQUEST = "file_request"
+    """Ask others to approve a look that nobody may have alone."""
+    APPROVE = "approve"
+    REVIEW = "review"
+    """Judge a break-glass afterwards."""
+    READ_PRIVACY = "read_privacy"
+    """Records of processing, notices of unusual viewing, who saw a person."""
+
+
+MINUTES_PER_DAY = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraScope:
+    """Some cameras, or all, also those to come. The empty set is none."""
+
+    is_all: bool = True
+    camera_ids: frozenset[CameraId] = frozenset()
+
+    def covers(self, camera_id: CameraId) -> bool:
+        """Whether that camera is in it."""
+        return self.is_all or camera_id in self.camera_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyHours:
+    """When somebody is on duty, in minutes of the site's local day; past midnight when it ends before it begins."""
+
+    from_minute: int = 0
+    until_minute: int = MINUTES_PER_DAY
+
+
+ALL_CAMERAS: Final = CameraScope()
+ALWAYS: Final = DutyHours()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A person (or later a token) who is logged in."""
+    """A person, or a token of theirs, who is logged in."""
 
     user_id: str
     name: str
     roles: frozenset[Role]
+    cameras: CameraScope = ALL_CAMERAS
+    """No role reaches beyond these."""
+    duty: DutyHours = ALWAYS
+    """Live duty counts within these hours alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +119,10 @@ class AccessRequest:
     """Last moment wanted. For live: when the grant ends at the latest."""
     fidelity: Fidelity
     session_id: SessionId
+    request_id: str = ""
+    """The approved request it rests on, if any (`types.approval`)."""
+    camera_ids: tuple[CameraId, ...] = ()
+    """For a list over cameras (`read_metadata` without `camera_id`): those it would be about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +136,8 @@ class Grant:
     expires_ns: Ns
     log_index: int
     """Entry of the audit log that was durable before this grant existed."""
+    camera_ids: tuple[CameraId, ...] = ()
+    """For a list: the cameras it may show; at least one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +180,15 @@ class AuditKind(StrEnum):
     CONFIG_CHANGED = "config_changed"
     KEYS_DESTROYED = "keys_destroyed"
     FOOTAGE_DELETED = "footage_deleted"
+    USER_CHANGED = "user_changed"
+    CREDENTIAL_CHANGED = "credential_changed"
+    """A passkey, a second factor or an API token was added or taken away."""
+    REQUEST_FILED = "request_filed"
+    REQUEST_APPROVED = "request_approved"
+    REQUEST_REFUSED = "request_refused"
+    REQUEST_WITHDRAWN = "request_withdrawn"
+    BREAK_GLASS = "break_glass"
+    BREAK_GLASS_REVIEWED = "break_glass_reviewed"
     PROCESS_EVENT = "process_event"
 
 

@@ -53,7 +53,7 @@ async def status(request: Request) -> dict[str, object]:
         "now_ns": deps.clock.now_ns(),
         "expires_ns": present(request).session.expires_ns,
         "processes": [asdict(process) for process in processes],
-        "cameras": [_camera(row) for row in deps.live.camera_rows()],
+        "cameras": [_camera(row) for row in deps.visible_cameras(present(request).principal)],
         "log": log,
         "warnings": [text for text in (process_warning, log_warning) if text] + _process_warnings(processes),
     }
@@ -62,7 +62,32 @@ async def status(request: Request) -> dict[str, object]:
 @router.get("/cameras")
 async def cameras(request: Request) -> dict[str, object]:
     """All configured cameras with their newest state."""
-    return {"cameras": [_camera(row) for row in deps_of(request).live.camera_rows()]}
+    rows = deps_of(request).visible_cameras(present(request).principal)
+    return {"cameras": [_camera(row) for row in rows]}
+
+
+@router.get("/tracks")
+async def all_tracks(
+    request: Request, start: _From, end: _To, limit: Annotated[int, Query(ge=1, le=MAX_TRACKS)] = 500
+) -> dict[str, object]:
+    """Finished tracks of all cameras that this person may see, newest first; at most 25 hours at once.
+
+    One decision, one log entry; what it allows is the query's WHERE.
+    """
+    deps, visitor = deps_of(request), present(request)
+    _check_span(start, end)
+    cameras = tuple(row.camera_id for row in deps.live.camera_rows())
+    if not cameras:
+        return {"tracks": [], "is_truncated": False}
+    granted = await deps.reads.permit_list(visitor, cameras)
+    tracks = await deps.catalog.tracks_within(granted.scope, Ns(start), Ns(end), limit)
+    return {
+        "tracks": [
+            {"camera_id": track.camera_id, **row}
+            for track, row in zip(tracks, timeline.track_rows(tracks), strict=True)
+        ],
+        "is_truncated": len(tracks) == limit,
+    }
 
 
 @router.get("/cameras/{camera_id}/timeline")
@@ -111,7 +136,7 @@ async def system(request: Request) -> dict[str, object]:
     if storage is not None and storage.free_bytes < _LOW_DISK_SHARE * storage.total_bytes:
         storage_warning = f"Only {storage.free_bytes // 10**9} GB of the disk are free."
     _, log_warning = await _log_head(deps)
-    rows = deps.live.camera_rows()
+    rows = deps.visible_cameras(present(request).principal)
     warnings = [text for text in (process_warning, log_warning, storage_warning, _exposure_warning(deps)) if text]
     warnings += _process_warnings(processes)
     warnings += [
@@ -134,11 +159,15 @@ def _camera(row: CameraRow) -> dict[str, object]:
 
 def _interval(deps: WebDeps, camera_id: str, start: int, end: int) -> tuple[CameraId, Ns, Ns]:
     camera = known_camera(deps, camera_id)
+    _check_span(start, end)
+    return camera, Ns(start), Ns(end)
+
+
+def _check_span(start: int, end: int) -> None:
     if not start < end:
         raise InvalidArgument("`from` has to lie before `to`.")
     if end - start > timeline.MAX_SPAN_NS:
         raise InvalidArgument(f"At most {timeline.MAX_SPAN_NS // (3600 * NS_PER_S)} hours are shown at once.")
-    return camera, Ns(start), Ns(end)
 
 
 def known_camera(deps: WebDeps, camera_id: str) -> CameraId:

@@ -17,10 +17,11 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, errors, pages
+from custodes.web import api, api_log, errors, pages, people
 from custodes.web import live as live_routes
 from custodes.web.auth import routes as auth_routes
 from custodes.web.auth.passwords import Passwords
+from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.deps import Announcer, WebDeps
 from custodes.web.gate import gate
@@ -50,6 +51,7 @@ def create_app(
     """
     auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
     paths = SitePaths(config.data_dir)
+    policies = load_policies()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,10 +79,12 @@ def create_app(
         auth=auth,
         templates=_templates(),
         storage=StorageMeter(data_dir=paths.data_dir, segments_dir=paths.segments, clock=clock),
-        reads=ReadPermits(warden=warden, clock=clock, policies=load_policies()),
+        reads=ReadPermits(warden=warden, clock=clock, policies=policies),
+        people=People(catalog=catalog, warden=warden, clock=clock),
+        policies=policies,
     )
     errors.install(app)
-    for router in (auth_routes.router, pages.router, api.router, api_log.router, live_routes.router):
+    for router in (auth_routes.router, pages.router, people.router, api.router, api_log.router, live_routes.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))

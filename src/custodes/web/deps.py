@@ -9,16 +9,29 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
+from custodes.access.policy import Policies
 from custodes.config import SiteConfig
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.types.access import Action
+from custodes.types.access import Action, Principal
+from custodes.types.message import CameraRow
+from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.reads import ReadPermits, Visitor
 from custodes.web.storage import StorageMeter
 from custodes.web.words import ROLE_WORDS
+
+_OFFERED = (
+    Action.READ_LOG,
+    Action.MANAGE_PEOPLE,
+    Action.FILE_REQUEST,
+    Action.APPROVE,
+    Action.REVIEW,
+    Action.READ_PRIVACY,
+)
+"""What decides which pages the navigation shows."""
 
 Announcer = Callable[[str], Awaitable[None]]
 
@@ -37,6 +50,12 @@ class WebDeps:
     templates: Jinja2Templates
     storage: StorageMeter
     reads: ReadPermits
+    people: People
+    policies: Policies
+
+    def visible_cameras(self, who: Principal) -> list[CameraRow]:
+        """Cameras of which this person may know: those in the account's scope, whatever the roles."""
+        return [row for row in self.live.camera_rows() if who.cameras.covers(row.camera_id)]
 
 
 def deps_of(connection: HTTPConnection) -> WebDeps:
@@ -61,6 +80,10 @@ def is_page(request: HTTPConnection) -> bool:
     return not request.url.path.startswith(("/api/", "/static/")) and "text/html" in request.headers.get("accept", "")
 
 
+def _offers(deps: WebDeps, who: Principal) -> dict[str, bool]:
+    return {action.value: deps.reads.may(who, action) for action in _OFFERED}
+
+
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a template with what every page needs."""
     deps = deps_of(request)
@@ -68,7 +91,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     context: dict[str, object] = {
         "site_name": deps.config.name,
         "visitor": visitor,
-        "may_read_log": visitor is not None and deps.reads.may(visitor.principal, Action.READ_LOG),
+        "may": _offers(deps, visitor.principal) if visitor else {},
         "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,

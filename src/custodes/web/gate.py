@@ -34,16 +34,23 @@ class Access(StrEnum):
     """Logged in, and the warden decides, with the log entry before the first byte."""
     METADATA = "metadata"
     """Timeline and tracks of a camera: policy `read_metadata`, decided and logged by the warden."""
+    PEOPLE = "people"
+    """Accounts: policy `manage_people`."""
     LOG = "log"
     """The audit log: policy `read_log`, decided and logged by the warden."""
 
 
-_ACTIONS = {Access.METADATA: Action.READ_METADATA, Access.LOG: Action.READ_LOG}
+_ACTIONS = {Access.METADATA: Action.READ_METADATA, Access.LOG: Action.READ_LOG, Access.PEOPLE: Action.MANAGE_PEOPLE}
 
 ROUTES: dict[str, Access] = {
     "/static": Access.PUBLIC,
     "/login": Access.PUBLIC,
     "/first-boot": Access.PUBLIC,
+    "/invitation": Access.PUBLIC,
+    "/people": Access.PEOPLE,
+    "/people/invite": Access.PEOPLE,
+    "/people/{user_id}": Access.PEOPLE,
+    "/access": Access.LOGGED_IN,
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,
@@ -54,6 +61,7 @@ ROUTES: dict[str, Access] = {
     "/api/v1/status": Access.LOGGED_IN,
     "/api/v1/cameras": Access.LOGGED_IN,
     "/api/v1/system": Access.LOGGED_IN,
+    "/api/v1/tracks": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/timeline": Access.METADATA,
     "/api/v1/cameras/{camera_id}/tracks": Access.METADATA,
     "/api/v1/cameras/{camera_id}/live": Access.WARDEN,

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from custodes.errors import NotFound
 from custodes.types.access import AuditKind
-from custodes.web.deps import deps_of, page
+from custodes.web.deps import deps_of, page, present
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +21,8 @@ async def wall(request: Request) -> Response:
 @router.get("/cameras/{camera_id}")
 async def camera(request: Request, camera_id: str) -> Response:
     """One camera's past: timeline, stills, playback, tracks."""
-    row = next((one for one in deps_of(request).live.camera_rows() if one.camera_id == camera_id), None)
+    rows = deps_of(request).visible_cameras(present(request).principal)
+    row = next((one for one in rows if one.camera_id == camera_id), None)
     if row is None:
         raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
     return page(request, "camera.html", camera=row)

@@ -5,8 +5,9 @@ Footage never passes here; see ViewBroker.
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from custodes.access.grants import Granted, granted_from
 from custodes.access.policy import Policies, decide
 from custodes.errors import PermissionDenied
 from custodes.ports.catalog import LoginSession
@@ -38,11 +39,12 @@ class ReadPermits:
         self._warden = warden
         self._clock = clock
         self._policies = policies
-        self._permitted: OrderedDict[tuple[bytes, Action, CameraId], int] = OrderedDict()
+        self._lists: OrderedDict[tuple[bytes, Principal, tuple[CameraId, ...]], tuple[Granted, int]] = OrderedDict()
+        self._permitted: OrderedDict[tuple[bytes, Principal, Action, CameraId], int] = OrderedDict()
 
     async def permit(self, visitor: Visitor, action: Action, camera_id: CameraId) -> None:
         """Raises: PermissionDenied with the decision's reasons, Unavailable when the warden is down (fail closed)."""
-        key = (visitor.session.token_hash, action, camera_id)
+        key = (visitor.session.token_hash, visitor.principal, action, camera_id)
         now_ns = self._clock.monotonic_ns()
         permitted_ns = self._permitted.get(key)
         if permitted_ns is not None and now_ns - permitted_ns < _REMEMBER_NS:
@@ -54,6 +56,23 @@ class ReadPermits:
         self._permitted[key] = now_ns
         while len(self._permitted) > _MAX_REMEMBERED:
             self._permitted.popitem(last=False)
+
+    async def permit_list(self, visitor: Visitor, camera_ids: tuple[CameraId, ...]) -> Granted:
+        """Permission to read metadata of those of `camera_ids` that this person may see; see `Granted.scope`.
+
+        Raises: as `permit`.
+        """
+        key = (visitor.session.token_hash, visitor.principal, camera_ids)
+        now_ns = self._clock.monotonic_ns()
+        known = self._lists.get(key)
+        if known is not None and now_ns - known[1] < _REMEMBER_NS:
+            return known[0]
+        request = replace(self._request(visitor.principal, Action.READ_METADATA, CameraId("")), camera_ids=camera_ids)
+        granted = granted_from(request, await self._warden.authorise(request))
+        self._lists[key] = granted, now_ns
+        while len(self._lists) > _MAX_REMEMBERED:
+            self._lists.popitem(last=False)
+        return granted
 
     def may(self, principal: Principal, action: Action) -> bool:
         """What the same policies say, without asking and without a log entry. Only for what a page offers."""

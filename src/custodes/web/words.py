@@ -14,8 +14,14 @@ ROLE_WORDS: dict[Role, tuple[str, str]] = {
         "watches the live pictures and plays back recordings for a case, an alarm or maintenance",
     ),
     Role.INVESTIGATOR: ("Investigator", "plays back recordings for a case, with its reference; sees no live pictures"),
-    Role.SUPERVISOR: ("Supervisor", "sees timelines and counts, and later approves what others ask for"),
-    Role.PRIVACY_OFFICER: ("Privacy officer", "reads the log and guards what may be seen; sees no footage"),
+    Role.SUPERVISOR: (
+        "Supervisor",
+        "approves what others ask for, reviews each break-glass; sees no footage",
+    ),
+    Role.PRIVACY_OFFICER: (
+        "Privacy officer",
+        "approves what others ask for, reads the log, answers people; sees no footage",
+    ),
     Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage"),
     Role.TRAFFIC_ENGINEER: ("Traffic engineer", "sees counts and flows; sees no footage"),
     Role.TECHNICIAN: ("Technician", "watches live pictures for maintenance, with a ticket"),

@@ -1,4 +1,4 @@
-"""What the CLI asks of a running site, blocking: cameras from the server, processes from the supervisor."""
+"""What the CLI asks of a running site, blocking: the server about cameras and accounts, the supervisor."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +15,15 @@ from custodes.types.message import (
     RemoveCamera,
     SiteStatus,
     StopSite,
+)
+from custodes.types.people import (
+    AccessExplained,
+    ChangePerson,
+    ExplainAccess,
+    Invited,
+    InvitePerson,
+    PeopleTable,
+    ReadPeople,
 )
 from custodes.units import CameraId
 
@@ -55,3 +64,23 @@ def put_cameras(control_socket: Path, cameras: Sequence[CameraSpec], *, is_exclu
 def remove_camera(control_socket: Path, camera_id: CameraId) -> None:
     """Raises: NotFound, Unavailable."""
     _ask(control_socket, RemoveCamera(camera_id=camera_id), Ok)
+
+
+def read_people(control_socket: Path) -> PeopleTable:
+    """All accounts. Raises: Unavailable when the server is down."""
+    return _ask(control_socket, ReadPeople(), PeopleTable)
+
+
+def invite_person(control_socket: Path, message: InvitePerson) -> str:
+    """The invitation's token. Raises: Unavailable, InvalidArgument, AlreadyExists."""
+    return _ask(control_socket, message, Invited).token
+
+
+def change_person(control_socket: Path, message: ChangePerson) -> None:
+    """Raises: Unavailable, NotFound, InvalidArgument, FailedPrecondition."""
+    _ask(control_socket, message, Ok)
+
+
+def explain_access(control_socket: Path, message: ExplainAccess) -> AccessExplained:
+    """Raises: Unavailable, NotFound, InvalidArgument."""
+    return _ask(control_socket, message, AccessExplained)

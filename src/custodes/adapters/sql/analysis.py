@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from custodes.adapters.sql import chunks
-from custodes.adapters.sql.tables import CHUNK, COVERAGE, TRACKLET
+from custodes.adapters.sql.tables import CHUNK, COVERAGE, TOTAL, TRACKLET
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.ports.catalog import Coverage
+from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import CameraId, Ns, RunId
@@ -283,6 +284,23 @@ def read_tracks(connection: Connection, camera_id: CameraId, start_ns: Ns, end_n
         .order_by(TRACKLET.c.start_ns, TRACKLET.c.run, TRACKLET.c.track_id)
         .limit(limit)
     )
+    return [_tracklet(row) for row in connection.execute(statement)]
+
+
+def read_tracks_within(
+    connection: Connection, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int
+) -> list[Tracklet]:
+    """Overlapping [start, end] on the cameras of the scope, newest first."""
+    longest = connection.scalar(select(func.max(TOTAL.c.longest_track_ns))) or 0
+    statement = (
+        select(TRACKLET)
+        .where(TRACKLET.c.start_ns.between(start_ns - longest, end_ns))
+        .where(TRACKLET.c.end_ns >= start_ns)
+        .order_by(TRACKLET.c.start_ns.desc(), TRACKLET.c.camera_id, TRACKLET.c.run, TRACKLET.c.track_id)
+        .limit(limit)
+    )
+    if not scope.is_all:
+        statement = statement.where(TRACKLET.c.camera_id.in_(sorted(scope.camera_ids)))
     return [_tracklet(row) for row in connection.execute(statement)]
 
 

@@ -7,10 +7,21 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, people, recording, retention, totals
+from custodes.adapters.sql import analysis, credentials, people, recording, retention, totals
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
-from custodes.ports.catalog import Account, CameraTotals, Coverage, Garbage, Hold, LoginSession
+from custodes.ports.catalog import (
+    Account,
+    ApiToken,
+    CameraTotals,
+    Coverage,
+    Garbage,
+    Hold,
+    Invitation,
+    LoginSession,
+    Passkey,
+)
 from custodes.ports.clock import Clock
+from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
@@ -150,6 +161,11 @@ class SqliteCatalog:
         with self._read() as connection:
             return analysis.read_tracks(connection, camera_id, start_ns, end_ns, limit)
 
+    def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return analysis.read_tracks_within(connection, scope, start_ns, end_ns, limit)
+
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""
         with self._read() as connection:
@@ -247,6 +263,51 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._write() as connection:
             people.end_session(connection, token_hash)
+
+    def end_sessions(self, user_id: str) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            people.end_sessions(connection, user_id)
+
+    def put_invitation(self, invitation: Invitation) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.put_invitation(connection, invitation)
+
+    def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            return credentials.take_invitation(connection, token_hash, now_ns)
+
+    def put_passkey(self, passkey: Passkey) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.put_passkey(connection, passkey)
+
+    def passkeys(self) -> list[Passkey]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return credentials.read_passkeys(connection)
+
+    def remove_passkey(self, credential_id: bytes) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.remove_passkey(connection, credential_id)
+
+    def put_api_token(self, token: ApiToken) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.put_api_token(connection, token, self._clock.now_ns())
+
+    def api_tokens(self) -> list[ApiToken]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return credentials.read_api_tokens(connection)
+
+    def remove_api_token(self, token_id: str) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.remove_api_token(connection, token_id)
 
     def close(self) -> None:
         """See `Catalog`."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
 from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, LoginSession
-from custodes.types.access import Role
+from custodes.types.access import ALL_CAMERAS, CameraScope, DutyHours, Role
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId, Ns
 
@@ -82,8 +82,15 @@ def put_account(connection: Connection, account: Account) -> None:
         password_hash=account.password_hash,
         roles=json.dumps(sorted(role.value for role in account.roles)),
         created_ns=account.created_ns,
+        cameras=write_scope(account.cameras),
+        duty_from=account.duty.from_minute,
+        duty_until=account.duty.until_minute,
+        is_disabled=account.is_disabled,
+        totp_secret=account.totp_secret,
+        totp_step=account.totp_step,
+        oidc_subject=account.oidc_subject,
     )
-    mutable = ("name", "name_folded", "password_hash", "roles", "created_ns")
+    mutable = [column.name for column in ACCOUNT.c if column.name != "user_id"]
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[ACCOUNT.c.user_id], set_={name: statement.excluded[name] for name in mutable}
@@ -100,6 +107,12 @@ def read_accounts(connection: Connection) -> list[Account]:
             password_hash=row.password_hash,
             roles=frozenset(Role(name) for name in json.loads(row.roles)),
             created_ns=Ns(row.created_ns),
+            cameras=read_scope(row.cameras),
+            duty=DutyHours(from_minute=row.duty_from, until_minute=row.duty_until),
+            is_disabled=row.is_disabled,
+            totp_secret=row.totp_secret,
+            totp_step=row.totp_step,
+            oidc_subject=row.oidc_subject,
         )
         for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))
     ]
@@ -115,8 +128,10 @@ def put_session(connection: Connection, session: LoginSession, now_ns: Ns) -> No
         created_ns=session.created_ns,
         last_seen_ns=session.last_seen_ns,
         expires_ns=session.expires_ns,
+        proven_ns=session.proven_ns,
+        method=session.method,
     )
-    mutable = ("user_id", "csrf_token", "created_ns", "last_seen_ns", "expires_ns")
+    mutable = [column.name for column in LOGIN.c if column.name != "token_hash"]
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[LOGIN.c.token_hash], set_={name: statement.excluded[name] for name in mutable}
@@ -138,9 +153,28 @@ def read_session(connection: Connection, token_hash: bytes, now_ns: Ns) -> Login
         created_ns=Ns(row.created_ns),
         last_seen_ns=Ns(row.last_seen_ns),
         expires_ns=Ns(row.expires_ns),
+        proven_ns=Ns(row.proven_ns),
+        method=row.method,
     )
 
 
 def end_session(connection: Connection, token_hash: bytes) -> None:
     """Idempotent."""
     connection.execute(delete(LOGIN).where(LOGIN.c.token_hash == token_hash))
+
+
+def end_sessions(connection: Connection, user_id: str) -> None:
+    """All of one person; idempotent."""
+    connection.execute(delete(LOGIN).where(LOGIN.c.user_id == user_id))
+
+
+def write_scope(scope: CameraScope) -> str:
+    """As it stands in a column; empty for all cameras."""
+    return "" if scope.is_all else json.dumps(sorted(scope.camera_ids))
+
+
+def read_scope(text: str) -> CameraScope:
+    """What `write_scope` wrote."""
+    if not text:
+        return ALL_CAMERAS
+    return CameraScope(is_all=False, camera_ids=frozenset(CameraId(one) for one in json.loads(text)))

@@ -190,7 +190,15 @@ ACCOUNT = Table(
     Column("password_hash", String, nullable=False),
     Column("roles", String, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
+    Column("cameras", String, nullable=False, server_default=""),
+    Column("duty_from", Integer, nullable=False, server_default="0"),
+    Column("duty_until", Integer, nullable=False, server_default="1440"),
+    Column("is_disabled", Boolean, nullable=False, server_default="0"),
+    Column("totp_secret", String, nullable=False, server_default=""),
+    Column("totp_step", BigInteger, nullable=False, server_default="0"),
+    Column("oidc_subject", String, nullable=False, server_default=""),
 )
+"""`cameras`: JSON list of ids; empty text means all."""
 
 LOGIN = Table(
     "login",
@@ -200,5 +208,44 @@ LOGIN = Table(
     Column("csrf_token", String, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("last_seen_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("proven_ns", BigInteger, nullable=False, server_default="0"),
+    Column("method", String, nullable=False, server_default="password"),
+)
+
+PASSKEY = Table(
+    "passkey",
+    METADATA,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", String, nullable=False),
+    Column("rp_id", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+API_TOKEN = Table(
+    "api_token",
+    METADATA,
+    Column("token_id", String, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("user_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+)
+
+INVITATION = Table(
+    "invitation",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("cameras", String, nullable=False),
+    Column("duty_from", Integer, nullable=False),
+    Column("duty_until", Integer, nullable=False),
+    Column("invited_by", String, nullable=False),
     Column("expires_ns", BigInteger, nullable=False),
 )

@@ -1,7 +1,7 @@
 """Changing cameras: keys first, then the log, then the catalog, then the recorder's assignment.
 
-Fails closed: without the warden nothing changes, because the change could not be logged. The control socket of the
-CLI is answered here too.
+Fails closed: without the warden nothing changes, because the change could not be logged. The control socket's
+questions about cameras are answered here too (`app.serving.control`).
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import structlog
 
-from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.config import Assignment, read_assignment, write_assignment
 from custodes.errors import ConfigError, CustodesError, NotFound, ProtocolError
@@ -35,11 +34,8 @@ class CameraService:
         self._assignment = assignment
         self._lock = asyncio.Lock()
 
-    async def serve_peer(self, channel: AsyncChannel) -> None:
-        """One caller of `server-control.sock`."""
-        await answer_requests(channel, self._respond)
-
-    async def _respond(self, request: object) -> object:
+    async def respond(self, request: object) -> object:
+        """What the control socket asks about cameras. Raises: ProtocolError for anything else."""
         match request:
             case ReadCameras():
                 return await self._table()

@@ -6,7 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from custodes.errors import Unavailable
-from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Garbage, Hold, LoginSession
+from custodes.ports.catalog import (
+    Account,
+    ApiToken,
+    CameraTotals,
+    Catalog,
+    Coverage,
+    Garbage,
+    Hold,
+    Invitation,
+    LoginSession,
+    Passkey,
+)
+from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
@@ -111,6 +123,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         return await self._read(self._catalog.tracks, camera_id, start_ns, end_ns, limit)
 
+    async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.tracks_within, scope, start_ns, end_ns, limit)
+
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""
         return await self._read(self._catalog.totals)
@@ -188,6 +204,42 @@ class ThreadedCatalog:
     async def end_session(self, token_hash: bytes) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.end_session, token_hash)
+
+    async def end_sessions(self, user_id: str) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.end_sessions, user_id)
+
+    async def put_invitation(self, invitation: Invitation) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_invitation, invitation)
+
+    async def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
+        """See `Catalog`."""
+        return await self._write(self._catalog.take_invitation, token_hash, now_ns)
+
+    async def put_passkey(self, passkey: Passkey) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_passkey, passkey)
+
+    async def passkeys(self) -> list[Passkey]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.passkeys)
+
+    async def remove_passkey(self, credential_id: bytes) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.remove_passkey, credential_id)
+
+    async def put_api_token(self, token: ApiToken) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_api_token, token)
+
+    async def api_tokens(self) -> list[ApiToken]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.api_tokens)
+
+    async def remove_api_token(self, token_id: str) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.remove_api_token, token_id)
 
     async def close(self) -> None:
         """Let calls in flight end, then checkpoint and close. Idempotent."""

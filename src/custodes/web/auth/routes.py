@@ -72,6 +72,27 @@ async def claim(
     return _welcome(request, logged_in)
 
 
+@router.get("/invitation", include_in_schema=False)
+async def invitation_page(request: Request) -> Response:
+    """The form that turns an invitation into an account."""
+    return _page(request, "invitation.html", token="", min_chars=MIN_PASSWORD_CHARS)
+
+
+@router.post("/invitation", include_in_schema=False)
+async def accept_invitation(
+    request: Request, token: _SmallText = "", password: _SmallText = "", password_again: _SmallText = ""
+) -> Response:
+    """Make the account and log in."""
+    values: dict[str, Any] = {"token": token, "min_chars": MIN_PASSWORD_CHARS}
+    if password != password_again:
+        return _page(request, "invitation.html", problem="The two passwords differ.", **values)
+    try:
+        logged_in = await deps_of(request).auth.accept(token=token, password=password, address=_address(request))
+    except CustodesError as error:
+        return _page(request, "invitation.html", error=error, **values)
+    return _welcome(request, logged_in)
+
+
 @router.post("/logout", include_in_schema=False)
 async def log_out(request: Request) -> Response:
     """End the session and clear the cookie."""

@@ -27,6 +27,7 @@ from custodes.types.access import AuditKind, AuditRecord, Principal, Role
 from custodes.units import NS_PER_S, Ns
 from custodes.web.auth.limits import FailureLimits
 from custodes.web.auth.passwords import Passwords, check_password, clean_name, name_key
+from custodes.web.auth.people import invitation_hash, principal_of
 
 IDLE_NS = 15 * 60 * NS_PER_S
 ABSOLUTE_NS = 8 * 3600 * NS_PER_S
@@ -117,6 +118,38 @@ class AuthService:
             raise
         return await self._open_session(account, address=address)
 
+    async def accept(self, *, token: str, password: str, address: str) -> LoggedIn:
+        """Make the account that an invitation promised and log in.
+
+        Raises: PermissionDenied for an unknown, used or expired token; InvalidArgument in words; ResourceExhausted;
+        AlreadyExists if the name was taken meanwhile; Unavailable.
+        """
+        self._refuse_guessing(address, "invitation")
+        check_password(password, name="")
+        password_hash = await self._passwords.hash(password)
+        now_ns = self._clock.now_ns()
+        invitation = await self._catalog.take_invitation(invitation_hash(token), now_ns)
+        if invitation is None:
+            self._limits.failed(address=address, name="invitation")
+            raise PermissionDenied("That invitation is unknown, used or expired. Ask for a new one.")
+        account = Account(
+            user_id=secrets.token_hex(8),
+            name=invitation.name,
+            password_hash=password_hash,
+            roles=invitation.roles,
+            created_ns=now_ns,
+            cameras=invitation.cameras,
+            duty=invitation.duty,
+        )
+        try:
+            details = {"roles": _role_list(account.roles), "how": "invitation", "by": invitation.invited_by}
+            await self._log(AuditKind.USER_CREATED, account.name, account.name, details)
+            await self._catalog.put_account(account)
+        except Unavailable:
+            await self._catalog.put_invitation(invitation)
+            raise
+        return await self._open_session(account, address=address)
+
     # -- login and logout ---------------------------------------------------------------------------------
 
     async def log_in(self, *, name: str, password: str, address: str) -> LoggedIn:
@@ -127,7 +160,7 @@ class AuthService:
         self._limits.failed(address=address, name=key)
         account = next((one for one in await self._catalog.accounts() if name_key(one.name) == key), None)
         is_right = await self._passwords.verify(account.password_hash if account else None, password)
-        if account is None or not is_right:
+        if account is None or account.is_disabled or not is_right:
             # an unknown name is not logged as typed: people type passwords into the wrong field
             known = account.name if account else "(unknown name)"
             await self._log(AuditKind.LOGIN_FAILED, known, known, {"address": address})
@@ -153,7 +186,7 @@ class AuthService:
         if session is None or not session.created_ns <= now_ns < session.expires_ns:
             return None
         account = next((one for one in await self._catalog.accounts() if one.user_id == session.user_id), None)
-        if account is None:
+        if account is None or account.is_disabled:
             return None
         if is_active and now_ns - session.last_seen_ns > _TOUCH_NS:
             touched = replace(session, last_seen_ns=now_ns, expires_ns=_expiry(session.created_ns, now_ns))
@@ -164,7 +197,7 @@ class AuthService:
                 structlog.get_logger().warning("session_not_prolonged", why=str(error))
             else:
                 session = touched
-        return Principal(user_id=account.user_id, name=account.name, roles=account.roles), session
+        return principal_of(account), session
 
     async def is_alive(self, token_hash: bytes) -> bool:
         """Whether a session that opened a long-lived connection still counts."""

@@ -1,0 +1,105 @@
+"""The server's control socket, for the CLI of the site's own user: cameras, accounts, explained decisions."""
+
+from custodes.access.policy import Circumstances, Policies
+from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
+from custodes.app.serving.cameras import CameraService
+from custodes.config import SiteConfig
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.types.message import Ok
+from custodes.types.people import (
+    AccessExplained,
+    ChangePerson,
+    ExplainAccess,
+    Invited,
+    InvitePerson,
+    PeopleTable,
+    PersonRow,
+    ReadPeople,
+)
+from custodes.web.auth.people import CLI, People
+
+
+class ControlService:
+    """Answers one caller after the other; who reaches the socket is the site's own user (mode 0600)."""
+
+    def __init__(
+        self,
+        *,
+        cameras: CameraService,
+        people: People,
+        catalog: AsyncCatalog,
+        policies: Policies,
+        config: SiteConfig,
+        clock: Clock,
+    ) -> None:
+        self._cameras = cameras
+        self._people = people
+        self._catalog = catalog
+        self._policies = policies
+        self._config = config
+        self._clock = clock
+
+    async def serve_peer(self, channel: AsyncChannel) -> None:
+        """One caller of `server-control.sock`."""
+        await answer_requests(channel, self.respond)
+
+    async def respond(self, request: object) -> object:
+        """One answer. Raises: what the acts raise; ProtocolError for what is no request of this socket."""
+        match request:
+            case ReadPeople():
+                return await self._table()
+            case InvitePerson():
+                token = await self._people.invite(
+                    actor=CLI, name=request.name, roles=request.roles, cameras=request.cameras, duty=request.duty
+                )
+                return Invited(token=token)
+            case ChangePerson():
+                await self._people.change(
+                    await self._people.find(request.name),
+                    actor=CLI,
+                    actor_id=CLI,
+                    roles=request.roles,
+                    cameras=request.cameras,
+                    duty=request.duty,
+                    is_disabled=request.is_disabled,
+                )
+                return Ok()
+            case ExplainAccess():
+                return await self._explain(request)
+        return await self._cameras.respond(request)
+
+    async def _table(self) -> PeopleTable:
+        keys = await self._catalog.passkeys()
+        rows = [
+            PersonRow(
+                user_id=one.user_id,
+                name=one.name,
+                roles=one.roles,
+                cameras=one.cameras,
+                duty=one.duty,
+                is_disabled=one.is_disabled,
+                passkeys=sum(key.user_id == one.user_id for key in keys),
+                has_totp=bool(one.totp_secret),
+            )
+            for one in await self._catalog.accounts()
+        ]
+        return PeopleTable(people=tuple(rows))
+
+    async def _explain(self, request: ExplainAccess) -> AccessExplained:
+        found = await self._people.explain(
+            await self._people.find(request.person),
+            action=request.action,
+            camera_id=request.camera_id,
+            purpose=request.purpose,
+            reference=request.reference,
+            fidelity=request.fidelity,
+            policies=self._policies,
+            circumstances=Circumstances(minute_of_day=self._config.access.minute_of_day(self._clock.now_ns())),
+        )
+        return AccessExplained(
+            is_allowed=found.decision.is_allowed,
+            reasons=found.decision.reasons,
+            policy_ids=found.decision.policy_ids,
+            would_help=found.would_help,
+        )

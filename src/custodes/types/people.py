@@ -1,0 +1,82 @@
+"""Messages about accounts and decisions on the server's control socket (`server-control.sock`), for the CLI."""
+
+from dataclasses import dataclass
+
+from custodes.types.access import CameraScope, DutyHours, Role
+from custodes.units import CameraId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPeople:
+    """Answer: PeopleTable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """One account, without anything secret."""
+
+    user_id: str
+    name: str
+    roles: frozenset[Role]
+    cameras: CameraScope
+    duty: DutyHours
+    is_disabled: bool
+    passkeys: int
+    has_totp: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleTable:
+    """All accounts by name."""
+
+    people: tuple[PersonRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitePerson:
+    """Answer: Invited."""
+
+    name: str
+    roles: frozenset[Role]
+    cameras: CameraScope
+    duty: DutyHours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """`token` is shown once; whoever has it makes the account at `/invitation`."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePerson:
+    """Replace what an account may do. Answer: Ok."""
+
+    name: str
+    roles: frozenset[Role]
+    cameras: CameraScope
+    duty: DutyHours
+    is_disabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainAccess:
+    """Why somebody may or may not. Answer: AccessExplained. Empty texts take the usual purpose of the action."""
+
+    person: str
+    action: str
+    camera_id: CameraId
+    purpose: str = ""
+    reference: str = ""
+    fidelity: str = "masked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessExplained:
+    """The decision that the gate would make now."""
+
+    is_allowed: bool
+    reasons: tuple[str, ...]
+    policy_ids: tuple[str, ...]
+    would_help: tuple[str, ...]
