@@ -27,6 +27,7 @@ BROKEN = {
         "cameras.0.password: must be env:",
     ),
     "unknown scheme": ("cameras: [{id: gate, url: 'gopher://h/'}]\n", "gopher"),
+    "ONVIF stream that is none": ("cameras: [{id: gate, url: 'onvif://h/?stream=best'}]\n", "?stream=main"),
     "relative file": ("cameras: [{id: gate, url: 'file:clip.mp4'}]\n", "absolute"),
     "retention of nothing": ("retention: {max_age_h: 0}\n", "retention.max_age_h"),
     "retention without end": ("retention: {max_age_h: .inf}\n", "retention.max_age_h"),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from custodes.adapters.camera import open_camera
-from custodes.adapters.camera.rtsp import url_with_credentials
+from custodes.adapters.camera.http_post import Login
+from custodes.adapters.camera.rtsp import resolve_secret, url_with_credentials
 from custodes.errors import (
     CameraChanged,
     CameraEnded,
@@ -278,7 +279,10 @@ def test_open_when_the_server_never_answers_then_unreachable(scheme: str) -> Non
 
 def test_credentials_when_they_hold_odd_characters_then_the_url_keeps_its_parts() -> None:
     spec = network_spec("rtsp://camera:554/live?x=1", username="a@b", password_ref="env:P")
-    assert url_with_credentials(spec, {"P": "p/w:@?#"}) == "rtsp://a%40b:p%2Fw%3A%40%3F%23@camera:554/live?x=1"
+    assert (
+        url_with_credentials(spec.url, Login(username=spec.username, password=resolve_secret(spec, {"P": "p/w:@?#"})))
+        == "rtsp://a%40b:p%2Fw%3A%40%3F%23@camera:554/live?x=1"
+    )
 
 
 @pytest.mark.parametrize("reference", ["env:NOT_SET", "file:/no/such/file", "file:/proc/kmsg-not"])
@@ -291,7 +295,7 @@ def test_credentials_when_the_reference_leads_nowhere_then_unauthorized_names_it
 def test_credentials_when_they_are_in_a_file_then_its_line_end_is_not_part_of_them(tmp_path: Path) -> None:
     (tmp_path / "p").write_text("geheim\n")
     spec = network_spec("rtsp://camera/x", username="a", password_ref=f"file:{tmp_path / 'p'}")
-    assert url_with_credentials(spec, {}) == "rtsp://a:geheim@camera/x"
+    assert resolve_secret(spec, {}) == "geheim"
 
 
 def test_packets_when_a_stream_falls_silent_then_stalled(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import structlog
 
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
+from custodes.adapters.camera.rtsp import CONNECT_BOUND_S
 from custodes.adapters.camera.source import MAX_KEYFRAME_WAIT_NS
 from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
@@ -48,8 +49,8 @@ POLL_S = 0.5
 STATUS_POLLS = 2
 """A status per camera and second; the server counts one as stale after three."""
 
-OPEN_BOUND_NS = 10 * NS_PER_S + MAX_KEYFRAME_WAIT_NS
-"""FFmpeg's open timeout, then the wait for a first keyframe."""
+OPEN_BOUND_NS = int(CONNECT_BOUND_S * NS_PER_S) + MAX_KEYFRAME_WAIT_NS
+"""All attempts to connect, then the wait for a first keyframe."""
 
 MAX_ABANDONED = 8
 """Threads left hanging in FFmpeg; then the process ends and the supervisor starts a clean one."""

@@ -5,6 +5,7 @@ People edit cameras, zones and accounts in the database; `cameras` here is impor
 """
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,10 +20,12 @@ from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId
 
-CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "onvif", "file")
 _MAX_YAML_BYTES = 1 << 20
 MAX_RETENTION_H = 20 * 366 * 24
 """Twenty years; beyond it somebody mistook the unit."""
+
+_ONVIF_QUERY = re.compile(r"(stream=(main|sub)|profile=[^&]{1,256})?")
 
 CameraIdField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SecretRef = Annotated[str, StringConstraints(pattern=r"^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.+$")]
@@ -42,6 +45,7 @@ class CameraConfig(_Strict):
     username: Annotated[str, StringConstraints(max_length=128)] = ""
     password: SecretRef = ""
     transport: Literal["tcp", "udp"] = "tcp"
+    """What RTSP tries first; the other follows when the camera refuses it or nothing comes over UDP."""
     enabled: bool = True
     loop: bool = False
     retention_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
@@ -62,6 +66,10 @@ class CameraConfig(_Strict):
         if parts.scheme != "file" and not is_complete:
             raise ValueError(
                 "a network camera needs a host, and a port from 1 to 65535 if any: rtsp://192.0.2.7:554/1"
+            )
+        if parts.scheme == "onvif" and not _ONVIF_QUERY.fullmatch(parts.query):
+            raise ValueError(
+                "an ONVIF camera's address ends with ?stream=main, ?stream=sub, ?profile=TOKEN or its path"
             )
         if parts.scheme == "file" and not parts.path.startswith("/"):
             raise ValueError("a file camera needs an absolute path: file:///path/to/clip.mp4")

@@ -35,6 +35,6 @@ def open_camera(
     scheme = urlsplit(spec.url).scheme
     if scheme == "file":
         return file_camera(spec, clock, wait=wait)
-    if scheme in ("rtsp", "rtsps", "http", "https"):
+    if scheme in ("rtsp", "rtsps", "http", "https", "onvif"):
         return network_camera(spec, clock, read_timeout_s=stall_s, environ=environ)
     raise CameraGarbage(f"camera {spec.camera_id}: no source for scheme {scheme or '(none)'!r}")

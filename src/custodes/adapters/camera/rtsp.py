@@ -1,17 +1,25 @@
-"""Network cameras: RTSP over TCP or UDP, and HTTP streams. Credentials exist only in the URL handed to FFmpeg."""
+"""Network cameras: RTSP over TCP or UDP, HTTP streams, and ONVIF cameras, which name one of these.
+
+Credentials exist only in the URL handed to FFmpeg.
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from custodes.adapters.camera.http_post import Login
+from custodes.adapters.camera.onvif import EXCHANGE_TIMEOUT_S, OnvifCamera
 from custodes.adapters.camera.source import DemuxedCamera
-from custodes.errors import CameraUnauthorized
+from custodes.errors import CameraGarbage, CameraNoVideo, CameraUnauthorized, CameraUnreachable
 from custodes.media.demux import Demuxer
 from custodes.ports.clock import Clock
 from custodes.types.message import CameraSpec
 
 OPEN_TIMEOUT_S = 10.0
+UDP_TIMEOUT_S = 6.0
+"""Where nothing came over UDP until then, a firewall or NAT keeps it away, and TCP is tried."""
+CONNECT_BOUND_S = EXCHANGE_TIMEOUT_S + UDP_TIMEOUT_S + 2 * OPEN_TIMEOUT_S
 MAX_SECRET_BYTES = 1024
 
 _NETWORK_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
@@ -22,18 +30,35 @@ _NETWORK_FORMATS = "rtsp,sdp,rtp,mpegts,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,mov,mp4
 def network_camera(
     spec: CameraSpec, clock: Clock, *, read_timeout_s: float, environ: Mapping[str, str]
 ) -> DemuxedCamera:
-    """A source for rtsp(s) and http(s). Connects on `open`. Raises: CameraUnauthorized for a missing secret."""
-    url = url_with_credentials(spec, environ)
+    """A source for rtsp(s), http(s) and onvif. Connects on `open`. Raises: CameraUnauthorized for a missing secret."""
+    login = Login(username=spec.username, password=resolve_secret(spec, environ) if spec.username else "")
+
+    def demuxer(url: str, options: Mapping[str, str], open_timeout_s: float) -> Demuxer:
+        return Demuxer(
+            url_with_credentials(url, login),
+            where=spec.url,
+            options=options,
+            open_timeout_s=open_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
 
     def connect() -> Demuxer:
+        url = spec.url
+        if url.startswith("onvif:"):
+            url = OnvifCamera(url, login=login, clock=clock).find_stream()
         try:
-            return Demuxer(
-                url,
-                where=spec.url,
-                options=_options(spec, read_timeout_s),
-                open_timeout_s=OPEN_TIMEOUT_S,
-                read_timeout_s=read_timeout_s,
-            )
+            if not url.startswith("rtsp"):
+                return demuxer(url, _http_options(read_timeout_s), OPEN_TIMEOUT_S)
+            if spec.transport == "udp":
+                try:
+                    return demuxer(url, _rtsp_options(read_timeout_s) | PREFER_UDP | ONLY_VIDEO, UDP_TIMEOUT_S)
+                except (CameraUnreachable, CameraNoVideo):
+                    pass  # silence over UDP is most often a firewall's; TCP tells whether it is the camera's
+            try:
+                return demuxer(url, _rtsp_options(read_timeout_s) | ONLY_VIDEO, OPEN_TIMEOUT_S)
+            except CameraGarbage:
+                pass  # FFmpeg's word for an answer without video, too: asked for all, it tells the two apart
+            return demuxer(url, _rtsp_options(read_timeout_s), OPEN_TIMEOUT_S)
         except CameraUnauthorized:
             if spec.username:
                 raise
@@ -42,14 +67,13 @@ def network_camera(
     return DemuxedCamera(camera_id=spec.camera_id, where=spec.url, clock=clock, connect=connect)
 
 
-def url_with_credentials(spec: CameraSpec, environ: Mapping[str, str]) -> str:
+def url_with_credentials(url: str, login: Login) -> str:
     """The URL for FFmpeg. Never log it."""
-    if not spec.username:
-        return spec.url
-    parts = urlsplit(spec.url)
-    secret = resolve_secret(spec, environ)
-    login = quote(spec.username, safe="") + (f":{quote(secret, safe='')}" if secret else "")
-    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+    if not login.username:
+        return url
+    parts = urlsplit(url)
+    user = quote(login.username, safe="") + (f":{quote(login.password, safe='')}" if login.password else "")
+    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
 
 
 def resolve_secret(spec: CameraSpec, environ: Mapping[str, str]) -> str:
@@ -72,16 +96,29 @@ def resolve_secret(spec: CameraSpec, environ: Mapping[str, str]) -> str:
     return raw.decode("utf-8", errors="replace").strip("\r\n")
 
 
-def _options(spec: CameraSpec, read_timeout_s: float) -> dict[str, str]:
-    options = {"protocol_whitelist": _NETWORK_PROTOCOLS, "format_whitelist": _NETWORK_FORMATS}
-    if spec.url.startswith("rtsp"):
-        options |= {
-            "rtsp_transport": spec.transport,
-            # Both this and PyAV's own interrupt: either alone was seen to hang (PyAV #1112).
-            "timeout": str(int(max(read_timeout_s, OPEN_TIMEOUT_S) * 1_000_000)),
-            # Default is 5 s; cameras announce their parameters in SDP or with the first keyframe.
-            "analyzeduration": "1500000",
-        }
-    else:
-        options |= {"rw_timeout": str(int(read_timeout_s * 1_000_000))}
-    return options
+ONLY_VIDEO = {"allowed_media_types": "video"}
+"""Audio is not even asked for. It would also make FFmpeg rewrite pts at each RTCP report."""
+
+PREFER_UDP = {"rtsp_flags": "0"}
+
+
+def _rtsp_options(read_timeout_s: float) -> dict[str, str]:
+    return {
+        "protocol_whitelist": _NETWORK_PROTOCOLS,
+        "format_whitelist": _NETWORK_FORMATS,
+        # The other one when the camera refuses the first with 461.
+        "rtsp_transport": "udp+tcp",
+        "rtsp_flags": "prefer_tcp",
+        # Both this and PyAV's own interrupt: either alone was seen to hang (PyAV #1112).
+        "timeout": str(int(max(read_timeout_s, OPEN_TIMEOUT_S) * 1_000_000)),
+        # Default is 5 s; cameras announce their parameters in SDP or with the first keyframe.
+        "analyzeduration": "1500000",
+    }
+
+
+def _http_options(read_timeout_s: float) -> dict[str, str]:
+    return {
+        "protocol_whitelist": _NETWORK_PROTOCOLS,
+        "format_whitelist": _NETWORK_FORMATS,
+        "rw_timeout": str(int(read_timeout_s * 1_000_000)),
+    }
