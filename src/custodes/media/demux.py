@@ -231,13 +231,19 @@ def _open_failure(error: Exception, where: str, timeout_s: float, *, is_late: bo
         return CameraGarbage(f"{where}: this kind of source is not supported")
     if isinstance(error, av.error.HTTPError):
         return CameraUnreachable(f"{where}: the server answers with an error")
-    if isinstance(error, OSError) and error.errno == errno.EIO:
-        # FFmpeg's word for a name that does not resolve, and for an answer that ends too early.
-        return CameraUnreachable(f"{where}: its host name is unknown, or it hung up before any video came")
     if isinstance(error, OSError):
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return CameraUnreachable(f"{where} cannot be reached: {reason.lower()}")
+        return CameraUnreachable(f"{where}{_network_words(error)}")
     return CameraGarbage(f"{where} sends nothing that can be read as video")
+
+
+def _network_words(error: OSError) -> str:
+    if error.errno == errno.EIO:
+        # FFmpeg's word for a name that does not resolve, and for an answer that ends too early.
+        return ": its host name is unknown, or it hung up before any video came"
+    if error.errno == errno.EPROTONOSUPPORT:
+        return " agrees to send over neither TCP nor UDP"
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return f" cannot be reached: {reason.lower()}"
 
 
 def _read_failure(error: Exception, where: str, timeout_s: float) -> CameraError:

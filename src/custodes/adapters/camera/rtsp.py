@@ -15,6 +15,7 @@ from custodes.errors import CameraGarbage, CameraNoVideo, CameraUnauthorized, Ca
 from custodes.media.demux import Demuxer
 from custodes.ports.clock import Clock
 from custodes.types.message import CameraSpec
+from custodes.units import NS_PER_S
 
 OPEN_TIMEOUT_S = 10.0
 UDP_TIMEOUT_S = 6.0
@@ -26,45 +27,92 @@ _NETWORK_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypt
 _NETWORK_FORMATS = "rtsp,sdp,rtp,mpegts,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,mov,mp4,matroska,webm,flv,m4v"
 """No playlist format: a hostile one makes FFmpeg open other addresses and files."""
 
+ONLY_VIDEO = {"allowed_media_types": "video"}
+"""Audio is not even asked for. It would also make FFmpeg rewrite pts at each RTCP report."""
+
+PREFER_UDP = {"rtsp_flags": "0"}
+
 
 def network_camera(
     spec: CameraSpec, clock: Clock, *, read_timeout_s: float, environ: Mapping[str, str]
 ) -> DemuxedCamera:
     """A source for rtsp(s), http(s) and onvif. Connects on `open`. Raises: CameraUnauthorized for a missing secret."""
     login = Login(username=spec.username, password=resolve_secret(spec, environ) if spec.username else "")
+    connection = _Connection(spec, login, clock, read_timeout_s)
+    return DemuxedCamera(camera_id=spec.camera_id, where=spec.url, clock=clock, connect=connection.open)
 
-    def demuxer(url: str, options: Mapping[str, str], open_timeout_s: float) -> Demuxer:
+
+class _Connection:
+    """Tries what may lead to video, in order."""
+
+    def __init__(self, spec: CameraSpec, login: Login, clock: Clock, read_timeout_s: float) -> None:
+        self._spec = spec
+        self._login = login
+        self._clock = clock
+        self._read_timeout_s = read_timeout_s
+
+    def open(self) -> Demuxer:
+        """Raises: CameraError."""
+        url = self._spec.url
+        if url.startswith("onvif:"):
+            url = OnvifCamera(url, login=self._login, clock=self._clock).find_stream()
+        try:
+            return self._open_rtsp(url) if url.startswith("rtsp") else self._demuxer(url, self._http_options())
+        except CameraUnauthorized:
+            if self._login.username:
+                raise
+        raise CameraUnauthorized(f"{self._spec.url} wants a user name and a password; none is configured")
+
+    def _open_rtsp(self, url: str) -> Demuxer:
+        opened = self._open_udp(url) if self._spec.transport == "udp" else None
+        if opened is not None:
+            return opened
+        try:
+            return self._demuxer(url, self._rtsp_options() | ONLY_VIDEO)
+        except CameraGarbage:
+            pass  # FFmpeg's word for an answer without video, too: asked for all, it tells the two apart
+        return self._demuxer(url, self._rtsp_options())
+
+    def _open_udp(self, url: str) -> Demuxer | None:
+        """None for silence, which is most often a firewall's: TCP tells whether it is the camera's."""
+        end_ns = self._clock.monotonic_ns() + int(UDP_TIMEOUT_S * NS_PER_S)
+        try:
+            opened = self._demuxer(url, self._rtsp_options() | PREFER_UDP | ONLY_VIDEO, UDP_TIMEOUT_S)
+        except (CameraUnreachable, CameraNoVideo):
+            return None
+        if self._clock.monotonic_ns() < end_ns:
+            return opened
+        opened.close()  # FFmpeg opens a stream of which nothing came, too, when its time is over
+        return None
+
+    def _demuxer(self, url: str, options: Mapping[str, str], open_timeout_s: float = OPEN_TIMEOUT_S) -> Demuxer:
         return Demuxer(
-            url_with_credentials(url, login),
-            where=spec.url,
+            url_with_credentials(url, self._login),
+            where=self._spec.url,
             options=options,
             open_timeout_s=open_timeout_s,
-            read_timeout_s=read_timeout_s,
+            read_timeout_s=self._read_timeout_s,
         )
 
-    def connect() -> Demuxer:
-        url = spec.url
-        if url.startswith("onvif:"):
-            url = OnvifCamera(url, login=login, clock=clock).find_stream()
-        try:
-            if not url.startswith("rtsp"):
-                return demuxer(url, _http_options(read_timeout_s), OPEN_TIMEOUT_S)
-            if spec.transport == "udp":
-                try:
-                    return demuxer(url, _rtsp_options(read_timeout_s) | PREFER_UDP | ONLY_VIDEO, UDP_TIMEOUT_S)
-                except (CameraUnreachable, CameraNoVideo):
-                    pass  # silence over UDP is most often a firewall's; TCP tells whether it is the camera's
-            try:
-                return demuxer(url, _rtsp_options(read_timeout_s) | ONLY_VIDEO, OPEN_TIMEOUT_S)
-            except CameraGarbage:
-                pass  # FFmpeg's word for an answer without video, too: asked for all, it tells the two apart
-            return demuxer(url, _rtsp_options(read_timeout_s), OPEN_TIMEOUT_S)
-        except CameraUnauthorized:
-            if spec.username:
-                raise
-        raise CameraUnauthorized(f"{spec.url} wants a user name and a password; none is configured")
+    def _rtsp_options(self) -> dict[str, str]:
+        return {
+            "protocol_whitelist": _NETWORK_PROTOCOLS,
+            "format_whitelist": _NETWORK_FORMATS,
+            # The other one when the camera refuses the first with 461.
+            "rtsp_transport": "udp+tcp",
+            "rtsp_flags": "prefer_tcp",
+            # Both this and PyAV's own interrupt: either alone was seen to hang (PyAV #1112).
+            "timeout": str(int(max(self._read_timeout_s, OPEN_TIMEOUT_S) * 1_000_000)),
+            # Default is 5 s; cameras announce their parameters in SDP or with the first keyframe.
+            "analyzeduration": "1500000",
+        }
 
-    return DemuxedCamera(camera_id=spec.camera_id, where=spec.url, clock=clock, connect=connect)
+    def _http_options(self) -> dict[str, str]:
+        return {
+            "protocol_whitelist": _NETWORK_PROTOCOLS,
+            "format_whitelist": _NETWORK_FORMATS,
+            "rw_timeout": str(int(self._read_timeout_s * 1_000_000)),
+        }
 
 
 def url_with_credentials(url: str, login: Login) -> str:
@@ -94,31 +142,3 @@ def resolve_secret(spec: CameraSpec, environ: Mapping[str, str]) -> str:
     if len(raw) > MAX_SECRET_BYTES:
         raise CameraUnauthorized(f"password of camera {spec.camera_id}: {name} is not a password file")
     return raw.decode("utf-8", errors="replace").strip("\r\n")
-
-
-ONLY_VIDEO = {"allowed_media_types": "video"}
-"""Audio is not even asked for. It would also make FFmpeg rewrite pts at each RTCP report."""
-
-PREFER_UDP = {"rtsp_flags": "0"}
-
-
-def _rtsp_options(read_timeout_s: float) -> dict[str, str]:
-    return {
-        "protocol_whitelist": _NETWORK_PROTOCOLS,
-        "format_whitelist": _NETWORK_FORMATS,
-        # The other one when the camera refuses the first with 461.
-        "rtsp_transport": "udp+tcp",
-        "rtsp_flags": "prefer_tcp",
-        # Both this and PyAV's own interrupt: either alone was seen to hang (PyAV #1112).
-        "timeout": str(int(max(read_timeout_s, OPEN_TIMEOUT_S) * 1_000_000)),
-        # Default is 5 s; cameras announce their parameters in SDP or with the first keyframe.
-        "analyzeduration": "1500000",
-    }
-
-
-def _http_options(read_timeout_s: float) -> dict[str, str]:
-    return {
-        "protocol_whitelist": _NETWORK_PROTOCOLS,
-        "format_whitelist": _NETWORK_FORMATS,
-        "rw_timeout": str(int(read_timeout_s * 1_000_000)),
-    }
