@@ -12,6 +12,7 @@ from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate, day_of
 from custodes.audit.checkpoint import log_keys
 from custodes.audit.log import read_entries
+from custodes.audit.note import NoteVerifier
 from custodes.audit.verify import LogReport, open_readonly, verify_log
 from custodes.config import SiteIdentity, SitePaths, write_identity
 from custodes.sealing.published import latest_usable, read_pinned
@@ -49,8 +50,12 @@ class Site:
         self._segments = 0
 
     @asynccontextmanager
-    async def warden(self, passphrase: str | None = None) -> AsyncIterator[Gate]:
-        async with open_gate(self.paths, self.identity, passphrase=passphrase, clock=self.clock) as gate:
+    async def warden(
+        self, passphrase: str | None = None, witnesses: tuple[NoteVerifier, ...] = ()
+    ) -> AsyncIterator[Gate]:
+        async with open_gate(
+            self.paths, self.identity, passphrase=passphrase, clock=self.clock, witnesses=witnesses
+        ) as gate:
             await gate.publish((GATE, VAULT))
             yield gate
 

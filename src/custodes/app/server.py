@@ -22,6 +22,7 @@ from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.witness.http import HttpWitness
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
@@ -32,6 +33,8 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.views import ServerViewBroker
+from custodes.app.serving.witnesses import WitnessRound, run_witnesses
+from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, SiteMismatch
 from custodes.ports.supervisor import Supervisor
@@ -95,6 +98,10 @@ class Server:
             storage=Disk(),
             clock=clock,
         )
+        self._witnesses = [
+            WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
+            for each in config.audit.witnesses
+        ]
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
         self._connections = Connections()
@@ -151,6 +158,7 @@ class Server:
             "journal": self._follow(),
             "jobs": self._jobs.run(),
             "cameras": self._configure(),
+            "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
         }
 
     async def _follow(self) -> None:

@@ -19,11 +19,13 @@ from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.keys.file import open_file_provider, read_passphrase
 from custodes.adapters.keys.store import KeyStore
+from custodes.app.warden_anchors import witness_keys
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
-from custodes.config import AccessConfig, SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.audit.note import NoteVerifier
+from custodes.config import AccessConfig, SiteConfig, SiteIdentity, SitePaths, load_effective, read_identity
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -48,6 +50,7 @@ async def open_gate(
     passphrase: str | None,
     clock: Clock,
     rules: AccessConfig | None = None,
+    witnesses: tuple[NoteVerifier, ...] = (),
 ) -> AsyncIterator[Gate]:
     """Open keys and log, write the start into the log, and yield the gate that answers.
 
@@ -85,6 +88,7 @@ async def open_gate(
             log=writer,
             clock=clock,
             rules=rules or AccessConfig(),
+            witnesses=witnesses,
         )
         try:
             yield gate
@@ -129,14 +133,21 @@ async def _renew_forever(gate: Gate) -> None:
 
 
 async def run(
-    paths: SitePaths, *, passphrase: str | None, stop: asyncio.Event, rules: AccessConfig | None = None
+    paths: SitePaths,
+    *,
+    passphrase: str | None,
+    stop: asyncio.Event,
+    rules: AccessConfig | None = None,
+    witnesses: tuple[NoteVerifier, ...] = (),
 ) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
     if identity is None:
         raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
     note = structlog.get_logger()
-    async with open_gate(paths, identity, passphrase=passphrase, clock=SystemClock(), rules=rules) as gate:
+    async with open_gate(
+        paths, identity, passphrase=passphrase, clock=SystemClock(), rules=rules, witnesses=witnesses
+    ) as gate:
         renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
         connections = Connections()
 
@@ -170,18 +181,18 @@ def main() -> None:
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths, read_passphrase(os.environ), config.access))
+        asyncio.run(_main(paths, read_passphrase(os.environ), config))
     except CustodesError as error:
         structlog.get_logger().error("warden cannot run", error=str(error), error_kind=error.kind.value)
         sys.exit(f"warden: {error}")
 
 
-async def _main(paths: SitePaths, passphrase: str | None, rules: AccessConfig) -> None:
+async def _main(paths: SitePaths, passphrase: str | None, config: SiteConfig) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(paths, passphrase=passphrase, stop=stop, rules=rules)
+    await run(paths, passphrase=passphrase, stop=stop, rules=config.access, witnesses=witness_keys(config))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ import structlog
 from custodes.access.policy import Circumstances, Policies, decide, decide_list
 from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
+from custodes.app.warden_anchors import answer_about_witnesses
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
+from custodes.audit.note import NoteVerifier
 from custodes.config import AccessConfig
 from custodes.errors import (
     CustodesError,
@@ -55,11 +57,14 @@ from custodes.types.message import (
     LogPage,
     Ok,
     Ping,
+    ProveConsistency,
     ProveInclusion,
     PublishKeys,
     ReadCheckpoint,
+    ReadCosigned,
     ReadLog,
     ReleaseKeys,
+    StoreCosigned,
 )
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
@@ -99,6 +104,7 @@ class Gate:
         log: LogWriter,
         clock: Clock,
         rules: AccessConfig,
+        witnesses: tuple[NoteVerifier, ...] = (),
     ) -> None:
         self._rules = rules
         self._site = site
@@ -106,6 +112,7 @@ class Gate:
         self._keys = keys
         self._log = log
         self._clock = clock
+        self._witnesses = witnesses
         self._site_key = keys.site_key()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-store")
         self._grants: dict[bytes, LiveGrant] = {}
@@ -132,6 +139,8 @@ class Gate:
             case ProveInclusion():
                 path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
                 return InclusionProof(index=message.index, size=message.size, path=path)
+            case ProveConsistency() | StoreCosigned() | ReadCosigned():
+                return await self._log.ask(lambda log: answer_about_witnesses(log, message, self._witnesses))
             case PublishKeys():
                 await self.publish(message.camera_ids)
                 return Ok()

@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from custodes.audit.checkpoint import LogSigner, open_checkpoint, sign_checkpoint
+from custodes.audit.checkpoint import LogSigner, open_checkpoint, open_published, sign_checkpoint
+from custodes.audit.cosignature import open_cosignatures
 from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
 from custodes.audit.merkle import (
     HASH_BYTES,
@@ -23,8 +24,10 @@ from custodes.audit.merkle import (
     leaf_hash,
     peaks_of_partials,
     push_peak,
+    range_root,
     root_of_peaks,
 )
+from custodes.audit.note import NoteVerifier
 from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted, Unavailable
 from custodes.types.access import AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
@@ -214,6 +217,40 @@ class AuditLog:
         """RFC 6962 consistency proof. Raises: InvalidArgument."""
         self._check_size(new_size)
         return consistency_path(self._node, old_size, new_size)
+
+    def root_at(self, size: int) -> bytes:
+        """Root of the tree over the first `size` ≥ 1 entries. Raises: InvalidArgument."""
+        self._check_size(size)
+        return range_root(self._node, 0, size)
+
+    def store_cosigned(self, note: str, witnesses: Sequence[NoteVerifier]) -> None:
+        """Keep, per witness, the newest of our checkpoints that it signed.
+
+        Raises: LogCorrupt when it is not our checkpoint or a signature is wrong; InvalidArgument when no known witness
+            signed it; Unavailable, ResourceExhausted.
+        """
+        checkpoint = open_published(note, self._signer.keys)
+        if self.root_at(checkpoint.size) != checkpoint.root_hash:
+            raise LogCorrupt(f"the cosigned checkpoint of {checkpoint.size} entries is not of this log")
+        signed = open_cosignatures(checkpoint, witnesses)
+        if not signed:
+            raise InvalidArgument("no configured witness signed that checkpoint")
+        try:
+            self._db.executemany(
+                "INSERT INTO cosigned VALUES (?, ?, ?) ON CONFLICT (witness) DO UPDATE"
+                " SET size = excluded.size, note = excluded.note WHERE excluded.size >= size",
+                sorted({(each.verifier.name, checkpoint.size, note) for each in signed}),
+            )
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def cosigned(self) -> list[tuple[str, Checkpoint]]:
+        """(witness, checkpoint with its lines), by name; none that is not of this log."""
+        try:
+            rows = self._db.execute("SELECT witness, note FROM cosigned ORDER BY witness").fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return [(witness, open_published(note, self._signer.keys)) for witness, note in rows]
 
     def _check_size(self, size: int) -> None:
         if not 0 < size <= self._edge.size:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("custodes.cli.doctor", "doctor", "What is wrong with this machine or configuration."),
     "models": ("custodes.cli.models", "models", "Neural networks: list, verify, pull."),
     "audit": ("custodes.cli.audit", "audit", "Verify and list the audit log."),
+    "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
     "check": ("custodes.cli.check", "check", "Check recorded segments against their seals."),
 }
 

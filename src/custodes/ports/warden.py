@@ -4,7 +4,7 @@ from typing import Protocol
 
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
 from custodes.types.media import SegmentHeader
-from custodes.types.message import Authorised, InclusionProof, KeysReleased, LogPage
+from custodes.types.message import Authorised, CosignedCheckpoint, InclusionProof, KeysReleased, LogPage
 from custodes.units import CameraId
 
 
@@ -33,6 +33,18 @@ class Warden(Protocol):
 
     async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
         """Audit path of one entry."""
+        ...
+
+    async def prove_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Proof that the log of `old_size` is the beginning of that of `new_size`."""
+        ...
+
+    async def store_cosigned(self, note: str) -> None:
+        """Keep a checkpoint with signatures of configured witnesses. Raises: LogCorrupt when none verifies."""
+        ...
+
+    async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
+        """Per witness the newest checkpoint that it signed."""
         ...
 
     async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:

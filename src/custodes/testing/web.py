@@ -34,6 +34,7 @@ from custodes.types.access import (
 from custodes.types.message import (
     Authorised,
     CameraRow,
+    CosignedCheckpoint,
     InclusionProof,
     LogPage,
     MediaChunk,
@@ -77,6 +78,7 @@ class LoggingWarden:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.log: AuditLog = open_test_log(folder / "log.db")
+        self.cosigned: list[str] = []
         self.is_down = False
         """While true, everything raises Unavailable, as when the process is gone."""
         self._clock = clock
@@ -152,6 +154,26 @@ class LoggingWarden:
         """A real proof."""
         self._check_up()
         return InclusionProof(index=index, size=size, path=self.log.prove_inclusion(index, size))
+
+    async def prove_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """A real proof."""
+        self._check_up()
+        return self.log.prove_consistency(old_size, new_size)
+
+    async def store_cosigned(self, note: str) -> None:
+        """Kept unchecked in `cosigned`."""
+        self._check_up()
+        self.cosigned.append(note)
+
+    async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
+        """What a test put there, under the name of a witness."""
+        self._check_up()
+        return tuple(
+            CosignedCheckpoint(
+                witness="witness.example", size=int(note.split("\n")[1]), time_s=1_700_000_000, note=note
+            )
+            for note in self.cosigned
+        )
 
     async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:
         """No recorder listens."""

@@ -114,6 +114,51 @@ class InclusionProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProveConsistency:
+    """Answer: ConsistencyProof that the tree of `old_size` is a prefix of that of `new_size`."""
+
+    old_size: int
+    new_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyProof:
+    """RFC 6962 2.1.2."""
+
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCosigned:
+    """A checkpoint that the warden published, with lines of configured witnesses. Answer: Ok."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCosigned:
+    """Answer: CosignedCheckpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CosignedCheckpoint:
+    """The newest checkpoint that a witness signed."""
+
+    witness: str
+    size: int
+    time_s: int
+    """POSIX seconds, as the witness says."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CosignedCheckpoints:
+    """One per witness that ever signed, by name."""
+
+    checkpoints: tuple[CosignedCheckpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishKeys:
     """Make and publish camera-day keys of these cameras for today and the days ahead. Answer: Ok."""
 

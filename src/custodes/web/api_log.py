@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from custodes.errors import InvalidArgument, NotFound
 from custodes.types.access import AuditKind, LogEntry
+from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of
 from custodes.web.words import audit_sentence, utc_text
 
@@ -56,6 +57,10 @@ async def log(
             "root": checkpoint.root_hash.hex(),
             "note": checkpoint.note,
         },
+        "witnesses": [
+            {"name": seen.witness, "size": seen.size, "utc": utc_text(Ns(seen.time_s * NS_PER_S)), "note": seen.note}
+            for seen in await deps.warden.read_cosigned()
+        ],
     }
 
 

@@ -13,17 +13,23 @@ from custodes.types.message import (
     Appended,
     Authorise,
     Authorised,
+    ConsistencyProof,
+    CosignedCheckpoint,
+    CosignedCheckpoints,
     DestroyKeys,
     EndGrant,
     InclusionProof,
     KeysReleased,
     LogPage,
     Ok,
+    ProveConsistency,
     ProveInclusion,
     PublishKeys,
     ReadCheckpoint,
+    ReadCosigned,
     ReadLog,
     ReleaseKeys,
+    StoreCosigned,
 )
 from custodes.units import CameraId
 
@@ -76,6 +82,19 @@ class WardenClient:
     async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
         """Audit path of one entry."""
         return await self._request(ProveInclusion(index=index, size=size), InclusionProof)
+
+    async def prove_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Proof that the log of `old_size` is the beginning of that of `new_size`."""
+        message = ProveConsistency(old_size=old_size, new_size=new_size)
+        return (await self._request(message, ConsistencyProof)).path
+
+    async def store_cosigned(self, note: str) -> None:
+        """Keep a checkpoint with signatures of configured witnesses."""
+        await self._request(StoreCosigned(note=note), Ok)
+
+    async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
+        """Per witness the newest checkpoint that it signed."""
+        return (await self._request(ReadCosigned(), CosignedCheckpoints)).checkpoints
 
     async def publish_keys(self, camera_ids: tuple[CameraId, ...]) -> None:
         """Make sure that camera-day public keys lie ready for the recorder."""

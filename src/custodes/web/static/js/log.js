@@ -25,6 +25,15 @@ function row(entry) {
     el("td", { class: "acts" }, toggle, " ", el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: "Proof that this entry is in the log" }, "Proof")));
 }
 
+function witnessLines(page) {
+  return page.witnesses.map((seen) => {
+    const behind = page.checkpoint.size - seen.size;
+    const rest = behind > 0 ? `, ${behind.toLocaleString()} entries ago` : "";
+    return el("li", { title: seen.utc },
+      `${seen.name} has signed that the log only grew, up to ${seen.size.toLocaleString()} entries${rest} (${seen.utc})`);
+  });
+}
+
 function inWords(name, value) {
   return name.endsWith("_ns") && /^\d{16,}$/.test(value) ? `${dateText(Number(value))} ${clockText(Number(value))}` : value;
 }
@@ -51,6 +60,7 @@ async function load(isFresh) {
     say($("cp-origin"), page.checkpoint.origin);
     say($("cp-root"), page.checkpoint.root);
     say($("cp-note"), page.checkpoint.note);
+    $("cp-witnesses").replaceChildren(...witnessLines(page));
     alertLine("log", "");
   } catch (error) {
     alertLine("log", error.message);

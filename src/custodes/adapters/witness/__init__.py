@@ -1,0 +1,1 @@
+"""Other people's services that vouch for the log: witnesses over HTTP."""
