@@ -27,6 +27,8 @@ from bench.footage import TABLE, shared_data
 from bench.recording import CAM, FPS, GOP_FRAMES, RecordedSite, long_clip, make_stream, over_rtsp, record_once
 from custodes.adapters.blob.disk import Disk
 from custodes.errors import CameraError, FailedPrecondition
+from custodes.media import nal
+from custodes.media.authenticity import StreamVerifier
 from custodes.media.demux import Demuxer
 from custodes.media.fmp4 import read_init, read_packets
 from custodes.record.journal import JournalWriter
@@ -160,6 +162,25 @@ def core_share(clip: Path, cameras: int, seconds: float, folder: Path) -> tuple[
     return share, rss_mb
 
 
+def signed_video_fps(seconds: float) -> float:
+    """Pictures per CPU second that `StreamVerifier` verifies, of the signed reference clip."""
+    clip = shared_data() / "network/onvif-media-signing/onvif_test_signed_h264.mp4"
+    demuxer = Demuxer(str(clip), where=clip.name, options={}, open_timeout_s=10, read_timeout_s=10)
+    extradata, packets = demuxer.info(CAM, RunId("a")).extradata, []
+    try:
+        packets.extend(raw.payload for raw in demuxer.packets())
+    except CameraError:
+        demuxer.close()
+
+    def verify():
+        verifier, verified = StreamVerifier("h264"), 0
+        for payload in packets:
+            verified += sum(one.verified for one in verifier.add(nal.units_of(payload, "h264", extradata), Ns(0)))
+        assert verified == len(packets) - 1
+
+    return (len(packets) - 1) / median_cpu_s(seconds, verify)
+
+
 def fsync_ms(folder: Path, gop_bytes: int, count: int) -> list[float]:
     disk, spent, block = Disk(), [], os.urandom(gop_bytes)
     file = disk.create(folder / "sync" / "f")
@@ -229,6 +250,7 @@ def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
         "overhead_share": round(overhead, 5),
         "seek_ms_p50": round(p(seeks, 0.5), 2),
         "seek_ms_p99": round(p(seeks, 0.99), 2),
+        "signed_video_fps": round(signed_video_fps(0.3 if smoke else 2.0)),
         "record_us_per_packet": round(us["ours"], 1),
         "record_ms_per_mb": round(us["ours"] * packets / payload_bytes * 1e3, 2),
         "core_share_100_unpaced": round(us["ours"] * FPS * CAMERAS / 1e6, 3),

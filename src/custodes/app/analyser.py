@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,14 @@ from custodes.media.rgb import RgbScaler
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline
 from custodes.pipeline.gops import GopQueue
+from custodes.pipeline.signatures import SignatureWatch
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.runtime.stage import InlineRunner
 from custodes.telemetry import logs
 from custodes.track.tracker import TrackerConfig
-from custodes.types.event import FrameAnalysed
+from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, StreamClosed, StreamOpened
 from custodes.units import NS_PER_S, CameraId, RunId
@@ -62,8 +63,12 @@ def share_of(cameras: Sequence[CameraSpec], *, index: int, processes: int) -> fr
 class Intake:
     """Packets that wait, per camera. `read_forever` is the intake thread's body; the rest is the worker's."""
 
-    def __init__(self, paths: SitePaths, *, index: int, processes: int) -> None:
+    def __init__(
+        self, paths: SitePaths, put_fact: Callable[[StreamVerified], None], *, index: int, processes: int
+    ) -> None:
         self._paths = paths
+        self._put_fact = put_fact
+        self._signatures = SignatureWatch()
         self._index = index
         self._processes = processes
         self._lock = threading.Condition()
@@ -148,6 +153,8 @@ class Intake:
                 return
             if isinstance(message, StreamOpened | Packet | StreamClosed):
                 self._push(message)
+                for fact in self._signatures.take(message):
+                    self._put_fact(fact)
 
     def _look_at_assignment(self) -> bool:
         """Read the file when it was replaced; True when this analyser's share is another now."""
@@ -288,8 +295,9 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     log = structlog.get_logger()
     looking = make_looking(config)
     log.info("analyser works", detector=looking.detector.ref.name, fps=config.analyser.fps)
-    intake = Intake(paths, index=_index_of(name) % config.analyser.processes, processes=config.analyser.processes)
     sender = FactSender(paths.socket("server-facts"), name)
+    processes = config.analyser.processes
+    intake = Intake(paths, sender.put, index=_index_of(name) % processes, processes=processes)
 
     def stop_when_told() -> None:
         # A signal interrupts no lock, so somebody has to wake the worker.

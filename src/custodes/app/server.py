@@ -32,6 +32,7 @@ from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
+from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import WitnessRound, run_witnesses
 from custodes.audit.note import parse_vkey
@@ -74,8 +75,13 @@ class Server:
             paths.journal_dir, read_from, catalog=catalog, on_segments=self._views.on_segments
         )
         self._seals = SealLogger(catalog, self._warden, self._append_once)
+        self._signers = SignerWatch(paths.signers, self._warden)
         self._facts = FactsService(
-            catalog=catalog, live=self._live, on_frames=self._views.on_frames, on_segment=self._on_segment
+            catalog=catalog,
+            live=self._live,
+            on_frames=self._views.on_frames,
+            on_segment=self._on_segment,
+            on_verified=self._signers.take,
         )
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
@@ -157,6 +163,7 @@ class Server:
             "grow": self._facts.grow_forever(),
             "journal": self._follow(),
             "jobs": self._jobs.run(),
+            "signers": self._signers.run(),
             "cameras": self._configure(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
         }

@@ -52,6 +52,8 @@ def sentence(entry: LogEntry) -> str:
             text = f"{count} segments of camera {subject}{until} were deleted ({details.get('reason', '')})"
         case AuditKind.SEGMENT_SEALED:
             text = f"segment {subject} was sealed"
+        case AuditKind.SIGNATURE_ALARM:
+            text = f"signatures of camera {subject}: {details.get('problem', '')}"
         case AuditKind.SITE_CREATED:
             text = f"site {subject} was created"
         case AuditKind.WARDEN_STARTED:

@@ -12,7 +12,7 @@ from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.errors import CustodesError, Unavailable
 from custodes.types.message import CameraTable, SiteStatus
-from custodes.web.words import clock_words
+from custodes.web.words import clock_words, signature_words
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ def as_json(site: SiteStatus | None, table: CameraTable | None) -> dict[str, Any
                 "frames_skipped_quiet": row.frames_skipped_quiet,
                 "gops_shed": row.gops_shed,
                 "tracks": row.tracks,
+                "signature": row.signature,
                 "clock": row.clock_source,
                 "clock_error_s": round(row.clock_error_s, 4),
                 "camera_offset_s": None if row.camera_offset_s is None else round(row.camera_offset_s, 4),
@@ -86,7 +87,7 @@ def _print_for_people(site: SiteStatus | None, table: CameraTable | None) -> Non
                 str(row.frames_analysed),
                 str(row.people),
                 str(row.vehicles),
-                row.detail or clock_words(row),
+                row.detail or "; ".join(filter(None, (clock_words(row), signature_words(row)))),
             )
             for row in table.cameras
         ]

@@ -46,6 +46,11 @@ class SitePaths:
         return self.data_dir / "catalog.db"
 
     @property
+    def signers(self) -> Path:
+        """Cameras that sign their video, and with which key."""
+        return self.data_dir / "signers.json"
+
+    @property
     def warden_dir(self) -> Path:
         """Only the warden looks in here (0700)."""
         return self.data_dir / "warden"

@@ -190,6 +190,8 @@ class AuditKind(StrEnum):
     BREAK_GLASS = "break_glass"
     BREAK_GLASS_REVIEWED = "break_glass_reviewed"
     PROCESS_EVENT = "process_event"
+    SIGNATURE_ALARM = "signature_alarm"
+    """A camera that signs its video stopped, changed its key, or sent video that does not verify."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from custodes.types.media import UNKNOWN_CLOCK, ClockReading, Gap, Segment
+from custodes.types.media import UNKNOWN_CLOCK, Authenticity, ClockReading, Gap, Segment
 from custodes.types.vision import TrackedFrame, Tracklet
 from custodes.units import CameraId, Ns, RunId, SegmentId
 
@@ -108,6 +108,28 @@ class TrackEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamVerified:
+    """What a camera's signatures say of one stretch; sent when that changes and once a minute. Key = (camera, run,
+    start_ns)."""
+
+    camera_id: CameraId
+    run: RunId
+    state: Authenticity
+    start_ns: Ns
+    end_ns: Ns
+    pictures: int
+    """Verified in this stretch."""
+    missing: int
+    wrong: int
+    signer: str
+    """SHA-256 of the signer's public key, hex; empty when nothing was signed."""
+    vendor: str
+    """As the signed stream announces it."""
+    detail: str
+    """Why it is not authentic; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyserStatus:
     """Counters of one camera in one analyser, sent every second. Latest wins; never stored."""
 
@@ -134,4 +156,4 @@ class AnalyserStatus:
     """Newest packet received minus newest frame analysed."""
 
 
-Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus
+Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus | StreamVerified

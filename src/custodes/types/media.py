@@ -115,6 +115,17 @@ class Segment:
     """The worst over the segment."""
 
 
+class Authenticity(StrEnum):
+    """What a camera's own signatures (ONVIF Media Signing) say of a stretch of video."""
+
+    AUTHENTIC = "authentic"
+    MISSING = "missing"
+    """What is there is as the camera made it, but the camera signed more than came."""
+    NOT_AUTHENTIC = "not_authentic"
+    """Changed, or its signature does not verify."""
+    NOT_SIGNED = "not_signed"
+
+
 class GapCause(StrEnum):
     """Why there is no video. Absence is evidence, so every cause has a name."""
 

@@ -480,6 +480,9 @@ class CameraRow:
     clock_error_s: float = 0.0
     camera_offset_s: float | None = None
     """See `types.media.ClockReading`."""
+    signature: str = ""
+    """An Authenticity; empty while nothing is known of the run."""
+    signature_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

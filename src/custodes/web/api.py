@@ -12,7 +12,7 @@ from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.shell import LOOPBACK_NAMES
-from custodes.web.words import PROCESS_WORDS, ROLE_WORDS, STATE_WORDS, clock_words
+from custodes.web.words import PROCESS_WORDS, ROLE_WORDS, STATE_WORDS, clock_words, signature_words
 
 router = APIRouter(prefix="/api/v1")
 
@@ -154,7 +154,12 @@ async def system(request: Request) -> dict[str, object]:
 
 
 def _camera(row: CameraRow) -> dict[str, object]:
-    return {**asdict(row), "words": STATE_WORDS.get(row.state, row.state), "clock_words": clock_words(row)}
+    return {
+        **asdict(row),
+        "words": STATE_WORDS.get(row.state, row.state),
+        "clock_words": clock_words(row),
+        "signature_words": signature_words(row),
+    }
 
 
 def _interval(deps: WebDeps, camera_id: str, start: int, end: int) -> tuple[CameraId, Ns, Ns]:

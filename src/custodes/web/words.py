@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from custodes.types.access import AuditKind, AuditRecord, Role
-from custodes.types.media import ClockSource, GapCause
+from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
@@ -78,7 +78,20 @@ CLASS_WORDS: dict[ObjectClass, str] = {
     ObjectClass.FACE: "face",
 }
 
+_SIGNATURE_WORDS: dict[str, str] = {
+    Authenticity.AUTHENTIC: "signed by the camera, verified",
+    Authenticity.MISSING: "signed by the camera, but some of it did not arrive",
+    Authenticity.NOT_AUTHENTIC: "the camera's signature does not fit the video",
+    Authenticity.NOT_SIGNED: "",
+}
+
 _LARGE_OFFSET_S = 0.1
+
+
+def signature_words(row: CameraRow) -> str:
+    """What the camera's signatures say; empty for one that does not sign."""
+    said = _SIGNATURE_WORDS.get(row.signature, "")
+    return f"{said}: {row.signature_detail}" if said and row.signature_detail else said
 
 
 def clock_words(row: CameraRow) -> str:

@@ -10,7 +10,7 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.errors import ProtocolError, ResourceExhausted, Unavailable
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.types.codec import decode
-from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, OpenSegment, TrackEnded
+from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, OpenSegment, StreamVerified, TrackEnded
 from custodes.types.media import Segment
 from custodes.types.message import FactBatch, FactsStored
 from custodes.units import CameraId, SegmentId
@@ -23,6 +23,7 @@ GROW_S = 1.0
 
 RETRY_S = 1.0
 MAX_FACTS = 512
+MAX_WORDS = 500
 _INT64 = 2**63
 
 
@@ -83,12 +84,14 @@ class FactsService:
         live: ServerLiveState,
         on_frames: Callable[[CameraId, Sequence[FrameAnalysed]], None],
         on_segment: Callable[[Segment], None],
+        on_verified: Callable[[StreamVerified], None] = lambda fact: None,
     ) -> None:
-        """`on_frames` and `on_segment` are called on the loop, before anything is stored; they must not block."""
+        """The callbacks are called on the loop, before anything is stored; they must not block."""
         self._catalog = catalog
         self._live = live
         self._on_frames = on_frames
         self._on_segment = on_segment
+        self._on_verified = on_verified
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
@@ -132,6 +135,9 @@ class FactsService:
                     self._live.take_camera(fact)
                 case AnalyserStatus():
                     self._live.take_analyser(fact)
+                case StreamVerified():
+                    self._live.take_verified(fact)
+                    self._on_verified(fact)
                 case OpenSegment(segment=segment):
                     self._growing[segment.header.segment_id] = segment
                     self._on_segment(segment)
@@ -156,6 +162,10 @@ def checked(fact: object) -> object:
             _check_numbers(tracklet.track_id, tracklet.start_ns, tracklet.end_ns, tracklet.frames)
         case OpenSegment(segment=segment):
             _check_numbers(segment.header.start_ns, segment.end_ns, segment.bytes_on_disk, segment.fragments)
+        case StreamVerified(start_ns=start_ns, end_ns=end_ns, detail=detail, vendor=vendor, signer=signer):
+            _check_numbers(start_ns, end_ns)
+            if max(len(detail), len(vendor), len(signer)) > MAX_WORDS:
+                raise ProtocolError(f"a word on {fact.camera_id}'s signatures of more than {MAX_WORDS} characters")
         case CameraStatus() | AnalyserStatus():
             pass
         case _:

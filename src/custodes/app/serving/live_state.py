@@ -10,7 +10,7 @@ from custodes.ports.catalog import CameraTotals
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.supervisor import Supervisor
-from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
+from custodes.types.event import AnalyserStatus, CameraState, CameraStatus, StreamVerified
 from custodes.types.message import CameraRow, CameraSpec, SiteStatus
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -49,6 +49,7 @@ class ServerLiveState:
         self._totals: dict[CameraId, CameraTotals] = {}
         self._recorder: dict[CameraId, tuple[CameraStatus, Ns]] = {}
         self._analysis: dict[CameraId, _Analysis] = {}
+        self._verified: dict[CameraId, StreamVerified] = {}
 
     async def refresh(self) -> None:
         """Read cameras and sums anew."""
@@ -58,7 +59,7 @@ class ServerLiveState:
             if not self._is_stale(analysis.received_ns):
                 self._raise_shown(analysis)
         configured = {spec.camera_id for spec in self._cameras}
-        for known in (self._recorder, self._analysis):
+        for known in (self._recorder, self._analysis, self._verified):
             for camera_id in known.keys() - configured:
                 del known[camera_id]
 
@@ -73,6 +74,12 @@ class ServerLiveState:
         known = self._recorder.get(status.camera_id)
         if known is None or status.utc_ns >= known[0].utc_ns or self._is_stale(known[1]):
             self._recorder[status.camera_id] = (status, self._clock.monotonic_ns())
+
+    def take_verified(self, fact: StreamVerified) -> None:
+        """Keep the newest by media time."""
+        known = self._verified.get(fact.camera_id)
+        if known is None or fact.run != known.run or fact.end_ns >= known.end_ns:
+            self._verified[fact.camera_id] = fact
 
     def take_analyser(self, status: AnalyserStatus) -> None:
         """Keep the newest; counters that begin again mean a new analyser process."""
@@ -147,6 +154,9 @@ class ServerLiveState:
                 clock_error_s=clock.error_ns / NS_PER_S,
                 camera_offset_s=None if offset_ns is None else offset_ns / NS_PER_S,
             )
+        verified = self._verified.get(spec.camera_id)
+        if verified is not None and known is not None and verified.run == known[0].run:
+            row = replace(row, signature=verified.state.value, signature_detail=verified.detail)
         analysis = self._analysis.get(spec.camera_id)
         return row if analysis is None else self._with_analysis(row, analysis)
 

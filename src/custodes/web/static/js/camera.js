@@ -313,7 +313,7 @@ poll("/api/v1/status", 2, (status) => {
   if (!row) return;
   $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
     ` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
-  $("clock").textContent = row.clock_words;
+  $("clock").textContent = [row.clock_words, row.signature_words].filter(Boolean).join(" · ");
   alertLine("warnings", status.warnings.join(" "));
 });
 
