@@ -11,6 +11,8 @@ GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gst
 BROWSER := chromium
 # What bench.record compares with.
 FFMPEG := ffmpeg
+# For the library that makes disks fail and records writes (chaos/faults.c).
+COMPILER := gcc libc6-dev
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
 MODEL_SOURCES := $(shell find packages/custodes-models -type f \
 	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
@@ -22,7 +24,7 @@ PORT ?=
 SMOKE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench eval scoreboard clean
+.PHONY: help install demo test lint bench eval scoreboard chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +63,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
@@ -78,6 +80,10 @@ eval: $(VENV)/.dev ## Quality against ground truth in ../shared/data; SMOKE=1 fo
 scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
 	@{ $(MAKE) --no-print-directory bench SMOKE=$(SMOKE); $(MAKE) --no-print-directory eval SMOKE=$(SMOKE); } \
 		| $(BIN)/python -m bench.scoreboard
+
+chaos: $(VENV)/.dev ## A thousand kills, power cuts, failing disks, set clocks: 15 minutes; SMOKE=1 for two
+	.ci/system-packages $(COMPILER)
+	$(BIN)/python -m chaos $(if $(SMOKE),--smoke)
 
 clean: ## Remove .venv, caches and the demo's data (recordings of your own site stay)
 	rm -rf $(VENV) demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from custodes.config.durable import replace_file
+from custodes.config.durable import make_folder, replace_file
 
 
 def test_replace_file_when_one_is_there_then_it_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -43,3 +43,15 @@ def test_replace_file_when_the_disk_refuses_then_the_old_one_stays(
     with pytest.raises(OSError, match="no space"):
         replace_file(path, b"after")
     assert path.read_bytes() == b"before"
+
+
+def test_make_folder_when_parents_are_missing_then_each_is_made_and_again_is_harmless(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b" / "c", mode=0o700)
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").stat().st_mode & 0o777 == 0o700
+
+
+def test_make_folder_when_a_file_is_in_the_way_then_an_error_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(OSError, match="a"):
+        make_folder(tmp_path / "a" / "b")

@@ -192,3 +192,34 @@ def test_receive_when_the_hub_stops_then_unavailable(path: Path) -> None:
         subscriber.receive(timeout_s=5)
     with pytest.raises(Unavailable):
         HubSubscriber(path, [CAM])
+
+
+class Interrupted:
+    """The hub's own end of its wake-up pipe; a publisher gets between the hub's two steps of waking up."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub, self._real = hub, hub._wake_read
+
+    def recv(self, count: int) -> bytes:
+        self._hub._wake()
+        return self._real.recv(count)
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+def test_publish_when_it_comes_while_the_hub_wakes_up_then_later_ones_wake_it_too(path: Path) -> None:
+    hub = Hub(path)
+    hub._wake_read = Interrupted(hub)  # type: ignore[assignment]
+    hub.start()
+    subscriber = HubSubscriber(path, [CAM])
+    hub.open_stream(CAM, PlainForm(INFO))
+    take(subscriber, 1)
+    for seq in range(3):
+        publish(hub, range(seq, seq + 1))
+        assert seqs(take(subscriber, 1)) == [seq]
+    subscriber.close()
+    hub.stop()

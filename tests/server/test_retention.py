@@ -82,6 +82,7 @@ class SmallDisk(Disk):
     """The real disk; only its free room is told by the test: `room` minus what lies in the folder."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
         self.room = 2**50
 

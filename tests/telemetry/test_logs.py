@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,3 +77,15 @@ def test_line_when_something_failed_then_the_traceback_s_end_is_there(tmp_path) 
         structlog.reset_defaults()
     line = json.loads((tmp_path / "under-test.log").read_text())
     assert line["exception"].endswith("ValueError: the last words")
+
+
+def test_configure_when_the_disk_takes_no_log_file_then_stderr_gets_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").touch()
+    try:
+        logs.configure("recorder", log_dir=tmp_path / "log")
+        structlog.get_logger().info("said all the same")
+    finally:
+        structlog.reset_defaults()
+    assert "said all the same" in capsys.readouterr().err

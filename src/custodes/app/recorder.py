@@ -26,10 +26,10 @@ from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
-from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition
+from custodes.errors import ConfigError, CustodesError, FailedPrecondition
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
-from custodes.record.journal import JournalWriter
+from custodes.record.journal import JournalWriter, open_journal
 from custodes.record.reconcile import reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
@@ -124,7 +124,7 @@ class Recorder:
         identity = read_identity(self._paths.identity)
         if identity is None:
             raise FailedPrecondition(f"{self._paths.identity} is not there; the supervisor writes it")
-        self._storage = Disk()
+        self._storage = Disk(anchor=self._paths.identity)
         self._policy = RecordingPolicy(
             site_id=identity.site_id,
             data_dir=data_dir,
@@ -177,14 +177,10 @@ class Recorder:
         self._journal.close()
 
     def _open_journal(self, path: Path) -> JournalWriter:
-        """Put a file that is no journal aside: segments are adopted from their own headers, and recording goes on."""
-        try:
-            return JournalWriter(self._storage, path)
-        except DataLoss as error:
-            aside = path.with_name(f"{path.name}.damaged-{self._clock.now_ns()}")
-            self._log.error("journal put aside; only its gaps are lost", reason=str(error), aside=aside.name)
-            path.rename(aside)
-            return JournalWriter(self._storage, path)
+        writer, aside = open_journal(self._storage, path, self._clock.now_ns())
+        if aside is not None:
+            self._log.error("journal put aside; only its gaps are lost", journal=path.name, aside=aside.name)
+        return writer
 
     def _reconcile(self) -> dict[CameraId, Ns]:
         found = reconcile(self._paths.data_dir, self._storage, self._journal, site_id=self._policy.site_id)

@@ -26,6 +26,7 @@ from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
 from custodes.config import AccessConfig, SiteConfig, SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.config.durable import sync_folder
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -68,6 +69,9 @@ async def open_gate(
     signer = LogSigner(origin_of(identity.site_id), keys.log_key(), keys.log_mldsa_key())
     log = AuditLog.open(log_path, signer)
     log_path.chmod(0o600)
+    # SQLite syncs the folder for its journals, not for a new database itself.
+    sync_folder(folder)
+    sync_folder(paths.data_dir)
     # After the log exists: from here on a missing log is a lost one (`_require_whole`).
     write_pinned(
         paths.warden_key,

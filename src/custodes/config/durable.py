@@ -18,6 +18,20 @@ def replace_file(path: Path, payload: bytes, *, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder and what is missing above it, each durable in its parent. Raises: OSError.
+
+    `mkdir -p` alone is not enough: after a power cut a synced file in a folder that its parent does not know is gone.
+    """
+    missing, above = [], folder
+    while not above.is_dir() and above != above.parent:
+        missing.append(above)
+        above = above.parent
+    for one in reversed(missing):
+        one.mkdir(mode=mode, exist_ok=True)
+        sync_folder(one.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make new names in a folder durable. Raises: OSError."""
     descriptor = os.open(folder, os.O_RDONLY)

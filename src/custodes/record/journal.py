@@ -102,9 +102,12 @@ class JournalWriter:
         self._path = path
         self._file: AppendFile = storage.reopen(path, end)
         self._pending: deque[bytes] = deque(maxlen=MAX_PENDING)
+        self._synced_bytes = self._file.size
+        self._is_suspect = False
         if end == 0:
             self._file.append(MAGIC)
             self._file.sync()
+            self._synced_bytes = self._file.size
 
     @property
     def pending(self) -> int:
@@ -127,18 +130,45 @@ class JournalWriter:
         if not self._pending:
             return True
         try:
-            while self._pending:
-                self._file.append(self._pending[0])
-                self._pending.popleft()
+            if self._is_suspect:
+                self._reopen()
+            for record in self._pending:
+                self._file.append(record)
             self._file.sync()
         except (StorageFull, StorageFailed):
+            # What a failed sync left behind may never reach the disk, and a later sync says nothing of it: it is
+            # written again, or a power cut would leave a hole that hides every record behind it.
+            self._is_suspect = True
             return False
+        self._pending.clear()
+        self._synced_bytes = self._file.size
         return True
+
+    def _reopen(self) -> None:
+        self._file.close()
+        self._file = self._storage.reopen(self._path, self._synced_bytes)
+        self._is_suspect = False
 
     def close(self) -> None:
         """Last try to write what waits."""
         self.flush()
         self._file.close()
+
+
+def open_journal(storage: Storage, path: Path, now_ns: int) -> tuple[JournalWriter, Path | None]:
+    """A writer; a file that is no journal is put aside under the returned name and a new one begun.
+
+    Segments are adopted from their own headers then; only gaps are lost. Raises: StorageFull, StorageFailed.
+    """
+    try:
+        return JournalWriter(storage, path), None
+    except DataLoss:
+        aside = path.with_name(f"{path.name}.damaged-{now_ns}")
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise StorageFailed(f"cannot put {path.name} aside: {error.strerror}") from error
+        return JournalWriter(storage, path), aside
 
 
 def is_disk_error(error: CustodesError) -> bool:

@@ -100,6 +100,7 @@ class CameraRecording:
         self._segments = 0
         self._has_opening = False
         self._next_try_ns = 0
+        self._elsewhere_ns = 0
         self._unsealed: list[Segment] = []
         self._clock = ClockReading()
         self.counters = RecordingCounters()
@@ -220,18 +221,21 @@ class CameraRecording:
             self.counters.gops_lost += 1
             return
         try:
-            self._require_room()
-            before = self._writer.segment.bytes_on_disk
-            start_ns, end_ns = self._writer.append(gop, self._clock)
+            self._append(gop)
         except MediaError as error:
             # This GOP's times do not fit MP4; the next one may.
             self.counters.gops_lost += 1
             self.trouble = (CameraState.GARBAGE, str(error))
-            return
         except (StorageFull, StorageFailed) as error:
-            self.counters.gops_lost += 1
-            self._trouble(error, now_ns)
-            return
+            if not self._write_elsewhere(gop, now_ns):
+                self.counters.gops_lost += 1
+                self._trouble(error, now_ns)
+
+    def _append(self, gop: Sequence[Packet]) -> None:
+        assert self._writer is not None
+        self._require_room()
+        before = self._writer.segment.bytes_on_disk
+        start_ns, end_ns = self._writer.append(gop, self._clock)
         self._note(self._gaps.recorded(start_ns, end_ns))
         segment = self._writer.segment
         self.counters.gops += 1
@@ -240,14 +244,32 @@ class CameraRecording:
         self.trouble = None
         self._on_segment(segment)
 
+    def _write_elsewhere(self, gop: Sequence[Packet], now_ns: Ns) -> bool:
+        """A disk that failed once may take the same GOP in a new segment; tried once per `RETRY_NS`."""
+        if now_ns < self._elsewhere_ns <= now_ns + RETRY_NS:
+            return False
+        self._elsewhere_ns = Ns(now_ns + RETRY_NS)
+        self._give_up()
+        self._rotate(gop[0], now_ns)
+        if self._writer is None:
+            return False
+        try:
+            self._append(gop)
+        except (MediaError, StorageFull, StorageFailed):
+            return False
+        return True
+
+    def _give_up(self) -> None:
+        if self._writer is not None:
+            self._keep_unsealed(self._writer.give_up())
+            self._writer = None
+
     def _trouble(self, error: CustodesError, now_ns: Ns) -> None:
         """Nothing is written from here on, until `_rotate` succeeds, `RETRY_NS` later at the earliest."""
         self._next_try_ns = Ns(now_ns + RETRY_NS)
         state, cause = _meaning(error)
         self.trouble = (state, str(error))
-        if self._writer is not None:
-            self._keep_unsealed(self._writer.give_up())
-            self._writer = None
+        self._give_up()
         self._note(self._gaps.lost(cause, now_ns))
 
     def _seal(self) -> None:

@@ -66,7 +66,7 @@ class SegmentWriter:
             self._file.close()
             storage.remove(self._absolute)
             raise
-        self._root, self._fragments = self._sealer.root, self._sealer.count
+        self._note_synced()
 
     @property
     def start_ns(self) -> Ns:
@@ -99,12 +99,12 @@ class SegmentWriter:
                 at += len(part)
             self._sealer.seal_into(record, payload, start_ns=start_ns, end_ns=end_ns, is_init=False)
             self._file.append(record)
-        self._root, self._fragments = self._sealer.root, self._sealer.count
+        self._file.sync()
+        self._note_synced()
         self._end_ns = max(self._end_ns, end_ns)
         self._first_pts = gop[0].pts if self._first_pts is None else self._first_pts
         self._end_pts = max(self._end_pts, *(packet.pts + packet.duration for packet in gop))
         self._clock = clock if self._clock is None else worse(self._clock, clock)
-        self._file.sync()
         return start_ns, end_ns
 
     def seal(self) -> Segment:
@@ -117,16 +117,22 @@ class SegmentWriter:
         return self._segment(is_sealed=True)
 
     def give_up(self) -> Segment:
-        """Close without syncing, after an error; returns what the file should hold."""
+        """Close without syncing, after an error; returns what the disk surely holds, to which the file is to be cut.
+
+        What a failed sync left in the page cache reads well and may never reach the disk, whatever a later sync says.
+        """
         self._file.close()
         return self._segment(is_sealed=True)
+
+    def _note_synced(self) -> None:
+        self._root, self._fragments, self._synced_bytes = self._sealer.root, self._sealer.count, self._file.size
 
     def _segment(self, *, is_sealed: bool) -> Segment:
         return Segment(
             header=self._header,
             path=self._path,
             end_ns=self._end_ns,
-            bytes_on_disk=self._file.size,
+            bytes_on_disk=self._synced_bytes,
             fragments=self._fragments,
             root=self._root if is_sealed else b"",
             is_sealed=is_sealed,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, read_identity, write_effective, write_identity
+from custodes.config.durable import make_folder
 from custodes.errors import AlreadyExists, FailedPrecondition, SiteMismatch
 from custodes.ports.clock import Clock
 
@@ -59,7 +60,7 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
         # Without a name in the configuration the site keeps its own.
         config = config.model_copy(update={"name": identity.name})
         for folder in (paths.log_dir, paths.segments, paths.journal_dir, paths.public_keys):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder, mode=0o700)
         make_run_dir(paths.run_dir)
         write_effective(config, paths.effective_config)
     except OSError as error:
@@ -81,7 +82,7 @@ def make_run_dir(run_dir: Path) -> None:
 
 def _make_private(folder: Path, what: str) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder, mode=0o700)
         found = folder.lstat()
     except FileExistsError as error:
         raise FailedPrecondition(f"{what} {folder} is a file; name a directory") from error

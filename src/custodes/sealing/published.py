@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from custodes.config.durable import replace_file
+from custodes.config.durable import make_folder, replace_file
 from custodes.errors import DataLoss, FailedPrecondition, KeyMissing, ResourceExhausted, SealBroken, Unavailable
 from custodes.sealing.suite import ALGORITHM, PUBLIC_KEY_BYTES
 from custodes.units import CameraId, KeyId
@@ -107,7 +107,7 @@ def verify_published(key: PublishedKey, pinned: PinnedKeys) -> None:
 
 def _write_atomically(path: Path, tree: dict[str, object]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # Public: a verifier of another user may read it.
         replace_file(path, json.dumps(tree, indent=1).encode() + b"\n", mode=0o644)
     except OSError as error:

@@ -3,6 +3,7 @@
 Metrics belong elsewhere in this package.
 """
 
+import contextlib
 import logging
 import re
 import sys
@@ -64,13 +65,15 @@ def clean_text(text: str, *, max_chars: int = _MAX_VALUE_CHARS) -> str:
 
 
 def configure(process: str, *, log_dir: Path | None, level: str = "info") -> None:
-    """Set up structlog for this process: JSON to `log_dir/<process>.log` (10 MB × 4), or to stderr without one."""
-    handler: logging.Handler
-    if log_dir is None:
-        handler = logging.StreamHandler(sys.stderr)
-    else:
-        log_dir.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(log_dir / f"{process}.log", maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT)
+    """Set up structlog for this process: JSON to `log_dir/<process>.log` (10 MB × 4), or to stderr without one.
+
+    A disk that takes no log file is no reason not to start: what there is to say then goes to stderr.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if log_dir is not None:
+        with contextlib.suppress(OSError):
+            log_dir.mkdir(parents=True, exist_ok=True)
+            handler = RotatingFileHandler(log_dir / f"{process}.log", maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -47,6 +47,7 @@ class TightDisk(Disk):
     """The real disk with a budget of bytes, as a full one; `budget` may be raised to make room again."""
 
     def __init__(self, budget: int) -> None:
+        super().__init__()
         self.budget = budget
 
     def create(self, path: Path) -> AppendFile:

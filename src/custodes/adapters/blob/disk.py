@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from custodes.config.durable import make_folder
 from custodes.errors import StorageFailed, StorageFull
 from custodes.ports.storage import AppendFile
 
@@ -55,14 +56,26 @@ class DiskFile:
 
 
 class Disk:
-    """`ports.storage.Storage` over the kernel's file calls. Stateless."""
+    """`ports.storage.Storage` over the kernel's file calls."""
+
+    def __init__(self, *, anchor: Path | None = None) -> None:
+        """`anchor`: a file of this disk that is never replaced. While another or none is in its place, the disk was
+        unmounted, and nothing is created: it would fill the disk below and be hidden by the next mount.
+
+        Raises: StorageFailed when it is not there.
+        """
+        self._anchor = anchor
+        self._anchor_id = None if anchor is None else _id_of(anchor)
+
+    def _require_mounted(self) -> None:
+        if self._anchor is not None and _id_of(self._anchor) != self._anchor_id:
+            raise StorageFailed(f"{self._anchor} is not the file it was: another disk is mounted there")
 
     def create(self, path: Path) -> AppendFile:
         """See the port."""
+        self._require_mounted()
         with _translated("create", path):
-            if not path.parent.is_dir():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self.sync_dir(path.parent.parent)
+            make_folder(path.parent)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
         created = DiskFile(fd, path, 0)
         try:
@@ -74,8 +87,9 @@ class Disk:
 
     def reopen(self, path: Path, size: int) -> AppendFile:
         """See the port."""
+        self._require_mounted()
         with _translated("open", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
             try:
                 os.ftruncate(fd, size)
@@ -110,6 +124,12 @@ class Disk:
         with _translated("look at", path):
             status = os.statvfs(path)
         return status.f_bavail * status.f_frsize
+
+
+def _id_of(path: Path) -> tuple[int, int]:
+    with _translated("find", path):
+        status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

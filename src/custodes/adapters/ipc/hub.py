@@ -144,10 +144,11 @@ class Hub:
                 if key.fileobj is self._listener:
                     self._accept(selector)
                 elif key.fileobj is self._wake_read:
-                    # Before the queues are looked at: what is queued from here on wakes the thread again.
-                    self._is_woken = False
                     with contextlib.suppress(BlockingIOError):
                         self._wake_read.recv(4096)
+                    # After the pipe was emptied, or a byte sent in between would be swallowed and nobody ever wake us
+                    # again; before the queues are looked at, so that what is queued from here on does.
+                    self._is_woken = False
                 elif mask & selectors.EVENT_READ:
                     self._read(selector, self._subscribers[key.fd])
             self._send_all(selector)

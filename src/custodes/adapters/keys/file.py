@@ -15,7 +15,7 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from custodes.config.durable import replace_file
+from custodes.config.durable import make_folder, replace_file
 from custodes.errors import ConfigError, FailedPrecondition, InvalidArgument, KeyMissing, SealBroken
 
 PASSPHRASE_VARIABLE = "CUSTODES_PASSPHRASE"  # noqa: S105 - the name, not the value
@@ -100,7 +100,7 @@ def open_file_provider(folder: Path, passphrase: str | None) -> FileKeyProvider:
     Raises: KeyMissing when the key file or the passphrase is not there; FailedPrecondition when the file's mode lets
         others read it. A wrong passphrase shows at the first `unwrap`.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, mode=0o700)
     choice = _read_choice(folder / _PROVIDER_FILE)
     if choice is None:
         choice = _Choice(kind="passphrase" if passphrase else "key-file", salt=os.urandom(_SALT_BYTES))
