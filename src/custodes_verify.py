@@ -8,6 +8,7 @@ nothing of custodes, opens no network connection and writes nothing.
     custodes-verify proof FILE.tlog-proof [--policy FILE]
     custodes-verify consistency OLD_CHECKPOINT NEW_CHECKPOINT PROOF_FILE [--policy FILE]
     custodes-verify evidence BUNDLE.zip [--policy FILE]
+    custodes-verify native FOLDER [--policy FILE]
 
 The policy file (https://c2sp.org/tlog-policy) names the keys you trust. Get it, or the fingerprint that is printed,
 from the site on another way than the data: an export brings a policy along, but whoever forged the one could forge
@@ -538,6 +539,44 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
     return report
 
 
+def verify_native(folder: Path, policy: Policy) -> list[str]:
+    """A folder of `custodes export-native`: every file as its manifest says, every segment whole and in the log."""
+    manifest = json.loads(read_file(folder / "manifest.json"))
+    if manifest.get("format") != "custodes-native/1":
+        raise Wrong(f"the folder is of a format that is not known here: {manifest.get('format')!r}")
+    files: dict[str, Any] = manifest["files"]
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    if there != set(files) | {"manifest.json"}:
+        odd = sorted(there ^ (set(files) | {"manifest.json"}))
+        raise Wrong(f"files and manifest differ: {', '.join(odd)[:200]}")
+    for name, said in files.items():
+        if (folder / name).is_symlink():
+            raise Wrong(f"{name} is a link")
+        with (folder / name).open("rb") as stream:
+            if sha256_of(stream) != (said["sha256"], said["bytes"]):
+                raise Wrong(f"{name} is not the file that the manifest names")
+    proven, unproven = 0, []
+    for segment in manifest["segments"]:
+        if segment["file"] not in files:
+            raise Wrong(f"{segment['segment_id']} is listed without its file")
+        with (folder / segment["file"]).open("rb") as stream:
+            if segment_root(stream) != (segment["root"], segment["fragments"]):
+                raise Wrong(f"{segment['file']} is not the segment that the manifest names")
+        if not segment["proof"]:
+            unproven.append(segment["segment_id"])
+            continue
+        entry = verify_proof(read_file(folder / segment["proof"]).decode(), policy).entry
+        recorded = (entry["kind"], entry.get("subject"), entry["details"]["root"], int(entry["details"]["fragments"]))
+        if recorded != ("segment_sealed", segment["segment_id"], segment["root"], segment["fragments"]):
+            raise Wrong(f"{segment['file']} is not the segment that was recorded")
+        proven += 1
+    report = [f"{len(manifest['segments'])} segments of site {manifest['site_id']} are whole, {len(files)} files"]
+    report.append(f"  {proven} of them are as the log recorded them")
+    if unproven:
+        report.append(f"  {len(unproven)} are not proven by a log: {', '.join(unproven)[:200]}")
+    return report
+
+
 def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
     try:
         info = bundle.getinfo(name)
@@ -562,6 +601,8 @@ def _policy_text(arguments: argparse.Namespace) -> str:
         return read_file(arguments.policy).decode()
     if arguments.command == "log":
         return read_file(arguments.folder / "policy").decode()
+    if arguments.command == "native":
+        return read_file(arguments.folder / "log/policy").decode()
     if arguments.command == "evidence":
         with zipfile.ZipFile(arguments.bundle) as bundle:
             return read_member(bundle, "log/policy").decode()
@@ -585,6 +626,8 @@ def _run(arguments: argparse.Namespace) -> list[str]:
         path = [unbase64(line, "a hash of the proof") for line in read_file(arguments.proof).decode().split()]
         check_consistency(old.size, new.size, old.root, new.root, path)
         return [f"{new.origin} grew from {old.size} to {new.size} entries", *who]
+    if arguments.command == "native":
+        return verify_native(arguments.folder, policy)
     return verify_evidence(arguments.bundle, policy)
 
 
@@ -599,6 +642,7 @@ def main() -> None:
     for name in ("old", "new", "proof"):
         grew.add_argument(name, type=Path)
     commands.add_parser("evidence", help="a bundle from `custodes export`").add_argument("bundle", type=Path)
+    commands.add_parser("native", help="a folder from `custodes export-native`").add_argument("folder", type=Path)
     for command in commands.choices.values():
         command.add_argument("--policy", type=Path, help="the keys you trust, as https://c2sp.org/tlog-policy")
     arguments = parser.parse_args()

@@ -40,7 +40,7 @@ def test_every_custodes_command_exists_with_its_options(page: Path) -> None:
         command: click.Command = custodes
         context = click.Context(command)
         for word in words:
-            if isinstance(command, click.Group) and re.fullmatch(r"[a-z]+", word):
+            if isinstance(command, click.Group) and re.fullmatch(r"[a-z]+(-[a-z]+)*", word):
                 found = command.get_command(context, word)
                 assert found is not None, f"{page.name}: custodes {' '.join(words)}: no command {word!r}"
                 command = found

@@ -55,6 +55,6 @@ def test_verify_when_a_file_is_damaged_then_found_from_that_depth_on(
             file.write_bytes(damaged[damage])
         for depth in Depth:
             problems = verify_segments(recorded.data_dir, depth).problems
-            assert [path for path, _ in problems] == ([segment.path] if depth >= finds else [])
+            assert [one.path for one in problems] == ([segment.path] if depth >= finds else [])
     finally:
         file.write_bytes(whole)

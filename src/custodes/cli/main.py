@@ -25,7 +25,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "models": ("custodes.cli.models", "models", "Neural networks: list, verify, pull."),
     "audit": ("custodes.cli.audit", "audit", "Verify and list the audit log."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
-    "check": ("custodes.cli.check", "check", "Check recorded segments against their seals."),
+    "check": ("custodes.cli.check", "check", "Check recorded segments against their seals; mend what can be."),
+    "export-native": (
+        "custodes.cli.export_native",
+        "export_native_command",
+        "Copy sealed segments byte for byte, with what proves them.",
+    ),
 }
 
 

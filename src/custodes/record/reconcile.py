@@ -44,7 +44,7 @@ class Reconciled:
 
 def read_state(journal_dir: Path) -> JournalState:
     """Take all journals together. O(records)."""
-    state, deleted = JournalState(), set[str]()
+    state, sealed, deleted = JournalState(), set[str](), set[str]()
     for path in sorted(journal_dir.glob("*.journal")):
         records, _ = read_all(path)
         for record in records:
@@ -59,11 +59,11 @@ def read_state(journal_dir: Path) -> JournalState:
             if isinstance(record, SegmentOpened):
                 state.open[segment.path] = segment
             else:
-                state.open.pop(segment.path, None)
+                sealed.add(segment.path)  # whichever journal is read first
                 _extend(state.last_end_ns, segment.header.camera_id, segment.end_ns)
-    for gone in deleted:
-        state.open.pop(gone, None)
-        state.known.add(gone)
+    for closed in sealed | deleted:
+        state.open.pop(closed, None)
+    state.known |= deleted
     return state
 
 

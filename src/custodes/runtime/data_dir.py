@@ -4,11 +4,12 @@
 the kernel lets go of it however the supervisor ends.
 """
 
+import contextlib
 import fcntl
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -123,6 +124,19 @@ def _take_lock(paths: SitePaths) -> int:
         os.close(lock)
         raise FailedPrecondition(f"cannot write in {paths.data_dir}: {error.strerror}") from error
     return lock
+
+
+@contextlib.contextmanager
+def stopped_site(paths: SitePaths) -> Iterator[None]:
+    """Hold the lock of a site that does not run, so that it cannot be started meanwhile.
+
+    Raises: AlreadyExists when it runs, FailedPrecondition when the directory cannot be written.
+    """
+    lock = _take_lock(paths)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def running_pid(data_dir: Path) -> int | None:

@@ -11,19 +11,32 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from custodes.adapters.blob.disk import Disk
+from custodes.adapters.camera import open_camera
 from custodes.config import Assignment, SiteConfig, SitePaths, write_assignment, write_effective
 from custodes.config.identity import SiteIdentity, write_identity
-from custodes.errors import DeadlineExceeded
+from custodes.errors import CameraEnded, DeadlineExceeded
 from custodes.media.fmp4 import read_init, read_packets
-from custodes.record.journal import read_all
+from custodes.record.journal import JournalWriter, read_all
+from custodes.record.recording import CameraRecording, RecordingPolicy
+from custodes.record.scratch import Scratch
 from custodes.record.segment import day_of
 from custodes.sealing.container import read_fragment, read_header, scan_fragments
-from custodes.sealing.published import PinnedKeys, key_id_of, sign_published, write_pinned, write_published
+from custodes.sealing.published import (
+    PinnedKeys,
+    key_id_of,
+    latest_usable,
+    read_pinned,
+    sign_published,
+    write_pinned,
+    write_published,
+)
 from custodes.sealing.unwrap import generate_camera_day_key, unwrap_data_key
+from custodes.testing.camera import FastClock, file_spec
 from custodes.types.event import GapRecorded, SegmentSealed
 from custodes.types.media import Gap, Packet, Segment
 from custodes.types.message import CameraSpec
-from custodes.units import CameraId, KeyId, Ns
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
 SITE_ID = "0011223344556677"
 
@@ -94,6 +107,34 @@ class RecorderSite:
                 payload = read_fragment(stream, header, data_key, fragment)
                 found += read_packets(info, payload, start_ns=fragment.start_ns)
         return found
+
+
+def record_clip(site: RecorderSite, camera_id: CameraId, clip: Path, *, segment_s: int = 4) -> None:
+    """Record a file to its end, as fast as it goes, without a process; the camera's key must be published."""
+    pinned = read_pinned(site.paths.warden_key)
+    journal = JournalWriter(Disk(), site.paths.journal_dir / "recorder.journal")
+    recording = CameraRecording(
+        camera_id,
+        policy=RecordingPolicy(
+            site_id=SITE_ID, data_dir=site.data_dir, segment_ns=segment_s * NS_PER_S, min_free_bytes=0
+        ),
+        storage=Disk(),
+        journal=journal,
+        find_key=lambda camera, day: latest_usable(site.paths.public_keys, camera, day, pinned),
+        scratch=Scratch(),
+        last_end_ns=None,
+    )
+    clock = FastClock()
+    source = open_camera(file_spec(clip, camera_id=camera_id), clock, wait=clock.wait)
+    recording.begin_run(source.open())
+    try:
+        for packet in source.packets():
+            recording.add(packet, clock.now_ns())
+    except CameraEnded:
+        recording.finish(clock.now_ns())
+    finally:
+        source.close()
+        journal.close()
 
 
 class RecorderProcess:
