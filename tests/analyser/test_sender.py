@@ -1,6 +1,7 @@
 """Facts reach the server once it is there, in order, bounded, whatever breaks in between."""
 
 import threading
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def fact(seq):
 
 
 def status(camera, packets):
-    numbers = {name: 0 for name in AnalyserStatus.__slots__} | {"packets": packets}
+    numbers = {f.name: 0 for f in fields(AnalyserStatus) if f.default is MISSING} | {"packets": packets}
     return AnalyserStatus(**numbers | {"camera_id": CameraId(camera), "run": RunId("r")})
 
 

@@ -25,7 +25,7 @@ from custodes.detect.detector import SessionDetector
 from custodes.errors import CustodesError, DeadlineExceeded
 from custodes.media.rgb import RgbScaler
 from custodes.pipeline.analysis import Looking
-from custodes.pipeline.camera import CameraItem, CameraPipeline
+from custodes.pipeline.camera import CameraItem, CameraPipeline, draw_by_hash
 from custodes.pipeline.gops import GopQueue
 from custodes.pipeline.signatures import SignatureWatch
 from custodes.runtime.clock import SystemClock
@@ -36,7 +36,7 @@ from custodes.telemetry import logs
 from custodes.track.tracker import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
-from custodes.types.message import CameraSpec, StreamClosed, StreamOpened
+from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened
 from custodes.units import NS_PER_S, CameraId, RunId
 
 POLL_S = 0.5
@@ -151,8 +151,9 @@ class Intake:
                 message = None
             if self._look_at_assignment():
                 return
-            if isinstance(message, StreamOpened | Packet | StreamClosed):
+            if isinstance(message, StreamOpened | Packet | StreamClosed | CameraWatched):
                 self._push(message)
+            if isinstance(message, StreamOpened | Packet | StreamClosed):
                 for fact in self._signatures.take(message):
                     self._put_fact(fact)
 
@@ -193,11 +194,13 @@ class Intake:
 class Worker:
     """Analyses what waits, camera by camera, and reports every second."""
 
-    def __init__(self, intake: Intake, sender: FactSender, looking: Looking, *, fps: float) -> None:
+    def __init__(self, intake: Intake, sender: FactSender, looking: Looking, *, fps: float, has_gate: bool) -> None:
+        """`has_gate`: packets decide what is decoded; without it all is."""
         self._intake = intake
         self._sender = sender
         self._looking = looking
         self._fps = fps
+        self._has_gate = has_gate
         self._log = structlog.get_logger()
         self._pipelines: dict[CameraId, CameraPipeline] = {}
         self._runners: dict[CameraId, InlineRunner] = {}
@@ -236,7 +239,8 @@ class Worker:
                 return
 
     def _add(self, camera_id: CameraId) -> None:
-        pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps)
+        draw = draw_by_hash(camera_id) if self._has_gate else None
+        pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
 
         def failed(error: Exception) -> None:
             pipeline.shed(0)  # whatever it was: the next fact does not vouch for it
@@ -311,7 +315,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     ]
     for thread in threads:
         thread.start()
-    Worker(intake, sender, looking, fps=config.analyser.fps).work_forever()
+    Worker(intake, sender, looking, fps=config.analyser.fps, has_gate=config.analyser.gate).work_forever()
     sender.stop()
     for thread in threads[:2]:
         thread.join(_STOP_S / 2)

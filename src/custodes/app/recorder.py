@@ -135,8 +135,8 @@ class Recorder:
         self._scratch = Scratch()
         self._journal = SharedJournal(self._open_journal(self._paths.journal_dir / f"{name}.journal"))
         self._last_end_ns = self._reconcile()
-        self._analysis = Hub(self._paths.socket("hub-analysis"))
-        self._live = Hub(self._paths.socket("hub-live"))
+        self._analysis = Hub(self._paths.socket("hub-analysis"), tells_watched=True)
+        self._live = Hub(self._paths.socket("hub-live"), on_watched=self._analysis.set_watched)
         self._facts = LatestFacts(self._paths.socket("server-facts"), sender=name)
         self._workers: dict[CameraId, CameraWorker] = {}
         self._disabled: dict[CameraId, CameraSpec] = {}

@@ -132,6 +132,8 @@ class AnalyserConfig(_Strict):
     """Model name; empty takes the packaged default."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Inference threads per analyser."""
+    gate: bool = False
+    """Decode only what packets say is active (and samples); without it every packet of every camera is decoded."""
 
 
 class RedactionConfig(_Strict):

@@ -30,6 +30,10 @@ VOUCH_MAX_NS = NS_PER_S
 CHECK_NS = 2 * NS_PER_S
 """The detector looks at least this often, however quiet the picture is."""
 
+FOUND_SCORE = 0.65
+"""From here on a detection in a still picture says that pixel motion missed somebody: a track begins at this
+score (`TrackerConfig.begin_score`)."""
+
 IDS_PER_PACKET = 1000
 """Track ids start at the first frame's packet number times this, so that an analyser that starts anew within a run
 never gives a number again: no detector finds 1000 new objects per packet."""
@@ -60,6 +64,10 @@ class FrameAnalysis:
         self._run = run
         self._looking = looking
         self._counters = counters
+        self.check_ns: int | None = None
+        """How old the detector's last word may be on a quiet frame; None for `CHECK_NS`."""
+        self.found_still: bool | None = None
+        """What the detector found in the last frame, if nothing moved there and no track lived; else None."""
         self._begin()
 
     def _begin(self) -> None:
@@ -109,7 +117,7 @@ class FrameAnalysis:
             valid_from_ns=Ns(before_ns) if is_joined and before_ns is not None else frame.utc_ns,
         )
         self._counters.frames_analysed += 1
-        self._counters.analysed_ns = frame.utc_ns
+        self._counters.analysed_ns = self._counters.judged_ns = frame.utc_ns
         self._vouched_ns = self._newest_ns = frame.utc_ns
         return [*ended, fact, *self._ended()]
 
@@ -161,8 +169,11 @@ class FrameAnalysis:
         motion = self._motion.look(frame.y, frame.utc_ns)
         looked_ns = clock.monotonic_ns()
         counters.motion_cost_ns += looked_ns - started_ns
-        is_fresh = self._checked_ns is not None and 0 <= frame.utc_ns - self._checked_ns < CHECK_NS
-        if is_fresh and not motion.is_moving and not self._tracker.live:
+        self.found_still = None
+        check_ns = CHECK_NS if self.check_ns is None else self.check_ns
+        is_fresh = self._checked_ns is not None and 0 <= frame.utc_ns - self._checked_ns < check_ns
+        is_still = not motion.is_moving and not self._tracker.live
+        if is_fresh and is_still:
             counters.frames_skipped_quiet += 1
             return _nothing()
         self._checked_ns = None
@@ -174,6 +185,8 @@ class FrameAnalysis:
             counters.detector_errors += 1
             return None
         self._checked_ns = frame.utc_ns
+        if is_still:
+            self.found_still = bool((found.scores >= FOUND_SCORE).any())
         counters.detect_cost_ns += clock.monotonic_ns() - looked_ns
         height_px, width_px = frame.y.shape
         scale = np.array([width_px / picture.shape[1], height_px / picture.shape[0]] * 2, np.float32)

@@ -1,39 +1,57 @@
-"""One camera from packets to facts: keeps a decoder per run, chooses frames, notices what was lost."""
+"""One camera from packets to facts: keeps a gate and a decoder per run, chooses frames, notices what was lost."""
 
+import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from custodes.errors import DataLoss, MediaError, ProtocolError
-from custodes.media.decode import FrameDecoder
+from custodes.pipeline.activity_gate import ActivityGate, Draw, Order
 from custodes.pipeline.analysis import FrameAnalysis, Looking
 from custodes.pipeline.counters import Counters
+from custodes.pipeline.gated_decoder import GatedDecoder
 from custodes.pipeline.pace import Pace
 from custodes.types.codec import decode_as, encode
-from custodes.types.event import AnalyserStatus, FrameAnalysed, TrackEnded
+from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, GateMode, TrackEnded
 from custodes.types.media import Frame, Packet, StreamInfo
-from custodes.types.message import StreamClosed, StreamOpened
+from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
 from custodes.units import CameraId, Ns, RunId
 
-CameraItem = StreamOpened | Packet | StreamClosed
+CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
 """What a hub sends of one camera."""
 
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes | None, int | None, int, int])
+CameraFact = FrameAnalysed | TrackEnded | GateChanged
+
+_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int, int])
+
+
+def draw_by_hash(camera_id: CameraId, seed: int = 0) -> Draw:
+    """Numbers that look random and are the same for the same packet: what is tried live is tried in replay."""
+
+    def draw(run: RunId, seq: int) -> float:
+        digest = hashlib.blake2b(f"{seed}|{camera_id}|{run}|{seq}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64
+
+    return draw
 
 
 class CameraPipeline:
     """All of one camera. Owned by one thread; the same items give the same facts, live or from a file.
 
-    A `Stage[CameraItem, FrameAnalysed | TrackEnded]`. A decoder has no state that can be carried elsewhere: what was
+    A `Stage[CameraItem, CameraFact]`. A decoder has no state that can be carried elsewhere: what was
     restored goes on at the next keyframe, so snapshots are taken before one.
     """
 
-    def __init__(self, camera_id: CameraId, looking: Looking, *, fps: float) -> None:
+    def __init__(self, camera_id: CameraId, looking: Looking, *, fps: float, draw: Draw | None = None) -> None:
+        """`draw`: which quiet GOPs are decoded to try the gate; without it everything is decoded."""
+        self._draw = draw
+        self._gate: ActivityGate | None = None
+        self._is_watched = False
         self._camera_id = camera_id
         self._looking = looking
         self._fps = fps
         self._info: StreamInfo | None = None
-        self._decoder: FrameDecoder | None = None
+        self._decoder: GatedDecoder | None = None
         self._analysis: FrameAnalysis | None = None
         self._pace = Pace(fps)
         self._last_seq = -1
@@ -43,12 +61,14 @@ class CameraPipeline:
         """Media that waits behind the next packet; set by whoever feeds. Zero in replay."""
         self.counters = Counters()
 
-    def process(self, item: CameraItem) -> Sequence[FrameAnalysed | TrackEnded]:
+    def process(self, item: CameraItem) -> Sequence[CameraFact]:
         """Take one item in the order the hub sent it. Never raises for what a camera sent."""
         if isinstance(item, StreamOpened):
             return self._open(item.info)
+        if isinstance(item, CameraWatched):
+            return self._set_watched(item.is_watched)
         if isinstance(item, StreamClosed):
-            return self.flush() if self._info is not None and item.run == self._info.run else []
+            return self._close() if self._info is not None and item.run == self._info.run else []
         return self._packet(item)
 
     def shed(self, gops: int) -> None:
@@ -57,7 +77,13 @@ class CameraPipeline:
         if self._analysis is not None:
             self._analysis.lost()
 
-    def flush(self) -> Sequence[FrameAnalysed | TrackEnded]:
+    def flush(self) -> Sequence[CameraFact]:
+        """The stream is over: the run's end, and what was learnt of the camera is forgotten."""
+        facts = self._close()
+        self._gate, self._is_watched = None, False
+        return facts
+
+    def _close(self) -> Sequence[CameraFact]:
         """The run is over: frames still in the decoder, then the ends of all tracks."""
         if self._analysis is None:
             return []
@@ -70,27 +96,36 @@ class CameraPipeline:
         """The run, what was analysed of it, and where the pace stands. Counters stay with their process."""
         info = None if self._info is None else encode(self._info)
         analysis = None if self._analysis is None else self._analysis.snapshot()
-        return msgspec.msgpack.encode((info, analysis, self._pace.due_ns, self._last_seq, self._repeated_seq))
+        gate = None if self._gate is None else self._gate.snapshot()
+        is_holding = self._decoder is not None and self._decoder.is_holding
+        state = (info, analysis, gate, is_holding, self._pace.due_ns, self._last_seq, self._repeated_seq)
+        return msgspec.msgpack.encode(state)
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, analysis_state, due_ns, last_seq, repeated_seq = _STATE.decode(state)
+            packed, analysis_state, gate_state, is_holding, due_ns, last_seq, repeated_seq = _STATE.decode(state)
             info = None if packed is None else decode_as(StreamInfo, packed)
-            decoder = None if info is None else FrameDecoder(info)
+            decoder = None if info is None else GatedDecoder(info, self.counters)
         except (msgspec.MsgspecError, ProtocolError, MediaError) as error:
             raise DataLoss(f"camera snapshot cannot be read: {error}") from error
         analysis = None
         if info is not None and analysis_state is not None:
             analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
             analysis.restore(analysis_state)
+            if is_holding:  # the GOP before the keyframe that comes next was not decoded to its end
+                analysis.lost()
+        self._gate = None
+        if info is not None and gate_state is not None and self._draw is not None:
+            self._gate = ActivityGate(info, self._draw)
+            self._gate.restore(gate_state)
         self._info, self._decoder, self._analysis = info, decoder, analysis
         self._pace.resume(due_ns)
         self._last_seq, self._repeated_seq = last_seq, repeated_seq
 
     def status(self, now_ns: Ns) -> AnalyserStatus:
         """Counters as they stand."""
-        counters, analysis = self.counters, self._analysis
+        counters, analysis, gate = self.counters, self._analysis, self._gate
         people, vehicles = analysis.confirmed() if analysis is not None else (0, 0)
         live_people, live_vehicles = analysis.live() if analysis is not None else (0, 0)
         return AnalyserStatus(
@@ -102,6 +137,8 @@ class CameraPipeline:
             frames_analysed=counters.frames_analysed,
             frames_skipped_rate=counters.frames_skipped_rate,
             frames_skipped_quiet=counters.frames_skipped_quiet,
+            frames_undecoded_quiet=counters.frames_undecoded_quiet,
+            frames_undecoded_rate=counters.frames_undecoded_rate,
             gops_shed=counters.gops_shed,
             decode_errors=counters.decode_errors,
             detector_calls=counters.detector_calls,
@@ -109,15 +146,22 @@ class CameraPipeline:
             tracks_vehicles=counters.vehicles_ended + vehicles,
             live_people=live_people,
             live_vehicles=live_vehicles,
-            lag_ns=Ns(max(0, counters.received_ns - counters.analysed_ns) if counters.analysed_ns else 0),
+            lag_ns=Ns(max(0, counters.received_ns - counters.judged_ns) if counters.judged_ns else 0),
+            gate_mode=gate.mode if gate is not None else GateMode.PIXELS,
+            gate_reason=gate.reason if gate is not None else "",
+            gate_since_ns=gate.since_ns if gate is not None else 0,
+            gate_trials=round(gate.audits.trials) if gate is not None else 0,
+            gate_missed=round(gate.audits.missed) if gate is not None else 0,
+            gate_miss_low=gate.audits.interval()[0] if gate is not None else 0.0,
+            gate_miss_high=gate.audits.interval()[1] if gate is not None else 1.0,
         )
 
-    def _open(self, info: StreamInfo) -> Sequence[FrameAnalysed | TrackEnded]:
+    def _open(self, info: StreamInfo) -> Sequence[CameraFact]:
         is_same_run = self._info is not None and self._info.run == info.run
-        facts = [] if is_same_run else self.flush()
+        facts = [] if is_same_run else self._close()
         self._info = info
         try:
-            self._decoder = FrameDecoder(info)
+            self._decoder = GatedDecoder(info, self.counters)
         except MediaError:
             # Recorded, yet not decodable here: nobody vouches, so the camera is shown masked whole.
             self._decoder = None
@@ -126,11 +170,29 @@ class CameraPipeline:
             self._repeated_seq = self._last_seq
         else:
             self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
+            self._begin_gate(info)
             self._pace = Pace(self._fps)
             self._last_seq = self._repeated_seq = -1
         return facts
 
-    def _packet(self, packet: Packet) -> Sequence[FrameAnalysed | TrackEnded]:
+    def _begin_gate(self, info: StreamInfo) -> None:
+        if self._draw is None:
+            return
+        if self._gate is not None and self._gate.fits(info):
+            self._gate.begin_run(info)
+        else:
+            self._gate = ActivityGate(info, self._draw)
+            self._gate.is_watched = self._is_watched
+
+    def _set_watched(self, is_watched: bool) -> Sequence[CameraFact]:
+        """A viewer gets the current GOP from its keyframe on, so what was held of it is decoded at once."""
+        self._is_watched = is_watched
+        if self._gate is None:
+            return []
+        self._gate.is_watched = is_watched
+        return self._frames(self._decoder.decode_held()) if is_watched and self._decoder is not None else []
+
+    def _packet(self, packet: Packet) -> Sequence[CameraFact]:
         self.counters.packets += 1
         self.counters.received_ns = max(self.counters.received_ns, packet.utc_ns)
         if self._info is None or packet.run != self._info.run or self._decoder is None or self._analysis is None:
@@ -138,18 +200,36 @@ class CameraPipeline:
         if packet.seq > self._last_seq + 1:  # the hub dropped GOPs on its side
             self._analysis.lost()
         self._last_seq = max(self._last_seq, packet.seq)
+        order = Order.DECODE if self._gate is None else self._gate.take(packet)
+        if order is not Order.LOOK and self._gate is not None and self._gate.may_skip(self._fps):
+            self.counters.frames_undecoded_rate += 1
+            return []
         clock, errors_before = self._looking.clock, self._decoder.errors
         started_ns = clock.monotonic_ns()
-        frames = self._decoder.decode(packet)
+        facts: list[CameraFact] = []
+        if packet.is_keyframe and self._decoder.is_holding:
+            facts += self._frames(self._decoder.begin_gop())
+            self._analysis.lost()
+            started_ns = clock.monotonic_ns()
+        if order is Order.DECODE:
+            frames = self._decoder.decode(packet)
+        elif order is Order.LOOK:
+            frames = self._decoder.look(packet)
+        else:
+            frames = self._decoder.hold(packet)
+            self.counters.judged_ns = max(self.counters.judged_ns, packet.utc_ns)
         self.counters.decode_cost_ns += clock.monotonic_ns() - started_ns
         if self._decoder.errors > errors_before:
             self.counters.decode_errors += self._decoder.errors - errors_before
             self._analysis.lost()
-        return self._frames(frames)
+        facts += self._frames(frames)
+        if self._gate is not None:
+            facts += self._gate.changes()
+        return facts
 
-    def _frames(self, frames: Sequence[Frame]) -> Sequence[FrameAnalysed | TrackEnded]:
+    def _frames(self, frames: Sequence[Frame]) -> Sequence[CameraFact]:
         assert self._analysis is not None
-        facts: list[FrameAnalysed | TrackEnded] = []
+        facts: list[CameraFact] = []
         for frame in frames:
             self.counters.frames_decoded += 1
             # After a reconnect the hub repeats the current GOP; what was seen already is only a reference. Packet
@@ -159,7 +239,18 @@ class CameraPipeline:
             if frame.is_corrupt:
                 self._analysis.lost()
             elif self._pace.is_due(frame.utc_ns, self.backlog_ns):
-                facts += self._analysis.process(frame)
+                facts += self._look(frame)
             else:
                 self.counters.frames_skipped_rate += 1
+        return facts
+
+    def _look(self, frame: Frame) -> Sequence[CameraFact]:
+        assert self._analysis is not None
+        if self._gate is None:
+            return self._analysis.process(frame)
+        self._analysis.check_ns = self._gate.check_ns
+        facts = self._analysis.process(frame)
+        for fact in facts:
+            if isinstance(fact, FrameAnalysed):
+                self._gate.looked(frame.y, fact.frame, found_still=self._analysis.found_still)
         return facts

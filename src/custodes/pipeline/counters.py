@@ -12,6 +12,8 @@ class Counters:
     frames_analysed: int = 0
     frames_skipped_rate: int = 0
     frames_skipped_quiet: int = 0
+    frames_undecoded_quiet: int = 0
+    frames_undecoded_rate: int = 0
     gops_shed: int = 0
     decode_errors: int = 0
     detector_calls: int = 0
@@ -20,6 +22,8 @@ class Counters:
     vehicles_ended: int = 0
     received_ns: int = 0
     analysed_ns: int = 0
+    judged_ns: int = 0
+    """Newest moment that was looked at, or left undecoded on purpose."""
     decode_cost_ns: int = 0
     motion_cost_ns: int = 0
     detect_cost_ns: int = 0

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from custodes.errors import CameraEnded
 from custodes.media.demux import Demuxer
 from custodes.media.fmp4 import FragmentMuxer
 from custodes.media.planes import to_picture
@@ -225,7 +226,7 @@ def write_segment(
 
 
 def read_clip(path: Path, *, frames: int, start_ns: int, camera_id: str = "cam") -> tuple[StreamInfo, list[Packet]]:
-    """The first packets of a video file, as a camera of the file's own frame rate would have sent them."""
+    """The first packets of a video file, or all, as a camera of the file's own frame rate would have sent them."""
     demuxer = Demuxer(str(path), where=path.name, options={}, open_timeout_s=10, read_timeout_s=10)
     try:
         info = demuxer.info(CameraId(camera_id), RunId("0" * 12))
@@ -249,6 +250,8 @@ def read_clip(path: Path, *, frames: int, start_ns: int, camera_id: str = "cam")
             )
             if len(packets) == frames:
                 break
+    except CameraEnded:
+        pass  # shorter than asked for
     finally:
         demuxer.close()
     return info, packets

@@ -25,6 +25,19 @@ class CameraState(StrEnum):
     DISABLED = "disabled"
 
 
+class GateMode(StrEnum):
+    """What decides which frames of a camera are decoded and looked at."""
+
+    LEARNING = "learning"
+    """All is decoded; how quiet looks is not known yet."""
+    PACKETS = "packets"
+    """Only what packets say is active is decoded."""
+    PIXELS = "pixels"
+    """All is decoded; the detector is asked where pixels move."""
+    EVERY_FRAME = "every_frame"
+    """All is decoded, and the detector is asked about every frame that is due."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraStatus:
     """The recorder's word on one camera, sent on change and every second. Latest wins; never stored."""
@@ -154,6 +167,34 @@ class AnalyserStatus:
     live_vehicles: int
     lag_ns: Ns
     """Newest packet received minus newest frame analysed."""
+    frames_undecoded_quiet: int = 0
+    """Packets that the gate left undecoded, because nothing moved."""
+    frames_undecoded_rate: int = 0
+    """Packets no other needs, left undecoded because fewer pictures per second are wanted."""
+    gate_mode: GateMode = GateMode.LEARNING
+    gate_reason: str = ""
+    """Why it is in this mode; empty since the start."""
+    gate_since_ns: int = 0
+    gate_trials: int = 0
+    """Quiet GOPs that were decoded to see whether the gate was right."""
+    gate_missed: int = 0
+    """Of them, those with motion that the gate did not see."""
+    gate_miss_low: float = 0.0
+    gate_miss_high: float = 1.0
+    """95 % interval of the share of quiet GOPs with motion in them."""
 
 
-Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus | StreamVerified
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateChanged:
+    """The analyser decides otherwise from here on what it decodes of a camera; key = (camera, run, utc_ns)."""
+
+    camera_id: CameraId
+    run: RunId
+    utc_ns: Ns
+    mode_before: GateMode
+    mode: GateMode
+    reason: str
+    """In words for a person, with the counts."""
+
+
+Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus | StreamVerified | GateChanged

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry
-from custodes.types.event import FrameAnalysed
+from custodes.types.event import FrameAnalysed, GateChanged
 from custodes.types.media import Segment, SegmentHeader, StreamInfo
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
 
@@ -218,6 +218,15 @@ class StreamClosed:
 
     camera_id: CameraId
     run: RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraWatched:
+    """Whether anybody watches the camera live: told to analysers with the subscription and on each change. What is
+    watched is decoded whole, so that masks are never older than a look."""
+
+    camera_id: CameraId
+    is_watched: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -483,6 +492,19 @@ class CameraRow:
     signature: str = ""
     """An Authenticity; empty while nothing is known of the run."""
     signature_detail: str = ""
+    frames_undecoded_quiet: int = 0
+    """Left undecoded because packets said that nothing moves."""
+    frames_undecoded_rate: int = 0
+    gate_mode: str = ""
+    """A `GateMode`; empty while no analyser speaks of the camera."""
+    gate_reason: str = ""
+    gate_since_ns: int = 0
+    gate_trials: int = 0
+    gate_missed: int = 0
+    gate_miss_low: float = 0.0
+    gate_miss_high: float = 1.0
+    gate_changes: tuple[GateChanged, ...] = ()
+    """The latest, oldest first, since the server started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -22,7 +23,7 @@ from custodes.adapters.ipc.hub_queue import Feed, Kind, PacketForm, Subscriber
 from custodes.errors import ProtocolError
 from custodes.types.codec import decode_as
 from custodes.types.media import Packet, StreamInfo
-from custodes.types.message import StreamClosed, StreamOpened, Subscribe
+from custodes.types.message import CameraWatched, StreamClosed, StreamOpened, Subscribe
 from custodes.units import CameraId, RunId
 
 MAX_SUBSCRIBERS = 640
@@ -59,8 +60,19 @@ def closed_message(camera_id: CameraId, run: RunId) -> bytes:
 class Hub:
     """Listens on one unix socket (mode 0600). `publish` and friends never block on a subscriber; thread-safe."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_watched: Callable[[CameraId, bool], None] = lambda _camera_id, _is_watched: None,
+        tells_watched: bool = False,
+    ) -> None:
+        """`on_watched`: called on the hub's thread when a camera gets its first subscriber or loses its last.
+        `tells_watched`: subscribers are told what `set_watched` says."""
         self._path = path
+        self._on_watched = on_watched
+        self._tells_watched = tells_watched
+        self._watched: set[CameraId] = set()
         self._lock = threading.Lock()
         self._feeds: dict[CameraId, Feed] = {}
         self._subscribers: dict[int, Subscriber] = {}
@@ -112,6 +124,19 @@ class Hub:
             if feed is not None:
                 self._offer(camera_id, Kind.CONTROL, feed.form.closed())
         self._wake()
+
+    def set_watched(self, camera_id: CameraId, is_watched: bool) -> None:
+        """Somebody watches the camera live, or nobody does any more."""
+        with self._lock:
+            if is_watched:
+                self._watched.add(camera_id)
+            else:
+                self._watched.discard(camera_id)
+            self._offer(camera_id, Kind.CONTROL, self._watched_message(camera_id))
+        self._wake()
+
+    def _watched_message(self, camera_id: CameraId) -> bytes:
+        return frame(CameraWatched(camera_id=camera_id, is_watched=camera_id in self._watched))
 
     def dropped_gops(self, camera_id: CameraId) -> int:
         """GOPs that some subscriber of this camera lost, since the start."""
@@ -193,8 +218,11 @@ class Hub:
 
     def _subscribe(self, subscriber: Subscriber, cameras: frozenset[CameraId]) -> None:
         with self._lock:
+            first = [camera_id for camera_id in cameras if not self._has_readers(camera_id)]
             subscriber.cameras = cameras
             for camera_id in sorted(cameras):
+                if self._tells_watched:
+                    subscriber.offer(camera_id, Kind.CONTROL, self._watched_message(camera_id))
                 feed = self._feeds.get(camera_id)
                 if feed is None:
                     continue
@@ -202,6 +230,8 @@ class Hub:
                     subscriber.waits_for_keyframe.add(camera_id)
                 for kind, wire in feed.replay():
                     self._dropped[camera_id] += subscriber.offer(camera_id, kind, wire)
+        for camera_id in first:
+            self._on_watched(camera_id, True)
 
     def _send_all(self, selector: selectors.BaseSelector) -> None:
         for subscriber in list(self._subscribers.values()):
@@ -236,7 +266,10 @@ class Hub:
         selector.unregister(subscriber.sock)
         with self._lock:
             del self._subscribers[subscriber.sock.fileno()]
+            left = [camera_id for camera_id in subscriber.cameras or () if not self._has_readers(camera_id)]
         subscriber.sock.close()
+        for camera_id in left:
+            self._on_watched(camera_id, False)
 
 
 def _parse_subscribe(received: bytes) -> Subscribe | None:

@@ -7,10 +7,17 @@ from pathlib import Path
 from custodes.adapters.ipc.framing import Channel
 from custodes.errors import DeadlineExceeded, ProtocolError, Unavailable
 from custodes.types.media import Packet
-from custodes.types.message import SealedPacket, SealedStreamOpened, StreamClosed, StreamOpened, Subscribe
+from custodes.types.message import (
+    CameraWatched,
+    SealedPacket,
+    SealedStreamOpened,
+    StreamClosed,
+    StreamOpened,
+    Subscribe,
+)
 from custodes.units import CameraId
 
-HubMessage = StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket
+HubMessage = StreamOpened | Packet | StreamClosed | CameraWatched | SealedStreamOpened | SealedPacket
 
 
 class HubSubscriber:
@@ -34,7 +41,7 @@ class HubSubscriber:
         message = self._channel.receive()
         if message is None:
             raise Unavailable("the recorder closed the hub")
-        if not isinstance(message, StreamOpened | Packet | StreamClosed | SealedStreamOpened | SealedPacket):
+        if not isinstance(message, HubMessage):
             raise ProtocolError(f"a hub does not send {type(message).__name__}")
         return message
 

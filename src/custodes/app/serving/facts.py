@@ -10,7 +10,15 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.errors import ProtocolError, ResourceExhausted, Unavailable
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.types.codec import decode
-from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, OpenSegment, StreamVerified, TrackEnded
+from custodes.types.event import (
+    AnalyserStatus,
+    CameraStatus,
+    FrameAnalysed,
+    GateChanged,
+    OpenSegment,
+    StreamVerified,
+    TrackEnded,
+)
 from custodes.types.media import Segment
 from custodes.types.message import FactBatch, FactsStored
 from custodes.units import CameraId, SegmentId
@@ -138,6 +146,8 @@ class FactsService:
                 case StreamVerified():
                     self._live.take_verified(fact)
                     self._on_verified(fact)
+                case GateChanged():
+                    self._note_gate_change(fact)
                 case OpenSegment(segment=segment):
                     self._growing[segment.header.segment_id] = segment
                     self._on_segment(segment)
@@ -147,6 +157,17 @@ class FactsService:
         for camera_id, news in by_camera.items():
             self._on_frames(camera_id, news)
         await self.store.put(frames, ended)
+
+    def _note_gate_change(self, fact: GateChanged) -> None:
+        if self._live.take_gate_change(fact):
+            structlog.get_logger().info(
+                "activity gate",
+                camera_id=fact.camera_id,
+                mode=fact.mode.value,
+                mode_before=fact.mode_before.value,
+                reason=fact.reason,
+                utc_ns=fact.utc_ns,
+            )
 
 
 def checked(fact: object) -> object:
@@ -166,6 +187,8 @@ def checked(fact: object) -> object:
             _check_numbers(start_ns, end_ns)
             if max(len(detail), len(vendor), len(signer)) > MAX_WORDS:
                 raise ProtocolError(f"a word on {fact.camera_id}'s signatures of more than {MAX_WORDS} characters")
+        case GateChanged(utc_ns=utc_ns):
+            _check_numbers(utc_ns)
         case CameraStatus() | AnalyserStatus():
             pass
         case _:

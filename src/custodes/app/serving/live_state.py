@@ -4,13 +4,14 @@ Nothing here is durable; after a restart the next statuses fill it within a seco
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, replace
 
 from custodes.ports.catalog import CameraTotals
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.supervisor import Supervisor
-from custodes.types.event import AnalyserStatus, CameraState, CameraStatus, StreamVerified
+from custodes.types.event import AnalyserStatus, CameraState, CameraStatus, GateChanged, StreamVerified
 from custodes.types.message import CameraRow, CameraSpec, SiteStatus
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -21,6 +22,9 @@ REFRESH_S = 1.0
 
 UNKNOWN = "unknown"
 RECORDER_DOWN = "recorder is down"
+
+GATE_CHANGES_KEPT = 20
+"""Per camera, for its page; all of them are in the server's log."""
 
 _NO_TOTALS = CameraTotals(recorded_ns=Ns(0), gaps_ns=Ns(0), tracks=0, people=0, vehicles=0)
 
@@ -50,6 +54,7 @@ class ServerLiveState:
         self._recorder: dict[CameraId, tuple[CameraStatus, Ns]] = {}
         self._analysis: dict[CameraId, _Analysis] = {}
         self._verified: dict[CameraId, StreamVerified] = {}
+        self._gate_changes: dict[CameraId, deque[GateChanged]] = {}
 
     async def refresh(self) -> None:
         """Read cameras and sums anew."""
@@ -59,7 +64,7 @@ class ServerLiveState:
             if not self._is_stale(analysis.received_ns):
                 self._raise_shown(analysis)
         configured = {spec.camera_id for spec in self._cameras}
-        for known in (self._recorder, self._analysis, self._verified):
+        for known in (self._recorder, self._analysis, self._verified, self._gate_changes):
             for camera_id in known.keys() - configured:
                 del known[camera_id]
 
@@ -96,6 +101,14 @@ class ServerLiveState:
             known.analysed_before += known.status.frames_analysed
         known.status, known.received_ns = status, now_ns
         self._raise_shown(known)
+
+    def take_gate_change(self, change: GateChanged) -> bool:
+        """Keep the latest; False for one that was sent again."""
+        changes = self._gate_changes.setdefault(change.camera_id, deque(maxlen=GATE_CHANGES_KEPT))
+        if change in changes:
+            return False
+        changes.append(change)
+        return True
 
     def _raise_shown(self, analysis: _Analysis) -> None:
         """A track that ends leaves the live count up to a second before the catalog's sum has it: never count down."""
@@ -178,4 +191,14 @@ class ServerLiveState:
             frames_skipped_rate=status.frames_skipped_rate,
             frames_skipped_quiet=status.frames_skipped_quiet,
             gops_shed=status.gops_shed,
+            frames_undecoded_quiet=status.frames_undecoded_quiet,
+            frames_undecoded_rate=status.frames_undecoded_rate,
+            gate_mode=status.gate_mode.value if is_fresh else "",
+            gate_reason=status.gate_reason,
+            gate_since_ns=status.gate_since_ns,
+            gate_trials=status.gate_trials,
+            gate_missed=status.gate_missed,
+            gate_miss_low=status.gate_miss_low,
+            gate_miss_high=status.gate_miss_high,
+            gate_changes=tuple(self._gate_changes.get(row.camera_id, ())),
         )
