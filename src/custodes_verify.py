@@ -125,9 +125,12 @@ KEY_BYTES = {ED25519: 32, COSIGN_ED25519: 32, COSIGN_MLDSA44: 1312}
 
 def unbase64(text: str, what: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Wrong(f"{what} is not base64") from error
+    if base64.b64encode(raw).decode() != text:  # two texts for the same bytes: one was changed
+        raise Wrong(f"{what} is not canonical base64")
+    return raw
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from custodes.media.encode import LiveEncoder
 from custodes.ports.clock import Clock
 from custodes.redact.timeline import MaskLevel, MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive
+from custodes.review.export import ExportView
 from custodes.review.keys import ViewKeys
 from custodes.review.live import LiveView
 from custodes.review.playback import PlaybackView
@@ -81,6 +82,10 @@ def make_view(task: ViewTask, *, paths: SitePaths, policy: MaskPolicy, clock: Cl
     archive.put(task.segments)
     if task.kind is ViewKind.STILL:
         return StillView(archive=archive, renderer=renderer, keys=keys, clock=clock)
+    if task.kind is ViewKind.EXPORT:
+        return ExportView(
+            archive=archive, renderer=renderer, keys=keys, clock=clock, start_ns=task.start_ns, end_ns=Ns(task.end_ns)
+        )
     return PlaybackView(
         archive=archive, renderer=renderer, keys=keys, clock=clock, speed=task.speed, start_ns=task.start_ns
     )

@@ -26,6 +26,7 @@ from custodes.adapters.witness.http import HttpWitness
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
+from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
@@ -86,6 +87,20 @@ class Server:
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
         )
+        self._witnesses = [
+            WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
+            for each in config.audit.witnesses
+        ]
+        self._exporter = Exporter(
+            catalog=catalog,
+            warden=self._warden,
+            jobs=self._views,
+            witnesses=self._witnesses,
+            clock=clock,
+            paths=paths,
+            config=config,
+            site_id=site_id,
+        )
         self._control = ControlService(
             cameras=self._cameras,
             people=People(catalog=catalog, warden=self._warden, clock=clock),
@@ -93,6 +108,8 @@ class Server:
             policies=load_policies(),
             config=config,
             clock=clock,
+            warden=self._warden,
+            exporter=self._exporter,
         )
         self._retention = RetentionSweeper(
             paths=paths,
@@ -104,10 +121,6 @@ class Server:
             storage=Disk(),
             clock=clock,
         )
-        self._witnesses = [
-            WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
-            for each in config.audit.witnesses
-        ]
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
         self._connections = Connections()
@@ -127,6 +140,7 @@ class Server:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""
+        await asyncio.to_thread(self._exporter.clear)
         await self._live.refresh()
         sockets = [
             await self._serve("server-facts", self._facts.serve_peer),
@@ -196,7 +210,11 @@ class Server:
         self._page.stop()
         for task in tasks:
             task.cancel()
-        ending = {page, asyncio.create_task(self._views.close(), name="views-close")}
+        ending = {
+            page,
+            asyncio.create_task(self._views.close(), name="views-close"),
+            asyncio.create_task(self._exporter.close(), name="exports-close"),
+        }
         await asyncio.wait(ending, timeout=STOP_S)
         for task in ending:
             task.cancel()

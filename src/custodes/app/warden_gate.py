@@ -23,6 +23,7 @@ from custodes.app.warden_anchors import answer_about_witnesses
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
 from custodes.audit.note import NoteVerifier
+from custodes.audit.proof import prove_entries
 from custodes.config import AccessConfig
 from custodes.errors import (
     CustodesError,
@@ -52,12 +53,14 @@ from custodes.types.message import (
     Authorised,
     DestroyKeys,
     EndGrant,
+    EntryProofs,
     InclusionProof,
     KeysReleased,
     LogPage,
     Ok,
     Ping,
     ProveConsistency,
+    ProveEntries,
     ProveInclusion,
     PublishKeys,
     ReadCheckpoint,
@@ -139,6 +142,9 @@ class Gate:
             case ProveInclusion():
                 path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
                 return InclusionProof(index=message.index, size=message.size, path=path)
+            case ProveEntries():
+                time_s = self._clock.now_ns() // NS_PER_S
+                return EntryProofs(proofs=await self._log.ask(lambda log: prove_entries(log, message.indices, time_s)))
             case ProveConsistency() | StoreCosigned() | ReadCosigned():
                 return await self._log.ask(lambda log: answer_about_witnesses(log, message, self._witnesses))
             case PublishKeys():

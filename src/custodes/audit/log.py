@@ -9,10 +9,11 @@ level. What others signed over our checkpoints lies beside (`anchors`).
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from custodes.audit.checkpoint import LogSigner, open_checkpoint, open_published, sign_checkpoint
+from custodes.audit.checkpoint import LogKeys, LogSigner, open_checkpoint, open_published, sign_checkpoint
 from custodes.audit.cosignature import open_cosignatures
 from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
 from custodes.audit.merkle import (
@@ -31,6 +32,8 @@ from custodes.audit.note import NoteVerifier
 from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted, Unavailable
 from custodes.types.access import AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
+
+T = TypeVar("T")
 
 TILE_WIDTH = 1 << TILE_LEVEL_BITS
 MAX_PAGE = 1000
@@ -251,6 +254,10 @@ class AuditLog:
         except sqlite3.Error as error:
             raise translated(error) from error
         return [(witness, open_published(note, self._signer.keys)) for witness, note in rows]
+
+    def ask(self, question: Callable[[sqlite3.Connection, LogKeys], T]) -> T:
+        """Put a question that only reads to the open database (`proof`)."""
+        return question(self._db, self._signer.keys)
 
     def _check_size(self, size: int) -> None:
         if not 0 < size <= self._edge.size:

@@ -124,6 +124,8 @@ def parse_signature(line: str) -> NoteSignature:
         raise LogCorrupt("malformed note: a signature is not base64") from error
     if not name or len(raw) < 5:
         raise LogCorrupt("malformed note: a signature line is too short")
+    if base64.b64encode(raw).decode() != encoded:
+        raise LogCorrupt("malformed note: a signature is not canonical base64")
     return NoteSignature(name=name, number=int.from_bytes(raw[:4], "big"), signature=raw[4:])
 
 

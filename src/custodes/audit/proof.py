@@ -8,13 +8,15 @@ Source: https://c2sp.org/tlog-proof
 import base64
 import json
 import sqlite3
+from collections.abc import Sequence
 
 from custodes.audit.checkpoint import LogKeys, open_published
-from custodes.audit.log import published_notes, translated
+from custodes.audit.log import AuditLog, published_notes, translated
 from custodes.audit.tree import StoredTree
 from custodes.errors import InvalidArgument
 from custodes.types.access import Checkpoint
 
+MAX_PROOFS = 64
 HEADER = "c2sp.org/tlog-proof@v1"
 
 
@@ -56,3 +58,11 @@ def prove_entry(connection: sqlite3.Connection, keys: LogKeys, index: int) -> st
         raise InvalidArgument(f"the log has no entry {index}")
     path = StoredTree(connection, checkpoint.size).prove_inclusion(index)
     return proof_text(index=index, path=path, checkpoint=checkpoint, leaf=row[0], blind=row[1], personal=row[2])
+
+
+def prove_entries(log: AuditLog, indices: Sequence[int], time_s: int) -> tuple[str, ...]:
+    """Proof files of some entries of the open log, the newest head published first. Raises as `prove_entry`."""
+    if not 0 < len(indices) <= MAX_PROOFS:
+        raise InvalidArgument(f"{len(indices)} proofs at once; expected 1 to {MAX_PROOFS}")
+    log.publish(time_s)
+    return log.ask(lambda connection, keys: tuple(prove_entry(connection, keys, index) for index in indices))

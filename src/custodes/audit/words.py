@@ -54,6 +54,8 @@ def sentence(entry: LogEntry) -> str:
             text = f"segment {subject} was sealed"
         case AuditKind.SIGNATURE_ALARM:
             text = f"signatures of camera {subject}: {details.get('problem', '')}"
+        case AuditKind.EVIDENCE_SEALED:
+            text = f"export {details.get('export_id', '?')} of camera {subject} was sealed"
         case AuditKind.SITE_CREATED:
             text = f"site {subject} was created"
         case AuditKind.WARDEN_STARTED:

@@ -195,6 +195,10 @@ class Catalog(Protocol):
         """Remember the log index of these segments' SEGMENT_SEALED entries; unknown ids are ignored."""
         ...
 
+    def log_indices(self, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
+        """Log index of the SEGMENT_SEALED entries of those that are known to have one."""
+        ...
+
     def newest_log_index(self) -> int:
         """Largest index ever given to `mark_logged`; -1 for none."""
         ...

@@ -74,6 +74,10 @@ class AsyncCatalog(Protocol):
         """Remember the log index of these segments' SEGMENT_SEALED entries; unknown ids are ignored."""
         ...
 
+    async def log_indices(self, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
+        """Log index of the SEGMENT_SEALED entries of those that are known to have one."""
+        ...
+
     async def newest_log_index(self) -> int:
         """Largest index ever given to `mark_logged`; -1 for none."""
         ...

@@ -39,6 +39,10 @@ class Warden(Protocol):
         """Proof that the log of `old_size` is the beginning of that of `new_size`."""
         ...
 
+    async def prove_entries(self, indices: tuple[int, ...]) -> tuple[str, ...]:
+        """C2SP tlog-proof files of these entries (at most 64), under checkpoints that witnesses signed if any did."""
+        ...
+
     async def store_cosigned(self, note: str) -> None:
         """Keep a checkpoint with signatures of configured witnesses. Raises: LogCorrupt when none verifies."""
         ...

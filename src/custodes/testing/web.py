@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from custodes.access.policy import ORDINARY, decide, decide_list, load_policies
 from custodes.audit.log import AuditLog
+from custodes.audit.proof import prove_entries
 from custodes.errors import InvalidArgument, PermissionDenied, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.media.jpeg import encode_jpeg
@@ -159,6 +160,11 @@ class LoggingWarden:
         """A real proof."""
         self._check_up()
         return self.log.prove_consistency(old_size, new_size)
+
+    async def prove_entries(self, indices: tuple[int, ...]) -> tuple[str, ...]:
+        """Real proofs."""
+        self._check_up()
+        return prove_entries(self.log, indices, self._clock.now_ns() // NS_PER_S)
 
     async def store_cosigned(self, note: str) -> None:
         """Kept unchecked in `cosigned`."""

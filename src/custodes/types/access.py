@@ -192,6 +192,7 @@ class AuditKind(StrEnum):
     PROCESS_EVENT = "process_event"
     SIGNATURE_ALARM = "signature_alarm"
     """A camera that signs its video stopped, changed its key, or sent video that does not verify."""
+    EVIDENCE_SEALED = "evidence_sealed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ of meaning needs a new class and a new `WIRE_VERSION`.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry
+from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry, Purpose
 from custodes.types.event import FrameAnalysed, GateChanged
 from custodes.types.media import Segment, SegmentHeader, StreamInfo
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
@@ -126,6 +126,20 @@ class ConsistencyProof:
     """RFC 6962 2.1.2."""
 
     path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveEntries:
+    """Answer: EntryProofs of these entries (at most 64) under published, if possible cosigned checkpoints."""
+
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryProofs:
+    """C2SP tlog-proof files, in the order asked; personal parts are in them while they are kept."""
+
+    proofs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +273,7 @@ class ViewKind(StrEnum):
     LIVE = "live"
     PLAYBACK = "playback"
     STILL = "still"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +300,9 @@ class ViewTask:
     max_height_px: int
     """Pictures are scaled down to this height, never up."""
     segments: tuple[Segment, ...]
-    """For playback and stills: what covers the interval, by start time; empty for live."""
+    """For playback, stills and exports: what covers the interval, by start time; empty for live."""
+    end_ns: int = 0
+    """For exports: the last moment wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -549,3 +566,44 @@ class RemoveCamera:
     """Stop recording a camera; what was recorded stays until retention. Answer: Ok."""
 
     camera_id: CameraId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartExport:
+    """Make an evidence bundle as this person, who gives the password. Answer: ExportState."""
+
+    camera_id: CameraId
+    start_ns: Ns
+    end_ns: Ns
+    purpose: Purpose
+    person: str
+    password: str
+    """Never logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadExport:
+    """Answer: ExportState."""
+
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetExport:
+    """Stop it and remove its file. Answer: Ok."""
+
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportState:
+    """`state`: rendering, sealing, ready, failed."""
+
+    export_id: str
+    state: str
+    detail: str
+    """Why it failed."""
+    share: float
+    """Of the interval, rendered."""
+    path: str
+    """The bundle, when it is ready."""

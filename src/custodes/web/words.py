@@ -126,6 +126,7 @@ _ACTION_WORDS = {
     "play_back": "look at recordings of",
     "read_metadata": "read the timeline of",
     "read_log": "read the log",
+    "export": "export recordings of",
     "configure": "change settings",
 }
 _PURPOSE_WORDS = {
@@ -175,6 +176,8 @@ def _work_sentence(record: AuditRecord) -> str:
             whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
             where = f" of camera {subject}" if subject else ""
             return f"{whose}{where} ended{_pictures(shown)}."
+        case AuditKind.EVIDENCE_SEALED:
+            return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
         case AuditKind.FOOTAGE_DELETED:
             return _deleted_sentence(record)
         case AuditKind.SEGMENT_SEALED:

@@ -8,12 +8,16 @@ from custodes.adapters.ipc.framing import Channel
 from custodes.types.message import (
     CameraSpec,
     CameraTable,
+    ExportState,
+    ForgetExport,
     Ok,
     PutCameras,
     ReadCameras,
+    ReadExport,
     ReadStatus,
     RemoveCamera,
     SiteStatus,
+    StartExport,
     StopSite,
 )
 from custodes.types.people import (
@@ -33,8 +37,12 @@ ANSWER_TIMEOUT_S = 5.0
 """A person waits at a prompt."""
 
 
-def _ask(path: Path, message: object, reply: type[T]) -> T:
-    channel = Channel.connect(path, timeout_s=ANSWER_TIMEOUT_S)
+START_TIMEOUT_S = 60.0
+"""An export's start waits for a password to be hashed, the warden, and a job."""
+
+
+def _ask(path: Path, message: object, reply: type[T], *, timeout_s: float = ANSWER_TIMEOUT_S) -> T:
+    channel = Channel.connect(path, timeout_s=timeout_s)
     try:
         return channel.request(message, reply)
     finally:
@@ -84,3 +92,19 @@ def change_person(control_socket: Path, message: ChangePerson) -> None:
 def explain_access(control_socket: Path, message: ExplainAccess) -> AccessExplained:
     """Raises: Unavailable, NotFound, InvalidArgument."""
     return _ask(control_socket, message, AccessExplained)
+
+
+def start_export(control_socket: Path, message: StartExport) -> ExportState:
+    """Raises: Unauthenticated, PermissionDenied with the decision's reasons, NotFound, InvalidArgument, Unavailable,
+    ResourceExhausted."""
+    return _ask(control_socket, message, ExportState, timeout_s=START_TIMEOUT_S)
+
+
+def read_export(control_socket: Path, export_id: str) -> ExportState:
+    """Raises: NotFound, Unavailable."""
+    return _ask(control_socket, ReadExport(export_id=export_id), ExportState)
+
+
+def forget_export(control_socket: Path, export_id: str) -> None:
+    """Raises: Unavailable."""
+    _ask(control_socket, ForgetExport(export_id=export_id), Ok, timeout_s=START_TIMEOUT_S)

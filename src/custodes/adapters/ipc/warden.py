@@ -18,11 +18,13 @@ from custodes.types.message import (
     CosignedCheckpoints,
     DestroyKeys,
     EndGrant,
+    EntryProofs,
     InclusionProof,
     KeysReleased,
     LogPage,
     Ok,
     ProveConsistency,
+    ProveEntries,
     ProveInclusion,
     PublishKeys,
     ReadCheckpoint,
@@ -87,6 +89,10 @@ class WardenClient:
         """Proof that the log of `old_size` is the beginning of that of `new_size`."""
         message = ProveConsistency(old_size=old_size, new_size=new_size)
         return (await self._request(message, ConsistencyProof)).path
+
+    async def prove_entries(self, indices: tuple[int, ...]) -> tuple[str, ...]:
+        """C2SP tlog-proof files of these entries (at most 64)."""
+        return (await self._request(ProveEntries(indices=indices), EntryProofs)).proofs
 
     async def store_cosigned(self, note: str) -> None:
         """Keep a checkpoint with signatures of configured witnesses."""

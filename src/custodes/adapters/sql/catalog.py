@@ -127,6 +127,11 @@ class SqliteCatalog:
         with self._write() as connection:
             recording.mark_logged(connection, indices)
 
+    def log_indices(self, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.log_indices(connection, segment_ids)
+
     def newest_log_index(self) -> int:
         """See `Catalog`."""
         with self._read() as connection:

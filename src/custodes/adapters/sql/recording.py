@@ -165,6 +165,17 @@ def mark_logged(connection: Connection, indices: Mapping[SegmentId, int]) -> Non
     connection.execute(row.on_conflict_do_update(index_elements=[META.c.name], set_={"value": row.excluded.value}))
 
 
+def log_indices(connection: Connection, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
+    """Of those that have one; asked in portions, since a statement takes some thousand parameters."""
+    found: dict[SegmentId, int] = {}
+    for first in range(0, len(segment_ids), _IDS_PER_QUERY):
+        statement = select(SEGMENT.c.segment_id, SEGMENT.c.log_index).where(
+            SEGMENT.c.segment_id.in_(segment_ids[first : first + _IDS_PER_QUERY]), SEGMENT.c.log_index.is_not(None)
+        )
+        found |= {SegmentId(segment_id): index for segment_id, index in connection.execute(statement)}
+    return found
+
+
 def newest_log_index(connection: Connection) -> int:
     """-1 for none."""
     value = connection.scalar(select(META.c.value).where(META.c.name == "newest_log_index"))

@@ -98,6 +98,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         await self._write(self._catalog.mark_logged, indices)
 
+    async def log_indices(self, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.log_indices, segment_ids)
+
     async def newest_log_index(self) -> int:
         """See `Catalog`."""
         return await self._read(self._catalog.newest_log_index)

@@ -3,10 +3,14 @@
 from custodes.access.policy import Circumstances, Policies
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.cameras import CameraService
+from custodes.app.serving.exports import Exporter
 from custodes.config import SiteConfig
+from custodes.errors import Unauthenticated
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.types.message import Ok
+from custodes.ports.warden import Warden
+from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
 from custodes.types.people import (
     AccessExplained,
     ChangePerson,
@@ -17,7 +21,8 @@ from custodes.types.people import (
     PersonRow,
     ReadPeople,
 )
-from custodes.web.auth.people import CLI, People
+from custodes.web.auth.passwords import Passwords
+from custodes.web.auth.people import CLI, People, principal_of
 
 
 class ControlService:
@@ -32,7 +37,12 @@ class ControlService:
         policies: Policies,
         config: SiteConfig,
         clock: Clock,
+        warden: Warden,
+        exporter: Exporter,
     ) -> None:
+        self._warden = warden
+        self._exporter = exporter
+        self._passwords = Passwords()
         self._cameras = cameras
         self._people = people
         self._catalog = catalog
@@ -67,7 +77,33 @@ class ControlService:
                 return Ok()
             case ExplainAccess():
                 return await self._explain(request)
+            case StartExport():
+                return await self._export(request)
+            case ReadExport():
+                return self._exporter.state(request.export_id)
+            case ForgetExport():
+                await self._exporter.forget(request.export_id)
+                return Ok()
         return await self._cameras.respond(request)
+
+    async def _export(self, request: StartExport) -> ExportState:
+        """As the person named, who shows it by the password: an export is never anonymous."""
+        account = await self._people.find(request.person)
+        is_right = await self._passwords.verify(account.password_hash, request.password)
+        if account.is_disabled or not is_right:
+            record = AuditRecord(
+                kind=AuditKind.LOGIN_FAILED, actor=CLI, subject=account.name, details={"for": "export"}
+            )
+            await self._warden.append(record)
+            raise Unauthenticated("wrong password, or the account is disabled")
+        export_id = await self._exporter.start(
+            principal=principal_of(account),
+            purpose=request.purpose,
+            camera_id=request.camera_id,
+            start_ns=request.start_ns,
+            end_ns=request.end_ns,
+        )
+        return self._exporter.state(export_id)
 
     async def _table(self) -> PeopleTable:
         keys = await self._catalog.passkeys()

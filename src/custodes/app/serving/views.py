@@ -32,6 +32,7 @@ RECENT_FRAMES = 256
 RECENT_NS = 20 * NS_PER_S
 """Analysed frames kept per camera in memory, so that a new live view can show its first GOP."""
 
+_ACTIONS = {ViewKind.LIVE: Action.WATCH_LIVE, ViewKind.EXPORT: Action.EXPORT}
 _MIN_SPEED, _MAX_SPEED = 0.25, 16.0
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 90, 2160
 
@@ -138,7 +139,7 @@ class ServerViewBroker:
         answer = await self._warden.authorise(
             AccessRequest(
                 principal=order.principal,
-                action=Action.WATCH_LIVE if is_live else Action.PLAY_BACK,
+                action=_ACTIONS.get(order.kind, Action.PLAY_BACK),
                 purpose=order.purpose,
                 camera_id=order.camera_id,
                 start_ns=now_ns if is_live else order.start_ns,
@@ -163,6 +164,7 @@ class ServerViewBroker:
             speed=order.speed,
             max_height_px=order.max_height_px,
             segments=tuple(segments),
+            end_ns=order.end_ns,
         )
 
     async def _segments(self, order: ViewOrder) -> list[Segment]:

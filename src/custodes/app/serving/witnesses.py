@@ -37,12 +37,17 @@ class WitnessRound:
         self._warden = warden
         self._size = 0
         self._refused = ""
+        self._lock = asyncio.Lock()
 
     async def bring(self, checkpoint: Checkpoint) -> bool:
         """Take a checkpoint there unless it signed that size already; True when it signed now.
 
         Raises: Unavailable when witness or warden do not answer.
         """
+        async with self._lock:
+            return await self._bring(checkpoint)
+
+    async def _bring(self, checkpoint: Checkpoint) -> bool:
         if checkpoint.size == 0 or checkpoint.size == self._size:
             return False
         reply = await self._ask(self._size, checkpoint)

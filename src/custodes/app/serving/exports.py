@@ -1,0 +1,387 @@
+"""Exports: authorised like a view, rendered by a job, sealed into a bundle that the log knows.
+
+Order: grant (logged) → job renders, masked and marked → recordings and proofs into the bundle → manifest → entry
+`evidence_sealed` with its hash → its proof. The server sees rendered film and ciphertext only. One at a time.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from custodes import __version__
+from custodes.adapters.blob.disk import Disk
+from custodes.app.serving.jobs import JobLink
+from custodes.app.serving.mask_feed import MaskFeed
+from custodes.app.serving.view import MASKS_PER_MESSAGE, JobStarter, ViewOrder
+from custodes.app.serving.witnesses import WitnessRound
+from custodes.audit.checkpoint import log_keys
+from custodes.audit.evidence import BundleWriter, Exported, Film, ProvenSegment, write_bundle
+from custodes.audit.export import policy_text
+from custodes.audit.note import parse_vkey
+from custodes.config import SiteConfig, SitePaths
+from custodes.errors import (
+    CustodesError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.warden import Warden
+from custodes.sealing.published import read_pinned
+from custodes.types.access import AuditKind, AuditRecord, Fidelity, Grant, Principal, Purpose
+from custodes.types.media import Segment
+from custodes.types.message import (
+    ExportState,
+    MaskFacts,
+    MediaChunk,
+    MediaInit,
+    StopView,
+    ViewEnded,
+    ViewKind,
+    ViewNote,
+)
+from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes_verify import Wrong, parse_policy, verify_proof
+
+MAX_SPAN_NS = 24 * 3600 * NS_PER_S
+MAX_KEPT = 16
+"""Bundles that wait to be fetched, states of failed ones included; the oldest goes."""
+
+MAX_HEIGHT_PX = 2160
+FEED_SPEED = 16.0
+"""How far ahead masks are sent: a job renders faster than the camera recorded."""
+_FEED_S = 0.2
+_WITNESS_TIMEOUT_S = 15.0
+_PROOFS_AT_ONCE = 64
+_MAX_UNREADABLE = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class _Export:
+    order: ViewOrder
+    path: Path
+    state: str = "rendering"
+    detail: str = ""
+    done_ns: int = 0
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reel:
+    """Films as the job renders them."""
+
+    folder: Path
+    films: list[Film] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    problem: str = ""
+    position_ns: int = 0
+    is_through: bool = False
+    _stream: BinaryIO | None = None
+
+    def take(self, message: object) -> None:
+        """One message of the job; on the event loop, writes some kilobytes."""
+        match message:
+            case MediaInit(payload=payload):
+                self.close()
+                path = self.folder / f"film-{len(self.films) + 1}.mp4"
+                self._stream = path.open("xb")
+                self._stream.write(payload)
+                self.films.append(Film(path=path, frames=0, fully_masked_frames=0, first_ns=Ns(0), last_ns=Ns(0)))
+            case MediaChunk() if self._stream is not None:
+                self._stream.write(message.payload)
+                film = self.films[-1]
+                self.films[-1] = Film(
+                    path=film.path,
+                    frames=film.frames + message.frames,
+                    fully_masked_frames=film.fully_masked_frames + message.is_fully_masked * message.frames,
+                    first_ns=film.first_ns if film.frames else message.utc_ns,
+                    last_ns=message.utc_ns,
+                )
+                self.position_ns = message.utc_ns
+            case ViewNote(code="end"):
+                self.is_through = True
+            case ViewNote(code="unreadable", message=text) if len(self.unreadable) < _MAX_UNREADABLE:
+                self.unreadable.append(text)
+            case ViewEnded(error=error):
+                self.problem = error
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+class Exporter:
+    """Makes bundles. Used on the event loop only."""
+
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        jobs: JobStarter,
+        witnesses: Sequence[WitnessRound],
+        clock: Clock,
+        paths: SitePaths,
+        config: SiteConfig,
+        site_id: str,
+    ) -> None:
+        self._catalog = catalog
+        self._warden = warden
+        self._jobs = jobs
+        self._witnesses = witnesses
+        self._clock = clock
+        self._paths = paths
+        self._config = config
+        self._site_id = site_id
+        self._folder = paths.data_dir / "exports"
+        self._exports: dict[str, _Export] = {}
+
+    def clear(self) -> None:
+        """Remove what an earlier run left: nobody can fetch it any more. Blocking."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def start(
+        self,
+        *,
+        principal: Principal,
+        purpose: Purpose,
+        camera_id: CameraId,
+        start_ns: Ns,
+        end_ns: Ns,
+    ) -> str:
+        """Authorise and begin; returns the export's id.
+
+        Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, ResourceExhausted while
+            another is being made or the disk is too full, Unavailable.
+        """
+        if not 0 < end_ns - start_ns <= MAX_SPAN_NS:
+            raise InvalidArgument("an export covers more than nothing and at most 24 hours")
+        if all(spec.camera_id != camera_id for spec in await self._catalog.cameras()):
+            raise NotFound(f"no camera {camera_id}")
+        if any(export.state in ("rendering", "sealing") for export in self._exports.values()):
+            raise ResourceExhausted("another export is being made; try again when it is ready")
+        now_ns = self._clock.now_ns()
+        export_id = secrets.token_hex(8)
+        order = ViewOrder(
+            kind=ViewKind.EXPORT,
+            camera_id=camera_id,
+            session_id=SessionId(export_id),
+            principal=principal,
+            purpose=purpose,
+            start_ns=start_ns,
+            end_ns=min(end_ns, now_ns),
+            fidelity=Fidelity.MASKED,
+            speed=FEED_SPEED,
+            max_height_px=MAX_HEIGHT_PX,
+            deadline_ns=Ns(now_ns + self._config.views.deadline_s * NS_PER_S),
+        )
+        export = _Export(order=order, path=self._folder / f"{export_id}.zip")
+        self._exports[export_id] = export
+        try:
+            await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)
+            grant, link, segments = await self._jobs.start_job(order, order.start_ns)
+        except BaseException:
+            del self._exports[export_id]
+            raise
+        self._bound()
+        work = self._make(export, grant, link, segments)
+        export.task = asyncio.get_running_loop().create_task(work, name=f"export-{export_id}")
+        return export_id
+
+    def state(self, export_id: str) -> ExportState:
+        """How far it is. Raises: NotFound."""
+        export = self._exports.get(export_id)
+        if export is None:
+            raise NotFound("there is no such export, or it was fetched already")
+        span = max(export.order.end_ns - export.order.start_ns, 1)
+        return ExportState(
+            export_id=export_id,
+            state=export.state,
+            detail=export.detail,
+            share=min(max((export.done_ns - export.order.start_ns) / span, 0.0), 1.0),
+            path=str(export.path) if export.state == "ready" else "",
+        )
+
+    async def forget(self, export_id: str) -> None:
+        """Stop it if it runs, and remove its file. Harmless for an unknown one."""
+        export = self._exports.pop(export_id, None)
+        if export is None:
+            return
+        if export.task is not None:
+            export.task.cancel()
+            await asyncio.wait({export.task})
+        await asyncio.to_thread(export.path.unlink, missing_ok=True)
+
+    async def close(self) -> None:
+        """Stop and remove all."""
+        for export_id in list(self._exports):
+            await self.forget(export_id)
+
+    def _bound(self) -> None:
+        for export_id, export in list(self._exports.items())[: max(len(self._exports) - MAX_KEPT, 0)]:
+            export.path.unlink(missing_ok=True)
+            del self._exports[export_id]
+
+    # -- making one --------------------------------------------------------------------------------------------
+
+    async def _make(self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment]) -> None:
+        work = self._folder / f"{export.order.session_id}.work"
+        try:
+            self._check_room(segments)
+            work.mkdir(mode=0o700)
+            reel = await self._render(export, grant, link, segments, work)
+            export.state = "sealing"
+            await self._seal(export, grant, reel)
+            export.state, export.detail = "ready", ""
+        except CustodesError as error:
+            export.state, export.detail = "failed", str(error)
+            structlog.get_logger().warning("export failed", export_id=export.order.session_id, error=str(error))
+        except OSError as error:
+            export.state, export.detail = "failed", f"the bundle cannot be written: {error.strerror}"
+        finally:
+            if export.state != "ready":
+                export.path.unlink(missing_ok=True)
+            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    def _check_room(self, segments: Sequence[Segment]) -> None:
+        needed = 2 * sum(segment.bytes_on_disk for segment in segments) + self._config.recorder.min_free_mb * 10**6
+        free = Disk().free_bytes(self._folder)
+        if free < needed:
+            raise ResourceExhausted(f"the export needs about {needed // 10**6} MB; {free // 10**6} MB are free")
+        if not segments:
+            raise FailedPrecondition("nothing was recorded in that time")
+
+    async def _render(
+        self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment], work: Path
+    ) -> _Reel:
+        order, reel = export.order, _Reel(folder=work, position_ns=export.order.start_ns)
+        feed = MaskFeed(self._catalog, self._clock, order.camera_id, speed=order.speed)
+        feed.add_segments(segments)
+        feed.begin_at(order.start_ns)
+        try:
+            link.listen(reel.take)
+            while not reel.is_through and not link.is_closed:
+                frames = await feed.advance(Ns(reel.position_ns))
+                for first in range(0, len(frames), MASKS_PER_MESSAGE):
+                    await link.channel.send(MaskFacts(frames=tuple(frames[first : first + MASKS_PER_MESSAGE])))
+                export.done_ns = reel.position_ns
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(link.closed.wait(), _FEED_S)
+            if not reel.is_through:
+                raise Unavailable(f"the export's job ended early: {reel.problem or 'it died'}")
+            await link.channel.send(StopView())
+        finally:
+            reel.close()
+            await link.channel.close()
+            await self._jobs.end_grant(grant, sum(film.frames for film in reel.films))
+        return reel
+
+    async def _seal(self, export: _Export, grant: Grant, reel: _Reel) -> None:
+        order = export.order
+        segments = await self._catalog.segments(order.camera_id, order.start_ns, order.end_ns, 20_000)
+        indices = await self._catalog.log_indices([segment.header.segment_id for segment in segments])
+        has_witness = await self._ask_witnesses()
+        proofs = await self._proofs([grant.log_index, *indices.values()])
+        policy = self._policy(proofs.values(), has_witness=has_witness)
+        proven = [
+            ProvenSegment(segment=one, proof=proofs.get(indices.get(one.header.segment_id, -1), ""))
+            for one in segments
+        ]
+        gaps = await self._catalog.gaps(order.camera_id, order.start_ns, order.end_ns)
+        about = await self._about(order)
+        writer = await asyncio.to_thread(BundleWriter, export.path)
+        try:
+            digest = await asyncio.to_thread(
+                write_bundle,
+                writer,
+                about,
+                data_dir=self._paths.data_dir,
+                segments=proven,
+                films=reel.films,
+                gaps=gaps,
+                unreadable=reel.unreadable,
+                grant_index=grant.log_index,
+                grant_proof=proofs[grant.log_index],
+                policy=policy,
+            )
+            index = await self._warden.append(_sealed_record(order, grant, digest))
+            await self._ask_witnesses()
+            proof = (await self._proofs([index]))[index]
+            try:
+                verify_proof(proof, parse_policy(policy))
+            except Wrong as error:
+                raise Unavailable(f"the bundle cannot be proven: {error}; try again") from error
+            await asyncio.to_thread(writer.close, proof)
+        except BaseException:
+            writer.abandon()
+            raise
+
+    async def _about(self, order: ViewOrder) -> Exported:
+        names = {spec.camera_id: spec.name for spec in await self._catalog.cameras()}
+        return Exported(
+            export_id=order.session_id,
+            site_id=self._site_id,
+            site_name=self._config.name,
+            camera_id=order.camera_id,
+            camera_name=names.get(order.camera_id, ""),
+            start_ns=order.start_ns,
+            end_ns=order.end_ns,
+            purpose=order.purpose.kind.value,
+            reference=order.purpose.reference,
+            exporter=order.principal.name,
+            fidelity=order.fidelity.value,
+            created_ns=self._clock.now_ns(),
+            software=f"custodes {__version__}",
+        )
+
+    async def _proofs(self, indices: Sequence[int]) -> dict[int, str]:
+        proofs: dict[int, str] = {}
+        for first in range(0, len(indices), _PROOFS_AT_ONCE):
+            asked = tuple(indices[first : first + _PROOFS_AT_ONCE])
+            proofs.update(zip(asked, await self._warden.prove_entries(asked), strict=True))
+        return proofs
+
+    async def _ask_witnesses(self) -> bool:
+        """Have the newest checkpoint signed; False when nobody did."""
+
+        async def ask(one: WitnessRound) -> None:
+            async with asyncio.timeout(_WITNESS_TIMEOUT_S):
+                await one.bring(await self._warden.read_checkpoint())
+
+        answers = await asyncio.gather(*(ask(one) for one in self._witnesses), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                structlog.get_logger().warning("a witness did not see the export", error=str(answer))
+        return any(answer is None for answer in answers)
+
+    def _policy(self, proofs: Iterable[str], *, has_witness: bool) -> str:
+        """The keys to check the bundle with; witnesses are demanded only when all proofs carry one."""
+        pinned = read_pinned(self._paths.warden_key)
+        keys = log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key)
+        witnesses = [parse_vkey(key) for each in self._config.audit.witnesses for key in each.keys]
+        text = policy_text(keys, witnesses)
+        try:
+            for proof in proofs if has_witness else ():
+                verify_proof(proof, parse_policy(text))
+        except Wrong:
+            has_witness = False
+        return text if has_witness else policy_text(keys, [])
+
+
+def _sealed_record(order: ViewOrder, grant: Grant, digest: str) -> AuditRecord:
+    details = {"manifest": digest, "export_id": order.session_id, "grant_id": grant.grant_id}
+    return AuditRecord(
+        kind=AuditKind.EVIDENCE_SEALED, actor="process:server", subject=order.camera_id, details=details
+    )

@@ -1,0 +1,287 @@
+"""Exports with a real warden, real catalog, real job processes and real recordings, checked by `custodes-verify`."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import pytest
+from click.testing import CliRunner
+from tests.server.conftest import SITE_ID, Site, listening, until
+
+import custodes_verify
+from custodes.adapters.ipc.warden import WardenClient
+from custodes.app.serving import views
+from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.exports import Exporter
+from custodes.app.serving.jobs import JobPool
+from custodes.app.serving.journal import SealLogger
+from custodes.app.serving.views import ServerViewBroker
+from custodes.cli.evidence import evidence
+from custodes.config import SiteConfig, write_effective
+from custodes.errors import DataLoss, InvalidArgument, NotFound, PermissionDenied
+from custodes.runtime.clock import SystemClock
+from custodes.sealing.published import latest_usable, read_pinned
+from custodes.testing.catalog import make_spec
+from custodes.testing.media import make_clip, people_at, vouch, write_segment
+from custodes.types.access import AuditKind, Principal, Purpose, PurposeKind, Role
+from custodes.types.media import Gap, GapCause, Segment
+from custodes.types.message import Append, Appended, ExportState, SiteStatus
+from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+
+CAMERA = CameraId("cam")
+ADA = Principal(user_id="u1", name="Ada", roles=frozenset({Role.INVESTIGATOR}))
+CASE = Purpose(kind=PurposeKind.CASE, reference="2026-7")
+FRAMES = 40
+
+
+class RealJobs:
+    """A supervisor that starts view jobs as the real one does."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    async def spawn_job(self) -> None:
+        name = f"job-{len(self.processes)}"
+        arguments = [
+            sys.executable,
+            "-m",
+            "custodes.app.job",
+            "--data",
+            str(self._site.paths.data_dir),
+            "--name",
+            name,
+        ]
+        self.processes.append(subprocess.Popen(arguments, stdin=subprocess.DEVNULL))
+
+    async def read_status(self) -> SiteStatus:
+        return SiteStatus(site_id=SITE_ID, data_dir="", address="", processes=())
+
+    async def announce(self, address: str, first_boot_token: str) -> None:
+        raise AssertionError("nobody announces here")
+
+
+@dataclass
+class Bench:
+    site: Site
+    catalog: ThreadedCatalog
+    warden: WardenClient
+    exporter: Exporter
+    jobs: RealJobs
+    segment: Segment
+
+    async def start(self, *, start_s: float = 0, end_s: float = 10) -> str:
+        first = self.segment.header.start_ns
+        return await self.exporter.start(
+            principal=ADA,
+            purpose=CASE,
+            camera_id=CAMERA,
+            start_ns=Ns(first + round(start_s * NS_PER_S)),
+            end_ns=Ns(first + round(end_s * NS_PER_S)),
+        )
+
+    async def export(self, *, start_s: float = 0, end_s: float = 10) -> ExportState:
+        export_id = await self.start(start_s=start_s, end_s=end_s)
+        await until(lambda: self.exporter.state(export_id).state in ("ready", "failed"))
+        return self.exporter.state(export_id)
+
+
+@asynccontextmanager
+async def bench(site: Site) -> AsyncIterator[Bench]:
+    clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
+    write_effective(config, site.paths.effective_config)
+    jobs = RealJobs(site)
+    pool = JobPool(jobs, clock, spare=0)
+    async with site.catalog() as catalog, site.warden() as warden:
+        broker = ServerViewBroker(catalog=catalog, warden=warden, jobs=pool, clock=clock, config=config)
+        exporter = Exporter(
+            catalog=catalog,
+            warden=warden,
+            jobs=broker,
+            witnesses=(),
+            clock=clock,
+            paths=site.paths,
+            config=config,
+            site_id=SITE_ID,
+        )
+        segment = await record(site, catalog, warden)
+        async with listening(site.paths.socket("server-jobs"), pool.serve_peer):
+            try:
+                yield Bench(site, catalog, warden, exporter, jobs, segment)
+            finally:
+                await exporter.close()
+                for process in jobs.processes:
+                    process.terminate()
+                    process.wait(30)
+
+
+async def record(site: Site, catalog: ThreadedCatalog, warden: WardenClient) -> Segment:
+    """Four seconds, recorded a minute ago, analysed, sealed, known to the log; then a gap."""
+    await catalog.put_cameras([make_spec(CAMERA)], is_exclusive=False)
+    await warden.publish_keys((CAMERA,))
+    start_ns = time.time_ns() - 60 * NS_PER_S
+    day = time.strftime("%Y%m%d", time.gmtime())
+    key = latest_usable(site.paths.public_keys, CAMERA, day, read_pinned(site.paths.warden_key))
+    segment, _ = write_segment(
+        site.paths.data_dir,
+        *make_clip(frames=FRAMES, fps=10, gop=10, start_ns=start_ns),
+        public_key=key.public_key,
+        key_id=key.key_id,
+        site_id=SITE_ID,
+    )
+    gap = Gap(camera_id=CAMERA, start_ns=segment.end_ns, end_ns=Ns(segment.end_ns + NS_PER_S), cause=GapCause.ENDED)
+    await catalog.take_journal("recorder", 1, [segment], [gap])
+    numbers = range(0, FRAMES, 2)
+    facts = vouch([start_ns + n * 100 * NS_PER_MS for n in numbers], [people_at(n) for n in numbers])
+    await catalog.put_analysis(facts, [])
+
+    async def append_once(record):  # type: ignore[no-untyped-def]
+        return (await warden._request(Append(record=record), Appended)).index
+
+    assert await SealLogger(catalog, warden, append_once).log_new() == 1
+    return segment
+
+
+@pytest.fixture
+def approved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports need an approval, which other tests give; here the policy for playback decides in its place."""
+    monkeypatch.setattr(views, "_ACTIONS", {})
+
+
+def test_export_when_nobody_approved_then_is_refused_and_logged(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            with pytest.raises(PermissionDenied, match="approv"):
+                await at.start()
+            entries = await site.log(at.warden)
+            assert entries[-1].record.kind is AuditKind.ACCESS_DENIED
+            assert entries[-1].record.details["action"] == "export"
+            assert not at.jobs.processes
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("approved")
+def test_export_when_made_then_verifies_plays_and_every_change_is_found(site: Site, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+
+    async def main() -> list[AuditKind]:
+        async with bench(site) as at:
+            state = await at.export()
+            assert (state.state, state.detail) == ("ready", "")
+            Path(state.path).rename(bundle)
+            await at.exporter.forget(state.export_id)
+            with pytest.raises(NotFound):
+                at.exporter.state(state.export_id)
+            assert list((site.paths.data_dir / "exports").iterdir()) == []
+            return [entry.record.kind for entry in await site.log(at.warden)]
+
+    kinds = asyncio.run(main())
+    order = [AuditKind.ACCESS_GRANTED, AuditKind.KEYS_RELEASED, AuditKind.VIEW_ENDED, AuditKind.EVIDENCE_SEALED]
+    assert [kind for kind in kinds if kind in order] == order
+    said = CliRunner().invoke(evidence, ["verify", str(bundle)], catch_exceptions=False)
+    assert "1 of 1 native segments are as the log recorded them" in said.stdout
+    assert "granted to Ada" in said.stdout
+    check_content(bundle, tmp_path)
+    check_mutations(bundle, tmp_path)
+
+
+def check_content(bundle: Path, folder: Path) -> None:
+    with zipfile.ZipFile(bundle) as opened:
+        manifest = json.loads(opened.read("manifest.json"))
+        film = folder / "film.mp4"
+        film.write_bytes(opened.read("derived/film-1.mp4"))
+    (row,) = manifest["derived"]
+    assert (row["frames"], row["fully_masked_frames"] < FRAMES // 2) == (FRAMES, True)
+    with av.open(str(film)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+    assert manifest["gaps"][0]["cause"] == "ended"
+    assert (manifest["purpose"], manifest["reference"], manifest["exporter"]) == ("case", "2026-7", "Ada")
+    assert manifest["unreadable"] == []
+
+
+def check_mutations(bundle: Path, folder: Path) -> None:
+    """Each file of the bundle changed, lost or added: always found."""
+    with zipfile.ZipFile(bundle) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    changed = folder / "changed.zip"
+    for name in [*files, "extra"]:
+        for change in ("flip", "lose"):
+            copies = dict(files)
+            raw = copies.pop(name, b"more")
+            if change == "flip":
+                copies[name] = raw[:-3] + bytes([raw[-3] ^ 1]) + raw[-2:]
+            elif name == "extra":
+                continue
+            with zipfile.ZipFile(changed, "w") as opened:
+                for key, value in copies.items():
+                    opened.writestr(key, value)
+            with pytest.raises((DataLoss, InvalidArgument)):
+                CliRunner().invoke(evidence, ["verify", str(changed)], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("approved")
+def test_export_when_a_part_is_asked_then_only_its_frames_are_in_the_film(site: Site, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            state = await at.export(start_s=1, end_s=1.95)
+            with zipfile.ZipFile(state.path) as opened:
+                manifest = json.loads(opened.read("manifest.json"))
+            assert manifest["derived"][0]["frames"] == 10
+            policy = custodes_verify.parse_policy(zipfile.ZipFile(state.path).read("log/policy").decode())
+            assert custodes_verify.verify_evidence(Path(state.path), policy)
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("approved")
+def test_export_when_the_recording_was_changed_on_disk_then_the_bundle_does_not_verify(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            path = site.paths.data_dir / at.segment.path
+            raw = bytearray(path.read_bytes())
+            raw[-100] ^= 1
+            path.write_bytes(raw)
+            state = await at.export()
+            assert state.state == "ready"
+            with zipfile.ZipFile(state.path) as opened:
+                assert json.loads(opened.read("manifest.json"))["unreadable"] != []
+            with pytest.raises(custodes_verify.Wrong, match="native segment"):
+                custodes_verify.verify_evidence(Path(state.path), None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("approved")
+def test_export_when_nothing_was_recorded_or_the_span_is_wrong_then_says_so(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            for start_s, end_s in ((5, 5), (6, 5), (0, 90_000)):
+                with pytest.raises(InvalidArgument):
+                    await at.start(start_s=start_s, end_s=end_s)
+            state = await at.export(start_s=20, end_s=30)
+            assert (state.state, "nothing was recorded" in state.detail) == ("failed", True)
+            await at.exporter.forget("unknown")
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("approved")
+def test_export_when_the_job_dies_then_fails_and_leaves_no_file(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            export_id = await at.start()
+            at.jobs.processes[-1].kill()
+            await until(lambda: at.exporter.state(export_id).state in ("failed", "ready"))
+            if at.exporter.state(export_id).state == "failed":
+                assert list((site.paths.data_dir / "exports").glob("*.zip")) == []
+
+    asyncio.run(main())
