@@ -50,14 +50,12 @@ def sentence(entry: LogEntry) -> str:
             count = details.get("count", "?")
             until = f" up to {details['until']}" if "until" in details else ""
             text = f"{count} segments of camera {subject}{until} were deleted ({details.get('reason', '')})"
-        case AuditKind.SEGMENT_SEALED:
-            text = f"segment {subject} was sealed"
         case AuditKind.SIGNATURE_ALARM:
             text = f"signatures of camera {subject}: {details.get('problem', '')}"
         case AuditKind.EVIDENCE_SEALED:
             text = f"export {details.get('export_id', '?')} of camera {subject} was sealed"
-        case AuditKind.SITE_CREATED:
-            text = f"site {subject} was created"
+        case AuditKind.SEGMENT_SEALED | AuditKind.SITE_CREATED:
+            text = f"{record.kind.value.partition('_')[0]} {subject} was {record.kind.value.partition('_')[2]}"
         case AuditKind.WARDEN_STARTED:
             text = f"the warden started ({details.get('key_provider', '')})"
         case _:
