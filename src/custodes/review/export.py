@@ -25,6 +25,9 @@ CRF = 23
 """Better than what is delivered live: it is made once and looked at closely."""
 
 MASK_PATIENCE_NS = 2 * NS_PER_S
+FIRST_MASKS_NS = 30 * NS_PER_S
+"""The server sends masks, or that there are none, before anything else; on a busy machine they may take a while."""
+
 _WAIT_NS = 20 * NS_PER_MS
 _FRAMES_PER_STEP = 16
 _PACKETS_PER_STEP = 64
@@ -51,6 +54,7 @@ class ExportView:
         self._is_read = False
         self._is_over = False
         self._is_patient = True
+        self._patience_ns = FIRST_MASKS_NS
         self._waiting_since_ns: int | None = None
 
     @property
@@ -62,6 +66,7 @@ class ExportView:
         """See `View`."""
         self._renderer.timeline.add(frames)
         self._is_patient = True
+        self._patience_ns = MASK_PATIENCE_NS
 
     def add_segments(self, segments: Sequence[Segment]) -> None:
         """See `View`."""
@@ -127,7 +132,7 @@ class ExportView:
         now_ns = self._clock.monotonic_ns()
         if self._waiting_since_ns is None:
             self._waiting_since_ns = now_ns
-        if now_ns - self._waiting_since_ns < MASK_PATIENCE_NS:
+        if now_ns - self._waiting_since_ns < self._patience_ns:
             return True
         self._waiting_since_ns = None
         self._is_patient = False

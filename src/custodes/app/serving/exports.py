@@ -272,10 +272,13 @@ class Exporter:
         feed.begin_at(order.start_ns)
         try:
             link.listen(reel.take)
+            is_first = True
             while not reel.is_through and not link.is_closed:
                 frames = await feed.advance(Ns(reel.position_ns))
-                for first in range(0, len(frames), MASKS_PER_MESSAGE):
+                # At first also that there are none: the job waits for that word.
+                for first in range(0, max(len(frames), is_first), MASKS_PER_MESSAGE):
                     await link.channel.send(MaskFacts(frames=tuple(frames[first : first + MASKS_PER_MESSAGE])))
+                is_first = False
                 export.done_ns = reel.position_ns
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(link.closed.wait(), _FEED_S)
