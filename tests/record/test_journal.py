@@ -1,14 +1,17 @@
 """The journal: durable records, torn tails, a disk that refuses."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from custodes.adapters.blob.disk import Disk
 from custodes.errors import DataLoss, StorageFull
 from custodes.ports.storage import AppendFile
-from custodes.record.journal import JournalWriter, read_all, read_from
+from custodes.record.journal import JournalWriter, encode_record, glance_all, read_all, read_from
 from custodes.types.event import GapRecorded
 from custodes.types.media import Gap, GapCause
 from custodes.units import CameraId, Ns
@@ -17,6 +20,9 @@ from custodes.units import CameraId, Ns
 def gap(number: int) -> GapRecorded:
     cause = GapCause.UNREACHABLE
     return GapRecorded(gap=Gap(camera_id=CameraId("c"), start_ns=Ns(number), end_ns=Ns(number + 1), cause=cause))
+
+
+RECORDS = [gap(number) for number in range(3)]
 
 
 class Refusing(Disk):
@@ -105,3 +111,31 @@ def test_read_from_when_it_is_another_file_then_data_loss(tmp_path: Path) -> Non
     path.write_bytes(io.BytesIO(b"SQLite format 3\x00").getvalue())
     with pytest.raises(DataLoss):
         read_from(path, 0)
+
+
+def test_glance_when_records_are_of_a_newer_custodes_then_passed_over_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    journal = JournalWriter(Disk(), path)
+    journal.extend(RECORDS[:2])
+    journal.close()
+    payload = msgspec.msgpack.encode((1, "SomethingNew", {}))
+    with path.open("ab") as stream:
+        stream.write(struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
+        stream.write(encode_record(RECORDS[2]))
+    before = path.read_bytes()
+    glanced: list[object] = []
+    end = glance_all(path, glanced.append, lambda glance, opened: glanced.append(glance.segment.path))
+    assert (end, len(glanced)) == (len(before), 3)
+    JournalWriter(Disk(), path).close()
+    assert path.read_bytes() == before
+
+
+def test_glance_when_the_tail_is_torn_then_it_ends_where_reading_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    journal = JournalWriter(Disk(), path)
+    journal.extend(RECORDS)
+    journal.close()
+    whole = path.read_bytes()
+    for cut in (len(whole), len(whole) - 1, len(whole) // 2, 9, 3):
+        path.write_bytes(whole[:cut])
+        assert glance_all(path, lambda record: None, lambda glance, opened: None) == read_all(path)[1]

@@ -30,7 +30,7 @@ from custodes.errors import ConfigError, CustodesError, FailedPrecondition
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.journal import JournalWriter, open_journal
-from custodes.record.reconcile import reconcile
+from custodes.record.reconcile import JournalState, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.runtime.clock import SystemClock
@@ -133,8 +133,10 @@ class Recorder:
         )
         self._keys = PublishedKeys(self._paths)
         self._scratch = Scratch()
-        self._journal = SharedJournal(self._open_journal(self._paths.journal_dir / f"{name}.journal"))
-        self._last_end_ns = self._reconcile()
+        known = JournalState()
+        journal_path = self._paths.journal_dir / f"{name}.journal"
+        self._journal = SharedJournal(self._open_journal(journal_path, known))
+        self._last_end_ns = self._reconcile(known, journal_path.name)
         self._analysis = Hub(self._paths.socket("hub-analysis"), tells_watched=True)
         self._live = Hub(self._paths.socket("hub-live"), on_watched=self._analysis.set_watched)
         self._facts = LatestFacts(self._paths.socket("server-facts"), sender=name)
@@ -176,14 +178,21 @@ class Recorder:
         self._live.stop()
         self._journal.close()
 
-    def _open_journal(self, path: Path) -> JournalWriter:
-        writer, aside = open_journal(self._storage, path, self._clock.now_ns())
+    def _open_journal(self, path: Path, known: JournalState) -> JournalWriter:
+        writer, aside = open_journal(self._storage, path, self._clock.now_ns(), known)
         if aside is not None:
             self._log.error("journal put aside; only its gaps are lost", journal=path.name, aside=aside.name)
         return writer
 
-    def _reconcile(self) -> dict[CameraId, Ns]:
-        found = reconcile(self._paths.data_dir, self._storage, self._journal, site_id=self._policy.site_id)
+    def _reconcile(self, known: JournalState, read_already: str) -> dict[CameraId, Ns]:
+        found = reconcile(
+            self._paths.data_dir,
+            self._storage,
+            self._journal,
+            site_id=self._policy.site_id,
+            state=known,
+            read_already=read_already,
+        )
         if found.sealed or found.adopted or found.lost or found.unreadable:
             self._log.warning(
                 "an earlier recorder did not end in order",

@@ -9,13 +9,17 @@ The server tails the file from a byte offset. One writer; it is not thread-safe.
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
+
+import msgspec
 
 from custodes.errors import CustodesError, DataLoss, ProtocolError, StorageFailed, StorageFull
 from custodes.ports.storage import AppendFile, Storage
-from custodes.types.codec import decode, encode
+from custodes.types.codec import WIRE_VERSION, decode, encode
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
+from custodes.units import CameraId
 
 MAGIC = b"CUSTJRN\x01"
 RETENTION_JOURNAL = "retention.journal"
@@ -39,6 +43,13 @@ def read_from(path: Path, offset: int) -> tuple[list[JournalRecord], int]:
     Returns: at most `MAX_READ_BYTES` worth of records, and the offset to go on from. A missing file has none.
     Raises: DataLoss when the file is no journal, or shorter than `offset`.
     """
+    raw, offset = _read_raw(path, offset)
+    records, used = _parse(raw)
+    return records, offset + used
+
+
+def _read_raw(path: Path, offset: int) -> tuple[bytes, int]:
+    """Up to `MAX_READ_BYTES` from `offset` or the first record on, and where they begin."""
     try:
         with path.open("rb") as stream:
             if offset < len(MAGIC):
@@ -46,19 +57,17 @@ def read_from(path: Path, offset: int) -> tuple[list[JournalRecord], int]:
                 if not MAGIC.startswith(magic):
                     raise DataLoss(f"{path.name} is not a journal")
                 if len(magic) < len(MAGIC):
-                    return [], 0
+                    return b"", 0
                 offset = len(MAGIC)
             stream.seek(0, 2)
             if stream.tell() < offset:
                 raise DataLoss(f"{path.name} has {stream.tell()} bytes; {offset} were read before")
             stream.seek(offset)
-            raw = stream.read(MAX_READ_BYTES)
+            return stream.read(MAX_READ_BYTES), offset
     except FileNotFoundError:
-        return [], 0
+        return b"", 0
     except OSError as error:
         raise StorageFailed(f"cannot read {path.name}: {error.strerror}") from error
-    records, used = _parse(raw)
-    return records, offset + used
 
 
 def read_all(path: Path) -> tuple[list[JournalRecord], int]:
@@ -73,14 +82,66 @@ def read_all(path: Path) -> tuple[list[JournalRecord], int]:
         offset = after
 
 
+class HeaderGlance(msgspec.Struct, gc=False):
+    """As much of a SegmentHeader."""
+
+    camera_id: CameraId
+
+
+class SegmentGlance(msgspec.Struct, gc=False):
+    """As much of a Segment as a start needs."""
+
+    header: HeaderGlance
+    path: str
+    end_ns: int
+
+
+class Glance(msgspec.Struct, gc=False):
+    """Of a SegmentOpened or SegmentSealed."""
+
+    segment: SegmentGlance
+
+
+Glimpsed = Callable[[Glance, bytes | None], object]
+"""Told of a segment's record; for SegmentOpened with the record's payload, to be decoded when it is needed."""
+
+_ENVELOPE = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw])
+_GLANCE = msgspec.msgpack.Decoder(Glance)
+
+
+def glance_all(path: Path, take: Callable[[JournalRecord], object], glimpsed: Glimpsed) -> int:
+    """Read a journal for a start: a fourth of the time of `each_record`, and no memory.
+
+    Only what cannot be a record (length, checksum) ends the reading: what a newer custodes wrote is passed over and
+    stays. Returns: where the valid part ends. Raises: DataLoss, StorageFailed.
+    """
+    offset = 0
+    while True:
+        raw, offset = _read_raw(path, offset)
+        used = 0
+        for payload, end in _payloads(raw):
+            used = end
+            try:
+                version, name, fields = _ENVELOPE.decode(payload)
+                if version == WIRE_VERSION and name == "SegmentSealed":
+                    glimpsed(_GLANCE.decode(fields), None)
+                elif version == WIRE_VERSION and name == "SegmentOpened":
+                    glimpsed(_GLANCE.decode(fields), payload)
+                else:
+                    record = decode(payload)
+                    if isinstance(record, GapRecorded | SegmentDeleted):
+                        take(record)
+            except (ProtocolError, msgspec.MsgspecError, ValueError, RecursionError):
+                continue
+        if not used:
+            return offset
+        offset += used
+
+
 def _parse(raw: bytes) -> tuple[list[JournalRecord], int]:
     records: list[JournalRecord] = []
     at = 0
-    while at + _FRONT.size <= len(raw):
-        length, checksum = _FRONT.unpack_from(raw, at)
-        payload = raw[at + _FRONT.size : at + _FRONT.size + length]
-        if length > MAX_RECORD_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
-            break
+    for payload, end in _payloads(raw):
         try:
             record = decode(payload)
         except ProtocolError:
@@ -88,16 +149,54 @@ def _parse(raw: bytes) -> tuple[list[JournalRecord], int]:
         if not isinstance(record, SegmentOpened | SegmentSealed | GapRecorded | SegmentDeleted):
             break
         records.append(record)
-        at += _FRONT.size + length
+        at = end
     return records, at
+
+
+def _payloads(raw: bytes) -> Iterator[tuple[bytes, int]]:
+    """Payloads of whole records, and where each ends."""
+    at = 0
+    while at + _FRONT.size <= len(raw):
+        length, checksum = _FRONT.unpack_from(raw, at)
+        at += _FRONT.size
+        payload = raw[at : at + length]
+        if length > MAX_RECORD_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        at += length
+        yield payload, at
+
+
+def encode_record(record: JournalRecord) -> bytes:
+    """A record as it stands in the file."""
+    payload = encode(record)
+    return _FRONT.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+class Reader(Protocol):
+    """Who wants to know what a journal holds when it is opened."""
+
+    def take(self, record: JournalRecord) -> object:
+        """A gap or a deletion."""
+        ...
+
+    def glimpse(self, glance: Glance, opened: bytes | None) -> object:
+        """See `Glimpsed`."""
+        ...
+
+
+def _forget(*_: object) -> None:
+    pass
 
 
 class JournalWriter:
     """Appends records durably. While the disk refuses, records wait in memory and go first when it takes them."""
 
-    def __init__(self, storage: Storage, path: Path) -> None:
-        """Cut a torn tail and be ready to append. Raises: StorageFull, StorageFailed, DataLoss."""
-        _, end = read_all(path)
+    def __init__(self, storage: Storage, path: Path, known: "Reader | None" = None) -> None:
+        """Cut a torn tail and be ready to append. `known` is told what the file holds, since it is read anyway.
+
+        Raises: StorageFull, StorageFailed, DataLoss.
+        """
+        end = glance_all(path, known.take, known.glimpse) if known else glance_all(path, _forget, _forget)
         self._storage = storage
         self._path = path
         self._file: AppendFile = storage.reopen(path, end)
@@ -120,9 +219,7 @@ class JournalWriter:
 
     def extend(self, records: Iterable[JournalRecord]) -> bool:
         """Like `append`, several with one sync; at most `MAX_PENDING`."""
-        for record in records:
-            payload = encode(record)
-            self._pending.append(_FRONT.pack(len(payload), zlib.crc32(payload)) + payload)
+        self._pending.extend(encode_record(record) for record in records)
         return self.flush()
 
     def flush(self) -> bool:
@@ -155,13 +252,15 @@ class JournalWriter:
         self._file.close()
 
 
-def open_journal(storage: Storage, path: Path, now_ns: int) -> tuple[JournalWriter, Path | None]:
+def open_journal(
+    storage: Storage, path: Path, now_ns: int, known: Reader | None = None
+) -> tuple[JournalWriter, Path | None]:
     """A writer; a file that is no journal is put aside under the returned name and a new one begun.
 
     Segments are adopted from their own headers then; only gaps are lost. Raises: StorageFull, StorageFailed.
     """
     try:
-        return JournalWriter(storage, path), None
+        return JournalWriter(storage, path, known), None
     except DataLoss:
         aside = path.with_name(f"{path.name}.damaged-{now_ns}")
         try:

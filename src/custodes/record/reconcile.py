@@ -4,30 +4,64 @@ A segment that was open at a crash is cut to its last whole fragment and sealed;
 adopted; a file the journal knows and the disk lost is noted as empty.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from custodes.errors import InvalidArgument, SealBroken, StorageFailed, StorageFull
+from custodes.errors import InvalidArgument, ProtocolError, SealBroken, StorageFailed, StorageFull
 from custodes.ports.storage import Storage
-from custodes.record.journal import read_all
+from custodes.record.journal import Glance, glance_all
 from custodes.record.recording import Journal
-from custodes.record.segment import segment_path
+from custodes.record.segment import segment_files, segment_path
 from custodes.sealing.container import Fragment, chain_start, read_header, scan_fragments
-from custodes.types.event import GapRecorded, SegmentDeleted, SegmentOpened, SegmentSealed
+from custodes.types.codec import decode_as
+from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment, SegmentHeader
 from custodes.units import CameraId, Ns
 
 
 @dataclass(slots=True)
 class JournalState:
-    """What the journals say."""
+    """What the journals say, in whichever order they are read."""
 
-    open: dict[str, Segment] = field(default_factory=dict)
-    """Path to segment, opened and never sealed."""
-    known: set[str] = field(default_factory=set)
-    """Paths of all segments."""
+    opened: dict[str, bytes] = field(default_factory=dict)
+    """Path to the SegmentOpened, encoded, of what was not sealed so far."""
+    settled: set[str] = field(default_factory=set)
+    """Paths of the segments that were sealed or deleted."""
     last_end_ns: dict[CameraId, Ns] = field(default_factory=dict)
+
+    def take(self, record: JournalRecord) -> None:
+        """The next gap or deletion of some journal."""
+        if isinstance(record, GapRecorded):
+            _extend(self.last_end_ns, record.gap.camera_id, record.gap.end_ns)
+        elif isinstance(record, SegmentDeleted):
+            self._settle(record.path)
+
+    def glimpse(self, glance: Glance, opened: bytes | None) -> None:
+        """The next segment's record."""
+        segment = glance.segment
+        if opened is None:
+            self._settle(segment.path)
+            _extend(self.last_end_ns, segment.header.camera_id, Ns(segment.end_ns))
+        elif segment.path not in self.settled:
+            self.opened[segment.path] = opened
+
+    def open_segments(self) -> list[Segment]:
+        """By path; what a newer custodes wrote is left to it."""
+        found: list[Segment] = []
+        for _, payload in sorted(self.opened.items()):
+            with contextlib.suppress(ProtocolError):
+                found.append(decode_as(SegmentOpened, payload).segment)
+        return found
+
+    def _settle(self, path: str) -> None:
+        self.settled.add(path)
+        self.opened.pop(path, None)
+
+    def knows(self, path: str) -> bool:
+        """Whether some journal names this path."""
+        return path in self.settled or path in self.opened
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,28 +76,11 @@ class Reconciled:
     last_end_ns: dict[CameraId, Ns] = field(default_factory=dict)
 
 
-def read_state(journal_dir: Path) -> JournalState:
-    """Take all journals together. O(records)."""
-    state, sealed, deleted = JournalState(), set[str](), set[str]()
+def read_state(journal_dir: Path, state: JournalState, *, read_already: str = "") -> JournalState:
+    """Take all journals but the one named, which `state` knows. O(records)."""
     for path in sorted(journal_dir.glob("*.journal")):
-        records, _ = read_all(path)
-        for record in records:
-            if isinstance(record, GapRecorded):
-                _extend(state.last_end_ns, record.gap.camera_id, record.gap.end_ns)
-                continue
-            if isinstance(record, SegmentDeleted):
-                deleted.add(record.path)
-                continue
-            segment = record.segment
-            state.known.add(segment.path)
-            if isinstance(record, SegmentOpened):
-                state.open[segment.path] = segment
-            else:
-                sealed.add(segment.path)  # whichever journal is read first
-                _extend(state.last_end_ns, segment.header.camera_id, segment.end_ns)
-    for closed in sealed | deleted:
-        state.open.pop(closed, None)
-    state.known |= deleted
+        if path.name != read_already:
+            glance_all(path, state.take, state.glimpse)
     return state
 
 
@@ -74,20 +91,27 @@ def reconcile(
     *,
     site_id: str,
     is_ours: Callable[[CameraId], bool] = lambda camera_id: True,
+    state: JournalState | None = None,
+    read_already: str = "",
 ) -> Reconciled:
     """Bring journal and files together; see the module's first lines. Idempotent.
 
-    Args: is_ours: which cameras this recorder writes; another recorder's open segments are left alone.
+    Sealed files are listed, never opened: their journal record was durable only after they were.
+
+    Args:
+        is_ours: which cameras this recorder writes; another recorder's open segments are left alone.
+        state, read_already: what `JournalWriter` told of the journal of that name when it was opened.
+
     Raises: StorageFailed when the journals or the segments' directory cannot be read.
     """
-    state = read_state(data_dir / "journal")
+    state = read_state(data_dir / "journal", state or JournalState(), read_already=read_already)
     result = Reconciled(last_end_ns=state.last_end_ns)
-    for path, segment in sorted(state.open.items()):
+    for segment in state.open_segments():
         if is_ours(segment.header.camera_id):
-            _close(data_dir, path, segment, storage, journal, result)
-    for file in sorted((data_dir / "segments").glob("*/*/*.seg")):
-        path = str(file.relative_to(data_dir))
-        if path not in state.known and is_ours(CameraId(file.parent.parent.name)):
+            _close(data_dir, segment.path, segment, storage, journal, result)
+    unknown = [path for path in segment_files(data_dir) if not state.knows(path)]
+    for path in sorted(unknown):
+        if is_ours(CameraId(path.split("/")[1])):
             _adopt(data_dir, path, site_id, storage, journal, result)
     return result
 

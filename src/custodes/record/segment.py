@@ -1,6 +1,7 @@
 """One segment file being written: header, init fragment, then a sealed fragment per GOP, durable one by one."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,25 @@ def day_of(utc_ns: int) -> str:
 def segment_path(camera_id: CameraId, start_ns: int, segment_id: SegmentId) -> str:
     """Where a segment lies, relative to the data directory."""
     return f"segments/{camera_id}/{day_of(start_ns)}/{segment_id}.seg"
+
+
+def segment_files(data_dir: Path) -> Iterator[str]:
+    """Paths of the segment files on disk, relative to the data directory, in no order. 2 µs each."""
+    for camera in _names(data_dir / "segments"):
+        for day in _names(data_dir / "segments" / camera):
+            for name in _names(data_dir / "segments" / camera / day):
+                if name.endswith(".seg"):
+                    yield f"segments/{camera}/{day}/{name}"
+
+
+def _names(folder: Path) -> list[str]:
+    """What lies in a folder; nothing when it is none, or was taken away meanwhile. Raises: StorageFailed."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone, a third of the time
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageFailed(f"cannot list {folder.name}: {(error.strerror or 'unreadable').lower()}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from custodes.errors import SealBroken
 from custodes.record.journal import read_all
-from custodes.record.segment import segment_path
+from custodes.record.segment import segment_files, segment_path
 from custodes.sealing.container import read_header, scan_fragments
 from custodes.types.event import GapRecorded, SegmentDeleted
 from custodes.types.media import Segment
@@ -108,12 +108,11 @@ def verify_segments(
         elif depth is Depth.HASH and segment.is_sealed:
             report.bytes_read += segment.bytes_on_disk
         on_progress(number + 1, len(present))
-    for file in sorted((data_dir / "segments").glob("*/*/*.seg")):
-        path = str(file.relative_to(data_dir))
+    for path in sorted(segment_files(data_dir)):
         if path in deleted:
             report.found.append(Found(finding=Finding.GARBAGE, path=path, detail="was deleted, and is still there"))
         elif path not in newest:
-            report.found.append(_unnamed(file, path, site_id))
+            report.found.append(_unnamed(data_dir / path, path, site_id))
     # The site goes on while we look: what was recorded or deleted meanwhile is no problem.
     if rows:
         report.found += _ghosts(rows, newest, deleted)
