@@ -35,9 +35,9 @@ SURE_SCORE = 0.5
 PETS = "people/pets09-s2l1-view001"
 HIGHWAY = "traffic/cdnet-highway"
 _MOVING, _UNKNOWN, _OUTSIDE = 255, 170, 85
-_VEHICLE_AREA_MIN_PX = 200
+VEHICLE_AREA_MIN_PX = 200
 """Smaller blobs of the pixel truth are vehicles at the horizon, or parts cut off at the edge."""
-_HIGHWAY_FIRST = 470
+HIGHWAY_FIRST = 470
 """CDnet's truth begins here."""
 
 
@@ -118,7 +118,7 @@ def vehicle_truth(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     labels, _ = ndimage.label(ndimage.binary_opening(mask == _MOVING))
     boxes = [(part[1].start, part[0].start, part[1].stop, part[0].stop)
              for number, part in enumerate(ndimage.find_objects(labels), 1)
-             if (labels[part] == number).sum() > _VEHICLE_AREA_MIN_PX]  # fmt: skip
+             if (labels[part] == number).sum() > VEHICLE_AREA_MIN_PX]  # fmt: skip
     return np.array(boxes, np.float32).reshape(-1, 4)
 
 
@@ -127,24 +127,24 @@ def vehicles(detector: Detector, data: Path, step: int, floor: float) -> dict[fl
     with zipfile.ZipFile(data / f"{HIGHWAY}-groundtruth.zip") as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         for number, picture in enumerate(frames(data / f"{HIGHWAY}.mp4"), 1):
-            if number < _HIGHWAY_FIRST or number % step:
+            if number < HIGHWAY_FIRST or number % step:
                 continue
-            mask = _grey_png(archive.read(names[number - 1]))
+            mask = grey_png(archive.read(names[number - 1]))
             found = detector.detect([picture])[0]
             rows = np.isin(found.class_ids, [int(item) for item in VEHICLES])
             boxes, scores = found.boxes_px[rows], found.scores[rows]
-            judged = np.array([_outside_share(mask, box) <= 0.5 for box in boxes], dtype=bool)
+            judged = np.array([outside_share(mask, box) <= 0.5 for box in boxes], dtype=bool)
             tally(tallies, boxes[judged], scores[judged], vehicle_truth(mask))
     return tallies
 
 
-def _outside_share(mask: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:
+def outside_share(mask: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:
     x1, y1, x2, y2 = box.astype(int)
     region = mask[y1 : y2 + 1, x1 : x2 + 1]
     return float((region == _OUTSIDE).mean()) if region.size else 1.0
 
 
-def _grey_png(content: bytes) -> npt.NDArray[np.uint8]:
+def grey_png(content: bytes) -> npt.NDArray[np.uint8]:
     decoder = av.CodecContext.create("png", "r")
     frame = (decoder.decode(av.Packet(content)) + decoder.decode(None))[0]
     return np.asarray(frame.to_ndarray(format="gray"), np.uint8)

@@ -1,6 +1,7 @@
 import pytest
 
-from custodes.media.rgb import RgbScaler
+from custodes.detect.regions import RegionLimits
+from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.testing.clock import ManualClock
 from custodes.testing.figures import FigureDetector
@@ -13,7 +14,10 @@ def make_looking():
         scaler = RgbScaler()
         return Looking(
             detector=detector or FigureDetector(),
-            to_picture=lambda frame: scaler.to_rgb(frame, frame.y.shape[1] // 2, frame.y.shape[0] // 2),
+            to_picture=lambda frame, region: scaler.to_rgb(
+                crop(frame, region.x1, region.y1, region.x2, region.y2), region.width_px, region.height_px
+            ),
+            limits=RegionLimits(),
             clock=ManualClock(),
             tracker=TrackerConfig(),
         )

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from custodes.detect.regions import RegionLimits
 from custodes.pipeline.camera import CameraPipeline
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.runtime.stage import InlineRunner
 from custodes.testing.figures import FigureDetector
 from custodes.testing.media import make_clip, people_at
 from custodes.testing.stage import check_stage
+from custodes.track.tracker import NO_TRACK
 from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.message import StreamClosed, StreamOpened
@@ -135,7 +137,7 @@ def test_a_defect_in_the_detector_is_contained_by_the_runner_and_breaks_the_vouc
     pipeline, failures = CameraPipeline(INFO.camera_id, make_looking(Defect()), fps=5.0), []
     runner = InlineRunner([pipeline], on_failure=failures.append)
     facts = [fact for item in [OPENED, *PACKETS] for fact in runner.feed(item)]
-    assert [type(f) for f in failures] == [IndexError]
+    assert [type(f) for f in failures] == [ValueError]
     assert runner.failures == 1
     assert breaks(facts) == [0.0, pytest.approx(1.6)]
 
@@ -152,11 +154,27 @@ def test_a_quiet_picture_is_looked_at_every_two_seconds_and_vouched_for(make_loo
     assert status.frames_skipped_quiet == 54
 
 
-def test_while_somebody_is_there_every_look_asks_the_detector(make_looking):
+def test_people_who_stand_still_are_verified_at_intervals_and_stay_in_every_fact(make_looking):
     pipeline = CameraPipeline(INFO.camera_id, make_looking(), fps=5.0)
-    still = [replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(30)]
-    feed(pipeline, [OPENED, *still])
-    assert pipeline.status(Ns(0)).detector_calls == 30
+    still = [replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(60)]
+    facts = analysed(feed(pipeline, [OPENED, *still]))
+    assert 6 <= pipeline.status(Ns(0)).detector_calls <= 12
+    assert [len(f.frame.track_ids) for f in facts] == [2] * 60
+    assert len({i for f in facts for i in f.frame.track_ids.tolist()}) == 2
+
+
+def test_what_finds_no_room_is_masked_as_if_somebody_were_there_and_counted(make_looking):
+    looking = replace(make_looking(), limits=RegionLimits(whole_px=128 * 96, frame_px=0))
+    pipeline = CameraPipeline(INFO.camera_id, looking, fps=5.0)
+    facts = analysed(feed(pipeline, [OPENED, *PACKETS]))
+    shed = pipeline.status(Ns(0)).regions_shed
+    assert shed > 0
+    assert sum(int((f.frame.track_ids == NO_TRACK).sum()) for f in facts) >= shed
+    timeline = MaskTimeline(MaskPolicy(margin=0.15))
+    timeline.add(facts)
+    for fact in facts[1:]:
+        masks = timeline.masks_at(fact.frame.utc_ns, INFO.run)
+        assert len(masks) > 0
 
 
 def test_a_camera_slower_than_a_frame_per_second_is_vouched_for_at_its_looks_only(pipeline):

@@ -21,9 +21,9 @@ from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
-from custodes.detect.detector import SessionDetector
+from custodes.detect.regions import Region, limits_of
 from custodes.errors import CustodesError, DeadlineExceeded
-from custodes.media.rgb import RgbScaler
+from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline, draw_by_hash
 from custodes.pipeline.gops import GopQueue
@@ -265,16 +265,15 @@ class Worker:
 
 
 class PictureMaker:
-    """Frames as the detector wants them, one scaler for all cameras of the process."""
+    """Regions of frames as the detector wants them, one scaler for all cameras of the process."""
 
-    def __init__(self, detector: SessionDetector) -> None:
-        self._detector = detector
+    def __init__(self) -> None:
         self._scaler = RgbScaler()
 
-    def __call__(self, frame: Frame) -> npt.NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB."""
-        height_px, width_px = frame.y.shape
-        return self._scaler.to_rgb(frame, *self._detector.input_size_px(width_px, height_px))
+    def __call__(self, frame: Frame, region: Region) -> npt.NDArray[np.uint8]:
+        """(region.height_px, region.width_px, 3) uint8 RGB."""
+        part = crop(frame, region.x1, region.y1, region.x2, region.y2)
+        return self._scaler.to_rgb(part, region.width_px, region.height_px)
 
 
 def make_looking(config: SiteConfig) -> Looking:
@@ -285,7 +284,8 @@ def make_looking(config: SiteConfig) -> Looking:
         threads=config.analyser.threads,
         acknowledged=acknowledged_from_environment(),
     )
-    return Looking(detector=detector, to_picture=PictureMaker(detector), clock=SystemClock(), tracker=TrackerConfig())
+    return Looking(detector=detector, to_picture=PictureMaker(), limits=limits_of(detector.manifest.input),
+                   clock=SystemClock(), tracker=TrackerConfig())  # fmt: skip
 
 
 def _index_of(name: str) -> int:

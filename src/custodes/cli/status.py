@@ -65,6 +65,7 @@ def as_json(site: SiteStatus | None, table: CameraTable | None) -> dict[str, Any
                     "missed": row.gate_missed,
                     "miss_share_95": [round(row.gate_miss_low, 4), round(row.gate_miss_high, 4)],
                 },
+                "regions_shed": row.regions_shed,
                 "tracks": row.tracks,
                 "signature": row.signature,
                 "clock": row.clock_source,

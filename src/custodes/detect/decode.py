@@ -1,7 +1,7 @@
 """Network outputs into boxes in input pixels, one function per `OutputKind`. No suppression, no class mapping.
 
 Every decoder takes the outputs in the manifest's order for a batch of one, and a score floor; it returns raw
-candidates, at most `CANDIDATES_MAX`, the best first.
+candidates, at most `CANDIDATES_MAX`, the best first. Of classes that custodes does not use, candidates may come too.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,12 +1,13 @@
 """A Detector over a ModelSession and its manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from custodes.detect.boxes import suppress
 from custodes.detect.decode import DETECTING, Candidates, decode
+from custodes.detect.packing import Canvas, owners, pack, paint
 from custodes.detect.picture import Placement, fill_input, place
 from custodes.errors import InvalidArgument, ModelRefused
 from custodes.ports.model import ModelSession
@@ -61,23 +62,55 @@ class SessionDetector:
         """See `ports.model.Detector`. Raises: InvalidArgument for something that is not a picture."""
         return [self._detect_one(picture) for picture in pictures_rgb]
 
-    def _detect_one(self, picture: npt.NDArray[np.uint8]) -> Detections:
-        if (
-            picture.ndim != 3
-            or picture.shape[2] != 3
-            or picture.dtype != np.uint8
-            or min(picture.shape[:2]) < _SIDE_MIN_PX
-        ):
-            raise InvalidArgument(f"expected an (h, w, 3) uint8 picture of at least {_SIDE_MIN_PX} pixels a side, "
-                                  f"got {picture.shape} {picture.dtype}")  # fmt: skip
-        height, width = picture.shape[:2]
+    def detect_parts(self, pictures_rgb: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """See `ports.model.Detector`: all parts together in as few inputs as hold them.
+
+        Raises: InvalidArgument for something that is not a picture, or is larger than a fixed input.
+        """
+        for picture in pictures_rgb:
+            _check_picture(picture)
         spec = self._manifest.input
-        placement = place(width, height, spec)
+        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures_rgb]
+        fixed = None if spec.is_size_free else (spec.width_px, spec.height_px)
+        try:
+            canvases = pack(sizes, pixels_max=spec.width_px * spec.height_px, fixed=fixed)
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from error
+        found: dict[int, Detections] = {}
+        for canvas in canvases:
+            found.update(self._detect_canvas(canvas, pictures_rgb))
+        return [found[index] for index in range(len(sizes))]
+
+    def _detect_canvas(
+        self, canvas: Canvas, pictures_rgb: Sequence[npt.NDArray[np.uint8]]
+    ) -> Iterator[tuple[int, Detections]]:
+        spec = self._manifest.input
+        stride = spec.stride_px if spec.is_size_free else 1
+        placement = Placement(width_px=-(-canvas.width // stride) * stride, scale_x=1.0,
+                              height_px=-(-canvas.height // stride) * stride, scale_y=1.0)  # fmt: skip
+        whole = self._run(paint(canvas, pictures_rgb), placement)
+        owner = owners(canvas, whole.boxes_px)
+        for row, slot in enumerate(canvas.slots):
+            mine = owner == row
+            boxes = whole.boxes_px[mine] - np.array([slot.x, slot.y] * 2, np.float32)
+            boxes = np.clip(boxes, 0, np.array([slot.width, slot.height] * 2, np.float32))
+            yield (
+                slot.index,
+                Detections(boxes_px=boxes, scores=whole.scores[mine], class_ids=whole.class_ids[mine]),
+            )
+
+    def _detect_one(self, picture: npt.NDArray[np.uint8]) -> Detections:
+        _check_picture(picture)
+        height, width = picture.shape[:2]
+        return self._run(picture, place(width, height, self._manifest.input))
+
+    def _run(self, picture: npt.NDArray[np.uint8], placement: Placement) -> Detections:
+        spec = self._manifest.input
         result = self._session.run({spec.name: fill_input(picture, placement, spec)})
         outputs = [np.asarray(result[name], dtype=np.float32) for name in self._manifest.output.names]
         found = decode(self._manifest.output.kind, outputs, floor=self._raw_floor,
                        width_px=placement.width_px, height_px=placement.height_px)  # fmt: skip
-        return self._in_picture(found, placement, width, height)
+        return self._in_picture(found, placement, picture.shape[1], picture.shape[0])
 
     def _in_picture(self, found: Candidates, placement: Placement, width: int, height: int) -> Detections:
         indices = np.clip(found.indices, 0, len(self._class_of) - 1)
@@ -97,11 +130,18 @@ class SessionDetector:
     def _calibrate(self, found: Candidates) -> npt.NDArray[np.float32]:
         scores = np.minimum(found.scores, np.float32(1))
         for item in self._manifest.classes:
-            if item.calibration:
-                rows = found.indices == item.index
+            rows = np.flatnonzero(found.indices == item.index) if item.calibration else ()
+            if len(rows):
                 raw, reported = _knots(item)
                 scores[rows] = np.interp(scores[rows], raw, reported)
         return scores
+
+
+def _check_picture(picture: npt.NDArray[np.uint8]) -> None:
+    is_picture = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+    if not is_picture or min(picture.shape[:2]) < _SIDE_MIN_PX:
+        raise InvalidArgument(f"expected an (h, w, 3) uint8 picture of at least {_SIDE_MIN_PX} pixels a side, "
+                              f"got {picture.shape} {picture.dtype}")  # fmt: skip
 
 
 def _knots(item: ModelClass) -> tuple[list[float], list[float]]:

@@ -1,35 +1,51 @@
-"""Pixel motion on a small grid of the luma plane: is anything moving that a detector should look at?
+"""Pixel motion on a small grid of the luma plane: what differs from the background, and what differs from the picture
+that a detector last examined there.
 
-Errs towards "yes": a missed person costs a mask, a false alarm costs one detector call. Activity from the compressed
-stream does not belong here.
+Errs towards "yes": a missed person costs a mask, a false alarm costs one small detector call. Where to look is chosen
+in `detect.regions`; activity from the compressed stream does not belong here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import DataLoss
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_MS, NS_PER_S, Ns
+
+Grid = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.bool_]
 
 _GRID_WIDTH = 96
 """Cells across: 8 pixels each at 768. A person 12 × 30 pixels large still touches six of them."""
 
+_GRID_WIDTH_LARGE = 144
+_LARGE_PX = 1200
+"""Pictures at least so wide get the finer grid (12 pixels a cell at 1080p), for people far away."""
+
 _SAMPLES = 2
 """Luma samples per cell and direction; enough against sensor noise, and 0.1 ms less than all of them."""
 
-_THRESHOLD_MIN = 6.0
-_THRESHOLD_MAX = 14.0
+_THRESHOLD_MIN = np.float32(6)
+_THRESHOLD_MAX = np.float32(14)
 """Grey levels. The upper bound keeps waving trees and an ever busy door from growing deaf."""
 
-_NOISE_FACTOR = 4.0
+_NOISE_FACTOR = np.float32(4)
+_NOISE_MAX = np.float32(8)
+"""A cell's threshold follows its mean deviation times the factor; a walker adds to it no more than the bound."""
+
+_LEARN_EVERY_NS = 350 * NS_PER_MS
+"""Learning takes half of a look's time and hardly differs from one frame to the next."""
+
 _LEARN_S = 8.0
 _LEARN_CHANGED_S = 30.0
 """Where something changed the background learns slowly, so that somebody who stands still stays visible longer."""
 
 _NOISE_LEARN_S = 20.0
-_MIN_CELLS = 3
+MIN_CELLS = 3
+"""Fewer cells that changed together are noise."""
+
 _LIGHTING_SHARE = 0.5
 _LIGHTING_SHIFT = 12.0
 _MAX_STEP_S = 5.0
@@ -41,16 +57,26 @@ class Motion:
 
     is_moving: bool
     is_lighting_change: bool
+    """Much of the picture, or all of it evenly, changed at once: a lamp, the night filter, a covered lens. Also when
+    nothing is known yet: the first frame, after a pause of 5 s or a change of size."""
     share: float
+    changed: Cells = field(compare=False)
+    """(h, w): cells that differ from the background."""
+    grid: Grid = field(compare=False)
+    """(h, w): mean grey level per cell."""
+    threshold: Grid = field(compare=False)
+    """(h, w): what counts as different, in grey levels."""
+    cell_px: int
+    """Side of a cell in pixels of the frame; cell (0, 0) is at the top left."""
 
 
 class MotionDetector:
     """Background of one run of one camera. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._background: npt.NDArray[np.float32] | None = None
-        self._noise: npt.NDArray[np.float32] | None = None
-        self._utc_ns = 0
+        self._background: Grid | None = None
+        self._threshold: Grid | None = None
+        self._utc_ns = self._learnt_ns = 0
 
     def look(self, luma: npt.NDArray[np.uint8], utc_ns: Ns) -> Motion:
         """Compare a frame with the background and learn from it.
@@ -58,74 +84,168 @@ class MotionDetector:
         Args: luma: (h, w) uint8, at least 16 × 16. Returns: moving for the first frame, after a pause of 5 s and after
         a change of size, because nothing is known then. Cost: 0.2 ms at 768×432 and at 1080p on one core.
         """
-        grid = _grid(luma)
+        grid, cell_px = _grid(luma)
         pause_s = (utc_ns - self._utc_ns) / NS_PER_S
         self._utc_ns = utc_ns
-        background, noise = self._background, self._noise
-        if background is None or noise is None or background.shape != grid.shape or not 0 <= pause_s <= _MAX_STEP_S:
-            self._background, self._noise = grid, np.full(grid.shape, 1.5, np.float32)
-            return Motion(is_moving=True, is_lighting_change=False, share=1.0)
+        background, threshold = self._background, self._threshold
+        if (
+            background is None
+            or threshold is None
+            or background.shape != grid.shape
+            or not 0 <= pause_s <= _MAX_STEP_S
+        ):
+            self._background, self._learnt_ns = grid.copy(), utc_ns
+            self._threshold = np.full(grid.shape, _THRESHOLD_MIN, np.float32)
+            return Motion(is_moving=True, is_lighting_change=True, share=1.0, changed=np.ones(grid.shape, bool),
+                          grid=grid, threshold=self._threshold, cell_px=cell_px)  # fmt: skip
         difference = grid - background
-        shift = float(np.median(difference[::2, ::2]))
-        distance = np.abs(difference - np.float32(shift))
-        changed = distance > np.clip(_NOISE_FACTOR * noise, _THRESHOLD_MIN, _THRESHOLD_MAX)
-        share = float(changed.mean())
-        is_lighting = share > _LIGHTING_SHARE or abs(shift) > _LIGHTING_SHIFT
+        shift = _middle(difference)
+        distance = np.abs(difference - shift)
+        changed = distance > threshold
+        share = int(np.count_nonzero(changed)) / changed.size
+        is_lighting = share > _LIGHTING_SHARE or bool(abs(shift) > _LIGHTING_SHIFT)
         if is_lighting:
-            self._background = grid
-        else:
-            rate = np.where(changed, _rate(pause_s, _LEARN_CHANGED_S), _rate(pause_s, _LEARN_S))
-            self._background = background + rate * difference
-            self._noise = noise + _rate(pause_s, _NOISE_LEARN_S) * (np.minimum(distance, 8) - noise)
-        is_moving = is_lighting or int(_neighboured(changed).sum()) >= _MIN_CELLS
-        return Motion(is_moving=is_moving, is_lighting_change=is_lighting, share=share)
+            self._background, self._learnt_ns = grid.copy(), utc_ns
+        elif utc_ns - self._learnt_ns >= _LEARN_EVERY_NS:
+            self._learn(difference, distance, changed, (utc_ns - self._learnt_ns) / NS_PER_S)
+            self._learnt_ns = utc_ns
+        is_moving = is_lighting or int(np.count_nonzero(neighboured(changed))) >= MIN_CELLS
+        return Motion(is_moving=is_moving, is_lighting_change=is_lighting, share=share, changed=changed, grid=grid,
+                      threshold=threshold, cell_px=cell_px)  # fmt: skip
+
+    def _learn(self, difference: Grid, distance: Grid, changed: Cells, duration_s: float) -> None:
+        """Move background and thresholds towards this frame; `difference` and `distance` are used up."""
+        assert self._background is not None
+        assert self._threshold is not None
+        difference *= np.where(changed, _rate(duration_s, _LEARN_CHANGED_S), _rate(duration_s, _LEARN_S))
+        self._background += difference
+        np.minimum(distance, _NOISE_MAX, out=distance)
+        distance *= _NOISE_FACTOR
+        distance -= self._threshold
+        distance *= _rate(duration_s, _NOISE_LEARN_S)
+        self._threshold += distance
+        np.maximum(self._threshold, _THRESHOLD_MIN, out=self._threshold)
+        np.minimum(self._threshold, _THRESHOLD_MAX, out=self._threshold)
 
     def snapshot(self) -> bytes:
-        """The background and what is known of its noise; about 40 kB."""
+        """The background and what is known of its noise; 40 to 100 kB."""
         planes = None
-        if self._background is not None and self._noise is not None:
-            planes = (*self._background.shape, self._background.tobytes(), self._noise.tobytes())
-        return msgspec.msgpack.encode((self._utc_ns, planes))
+        if self._background is not None and self._threshold is not None:
+            planes = (*self._background.shape, self._background.tobytes(), self._threshold.tobytes())
+        return msgspec.msgpack.encode((self._utc_ns, self._learnt_ns, planes))
 
     def restore(self, state: bytes) -> None:
         """Go on as the detector that wrote `state`. Raises: DataLoss."""
         try:
-            utc_ns, planes = _STATE.decode(state)
+            utc_ns, learnt_ns, planes = _STATE.decode(state)
             if planes is None:
-                background = noise = None
+                background = threshold = None
             else:
-                height, width, *raw = planes
-                background, noise = (np.frombuffer(plane, np.float32).reshape(height, width).copy() for plane in raw)
+                shape, raw = planes[:2], planes[2:]
+                background, threshold = (np.frombuffer(plane, np.float32).reshape(shape).copy() for plane in raw)
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataLoss(f"motion snapshot cannot be read: {error}") from error
-        self._utc_ns, self._background, self._noise = utc_ns, background, noise
+        self._utc_ns, self._learnt_ns = utc_ns, learnt_ns
+        self._background, self._threshold = background, threshold
 
 
-_STATE = msgspec.msgpack.Decoder(tuple[int, tuple[int, int, bytes, bytes] | None])
+_STATE = msgspec.msgpack.Decoder(tuple[int, int, tuple[int, int, bytes, bytes] | None])
 
 
-def _rate(duration_s: float, time_constant_s: float) -> np.float32:
-    return np.float32(-np.expm1(-duration_s / time_constant_s))
+class LookedGrid:
+    """The picture that the detector last examined, cell by cell, and when. Not thread-safe.
+
+    What looks as it did when it was examined needs no second look; what the detector saw there still holds.
+    """
+
+    def __init__(self) -> None:
+        self._grid: Grid | None = None
+        self._utc_ns: npt.NDArray[np.int64] | None = None
+
+    def changed(self, motion: Motion) -> Cells:
+        """(h, w): cells that differ from when they were examined, the whole picture's shift in brightness taken off.
+
+        All of them when nothing was examined yet, or the size is another.
+        """
+        if self._grid is None or self._grid.shape != motion.grid.shape:
+            return np.ones(motion.grid.shape, bool)
+        difference = motion.grid - self._grid
+        difference -= _middle(difference)
+        np.abs(difference, out=difference)
+        # Asked this way round, what was never examined (infinite, or no number) counts as changed.
+        return ~np.asarray(difference <= motion.threshold, np.bool_)
+
+    def older_than(self, utc_ns: Ns) -> Cells | np.bool_:
+        """(h, w): cells examined before that time; a single True while none was."""
+        return np.True_ if self._utc_ns is None else np.asarray(self._utc_ns < utc_ns, np.bool_)
+
+    def oldest_ns(self, rows: slice, columns: slice) -> int:
+        """When the cell of a part was examined whose examination is longest ago; 0 for never."""
+        if self._utc_ns is None:
+            return 0
+        part = self._utc_ns[rows, columns]
+        return int(part.min()) if part.size else 0
+
+    def mark(self, motion: Motion, utc_ns: Ns, rows: slice = slice(None), columns: slice = slice(None)) -> None:
+        """A part of the frame, or all of it, was examined."""
+        if self._grid is None or self._utc_ns is None or self._grid.shape != motion.grid.shape:
+            self._grid = np.full(motion.grid.shape, -np.inf, np.float32)
+            self._utc_ns = np.zeros(motion.grid.shape, np.int64)
+        self._grid[rows, columns] = motion.grid[rows, columns]
+        self._utc_ns[rows, columns] = utc_ns
+
+    def snapshot(self) -> tuple[int, int, bytes, bytes] | None:
+        """Height, width, grey levels and times; None before the first examination."""
+        if self._grid is None or self._utc_ns is None:
+            return None
+        return (*self._grid.shape, self._grid.tobytes(), self._utc_ns.tobytes())
+
+    def restore(self, state: tuple[int, int, bytes, bytes] | None) -> None:
+        """Go on as the grid that wrote `state`. Raises: DataLoss."""
+        if state is None:
+            self._grid = self._utc_ns = None
+            return
+        height, width, grid, times = state
+        try:
+            restored = np.frombuffer(grid, np.float32).reshape(height, width).copy()
+            restored_ns = np.frombuffer(times, np.int64).reshape(height, width).copy()
+        except ValueError as error:
+            raise DataLoss(f"snapshot of what was examined cannot be read: {error}") from error
+        self._grid, self._utc_ns = restored, restored_ns
 
 
-def _grid(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(h, w) uint8 → about (54, 96) float32 means of a few samples each."""
-    step = max(1, luma.shape[1] // (_GRID_WIDTH * _SAMPLES))
-    sampled = luma[step // 2 :: step, step // 2 :: step]
-    side = max(1, sampled.shape[1] // _GRID_WIDTH)
-    height, width = sampled.shape[0] // side, sampled.shape[1] // side
-    total = np.zeros((height, width), np.uint16)
-    for y in range(side):  # strided sums: a fifth of the time of reshape and mean
-        for x in range(side):
-            total += sampled[y : height * side : side, x : width * side : side]
-    return total.astype(np.float32) / np.float32(side * side)
-
-
-def _neighboured(changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def neighboured(changed: Cells) -> Cells:
     """Cells that changed together with a cell beside, above or below: single ones are noise."""
     beside = np.zeros_like(changed)
     beside[1:] |= changed[:-1]
     beside[:-1] |= changed[1:]
     beside[:, 1:] |= changed[:, :-1]
     beside[:, :-1] |= changed[:, 1:]
-    return changed & beside
+    beside &= changed
+    return beside
+
+
+def _middle(difference: Grid) -> np.float32:
+    """Median of a sixteenth of the cells: how much brighter the whole picture is."""
+    sample = np.sort(difference[1::4, 1::4], axis=None)  # a fifth of the time of np.median
+    return np.float32(sample[len(sample) // 2]) if len(sample) else np.float32(0)
+
+
+def _rate(duration_s: float, time_constant_s: float) -> np.float32:
+    return np.float32(-np.expm1(-duration_s / time_constant_s))
+
+
+def _grid(luma: npt.NDArray[np.uint8]) -> tuple[Grid, int]:
+    """(h, w) uint8 → about (54, 96) float32 means of a few samples each, and the cells' side in pixels."""
+    wanted = _GRID_WIDTH if luma.shape[1] < _LARGE_PX else _GRID_WIDTH_LARGE
+    step = max(1, luma.shape[1] // (wanted * _SAMPLES))
+    sampled = luma[step // 2 :: step, step // 2 :: step]
+    side = max(1, sampled.shape[1] // wanted)
+    height, width = sampled.shape[0] // side, sampled.shape[1] // side
+    total = np.zeros((height, width), np.uint16)
+    for y in range(side):  # strided sums: a fifth of the time of reshape and mean
+        for x in range(side):
+            total += sampled[y : height * side : side, x : width * side : side]
+    grid = total.astype(np.float32)
+    grid *= np.float32(1 / (side * side))
+    return grid, step * side

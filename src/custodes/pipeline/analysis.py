@@ -11,14 +11,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from custodes.detect.motion import MotionDetector
+from custodes.detect.attention import Attention, LookPlan
+from custodes.detect.regions import Region, RegionLimits
 from custodes.errors import CustodesError, DataLoss
-from custodes.geometry.boxes import empty_boxes
+from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
 from custodes.pipeline.counters import Counters
 from custodes.ports.clock import Clock
 from custodes.ports.model import Detector
 from custodes.track.ended import EndedTrack
-from custodes.track.tracker import TrackColumns, Tracker, TrackerConfig
+from custodes.track.tracker import NO_TRACK, TrackColumns, Tracker, TrackerConfig
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Frame
 from custodes.types.vision import VEHICLES, Detections, ObjectClass, TrackedFrame, Tracklet
@@ -26,9 +27,6 @@ from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 VOUCH_MAX_NS = NS_PER_S
 """Longest stretch between two looks that is vouched for: a walker crosses a tenth of a typical picture in it."""
-
-CHECK_NS = 2 * NS_PER_S
-"""The detector looks at least this often, however quiet the picture is."""
 
 FOUND_SCORE = 0.65
 """From here on a detection in a still picture says that pixel motion missed somebody: a track begins at this
@@ -41,8 +39,8 @@ never gives a number again: no detector finds 1000 new objects per packet."""
 _BACK_MAX_NS = NS_PER_S
 _PEOPLE = frozenset({ObjectClass.PERSON})
 
-ToPicture = Callable[[Frame], npt.NDArray[np.uint8]]
-"""Frame → (h, w, 3) uint8 RGB of any size; boxes are scaled back."""
+ToPicture = Callable[[Frame, Region], npt.NDArray[np.uint8]]
+"""A region of a frame → (region.height_px, region.width_px, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +49,7 @@ class Looking:
 
     detector: Detector
     to_picture: ToPicture
+    limits: RegionLimits
     clock: Clock
     """Only to measure cost; results do not depend on it."""
     tracker: TrackerConfig
@@ -65,18 +64,18 @@ class FrameAnalysis:
         self._looking = looking
         self._counters = counters
         self.check_ns: int | None = None
-        """How old the detector's last word may be on a quiet frame; None for `CHECK_NS`."""
+        """How old the last look at the whole frame may be on a quiet one; None for `attention.WHOLE_NS`."""
         self.found_still: bool | None = None
         """What the detector found in the last frame, if nothing moved there and no track lived; else None."""
         self._begin()
 
     def _begin(self) -> None:
-        self._motion = MotionDetector()
+        self._attention = Attention(self._looking.limits)
+        self._expected_px = empty_boxes()
+        """Where tracks are predicted that the last look did not measure."""
         self._tracker: Tracker | None = None
         self._vouched_ns: int | None = None
         """Time of the last look, while nothing was lost since."""
-        self._checked_ns: int | None = None
-        """Time of the last successful detector call."""
         self._newest_ns = 0
 
     def lost(self) -> None:
@@ -103,14 +102,12 @@ class FrameAnalysis:
         if frame.is_corrupt:
             return []
         ended = self._restart_if_back(frame)
-        detections = self._look(frame)
+        plan, detections = self._look(frame)
         if detections is None:
             return ended
-        assert self._tracker is not None
-        started_ns = self._looking.clock.monotonic_ns()
-        height_px, width_px = frame.y.shape
-        columns = self._tracker.step(detections, frame.utc_ns, (width_px, height_px))
-        self._counters.track_cost_ns += self._looking.clock.monotonic_ns() - started_ns
+        columns = self._track(frame, detections)
+        if len(plan.shed_px):
+            columns = _with_unseen(columns, norm_from_px(plan.shed_px, frame.y.shape[1], frame.y.shape[0]))
         is_joined = before_ns is not None and 0 <= frame.utc_ns - before_ns <= VOUCH_MAX_NS
         fact = FrameAnalysed(
             frame=self._tracked(frame, columns),
@@ -133,22 +130,23 @@ class FrameAnalysis:
     def snapshot(self) -> bytes:
         """Tracker, background and what was vouched for."""
         tracker = None if self._tracker is None else self._tracker.snapshot()
-        times = (self._vouched_ns, self._checked_ns, self._newest_ns)
-        return msgspec.msgpack.encode((tracker, self._motion.snapshot(), times))
+        times = (self._vouched_ns, self._newest_ns)
+        return msgspec.msgpack.encode((tracker, self._attention.snapshot(), self._expected_px.tobytes(), times))
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, background, times = _STATE.decode(state)
-        except msgspec.MsgspecError as error:
+            packed, attended, expected, times = _STATE.decode(state)
+            expected_px = np.frombuffer(expected, np.float32).reshape(-1, 4).copy()
+        except (msgspec.MsgspecError, ValueError) as error:
             raise DataLoss(f"analysis snapshot cannot be read: {error}") from error
         tracker = None if packed is None else Tracker(config=self._looking.tracker)
         if tracker is not None and packed is not None:
             tracker.restore(packed)
-        motion = MotionDetector()
-        motion.restore(background)
-        self._tracker, self._motion = tracker, motion
-        self._vouched_ns, self._checked_ns, self._newest_ns = times
+        attention = Attention(self._looking.limits)
+        attention.restore(attended)
+        self._tracker, self._attention, self._expected_px = tracker, attention, expected_px
+        self._vouched_ns, self._newest_ns = times
 
     # -- one look -------------------------------------------------------------------------------------
 
@@ -161,36 +159,51 @@ class FrameAnalysis:
             self._tracker = Tracker(first_id=frame.seq * IDS_PER_PACKET, config=self._looking.tracker)
         return ended
 
-    def _look(self, frame: Frame) -> Detections | None:
-        """Detections of the frame; none on a quiet one; None when the detector failed."""
+    def _look(self, frame: Frame) -> tuple[LookPlan, Detections | None]:
+        """What was to be examined, and what is in the frame; None when the detector failed."""
         assert self._tracker is not None
         clock, counters = self._looking.clock, self._counters
         started_ns = clock.monotonic_ns()
-        motion = self._motion.look(frame.y, frame.utc_ns)
+        plan = self._attention.plan(frame.y, frame.utc_ns, self._expected_px, still_ns=self.check_ns)
         looked_ns = clock.monotonic_ns()
         counters.motion_cost_ns += looked_ns - started_ns
         self.found_still = None
-        check_ns = CHECK_NS if self.check_ns is None else self.check_ns
-        is_fresh = self._checked_ns is not None and 0 <= frame.utc_ns - self._checked_ns < check_ns
-        is_still = not motion.is_moving and not self._tracker.live
-        if is_fresh and is_still:
+        counters.lighting_changes += plan.motion.is_lighting_change
+        counters.regions_shed += len(plan.shed_px)
+        if not plan.regions:
             counters.frames_skipped_quiet += 1
-            return _nothing()
-        self._checked_ns = None
+            return plan, self._attention.take(plan, [])
         counters.detector_calls += 1
+        counters.whole_looks += plan.is_whole
+        counters.regions_looked += len(plan.regions)
+        detections = None
         try:
-            picture = self._looking.to_picture(frame)
-            found = self._looking.detector.detect([picture])[0]
+            pictures = [self._looking.to_picture(frame, region) for region in plan.regions]
+            detections = self._attention.take(plan, self._looking.detector.detect_parts(pictures))
         except CustodesError:
             counters.detector_errors += 1
-            return None
-        self._checked_ns = frame.utc_ns
-        if is_still:
-            self.found_still = bool((found.scores >= FOUND_SCORE).any())
+        finally:
+            if detections is None:
+                self._attention.failed()
+        if plan.is_whole and detections is not None and not plan.motion.is_moving and not self._tracker.live:
+            self.found_still = bool((detections.scores >= FOUND_SCORE).any())
         counters.detect_cost_ns += clock.monotonic_ns() - looked_ns
+        return plan, detections
+
+    def _track(self, frame: Frame, detections: Detections) -> TrackColumns:
+        """Take the tracker a step further, and learn from it where and how large objects are."""
+        assert self._tracker is not None
+        started_ns = self._looking.clock.monotonic_ns()
         height_px, width_px = frame.y.shape
-        scale = np.array([width_px / picture.shape[1], height_px / picture.shape[0]] * 2, np.float32)
-        return Detections(boxes_px=found.boxes_px * scale, scores=found.scores, class_ids=found.class_ids)
+        if not self._tracker.live and not len(detections.scores):
+            self._expected_px = empty_boxes()
+            return _NO_TRACKS
+        columns = self._tracker.step(detections, frame.utc_ns, (width_px, height_px))
+        scale = np.array([width_px, height_px] * 2, np.float32)
+        self._expected_px = columns.boxes_norm[~columns.is_measured] * scale
+        self._attention.learn(columns.boxes_norm[columns.is_measured & columns.is_confirmed])
+        self._counters.track_cost_ns += self._looking.clock.monotonic_ns() - started_ns
+        return columns
 
     def _tracked(self, frame: Frame, columns: TrackColumns) -> TrackedFrame:
         return TrackedFrame(
@@ -230,8 +243,26 @@ class FrameAnalysis:
         )
 
 
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, tuple[int | None, int | None, int]])
+_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int]])
+
+_NO_TRACKS = TrackColumns(
+    track_ids=np.zeros(0, np.int64),
+    class_ids=np.zeros(0, np.int16),
+    boxes_norm=empty_boxes(),
+    scores=np.zeros(0, np.float32),
+    is_measured=np.zeros(0, bool),
+    is_confirmed=np.zeros(0, bool),
+)
 
 
-def _nothing() -> Detections:
-    return Detections(boxes_px=empty_boxes(), scores=np.zeros(0, np.float32), class_ids=np.zeros(0, np.int16))
+def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:
+    """What moved and was not examined counts as a person there, so that it is masked and never counted."""
+    count = len(boxes_norm)
+    return TrackColumns(
+        track_ids=np.concatenate([columns.track_ids, np.full(count, NO_TRACK, np.int64)]),
+        class_ids=np.concatenate([columns.class_ids, np.full(count, ObjectClass.PERSON, np.int16)]),
+        boxes_norm=np.concatenate([columns.boxes_norm, boxes_norm]),
+        scores=np.concatenate([columns.scores, np.zeros(count, np.float32)]),
+        is_measured=np.concatenate([columns.is_measured, np.zeros(count, bool)]),
+        is_confirmed=np.concatenate([columns.is_confirmed, np.zeros(count, bool)]),
+    )

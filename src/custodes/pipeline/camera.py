@@ -154,6 +154,11 @@ class CameraPipeline:
             gate_missed=round(gate.audits.missed) if gate is not None else 0,
             gate_miss_low=gate.audits.interval()[0] if gate is not None else 0.0,
             gate_miss_high=gate.audits.interval()[1] if gate is not None else 1.0,
+            whole_looks=counters.whole_looks,
+            regions_looked=counters.regions_looked,
+            regions_shed=counters.regions_shed,
+            lighting_changes=counters.lighting_changes,
+            detector_errors=counters.detector_errors,
         )
 
     def _open(self, info: StreamInfo) -> Sequence[CameraFact]:

@@ -18,6 +18,10 @@ class Counters:
     decode_errors: int = 0
     detector_calls: int = 0
     detector_errors: int = 0
+    whole_looks: int = 0
+    regions_looked: int = 0
+    regions_shed: int = 0
+    lighting_changes: int = 0
     people_ended: int = 0
     vehicles_ended: int = 0
     received_ns: int = 0

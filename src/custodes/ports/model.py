@@ -38,3 +38,14 @@ class Detector(Protocol):
         `ObjectClass` only.
         """
         ...
+
+    def detect_parts(self, pictures_rgb: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """One Detections per picture, for parts of frames of any cameras that were cut and scaled for this network.
+
+        They may be run together, as one input or as a batch; none is scaled. A detection that reaches a picture's edge
+        may be cut by it.
+
+        Args: pictures_rgb: each (h, w, 3) uint8 RGB, sides of at least 16 and multiples of `RegionLimits.stride_px`.
+        Returns: as `detect`.
+        """
+        ...

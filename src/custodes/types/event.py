@@ -182,6 +182,13 @@ class AnalyserStatus:
     gate_miss_low: float = 0.0
     gate_miss_high: float = 1.0
     """95 % interval of the share of quiet GOPs with motion in them."""
+    whole_looks: int = 0
+    """Frames that the detector saw as a whole; the others in regions or not at all."""
+    regions_looked: int = 0
+    regions_shed: int = 0
+    """Moved and found no room in what a frame may cost; masked as if somebody were there."""
+    lighting_changes: int = 0
+    detector_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

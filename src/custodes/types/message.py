@@ -522,6 +522,8 @@ class CameraRow:
     gate_miss_high: float = 1.0
     gate_changes: tuple[GateChanged, ...] = ()
     """The latest, oldest first, since the server started."""
+    regions_shed: int = 0
+    """Parts of frames that moved, were not examined for want of room, and are masked; since the analyser started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

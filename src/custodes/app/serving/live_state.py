@@ -201,4 +201,5 @@ class ServerLiveState:
             gate_miss_low=status.gate_miss_low,
             gate_miss_high=status.gate_miss_high,
             gate_changes=tuple(self._gate_changes.get(row.camera_id, ())),
+            regions_shed=status.regions_shed,
         )
