@@ -74,6 +74,10 @@ class FailedPrecondition(CustodesError):
     kind = ErrorKind.FAILED_PRECONDITION
 
 
+class ProofNeeded(FailedPrecondition):
+    """The session is good, but its last proof of identity is too old for this act."""
+
+
 class ResourceExhausted(CustodesError):
     """A bound was met."""
 

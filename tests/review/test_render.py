@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from custodes.errors import FailedPrecondition, PermissionDenied, SealBroken
+from custodes.errors import FailedPrecondition, SealBroken
 from custodes.redact.fill import FILL_UV, FILL_Y
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.keys import MAX_KEYS, ViewKeys
@@ -90,9 +90,18 @@ def test_render_when_scaled_then_no_pixel_of_the_box_is_mixed_out(site: ReviewSi
     assert rendered.frame.y[28:62, 38:82].max() < 150
 
 
-def test_renderer_when_unmasked_is_asked_then_refused():
-    with pytest.raises(PermissionDenied, match="approvals"):
-        Renderer(fidelity=Fidelity.UNMASKED, timeline=MaskTimeline(MaskPolicy()), max_height_px=720)
+@pytest.mark.parametrize("asked", list(Fidelity))
+@pytest.mark.parametrize("permitted", list(Fidelity))
+def test_renderer_unmasks_only_what_task_and_warden_both_say(asked, permitted):
+    renderer = Renderer(
+        fidelity=asked, timeline=MaskTimeline(MaskPolicy()), max_height_px=720, permitted=lambda: permitted
+    )
+    frame = frame_at(100)
+    frame.y[60:120, 80:160] = 235
+    rendered = renderer.render(frame, MARK)
+    is_shown = bool(rendered.frame.y[70:110, 90:150].min() > 200)
+    assert is_shown is (asked is permitted is Fidelity.UNMASKED)
+    assert rendered.is_fully_masked is not is_shown
 
 
 def header(number: int, camera: str = "cam") -> SegmentHeader:

@@ -7,7 +7,14 @@ from starlette.websockets import WebSocketDisconnect
 from custodes.types.access import AuditKind
 from custodes.web.gate import ROUTES, Access
 
-PATHS = {"camera_id": "gate", "index": "0", "user_id": "nobody"}
+PATHS = {
+    "camera_id": "gate",
+    "index": "0",
+    "user_id": "nobody",
+    "request_id": "none",
+    "credential_id": "none",
+    "token_id": "none",
+}
 
 
 def all_routes(app):

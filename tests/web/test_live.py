@@ -167,7 +167,7 @@ def test_review_playback_streams_to_the_end_of_the_interval(claimed):
         {"open": wanted(from_ns=-1)},
         {"open": wanted(from_ns=2**70)},
         {"open": wanted(kind="live")},
-        {"open": wanted(fidelity="unmasked")},
+        {"open": wanted(fidelity="clear")},
         {"open": wanted(reference="x" * 5000)},
         {"seek": START_NS},
         {},

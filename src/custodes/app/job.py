@@ -72,10 +72,15 @@ def mask_policy(config: RedactionConfig) -> MaskPolicy:
 
 
 def make_view(task: ViewTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock) -> View:
-    """The view that a task asks for. Raises: PermissionDenied for a fidelity that no policy allows, DataLoss."""
-    renderer = Renderer(fidelity=task.fidelity, timeline=MaskTimeline(policy), max_height_px=task.max_height_px)
+    """The view that a task asks for. Raises: DataLoss."""
     warden = WardenJobClient(paths.socket("warden-jobs"))
     keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
+    renderer = Renderer(
+        fidelity=task.fidelity,
+        timeline=MaskTimeline(policy),
+        max_height_px=task.max_height_px,
+        permitted=keys.fidelity,
+    )
     if task.kind is ViewKind.LIVE:
         return LiveView(renderer=renderer, keys=keys, clock=clock)
     archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)

@@ -18,10 +18,12 @@ from custodes.access.policy import load_policies
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.keys.file import open_file_provider, read_passphrase
+from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import witness_keys
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
+from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
@@ -85,14 +87,26 @@ async def open_gate(
     )
     async with LogWriter(log, clock) as writer:
         await _write_start(writer, log, identity, provider.description)
+        policies = load_policies()
+
+        async def append(record: AuditRecord) -> int:
+            return (await writer.append(record)).index
+
+        desk = RequestDesk(
+            store=RequestStore(folder / "requests.db"),
+            append=append,
+            policies=policies,
+            clock=clock,
+            rules=rules or AccessConfig(),
+        )
         gate = Gate(
             site=GateIdentity(site_id=identity.site_id, public_keys=paths.public_keys),
-            policies=load_policies(),
+            policies=policies,
             keys=keys,
             log=writer,
             clock=clock,
-            rules=rules or AccessConfig(),
             witnesses=witnesses,
+            desk=desk,
         )
         try:
             yield gate

@@ -16,15 +16,16 @@ from typing import TypeVar
 
 import structlog
 
-from custodes.access.policy import Circumstances, Policies, decide, decide_list
+from custodes.access.policy import Policies, decide, decide_list
+from custodes.access.quotas import QuotaBook
 from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
+from custodes.app.warden_requests import RequestDesk
 from custodes.audit.note import NoteVerifier
 from custodes.audit.proof import prove_entries
-from custodes.config import AccessConfig
 from custodes.errors import (
     CustodesError,
     FailedPrecondition,
@@ -45,7 +46,7 @@ from custodes.sealing.published import (
     write_published,
 )
 from custodes.sealing.unwrap import unwrap_data_key
-from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Checkpoint, Grant
+from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Grant
 from custodes.types.message import (
     Append,
     Appended,
@@ -106,10 +107,11 @@ class Gate:
         keys: KeyStore,
         log: LogWriter,
         clock: Clock,
-        rules: AccessConfig,
+        desk: RequestDesk,
         witnesses: tuple[NoteVerifier, ...] = (),
     ) -> None:
-        self._rules = rules
+        self._desk = desk
+        self._quotas = QuotaBook()
         self._site = site
         self._policies = policies
         self._keys = keys
@@ -125,6 +127,7 @@ class Gate:
         """Wait for the key store's thread and close the store."""
         self._thread.shutdown()
         self._keys.close()
+        self._desk.close()
 
     async def answer_server(self, message: object) -> object:
         """Every request of `warden-server.sock`."""
@@ -154,7 +157,7 @@ class Gate:
                 return await self.destroy(message.camera_id, message.day)
             case Ping():
                 return Ok()
-        raise ProtocolError(f"the warden does not answer {type(message).__name__} from the server")
+        return await self._desk.answer(message)
 
     async def answer_job(self, message: object) -> object:
         """Every request of `warden-jobs.sock`."""
@@ -170,7 +173,7 @@ class Gate:
     async def authorise(self, request: AccessRequest) -> Authorised:
         """Decide, log, then grant. Raises: InvalidArgument for a malformed request; log errors."""
         now_ns = self._clock.now_ns()
-        around = Circumstances(minute_of_day=self._rules.minute_of_day(now_ns))
+        around = self._desk.around(request)
         camera_ids: tuple[CameraId, ...] = ()
         if request.camera_ids:
             decision, camera_ids = decide_list(request, self._policies, around)
@@ -183,6 +186,9 @@ class Gate:
         if len(self._grants) >= MAX_GRANTS:
             raise ResourceExhausted(f"{len(self._grants)} grants are open")
         expires_ns = expiry_of(request, now_ns)
+        latest_ns = self._desk.latest_use_ns(request)
+        if latest_ns is not None:
+            expires_ns = min(expires_ns, latest_ns)
         grant_id = secrets.token_hex(8)
         entry = await self._log.append(access_record(AuditKind.ACCESS_GRANTED, request, decision, grant_id))
         grant = Grant(
@@ -223,10 +229,20 @@ class Gate:
                 raise PermissionDenied("no such grant, or it has ended")
             now_ns = self._clock.now_ns()
             check_release(live, message.grant_token, message.headers, now_ns=now_ns, site_id=self._site.site_id)
+            self._check_still(live, message, now_ns)
             return await self._release_checked(live, message)
-        except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken) as error:
+        except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken, ResourceExhausted) as error:
             await self._log.append(refusal(live, message, error))
             raise
+
+    def _check_still(self, live: LiveGrant, message: ReleaseKeys, now_ns: Ns) -> None:
+        """What can change while a grant lives: its request may be withdrawn or vetoed, the hour's quota used up."""
+        asked = live.request
+        if asked.request_id and not self._desk.is_in_force(asked.request_id):
+            raise PermissionDenied("the request that this rests on is not in force any more")
+        if asked.action is Action.PLAY_BACK:
+            segment_ids = tuple(header.segment_id for header in message.headers)
+            self._quotas.charge(asked.principal, asked.camera_id, segment_ids, now_ns)
 
     async def _release_checked(self, live: LiveGrant, message: ReleaseKeys) -> KeysReleased:
         key_ids = {header.key_id for header in message.headers}
@@ -237,7 +253,9 @@ class Gate:
             raise PermissionDenied("no such grant, or it has ended")
         data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
         mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
-        return KeysReleased(data_keys=data_keys, mark_key=mark_key, log_index=entry.index)
+        return KeysReleased(
+            data_keys=data_keys, mark_key=mark_key, log_index=entry.index, fidelity=live.request.fidelity
+        )
 
     def _forget_expired(self, now_ns: Ns) -> None:
         for hashed in [hashed for hashed, grant in self._grants.items() if grant.expires_ns <= now_ns]:

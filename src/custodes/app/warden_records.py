@@ -2,7 +2,8 @@
 
 from custodes.access.release import LiveGrant
 from custodes.errors import CustodesError
-from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision
+from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision, Principal
+from custodes.types.approval import RequestRecord
 from custodes.types.message import ReleaseKeys
 
 OWN_KINDS = frozenset(
@@ -15,6 +16,12 @@ OWN_KINDS = frozenset(
         AuditKind.KEYS_REFUSED,
         AuditKind.KEYS_DESTROYED,
         AuditKind.VIEW_ENDED,
+        AuditKind.REQUEST_FILED,
+        AuditKind.REQUEST_APPROVED,
+        AuditKind.REQUEST_REFUSED,
+        AuditKind.REQUEST_WITHDRAWN,
+        AuditKind.BREAK_GLASS,
+        AuditKind.BREAK_GLASS_REVIEWED,
     }
 )
 """Only the warden says these; the server cannot have them appended."""
@@ -67,3 +74,25 @@ def refusal(live: LiveGrant | None, message: ReleaseKeys, error: CustodesError) 
         return AuditRecord(kind=AuditKind.KEYS_REFUSED, actor="process:job", subject="", details=reason)
     details = {"grant_id": live.grant_id, "session": live.request.session_id, **reason}
     return person_record(AuditKind.KEYS_REFUSED, live.request, details)
+
+
+def request_record(
+    kind: AuditKind, who: Principal, record: RequestRecord, digest: bytes, details: dict[str, str]
+) -> AuditRecord:
+    """A step of a request. The subject is the request; its hash is what approvers sign."""
+    asked = record.request
+    scope = {
+        "user_id": who.user_id,
+        "hash": digest.hex(),
+        "requester": asked.requester,
+        "action": asked.action.value,
+        "purpose": asked.purpose.kind.value,
+        "reference": asked.purpose.reference,
+        "fidelity": asked.fidelity.value,
+        "cameras": ",".join(asked.camera_ids)[:1000],
+        "start_ns": str(asked.start_ns),
+        "end_ns": str(asked.end_ns),
+        "reason": asked.reason,
+        "approvals": f"{sum(vote.is_yes for vote in record.votes)} of {asked.needed}",
+    }
+    return AuditRecord(kind=kind, actor=who.name, subject=asked.request_id, details={**scope, **details})

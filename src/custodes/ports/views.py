@@ -64,6 +64,7 @@ class ViewBroker(Protocol):
         fidelity: Fidelity,
         speed: float,
         max_height_px: int,
+        request_id: str = "",
     ) -> View:
         """Raises: PermissionDenied (message = the decision's reasons), NotFound, Unavailable (warden or no job),
         InvalidArgument (interval, speed outside 0.25–16, height outside 90–2160)."""

@@ -60,6 +60,10 @@ class Warden(Protocol):
         FailedPrecondition (the day is not over), KeyMissing (never made)."""
         ...
 
+    async def about_requests(self, message: object) -> object:
+        """Whatever `types.approval` defines as a message; the reply it names. Raises: as `access.requests`."""
+        ...
+
 
 class KeyReleaser(Protocol):
     """What a view job may ask (blocking)."""

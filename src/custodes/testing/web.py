@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
-from custodes.access.policy import ORDINARY, decide, decide_list, load_policies
+from custodes.access.policy import decide, decide_list, load_policies
+from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.proof import prove_entries
+from custodes.config import AccessConfig
 from custodes.errors import InvalidArgument, PermissionDenied, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.media.jpeg import encode_jpeg
@@ -84,6 +87,13 @@ class LoggingWarden:
         """While true, everything raises Unavailable, as when the process is gone."""
         self._clock = clock
         self._policies = load_policies()
+        self.desk = RequestDesk(
+            store=RequestStore(folder / "requests.db"),
+            append=self.append,
+            policies=self._policies,
+            clock=clock,
+            rules=AccessConfig(),
+        )
         self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
 
     def kinds(self) -> list[AuditKind]:
@@ -103,9 +113,9 @@ class LoggingWarden:
         self._check_up()
         camera_ids: tuple[CameraId, ...] = ()
         if request.camera_ids:
-            decision, camera_ids = decide_list(request, self._policies, ORDINARY)
+            decision, camera_ids = decide_list(request, self._policies, self.desk.around(request))
         else:
-            decision = decide(request, self._policies)
+            decision = decide(request, self._policies, self.desk.around(request))
         kind = AuditKind.ACCESS_GRANTED if decision.is_allowed else AuditKind.ACCESS_DENIED
         details = {
             "action": request.action.value,
@@ -125,6 +135,11 @@ class LoggingWarden:
             camera_ids=camera_ids,
         )
         return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
+
+    async def about_requests(self, message: object) -> object:
+        """The real desk's answer."""
+        self._check_up()
+        return await self.desk.answer(message)
 
     async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
         """There are no keys here; the entry is written."""
@@ -254,6 +269,7 @@ class DrawnViews:
         fidelity: Fidelity,
         speed: float,
         max_height_px: int,
+        request_id: str = "",
     ) -> View:
         """Ask the warden as the real broker does."""
         if start_ns > end_ns:
@@ -268,6 +284,7 @@ class DrawnViews:
             end_ns=end_ns,
             fidelity=fidelity,
             session_id=session_id,
+            request_id=request_id,
         )
         answer = await self._warden.authorise(request)
         if answer.grant is None:

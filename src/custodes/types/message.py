@@ -207,6 +207,8 @@ class KeysReleased:
     data_keys: tuple[bytes, ...]
     mark_key: bytes
     log_index: int
+    fidelity: Fidelity = Fidelity.MASKED
+    """What the grant shows; the job obeys this, whatever its task says."""
 
 
 # -- recorder's hub: packets for analysers (hub-analysis.sock), sealed packets for views (hub-live.sock) -----

@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
+from custodes.access.requests import awaits_review
 from custodes.errors import InvalidArgument, NotFound, Unavailable
+from custodes.types.access import Action, Principal
 from custodes.types.message import CameraRow, ProcessStatus
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
@@ -55,7 +57,9 @@ async def status(request: Request) -> dict[str, object]:
         "processes": [asdict(process) for process in processes],
         "cameras": [_camera(row) for row in deps.visible_cameras(present(request).principal)],
         "log": log,
-        "warnings": [text for text in (process_warning, log_warning) if text] + _process_warnings(processes),
+        "warnings": [text for text in (process_warning, log_warning) if text]
+        + _process_warnings(processes)
+        + await _glass_warnings(deps, present(request).principal),
     }
 
 
@@ -195,6 +199,21 @@ async def _log_head(deps: WebDeps) -> tuple[dict[str, object] | None, str]:
     except Unavailable:
         return None, "The warden does not answer: nobody can look at anything until it is back. Recording goes on."
     return {"size": checkpoint.size, "checkpoint": checkpoint.note}, ""
+
+
+async def _glass_warnings(deps: WebDeps, who: Principal) -> list[str]:
+    """For who reviews: every break-glass that waits, at once and until somebody has judged it."""
+    if not deps.reads.may(who, Action.REVIEW):
+        return []
+    try:
+        records = await deps.requests_for(who)
+    except Unavailable:
+        return []
+    return [
+        f"{record.request.requester} broke the glass: {record.request.reason[:120]} (see Requests)."
+        for record in records
+        if awaits_review(record) and record.request.requester_id != who.user_id
+    ][:5]
 
 
 def _process_warnings(processes: tuple[ProcessStatus, ...]) -> list[str]:

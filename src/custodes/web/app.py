@@ -17,9 +17,11 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, errors, pages, people
+from custodes.web import api, api_log, errors, pages, people, requests
 from custodes.web import live as live_routes
+from custodes.web.auth import me
 from custodes.web.auth import routes as auth_routes
+from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
@@ -28,6 +30,7 @@ from custodes.web.gate import gate
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.storage import StorageMeter
+from custodes.web.words import utc_text
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -81,11 +84,12 @@ def create_app(
         storage=StorageMeter(data_dir=paths.data_dir, segments_dir=paths.segments, clock=clock),
         reads=ReadPermits(warden=warden, clock=clock, policies=policies),
         people=People(catalog=catalog, warden=warden, clock=clock),
+        passkeys=Passkeys(catalog=catalog, warden=warden, clock=clock, site_name=config.name),
         policies=policies,
     )
     errors.install(app)
-    for router in (auth_routes.router, pages.router, people.router, api.router, api_log.router, live_routes.router):
-        app.include_router(router)
+    for module in (auth_routes, me, pages, people, requests, api, api_log, live_routes):
+        app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app
@@ -101,4 +105,5 @@ def _templates() -> Jinja2Templates:
     environment = Environment(
         loader=PackageLoader("custodes.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["utc"] = utc_text
     return Jinja2Templates(env=environment)

@@ -16,7 +16,9 @@ from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
+from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.message import CameraRow
+from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.reads import ReadPermits, Visitor
@@ -51,7 +53,16 @@ class WebDeps:
     storage: StorageMeter
     reads: ReadPermits
     people: People
+    passkeys: Passkeys
     policies: Policies
+
+    async def requests_for(self, who: Principal) -> list[RequestRecord]:
+        """The newest requests of which this person may know: their own, or all for who decides or audits."""
+        table = await self.warden.about_requests(ReadRequests(limit=200))
+        assert isinstance(table, RequestTable)
+        if any(self.reads.may(who, action) for action in (Action.APPROVE, Action.REVIEW, Action.READ_LOG)):
+            return list(table.records)
+        return [record for record in table.records if record.request.requester_id == who.user_id]
 
     def visible_cameras(self, who: Principal) -> list[CameraRow]:
         """Cameras of which this person may know: those in the account's scope, whatever the roles."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from starlette.requests import HTTPConnection, Request
 
-from custodes.errors import PermissionDenied, Unauthenticated
+from custodes.errors import PermissionDenied, ProofNeeded, Unauthenticated
 from custodes.types.access import Action
 from custodes.units import CameraId
 from custodes.web.deps import deps_of
@@ -51,6 +51,27 @@ ROUTES: dict[str, Access] = {
     "/people/invite": Access.PEOPLE,
     "/people/{user_id}": Access.PEOPLE,
     "/access": Access.LOGGED_IN,
+    "/login/passkey/options": Access.PUBLIC,
+    "/login/passkey": Access.PUBLIC,
+    "/prove": Access.LOGGED_IN,
+    "/prove/passkey/options": Access.LOGGED_IN,
+    "/prove/passkey": Access.LOGGED_IN,
+    "/me": Access.LOGGED_IN,
+    "/me/passkeys": Access.LOGGED_IN,
+    "/me/passkeys/options": Access.LOGGED_IN,
+    "/me/passkeys/{credential_id}/remove": Access.LOGGED_IN,
+    "/me/totp": Access.LOGGED_IN,
+    "/me/totp/remove": Access.LOGGED_IN,
+    "/me/tokens": Access.LOGGED_IN,
+    "/me/tokens/{token_id}/remove": Access.LOGGED_IN,
+    "/requests": Access.LOGGED_IN,
+    "/requests/break-glass": Access.WARDEN,
+    "/requests/{request_id}": Access.LOGGED_IN,
+    "/requests/{request_id}/options": Access.WARDEN,
+    "/requests/{request_id}/approve": Access.WARDEN,
+    "/requests/{request_id}/refuse": Access.WARDEN,
+    "/requests/{request_id}/withdraw": Access.WARDEN,
+    "/requests/{request_id}/review": Access.WARDEN,
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,
@@ -70,6 +91,21 @@ ROUTES: dict[str, Access] = {
     "/api/v1/log/{index}/proof": Access.LOG,
 }
 """Every route. One that is missing here answers 403 to everybody, and a test fails."""
+
+
+FRESH = frozenset(
+    {
+        "/people/invite",
+        "/people/{user_id}",
+        "/me/passkeys/options",
+        "/me/passkeys/{credential_id}/remove",
+        "/me/totp",
+        "/me/totp/remove",
+        "/me/tokens",
+        "/requests/break-glass",
+    }
+)
+"""Acts that want a proof of identity from the last quarter of an hour (`/prove`). Approvals carry one of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +134,16 @@ async def gate(connection: HTTPConnection) -> None:
     connection.state.visitor = visitor
     if access is Access.PUBLIC:
         return
+    if (
+        visitor is not None
+        and visitor.is_token
+        and (
+            not isinstance(connection, Request)
+            or connection.method not in _SAFE_METHODS
+            or not connection.url.path.startswith("/api/")
+        )
+    ):
+        raise PermissionDenied("An API token reads the API; it opens no pages, no pictures, and changes nothing.")
     if visitor is None:
         raise Unauthenticated("You are not logged in, or your session has ended.")
     action = _ACTIONS.get(access)
@@ -106,9 +152,15 @@ async def gate(connection: HTTPConnection) -> None:
         await deps_of(connection).reads.permit(visitor, action, camera_id)
     if isinstance(connection, Request) and connection.method not in _SAFE_METHODS:
         await _check_csrf(connection, visitor)
+        if connection.scope["route"].path in FRESH and not deps_of(connection).auth.is_fresh(visitor.session):
+            raise ProofNeeded("Confirm who you are first: this is a sensitive act, and your last proof is old.")
 
 
 async def _resume(connection: HTTPConnection) -> Visitor | None:
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        owner = await deps_of(connection).auth.from_token(token.strip()) if len(token) <= 128 else None
+        return Visitor(principal=owner[0], session=owner[1], is_token=True) if owner else None
     cookie = connection.cookies.get(cookie_of(connection).name)
     if not cookie or len(cookie) > 128:
         return None

@@ -3,8 +3,8 @@
 Wire form, both routes. Server to page: JSON text `{"type": …}`; `init`, `chunk` and `still` are followed by one
 binary message (fMP4 initialisation segment, fMP4 fragments, JPEG). `opened` tells the session and the log entry that
 permitted it; `note`, `ended` and `refused` carry sentences. Page to server: JSON text; for review first
-`{"open": {"kind": "still"|"playback", "from_ns", "to_ns", "speed", "purpose", "reference"}}`, then
-`{"seek": utc_ns, "request_id": n}` as often as wanted.
+`{"open": {"kind": "still"|"playback", "from_ns", "to_ns", "speed", "purpose", "reference", "fidelity",
+"request_id"}}`, then `{"seek": utc_ns, "request_id": n}` as often as wanted.
 """
 
 import json
@@ -49,8 +49,11 @@ class _Open(_Strict):
     from_ns: Annotated[int, Field(ge=0, le=2**63 - 1)]
     to_ns: Annotated[int, Field(ge=0, le=2**63 - 1)]
     speed: Annotated[float, Field(ge=0.25, le=16)] = 1.0
-    purpose: Literal["case", "alarm", "maintenance"]
+    purpose: Literal["case", "alarm", "maintenance", "subject_access"]
     reference: Annotated[str, Field(min_length=1, max_length=200)]
+    fidelity: Literal["masked", "unmasked"] = "masked"
+    request_id: Annotated[str, Field(max_length=64)] = ""
+    """An approved request, or a break-glass, on which this look rests."""
 
 
 class _OpenMessage(_Strict):
@@ -94,7 +97,7 @@ async def live(
 async def review(
     socket: WebSocket, camera_id: str, max_height_px: Annotated[int | None, Query(ge=90, le=2160)] = None
 ) -> None:
-    """Masked recordings, as stills or played, for the purpose that the page's first message names."""
+    """Recordings, as stills or played, for the purpose that the page's first message names."""
     await socket.accept()
     deps = deps_of(socket)
     visitor = present(socket)
@@ -108,9 +111,10 @@ async def review(
             camera_id=camera,
             start_ns=Ns(wanted.from_ns),
             end_ns=Ns(wanted.to_ns),
-            fidelity=Fidelity.MASKED,
+            fidelity=Fidelity(wanted.fidelity),
             speed=wanted.speed,
             max_height_px=_height(deps, max_height_px),
+            request_id=wanted.request_id,
         )
     except CustodesError as error:
         await _refuse(socket, error)

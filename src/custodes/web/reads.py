@@ -30,6 +30,8 @@ class Visitor:
 
     principal: Principal
     session: LoginSession
+    is_token: bool = False
+    """A script with an API token, not a person at a page."""
 
 
 class ReadPermits:

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from custodes.types.access import AuditKind, AuditRecord, Role
+from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Role
+from custodes.types.approval import LookRequest
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.vision import ObjectClass
@@ -146,9 +147,41 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.LOGOUT: "{actor} logged out.",
     AuditKind.USER_CREATED: "The account {subject} was created.",
     AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
+    AuditKind.USER_CHANGED: "{actor} changed what {subject} may do.",
+    AuditKind.CREDENTIAL_CHANGED: "{actor} changed how they prove who they are.",
+    AuditKind.REQUEST_FILED: "{actor} asked others to approve request {subject}.",
+    AuditKind.REQUEST_APPROVED: "{actor} approved request {subject} with a passkey.",
+    AuditKind.REQUEST_REFUSED: "{actor} refused request {subject}.",
+    AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
+    AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
+    AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
     AuditKind.CONFIG_CHANGED: "{actor} changed the configuration.",
     AuditKind.KEYS_DESTROYED: "The keys of {subject} were destroyed: what they sealed can never be read again.",
 }
+
+
+def request_words(asked: LookRequest) -> dict[str, str]:
+    """A request in plain words: what, of what, and what it costs the people in the picture."""
+    cameras = len(asked.camera_ids)
+    minutes = (asked.end_ns - asked.start_ns) / (60 * NS_PER_S)
+    span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    what = "export" if asked.action is Action.EXPORT else "look at"
+    seen = "without masks" if asked.fidelity is Fidelity.UNMASKED else "masked"
+    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
+    cost = (
+        f"Everybody who passed {where} in {span} becomes recognisable to {asked.requester}."
+        if asked.fidelity is Fidelity.UNMASKED
+        else f"{asked.requester} sees where people went on {where} in {span}, not who they are."
+    )
+    if asked.action is Action.EXPORT:
+        cost += " What is exported leaves the site: it can be copied, and cannot be called back."
+    return {
+        "what": f"{what} {span} of {where}, {seen}",
+        "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
+        "cost": cost,
+        "from": utc_text(asked.start_ns),
+        "to": utc_text(asked.end_ns),
+    }
 
 
 def audit_sentence(record: AuditRecord) -> str:

@@ -110,6 +110,10 @@ class WardenClient:
         """Crypto-shred one past camera-day; returns the index of the log entry."""
         return (await self._request(DestroyKeys(camera_id=camera_id, day=day), Appended)).index
 
+    async def about_requests(self, message: object) -> object:
+        """Messages of `types.approval` and their replies."""
+        return await self._request(message, object)
+
     async def close(self) -> None:
         """Idempotent."""
         for client in self._clients:

@@ -64,6 +64,7 @@ class ViewOrder:
     speed: float
     max_height_px: int
     deadline_ns: Ns
+    request_id: str = ""
 
     def wants(self, segment: Segment) -> bool:
         """Whether the segment is of this camera and touches the interval."""

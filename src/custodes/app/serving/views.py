@@ -86,6 +86,7 @@ class ServerViewBroker:
         fidelity: Fidelity,
         speed: float,
         max_height_px: int,
+        request_id: str = "",
     ) -> RunningView:
         """See `ViewBroker`."""
         _check(start_ns, end_ns, speed, max_height_px)
@@ -105,6 +106,7 @@ class ServerViewBroker:
             speed=speed,
             max_height_px=max_height_px,
             deadline_ns=min(deadline_ns, end_ns) if kind is ViewKind.LIVE else deadline_ns,
+            request_id=request_id,
         )
         feed = MaskFeed(self._catalog, self._clock, camera_id, speed=speed)
         view = RunningView(order, self, feed, self._clock)
@@ -146,6 +148,7 @@ class ServerViewBroker:
                 end_ns=min(order.end_ns, order.deadline_ns) if is_live else order.end_ns,
                 fidelity=order.fidelity,
                 session_id=order.session_id,
+                request_id=order.request_id,
             )
         )
         if answer.grant is None:

@@ -34,13 +34,17 @@ async def login_page(request: Request) -> Response:
 
 
 @router.post("/login", include_in_schema=False)
-async def log_in(request: Request, name: _SmallText = "", password: _SmallText = "") -> Response:
+async def log_in(
+    request: Request, name: _SmallText = "", password: _SmallText = "", code: _SmallText = ""
+) -> Response:
     """Check name and password; the same answer and the same time for a wrong name as for a wrong password."""
     try:
-        logged_in = await deps_of(request).auth.log_in(name=name, password=password, address=_address(request))
+        logged_in = await deps_of(request).auth.log_in(
+            name=name, password=password, code=code, address=address_of(request)
+        )
     except CustodesError as error:
         return _page(request, "login.html", error=error, name=name)
-    return _welcome(request, logged_in)
+    return welcome(request, logged_in)
 
 
 @router.get("/first-boot", include_in_schema=False)
@@ -65,11 +69,11 @@ async def claim(
         return _first_boot(request, problem="The two passwords differ.", name=name, roles=roles or [], token=token)
     try:
         logged_in = await deps_of(request).auth.claim(
-            token=token, name=name, password=password, roles=parse_roles(roles or []), address=_address(request)
+            token=token, name=name, password=password, roles=parse_roles(roles or []), address=address_of(request)
         )
     except CustodesError as error:
         return _first_boot(request, error=error, name=name, roles=roles or [], token=token)
-    return _welcome(request, logged_in)
+    return welcome(request, logged_in)
 
 
 @router.get("/invitation", include_in_schema=False)
@@ -87,10 +91,10 @@ async def accept_invitation(
     if password != password_again:
         return _page(request, "invitation.html", problem="The two passwords differ.", **values)
     try:
-        logged_in = await deps_of(request).auth.accept(token=token, password=password, address=_address(request))
+        logged_in = await deps_of(request).auth.accept(token=token, password=password, address=address_of(request))
     except CustodesError as error:
         return _page(request, "invitation.html", error=error, **values)
-    return _welcome(request, logged_in)
+    return welcome(request, logged_in)
 
 
 @router.post("/logout", include_in_schema=False)
@@ -106,8 +110,15 @@ async def log_out(request: Request) -> Response:
     return answer
 
 
-def _welcome(request: Request, logged_in: LoggedIn) -> Response:
+def welcome(request: Request, logged_in: LoggedIn) -> Response:
+    """To the wall, logged in."""
     answer = RedirectResponse("/", status_code=303)
+    set_session(request, answer, logged_in)
+    return answer
+
+
+def set_session(request: Request, answer: Response, logged_in: LoggedIn) -> None:
+    """Put the session's cookie into an answer."""
     cookie = cookie_of(request)
     answer.set_cookie(
         cookie.name,
@@ -118,7 +129,6 @@ def _welcome(request: Request, logged_in: LoggedIn) -> Response:
         httponly=True,
         samesite="strict",
     )
-    return answer
 
 
 def _first_boot(
@@ -155,5 +165,6 @@ def _page(
     return page(request, template, status=status, problem=problem, **values)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where the request comes from, for limits and log."""
     return request.client.host if request.client else "unknown"

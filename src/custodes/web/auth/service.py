@@ -25,11 +25,13 @@ from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord, Principal, Role
 from custodes.units import NS_PER_S, Ns
+from custodes.web.auth.factors import code_step, token_hash
 from custodes.web.auth.limits import FailureLimits
 from custodes.web.auth.passwords import Passwords, check_password, clean_name, name_key
 from custodes.web.auth.people import invitation_hash, principal_of
 
 IDLE_NS = 15 * 60 * NS_PER_S
+FRESH_NS = 15 * 60 * NS_PER_S
 ABSOLUTE_NS = 8 * 3600 * NS_PER_S
 _TOUCH_NS = 20 * NS_PER_S
 """A session's last use is written at most this often."""
@@ -152,7 +154,7 @@ class AuthService:
 
     # -- login and logout ---------------------------------------------------------------------------------
 
-    async def log_in(self, *, name: str, password: str, address: str) -> LoggedIn:
+    async def log_in(self, *, name: str, password: str, address: str, code: str = "") -> LoggedIn:
         """Raises: Unauthenticated (always the same sentence, after the same time), ResourceExhausted, Unavailable."""
         key = name_key(name)[:256]
         self._refuse_guessing(address, key)
@@ -160,14 +162,68 @@ class AuthService:
         self._limits.failed(address=address, name=key)
         account = next((one for one in await self._catalog.accounts() if name_key(one.name) == key), None)
         is_right = await self._passwords.verify(account.password_hash if account else None, password)
-        if account is None or account.is_disabled or not is_right:
+        step = (
+            code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step) if account else 0
+        )
+        is_coded = account is None or not account.totp_secret or step is not None
+        if account is None or account.is_disabled or not is_right or not is_coded:
             # an unknown name is not logged as typed: people type passwords into the wrong field
             known = account.name if account else "(unknown name)"
             await self._log(AuditKind.LOGIN_FAILED, known, known, {"address": address})
             raise Unauthenticated(WRONG)
-        logged_in = await self._open_session(account, address=address)
+        if account.totp_secret and step is not None:
+            await self._catalog.put_account(replace(account, totp_step=step))
+        method = "password and code" if account.totp_secret else "password"
+        logged_in = await self._open_session(account, address=address, method=method)
         self._limits.succeeded(address=address, name=key)
         return logged_in
+
+    async def log_in_proven(self, account: Account, *, address: str, method: str) -> LoggedIn:
+        """For somebody whose passkey or identity provider has been checked. Raises: Unavailable."""
+        return await self._open_session(account, address=address, method=method)
+
+    async def prove(self, session: LoginSession, *, password: str, code: str, address: str) -> None:
+        """Prove again who is at the keyboard, before a sensitive act. Raises: Unauthenticated, ResourceExhausted."""
+        account = await self.account_of(session)
+        key = name_key(account.name)[:256]
+        self._refuse_guessing(address, key)
+        self._limits.failed(address=address, name=key)
+        is_right = await self._passwords.verify(account.password_hash or None, password)
+        step = self._step(account, code)
+        if not is_right or (account.totp_secret and step is None):
+            await self._log(AuditKind.LOGIN_FAILED, account.name, account.name, {"address": address, "how": "prove"})
+            raise Unauthenticated(WRONG)
+        if step is not None:
+            await self._catalog.put_account(replace(account, totp_step=step))
+        self._limits.succeeded(address=address, name=key)
+        await self.note_proof(session)
+
+    def _step(self, account: Account, code: str) -> int | None:
+        return code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step)
+
+    async def note_proof(self, session: LoginSession) -> None:
+        """The person proved themselves just now, by whatever means."""
+        await self._catalog.put_session(replace(session, proven_ns=self._clock.now_ns()))
+
+    def is_fresh(self, session: LoginSession) -> bool:
+        """Whether the proof is recent enough for a sensitive act."""
+        return 0 <= self._clock.now_ns() - session.proven_ns < FRESH_NS
+
+    async def account_of(self, session: LoginSession) -> Account:
+        """Whose session it is. Raises: Unauthenticated when the account is gone."""
+        for account in await self._catalog.accounts():
+            if account.user_id == session.user_id and not account.is_disabled:
+                return account
+        raise Unauthenticated("This account is not there any more.")
+
+    def refuse_guessing(self, address: str) -> None:
+        """Raises: ResourceExhausted when this address failed too often; counts one try."""
+        self._refuse_guessing(address, "passkey")
+        self._limits.failed(address=address, name="passkey")
+
+    def forgive(self, address: str) -> None:
+        """The try that `refuse_guessing` counted was a good one."""
+        self._limits.succeeded(address=address, name="passkey")
 
     async def log_out(self, visitor: Principal, session: LoginSession) -> None:
         """End the session in any case; the entry follows if the warden is there."""
@@ -176,6 +232,26 @@ class AuthService:
             await self._log(AuditKind.LOGOUT, visitor.name, visitor.name, {})
         except Unavailable:
             structlog.get_logger().warning("logout_not_logged", why="the warden is down")
+
+    async def from_token(self, text: str) -> tuple[Principal, LoginSession] | None:
+        """Whose API token this is, narrowed to the token's roles; None when unknown, expired or its owner is gone."""
+        hashed, now_ns = token_hash(text), self._clock.now_ns()
+        kept = next((one for one in await self._catalog.api_tokens() if one.token_hash == hashed), None)
+        if kept is None or not kept.created_ns <= now_ns < kept.expires_ns:
+            return None
+        owner = next((one for one in await self._catalog.accounts() if one.user_id == kept.user_id), None)
+        if owner is None or owner.is_disabled:
+            return None
+        session = LoginSession(
+            token_hash=hashed,
+            user_id=owner.user_id,
+            csrf_token="",
+            created_ns=kept.created_ns,
+            last_seen_ns=now_ns,
+            expires_ns=kept.expires_ns,
+            method="API token",
+        )
+        return replace(principal_of(owner), roles=owner.roles & kept.roles), session
 
     # -- sessions -----------------------------------------------------------------------------------------
 
@@ -204,8 +280,8 @@ class AuthService:
         session = await self._catalog.session(token_hash)
         return session is not None and self._clock.now_ns() < session.expires_ns
 
-    async def _open_session(self, account: Account, *, address: str) -> LoggedIn:
-        await self._log(AuditKind.LOGIN, account.name, account.name, {"address": address})
+    async def _open_session(self, account: Account, *, address: str, method: str = "password") -> LoggedIn:
+        await self._log(AuditKind.LOGIN, account.name, account.name, {"address": address, "how": method})
         now_ns = self._clock.now_ns()
         cookie = secrets.token_urlsafe(_TOKEN_BYTES)
         session = LoginSession(
@@ -215,6 +291,8 @@ class AuthService:
             created_ns=now_ns,
             last_seen_ns=now_ns,
             expires_ns=_expiry(now_ns, now_ns),
+            proven_ns=now_ns,
+            method=method,
         )
         await self._catalog.put_session(session)
         return LoggedIn(cookie=cookie, session=session)

@@ -42,8 +42,8 @@ function setPurpose(value) {
     $("reference").focus();
     return;
   }
-  const words = { case: "Case", alarm: "Alarm", maintenance: "Maintenance" }[value.purpose];
-  say($("purpose-text"), `${words} “${value.reference}”. It is in the log.`);
+  const words = { case: "Case", alarm: "Alarm", maintenance: "Maintenance", subject_access: "Subject access" }[value.purpose];
+  say($("purpose-text"), `${words} “${value.reference}”${value.fidelity === "unmasked" ? ", without masks" : ""}. It is in the log.`);
   show(timeline.cursorNs ?? newestNs());
 }
 
@@ -115,8 +115,9 @@ function play() {
     speed,
     opening: () => {
       const from = Math.round(player?.shownNs ?? fromNs);
-      const to = Math.round(Math.max(from + 1e9, Math.min(nowNs(), from + PLAY_SPAN_NS)));
-      return { kind: "playback", from_ns: from, to_ns: to, speed, ...purpose };
+      const to = Math.round(Math.max(from + 1e9, Math.min(nowNs(), from + PLAY_SPAN_NS, purpose.limits?.[1] ?? Infinity)));
+      const { limits, ...why } = purpose;
+      return { kind: "playback", from_ns: Math.max(from, Math.ceil(limits?.[0] ?? 0)), to_ns: to, speed, ...why };
     },
   });
   const current = player;
@@ -317,6 +318,17 @@ poll("/api/v1/status", 2, (status) => {
   alertLine("warnings", status.warnings.join(" "));
 });
 
-let remembered = null;
-try { remembered = JSON.parse(sessionStorage.getItem(PURPOSE_KEY)); } catch { /* asked again */ }
+/** A look that rests on an approved request brings its purpose, interval and fidelity in the address. */
+function fromRequest() {
+  const query = new URLSearchParams(location.search);
+  if (!query.get("request")) return null;
+  const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
+  timeline.setWindow(to + (to - from) * 0.05, Math.max((to - from) * 1.1, 60e9));
+  timeline.setCursor(from + 1e9);
+  return { purpose: query.get("purpose"), reference: query.get("reference"), fidelity: query.get("fidelity"),
+    request_id: query.get("request"), limits: [from, to] };
+}
+
+let remembered = fromRequest();
+try { remembered ??= JSON.parse(sessionStorage.getItem(PURPOSE_KEY)); } catch { /* asked again */ }
 setPurpose(remembered?.purpose && remembered?.reference ? remembered : null);

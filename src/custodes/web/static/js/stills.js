@@ -39,15 +39,16 @@ export class Stills extends EventTarget {
 
   #open(ns) {
     this.close();
-    this.#to = Math.min(this.newestNs(), ns + SPAN_NS / 2);
-    this.#from = Math.max(0, Math.min(ns, this.#to) - SPAN_NS / 2);
+    const { limits, ...why } = this.purpose();
+    this.#to = Math.min(this.newestNs(), ns + SPAN_NS / 2, limits?.[1] ?? Infinity);
+    this.#from = Math.max(limits?.[0] ?? 0, Math.min(ns, this.#to) - SPAN_NS / 2);
     const socket = new WebSocket(socketUrl(this.path));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return; // another moment was asked for meanwhile
       socket.send(JSON.stringify({ open: {
-        kind: "still", from_ns: Math.round(this.#from), to_ns: Math.round(this.#to), speed: 1, ...this.purpose() } }));
+        kind: "still", from_ns: Math.ceil(this.#from), to_ns: Math.floor(this.#to), speed: 1, ...why } }));
     });
     socket.addEventListener("message", (event) => { if (socket === this.#socket) this.#onMessage(event.data); });
     socket.addEventListener("close", (event) => {

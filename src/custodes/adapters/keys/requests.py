@@ -1,0 +1,79 @@
+"""The warden's table of requests and passkeys: one SQLite file beside its keys, in memory too."""
+
+import sqlite3
+from pathlib import Path
+
+from custodes.errors import DataLoss, ProtocolError, StorageFailed
+from custodes.types.approval import EnrolledKey, RequestRecord
+from custodes.types.codec import decode_as, encode
+
+MAX_KEPT = 10_000
+"""Oldest go first; what happened stays in the log."""
+
+
+class RequestStore:
+    """Owned by one thread. Small (some thousand rows), so that reads are from memory."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises: DataLoss for a damaged file, StorageFailed."""
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+                self._database.execute(f"PRAGMA {pragma}")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS request"
+                " (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, body BLOB NOT NULL)"
+            )
+            self._database.execute("CREATE TABLE IF NOT EXISTS passkey (id BLOB PRIMARY KEY, body BLOB NOT NULL)")
+            rows = self._database.execute("SELECT id, body FROM request ORDER BY number").fetchall()
+            self._records = {str(row[0]): decode_as(RequestRecord, row[1]) for row in rows}
+            keys = self._database.execute("SELECT id, body FROM passkey").fetchall()
+            self._keys = {bytes(row[0]): decode_as(EnrolledKey, row[1]) for row in keys}
+        except (sqlite3.DatabaseError, ProtocolError) as error:
+            raise DataLoss(f"{path} is damaged; restore the warden's folder from a backup: {error}") from error
+
+    def records(self) -> list[RequestRecord]:
+        """Oldest first."""
+        return list(self._records.values())
+
+    def record(self, request_id: str) -> RequestRecord | None:
+        """By id."""
+        return self._records.get(request_id)
+
+    def put(self, record: RequestRecord) -> None:
+        """Create or replace, durably. Raises: StorageFailed."""
+        request_id = record.request.request_id
+        self._write(
+            "INSERT INTO request (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            (request_id, encode(record)),
+        )
+        self._records[request_id] = record
+        while len(self._records) > MAX_KEPT:
+            oldest = next(iter(self._records))
+            self._write("DELETE FROM request WHERE id = ?", (oldest,))
+            del self._records[oldest]
+
+    def key(self, credential_id: bytes) -> EnrolledKey | None:
+        """A passkey by its id."""
+        return self._keys.get(credential_id)
+
+    def put_key(self, key: EnrolledKey) -> None:
+        """Create or replace, durably. Raises: StorageFailed."""
+        self._write("INSERT OR REPLACE INTO passkey (id, body) VALUES (?, ?)", (key.credential_id, encode(key)))
+        self._keys[key.credential_id] = key
+
+    def forget_key(self, credential_id: bytes) -> None:
+        """Idempotent. Raises: StorageFailed."""
+        self._write("DELETE FROM passkey WHERE id = ?", (credential_id,))
+        self._keys.pop(credential_id, None)
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        try:
+            self._database.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the warden cannot store a request: {error}") from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._database.close()

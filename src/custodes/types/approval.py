@@ -1,0 +1,173 @@
+"""Requests to see what nobody may see alone: values, and the messages about them on `warden-server.sock`.
+
+The rules between them are in `access.requests`; the warden keeps them (`app.warden_requests`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from custodes.types.access import Action, Fidelity, Principal, Purpose
+from custodes.units import CameraId, Ns
+
+
+class RequestPhase(StrEnum):
+    """Where a request stands at a moment."""
+
+    WAITING = "waiting"
+    IN_FORCE = "in_force"
+    """Approved, or a break-glass, and its time is not over."""
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+    """Not approved in time."""
+    OVER = "over"
+    """It was in force once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookRequest:
+    """What others are asked to approve. Never changes: its hash is what they sign (`access.requests.digest`)."""
+
+    request_id: str
+    requester_id: str
+    requester: str
+    action: Action
+    purpose: Purpose
+    camera_ids: tuple[CameraId, ...]
+    start_ns: Ns
+    end_ns: Ns
+    fidelity: Fidelity
+    reason: str
+    """In the requester's words."""
+    is_break_glass: bool
+    needed: int
+    """Approvals by others; 0 for a break-glass."""
+    filed_ns: Ns
+    decide_by_ns: Ns
+    lasts_ns: Ns
+    """For how long it may be used once it is approved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One other person's word. A yes carries the passkey's assertion over the request's hash, the browser's JSON."""
+
+    approver_id: str
+    approver: str
+    is_yes: bool
+    utc_ns: Ns
+    note: str
+    credential_id: bytes
+    assertion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What another person thinks of a break-glass afterwards."""
+
+    reviewer_id: str
+    reviewer: str
+    is_justified: bool
+    note: str
+    utc_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """A request and all that happened to it."""
+
+    request: LookRequest
+    votes: tuple[Vote, ...] = ()
+    withdrawn_by: str = ""
+    withdrawn_ns: Ns | None = None
+    reviews: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledKey:
+    """A passkey as the warden knows it: it checks approvals itself."""
+
+    credential_id: bytes
+    user_id: str
+    public_key: bytes
+    sign_count: int
+    rp_id: str
+    origin: str
+
+
+# -- messages ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRequest:
+    """Ask. Answer: RequestRecord."""
+
+    principal: Principal
+    action: Action
+    purpose: Purpose
+    camera_ids: tuple[CameraId, ...]
+    start_ns: Ns
+    end_ns: Ns
+    fidelity: Fidelity
+    reason: str
+    is_break_glass: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRequests:
+    """The newest `limit` (at most 200). Answer: RequestTable."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTable:
+    """Newest first."""
+
+    records: tuple[RequestRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CastVote:
+    """Answer: RequestRecord. `assertion` is the browser's JSON; empty for a no."""
+
+    principal: Principal
+    request_id: str
+    is_yes: bool
+    note: str
+    assertion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawRequest:
+    """By the requester, at any time. Answer: RequestRecord."""
+
+    principal: Principal
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewBreakGlass:
+    """Answer: RequestRecord."""
+
+    principal: Principal
+    request_id: str
+    is_justified: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolKey:
+    """The warden learns a person's passkey. Answer: Appended, after it is in the log."""
+
+    principal: Principal
+    key: EnrolledKey
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetKey:
+    """Answer: Appended."""
+
+    principal: Principal
+    credential_id: bytes

@@ -1,0 +1,267 @@
+"""Pages of requests: ask, see what waits, approve with a passkey, refuse, withdraw, break the glass and review it.
+
+The warden decides and keeps all of it; these pages only ask and show (`types.approval`).
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Form, Query, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from custodes.access import requests as rules
+from custodes.errors import CustodesError, InvalidArgument, NotFound
+from custodes.types.access import Action, Fidelity, Purpose, PurposeKind
+from custodes.types.approval import (
+    CastVote,
+    FileRequest,
+    RequestPhase,
+    RequestRecord,
+    ReviewBreakGlass,
+    WithdrawRequest,
+)
+from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.web.auth.me import place_of
+from custodes.web.auth.passkeys import parse_credential, signing_options
+from custodes.web.deps import WebDeps, deps_of, page, present
+from custodes.web.errors import describe
+from custodes.web.words import request_words
+
+router = APIRouter(include_in_schema=False)
+
+_Text = Annotated[str, Form(max_length=600)]
+_Cameras = Annotated[list[str] | None, Form(max_length=rules.MAX_CAMERAS)]
+_PHASE_WORDS = {
+    RequestPhase.WAITING: "waits for others",
+    RequestPhase.IN_FORCE: "in force",
+    RequestPhase.REFUSED: "refused",
+    RequestPhase.WITHDRAWN: "withdrawn",
+    RequestPhase.LAPSED: "lapsed: nobody approved it in time",
+    RequestPhase.OVER: "over",
+}
+
+
+@router.get("/requests")
+async def requests_page(request: Request, camera: Annotated[str, Query(max_length=64)] = "") -> Response:
+    """What waits, what is in force, what was; and forms to ask and to break the glass."""
+    return await _page(request, camera=camera)
+
+
+@router.post("/requests")
+async def file_request(
+    request: Request,
+    action: _Text = "play_back",
+    purpose: _Text = "case",
+    reference: _Text = "",
+    cameras: _Cameras = None,
+    begin: _Text = "",
+    end: _Text = "",
+    fidelity: _Text = "unmasked",
+    reason: _Text = "",
+) -> Response:
+    """Ask others."""
+    form = (action, purpose, reference, cameras, begin, end, fidelity, reason)
+    return await _file(request, *form, is_break_glass=False)
+
+
+@router.post("/requests/break-glass")
+async def break_glass(
+    request: Request,
+    purpose: _Text = "alarm",
+    reference: _Text = "",
+    cameras: _Cameras = None,
+    begin: _Text = "",
+    end: _Text = "",
+    reason: _Text = "",
+) -> Response:
+    """Do it now; everybody who reviews is told at once."""
+    form = ("play_back", purpose, reference, cameras, begin, end, "unmasked", reason)
+    return await _file(request, *form, is_break_glass=True)
+
+
+@router.get("/requests/{request_id}")
+async def one_request(request: Request, request_id: str) -> Response:
+    """One request, what is asked and what it would cost, and what I may do about it."""
+    return await _one(request, await _record(request, request_id))
+
+
+@router.post("/requests/{request_id}/options")
+async def approval_options(request: Request, request_id: str) -> Response:
+    """What my passkey is to sign: the hash of the request."""
+    deps, who = deps_of(request), present(request).principal
+    record = await _record(request, request_id)
+    place = place_of(request)
+    keys = [key for key in await deps.catalog.passkeys() if key.user_id == who.user_id and key.rp_id == place.rp_id]
+    if not keys:
+        raise InvalidArgument("An approval is signed with a passkey, and you have none for this page. Add one first.")
+    return Response(signing_options(place, rules.digest(record.request), keys), media_type="application/json")
+
+
+@router.post("/requests/{request_id}/approve")
+async def approve(request: Request, request_id: str, body: Annotated[dict[str, Any], Body()]) -> Response:
+    """With the signature over its hash."""
+    message = CastVote(
+        principal=present(request).principal,
+        request_id=request_id[:64],
+        is_yes=True,
+        note=str(body.get("note", ""))[: rules.MAX_TEXT_CHARS],
+        assertion=parse_credential(body.get("credential")),
+    )
+    await deps_of(request).warden.about_requests(message)
+    return JSONResponse({"to": f"/requests/{request_id}"})
+
+
+@router.post("/requests/{request_id}/refuse")
+async def refuse(request: Request, request_id: str, note: _Text = "") -> Response:
+    """A no, also against what is in force already."""
+    who = present(request).principal
+    return await _step(
+        request, CastVote(principal=who, request_id=request_id[:64], is_yes=False, note=note, assertion="")
+    )
+
+
+@router.post("/requests/{request_id}/withdraw")
+async def withdraw(request: Request, request_id: str) -> Response:
+    """My own."""
+    return await _step(request, WithdrawRequest(principal=present(request).principal, request_id=request_id[:64]))
+
+
+@router.post("/requests/{request_id}/review")
+async def review(request: Request, request_id: str, justified: _Text = "", note: _Text = "") -> Response:
+    """Somebody's break-glass."""
+    message = ReviewBreakGlass(
+        principal=present(request).principal,
+        request_id=request_id[:64],
+        is_justified=justified == "yes",
+        note=note,
+    )
+    return await _step(request, message)
+
+
+async def _step(request: Request, message: Any) -> Response:
+    try:
+        await deps_of(request).warden.about_requests(message)
+    except CustodesError as error:
+        return await _one(request, await _record(request, message.request_id), error=error)
+    return RedirectResponse(f"/requests/{message.request_id}", status_code=303)
+
+
+async def _file(
+    request: Request,
+    action: str,
+    purpose: str,
+    reference: str,
+    cameras: list[str] | None,
+    begin: str,
+    end: str,
+    fidelity: str,
+    reason: str,
+    *,
+    is_break_glass: bool,
+) -> Response:
+    deps, who = deps_of(request), present(request).principal
+    try:
+        message = FileRequest(
+            principal=who,
+            action=Action(action),
+            purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
+            camera_ids=_known(deps, cameras or []),
+            start_ns=_utc_ns(begin),
+            end_ns=_utc_ns(end),
+            fidelity=Fidelity(fidelity),
+            reason=reason,
+            is_break_glass=is_break_glass,
+        )
+        record = await deps.warden.about_requests(message)
+    except CustodesError as error:
+        return await _page(request, error=error)
+    except ValueError:
+        return await _page(request, error=InvalidArgument("There is no such action, purpose or fidelity."))
+    assert isinstance(record, RequestRecord)
+    return RedirectResponse(f"/requests/{record.request.request_id}", status_code=303)
+
+
+def _known(deps: WebDeps, cameras: list[str]) -> tuple[CameraId, ...]:
+    known = {row.camera_id for row in deps.live.camera_rows()}
+    if not set(cameras) <= known:
+        raise InvalidArgument("There is no such camera.")
+    return tuple(CameraId(one) for one in cameras)
+
+
+def _utc_ns(text: str) -> Ns:
+    """A `datetime-local` value, taken as UTC. Raises: InvalidArgument."""
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.") from error
+    if not 1970 < moment.year < 2200:
+        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.")
+    return Ns(int(moment.timestamp()) * NS_PER_S)
+
+
+async def _record(request: Request, request_id: str) -> RequestRecord:
+    """A request that this person may know of: their own, or any for who approves or reviews."""
+    deps = deps_of(request)
+    for record in await deps.requests_for(present(request).principal):
+        if record.request.request_id == request_id:
+            return record
+    raise NotFound("There is no such request, or it is not yours to see.")
+
+
+async def _page(request: Request, *, error: CustodesError | None = None, camera: str = "") -> Response:
+    deps, who = deps_of(request), present(request).principal
+    status, _, problem = describe(error) if error else (200, "", "")
+    now_ns = deps.clock.now_ns()
+    rows = [_row(record, now_ns) for record in await deps.requests_for(who)]
+    cameras = deps.visible_cameras(who)
+    until = datetime.fromtimestamp(now_ns // NS_PER_S, UTC)
+    return page(
+        request,
+        "requests.html",
+        status=status,
+        problem=problem,
+        rows=rows,
+        cameras=[(row.camera_id, row.name, row.camera_id == camera) for row in cameras],
+        begin=datetime.fromtimestamp(now_ns // NS_PER_S - 1800, UTC).strftime("%Y-%m-%dT%H:%M"),
+        end=until.strftime("%Y-%m-%dT%H:%M"),
+        approvals=deps.config.access.approvals,
+        is_fresh=deps.auth.is_fresh(present(request).session),
+    )
+
+
+async def _one(request: Request, record: RequestRecord, *, error: CustodesError | None = None) -> Response:
+    deps, who = deps_of(request), present(request).principal
+    status, _, problem = describe(error) if error else (200, "", "")
+    now_ns = deps.clock.now_ns()
+    now = rules.phase(record, now_ns)
+    is_own = record.request.requester_id == who.user_id
+    may_decide = deps.reads.may(who, Action.APPROVE) and not is_own
+    return page(
+        request,
+        "request.html",
+        status=status,
+        problem=problem,
+        row=_row(record, now_ns),
+        record=record,
+        may_approve=may_decide and now is RequestPhase.WAITING,
+        may_refuse=may_decide and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
+        may_withdraw=is_own and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
+        may_review=deps.reads.may(who, Action.REVIEW) and not is_own and rules.awaits_review(record),
+        may_use=is_own and now is RequestPhase.IN_FORCE,
+        digest=rules.digest(record.request).hex(),
+        place=place_of(request),
+    )
+
+
+def _row(record: RequestRecord, now_ns: Ns) -> dict[str, Any]:
+    asked = record.request
+    now = rules.phase(record, now_ns)
+    return {
+        "id": asked.request_id,
+        "phase": now.value,
+        "phase_words": _PHASE_WORDS[now],
+        "awaits_review": rules.awaits_review(record),
+        "words": request_words(asked),
+        "record": record,
+        "yes": sum(vote.is_yes for vote in record.votes),
+    }

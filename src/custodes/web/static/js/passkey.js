@@ -1,0 +1,60 @@
+// Passkeys: asks the server for a challenge, the browser for an answer, and hands that back. Nothing is kept here.
+import { $, say } from "./dom.js";
+
+const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST", cache: "no-store", body: JSON.stringify(body),
+    headers: { "content-type": "application/json", "x-csrf-token": csrf } });
+  const tree = await answer.json();
+  if (!answer.ok) throw new Error(tree.detail || tree.title || `answer ${answer.status}`);
+  return tree;
+}
+
+const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const listed = (list) => (list ?? []).map((one) => ({ ...one, id: bytes(one.id) }));
+
+async function create(options) {
+  const made = await navigator.credentials.create({ publicKey: {
+    ...options, challenge: bytes(options.challenge), user: { ...options.user, id: bytes(options.user.id) },
+    excludeCredentials: listed(options.excludeCredentials) } });
+  return { id: made.id, rawId: text(made.rawId), type: made.type, clientExtensionResults: {}, response: {
+    clientDataJSON: text(made.response.clientDataJSON), attestationObject: text(made.response.attestationObject) } };
+}
+
+async function get(options) {
+  const found = await navigator.credentials.get({ publicKey: {
+    ...options, challenge: bytes(options.challenge), allowCredentials: listed(options.allowCredentials) } });
+  const { clientDataJSON, authenticatorData, signature, userHandle } = found.response;
+  return { id: found.id, rawId: text(found.rawId), type: found.type, clientExtensionResults: {}, response: {
+    clientDataJSON: text(clientDataJSON), authenticatorData: text(authenticatorData), signature: text(signature),
+    userHandle: userHandle ? text(userHandle) : null } };
+}
+
+async function run(button) {
+  const { passkey, options, answer, fields } = button.dataset;
+  const values = {};
+  for (const name of (fields ?? "").split(" ").filter(Boolean)) values[name] = $(name).value;
+  const challenge = await post(options, values);
+  const credential = await (passkey === "create" ? create(challenge) : get(challenge));
+  const { to } = await post(answer, { ...values, credential });
+  location.assign(to);
+}
+
+for (const button of document.querySelectorAll("button[data-passkey]")) {
+  if (!window.PublicKeyCredential) button.disabled = true;
+  button.addEventListener("click", async () => {
+    const problem = $("passkey-problem");
+    problem.hidden = true;
+    button.disabled = true;
+    try {
+      await run(button);
+    } catch (error) {
+      say(problem, error.name === "NotAllowedError" ? "The passkey was not used: cancelled, timed out, or none fits." : error.message);
+      problem.hidden = false;
+    }
+    button.disabled = false;
+  });
+}

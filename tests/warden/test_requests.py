@@ -1,0 +1,139 @@
+"""The warden with requests: what an approved one opens, what a veto shuts, what survives a restart; all logged."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.warden.conftest import GATE, HOUR, Site
+
+from custodes.access.quotas import QUOTAS
+from custodes.access.requests import digest
+from custodes.errors import PermissionDenied, ResourceExhausted
+from custodes.testing.passkey import FakeAuthenticator
+from custodes.types.access import Action, AuditKind, Fidelity, Principal, Role
+from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord, WithdrawRequest
+from custodes.types.message import Append, ReleaseKeys
+from custodes.units import Ns
+
+ANN = Principal(user_id="u1", name="Ann Miller", roles=frozenset({Role.INVESTIGATOR}))
+BEN = Principal(user_id="u2", name="Ben Ude", roles=frozenset({Role.SUPERVISOR}))
+KEY = FakeAuthenticator()
+
+
+def wanted(site: Site, request_id: str, **changes: object):
+    asked = site.request(Action.PLAY_BACK, role=Role.INVESTIGATOR, fidelity=Fidelity.UNMASKED, lasts_ns=0)
+    return replace(asked, principal=ANN, request_id=request_id, **changes)
+
+
+def filing(site: Site) -> FileRequest:
+    now_ns = site.clock.now_ns()
+    return FileRequest(
+        principal=ANN,
+        action=Action.PLAY_BACK,
+        purpose=wanted(site, "").purpose,
+        camera_ids=(GATE,),
+        start_ns=Ns(now_ns - HOUR),
+        end_ns=Ns(now_ns + HOUR),
+        fidelity=Fidelity.UNMASKED,
+        reason="somebody was hurt at the gate",
+        is_break_glass=False,
+    )
+
+
+async def approved(site: Site, gate) -> RequestRecord:
+    record = await gate.answer_server(filing(site))
+    await gate.answer_server(EnrolKey(principal=BEN, key=KEY.enrolled(BEN.user_id), name="Key"))
+    signed = KEY.get(digest(record.request))
+    return await gate.answer_server(
+        CastVote(principal=BEN, request_id=record.request.request_id, is_yes=True, note="", assertion=signed)
+    )
+
+
+def test_unmasked_release_when_approved_says_so_and_stops_at_the_withdrawal(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            header, data_key = site.segment()
+            assert (await gate.authorise(wanted(site, ""))).grant is None
+            record = await approved(site, gate)
+            request_id = record.request.request_id
+            grant = (await gate.authorise(wanted(site, request_id))).grant
+            assert grant is not None
+            released = await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=(header,)))
+            assert released.data_keys == (data_key,)
+            assert released.fidelity is Fidelity.UNMASKED
+            await gate.answer_server(WithdrawRequest(principal=ANN, request_id=request_id))
+            with pytest.raises(PermissionDenied, match="not in force"):
+                await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=(header,)))
+            assert (await gate.authorise(wanted(site, request_id))).grant is None
+
+    site.run(main())
+    assert site.verify().size == len(site.entries())
+    assert AuditKind.REQUEST_APPROVED in site.kinds()
+
+
+def test_approval_when_the_warden_restarts_still_holds_and_the_signature_counts_no_more(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            record = await approved(site, gate)
+        async with site.warden() as gate:
+            assert (await gate.authorise(wanted(site, record.request.request_id))).grant is not None
+            other = await gate.answer_server(filing(site))
+            replayed = record.votes[0].assertion
+            with pytest.raises(PermissionDenied):
+                await gate.answer_server(
+                    CastVote(
+                        principal=BEN,
+                        request_id=other.request.request_id,
+                        is_yes=True,
+                        note="",
+                        assertion=replayed,
+                    )
+                )
+
+    site.run(main())
+
+
+def test_approvals_when_two_race_for_the_last_place_count_once(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            record = await gate.answer_server(filing(site))
+            request_id = record.request.request_id
+            votes = []
+            for number in range(4):
+                who = replace(BEN, user_id=f"v{number}", name=f"V{number}")
+                key = FakeAuthenticator()
+                await gate.answer_server(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
+                signed = key.get(digest(record.request))
+                votes.append(CastVote(principal=who, request_id=request_id, is_yes=True, note="", assertion=signed))
+            answers = await asyncio.gather(*(gate.answer_server(one) for one in votes), return_exceptions=True)
+            assert sum(isinstance(one, RequestRecord) for one in answers) == 1
+
+    site.run(main())
+    assert site.kinds().count(AuditKind.REQUEST_APPROVED) == 1
+
+
+def test_server_cannot_have_steps_of_requests_appended(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            for kind in (AuditKind.REQUEST_APPROVED, AuditKind.BREAK_GLASS_REVIEWED, AuditKind.REQUEST_FILED):
+                with pytest.raises(PermissionDenied):
+                    await gate.answer_server(Append(record=replace(site.entries()[0].record, kind=kind)))
+
+    site.run(main())
+
+
+def test_release_beyond_the_hours_quota_is_refused_and_logged(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            asked = site.request(Action.PLAY_BACK, lasts_ns=HOUR)
+            grant = (await gate.authorise(asked)).grant
+            assert grant is not None
+            headers = [site.segment(start_ns=asked.start_ns + n)[0] for n in range(QUOTAS[Role.OPERATOR].segments + 1)]
+            for begin in range(0, len(headers) - 1, 60):
+                batch = tuple(headers[begin : min(begin + 60, len(headers) - 1)])
+                await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=batch))
+            with pytest.raises(ResourceExhausted, match="quota"):
+                await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=(headers[-1],)))
+
+    site.run(main())
+    assert site.kinds()[-1] is AuditKind.KEYS_REFUSED
