@@ -24,7 +24,7 @@ PORT ?=
 SMOKE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench eval scoreboard chaos clean
+.PHONY: help install demo test lint peers bench eval scoreboard chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
+
+peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'
 
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
 	@.ci/system-packages $(FFMPEG) >&2

@@ -5,7 +5,7 @@ from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.testing.clock import ManualClock
 from custodes.testing.figures import FigureDetector
-from custodes.track.tracker import TrackerConfig
+from custodes.track.config import TrackerConfig
 
 
 @pytest.fixture

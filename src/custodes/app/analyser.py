@@ -33,7 +33,7 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.runtime.stage import InlineRunner
 from custodes.telemetry import logs
-from custodes.track.tracker import TrackerConfig
+from custodes.track.config import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened

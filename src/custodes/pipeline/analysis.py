@@ -18,8 +18,9 @@ from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
 from custodes.pipeline.counters import Counters
 from custodes.ports.clock import Clock
 from custodes.ports.model import Detector
+from custodes.track.config import TrackerConfig
 from custodes.track.ended import EndedTrack
-from custodes.track.tracker import NO_TRACK, TrackColumns, Tracker, TrackerConfig
+from custodes.track.tracker import NO_TRACK, TrackColumns, Tracker
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import Frame
 from custodes.types.vision import VEHICLES, Detections, ObjectClass, TrackedFrame, Tracklet

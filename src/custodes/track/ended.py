@@ -17,5 +17,8 @@ class EndedTrack:
     """Last time it was measured."""
     frames: int
     mean_score: float
+    quality: float
+    """0 to 1: mean score times the share of its frames in which it was measured. A track that lived on predictions, or
+    on weak detections, is low."""
     first_box_norm: tuple[float, float, float, float]
     last_box_norm: tuple[float, float, float, float]

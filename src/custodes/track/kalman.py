@@ -1,8 +1,8 @@
-"""Constant-velocity Kalman filter of many boxes at once, in real seconds. Which box is whose is not decided here.
+"""Kalman filter of many objects at once on a plane, in real seconds. Which box is whose is not decided here.
 
-The state of a box is centre x, centre y, width, height (pixels) and their velocities. With diagonal noise the four
-dimensions do not interact, so each is a filter of two states and all of them are one (n, 4) array operation.
-Velocities decay (Ornstein-Uhlenbeck), which keeps a lost track from running away.
+An object has a place and a velocity on the plane (two dimensions that interact, because a camera sees depth far less
+precisely than width) and the logarithms of its width and height, which wander. Velocities decay (Ornstein-Uhlenbeck),
+which keeps a lost track from running away.
 """
 
 from dataclasses import dataclass, fields
@@ -11,32 +11,39 @@ import numpy as np
 import numpy.typing as npt
 
 Columns = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
-_POSITION_DECAY_S = 2.7
-_SIZE_DECAY_S = 0.5
-_DECAY_S = np.array([_POSITION_DECAY_S, _POSITION_DECAY_S, _SIZE_DECAY_S, _SIZE_DECAY_S])
 
-_ACCELERATION = np.array([0.38, 0.19, 0.09, 0.09])
-"""Square root of the spectral density of acceleration, in object sizes per s^1.5: people turn within a second."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """How objects move and change, in yardsticks (geometric mean of width and height; see `Plane.units`)."""
 
-_MEASUREMENT = np.array([0.072, 0.072, 0.20, 0.20])
-"""Standard deviation of a detector's box of score 1, in object sizes."""
-
-_FIRST_SIZE_SPEED = 0.15
+    acceleration: tuple[float, float]
+    """Square root of the spectral density along each axis, yardsticks per s^1.5: people turn within a second."""
+    speed_decay_s: float
+    first_speed: float
+    """Standard deviation of an unknown velocity, yardsticks/s."""
+    size_drift: float
+    """Of the logarithm of width and height, per square root of a second."""
 
 
 @dataclass(slots=True)
 class Filter:
-    """State of n boxes. All arrays (n, 4) float64: `place` and `speed` in px and px/s; `pp`, `ps`, `ss` their
-    (co)variances."""
+    """State of n objects, all float64.
+
+    `place`, `speed`: (n, 2) plane units and units/s; `pp`, `ps`, `ss`: (n, 2, 2) covariances of place with place,
+    place with speed, speed with speed; `size`, `size_spread`: (n, 2) logarithms of width and height, their variances.
+    """
 
     place: Columns
     speed: Columns
     pp: Columns
     ps: Columns
     ss: Columns
+    size: Columns
+    size_spread: Columns
 
-    def take(self, keep: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Filter":
+    def take(self, keep: npt.NDArray[np.bool_] | Rows) -> "Filter":
         """The chosen rows, copied."""
         return Filter(*(getattr(self, column.name)[keep].copy() for column in fields(self)))
 
@@ -44,92 +51,100 @@ class Filter:
         """Rows of both."""
         return Filter(*(np.concatenate([getattr(self, c.name), getattr(other, c.name)]) for c in fields(self)))
 
-    @property
-    def boxes_px(self) -> Columns:
-        """(n, 4) float64 x1 y1 x2 y2; sides at least one pixel."""
-        half = np.maximum(self.place[:, 2:], 1.0) / 2
-        return np.concatenate([self.place[:, :2] - half, self.place[:, :2] + half], axis=1)
-
 
 def empty_filter() -> Filter:
-    """No boxes."""
-    return Filter(*(np.zeros((0, 4)) for _ in fields(Filter)))
+    """No objects."""
+    flat, square = np.zeros((0, 2)), np.zeros((0, 2, 2))
+    return Filter(flat, flat, square, square, square, flat, flat)
 
 
-def places_of(boxes_px: npt.NDArray[np.floating]) -> Columns:
-    """(n, 4) x1 y1 x2 y2 → (n, 4) float64 centre x, centre y, width, height."""
-    boxes = boxes_px.astype(np.float64)
-    return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], axis=1)
+def begin(place: Columns, noise: Columns, size: Columns, size_noise: Columns, first_speed: Columns) -> Filter:
+    """New objects at rest.
 
-
-def sizes_of(places: Columns) -> Columns:
-    """(n, 1) px: the yardstick of noise. The geometric mean of the sides, so that a cut box changes it less."""
-    size: Columns = np.sqrt(np.maximum(places[:, 2:3], 1.0) * np.maximum(places[:, 3:4], 1.0))
-    return size
-
-
-def begin(places: Columns, scores: Columns, top_speed: Columns) -> Filter:
-    """New boxes at rest.
-
-    Args: places: (n, 4); scores: (n,); top_speed: (n,) standard deviation of an unknown velocity, object sizes/s.
+    Args: place: (n, 2), noise: (n, 2, 2), of the first measurement; size: (n, 2) logarithms, size_noise: (n, 2);
+    first_speed: (n,) standard deviation, plane units/s.
     """
-    size = sizes_of(places)
-    spread = np.full((len(places), 4), _FIRST_SIZE_SPEED)
-    spread[:, :2] = top_speed[:, None]
+    count = len(place)
     return Filter(
-        place=places.copy(),
-        speed=np.zeros_like(places),
-        pp=_measurement_noise(size, scores),
-        ps=np.zeros_like(places),
-        ss=(spread * size) ** 2,
+        place=place.copy(),
+        speed=np.zeros((count, 2)),
+        pp=noise.copy(),
+        ps=np.zeros((count, 2, 2)),
+        ss=np.eye(2) * (first_speed**2)[:, None, None],
+        size=size.copy(),
+        size_spread=size_noise.copy(),
     )
 
 
-def predict(state: Filter, duration_s: float, agility: Columns) -> None:
+def predict(state: Filter, duration_s: float, motion: Motion, scale: Columns) -> None:
     """Advance all rows in place.
 
-    Args: duration_s: ≥ 0; agility: (n,) factor on acceleration noise (1 for people).
+    Args: duration_s: ≥ 0; scale: (n,) factor on `motion.acceleration`, plane units per yardstick times agility.
     """
-    keep = np.exp(-duration_s / _DECAY_S)
-    gain = _DECAY_S * (1 - keep)
-    density = (_ACCELERATION * agility[:, None] * sizes_of(state.place)) ** 2
+    keep = float(np.exp(-duration_s / motion.speed_decay_s))
+    gain = motion.speed_decay_s * (1 - keep)
+    density = np.zeros((len(scale), 2, 2))
+    density[:, 0, 0] = (motion.acceleration[0] * scale) ** 2
+    density[:, 1, 1] = (motion.acceleration[1] * scale) ** 2
     state.place += gain * state.speed
     state.speed *= keep
-    state.pp += 2 * gain * state.ps + gain**2 * state.ss + density * duration_s**3 / 3
+    state.pp += gain * (state.ps + state.ps.transpose(0, 2, 1)) + gain**2 * state.ss + density * duration_s**3 / 3
     state.ps = keep * (state.ps + gain * state.ss) + density * duration_s**2 / 2
     state.ss = keep**2 * state.ss + density * duration_s
+    state.size_spread += motion.size_drift**2 * duration_s
 
 
-def distances(state: Filter, places: Columns, scores: Columns) -> Columns:
-    """Squared Mahalanobis distance of each detection's centre and height from each box's prediction.
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """How well each measurement fits each object, (n, m) each."""
 
-    Args: places: (m, 4), scores: (m,). Returns: (n, m), chi-square with 3 degrees of freedom if it is the same object.
+    squared: Columns
+    """Mahalanobis distance of the place: chi-square with 2 degrees of freedom if it is the same object."""
+    volume: Columns
+    """Logarithm of the determinant of the place's predicted covariance."""
+    size_squared: Columns
+    """The same of width and height."""
+    size_volume: Columns
+
+
+def surprise(state: Filter, place: Columns, noise: Columns, size: Columns, size_noise: Columns) -> Surprise:
+    """Each of n objects against each of m measurements.
+
+    Args: place: (m, 2), noise: (m, 2, 2), size, size_noise: (m, 2), as in `begin`.
     """
-    noise = _measurement_noise(sizes_of(places), scores)
-    used = np.array([0, 1, 3])
-    gap = places[None][..., used] - state.place[:, None][..., used]
-    spread = state.pp[:, None][..., used] + noise[None][..., used]
-    result: Columns = (gap**2 / spread).sum(axis=-1)
-    return result
+    gap_x = place[None, :, 0] - state.place[:, None, 0]
+    gap_y = place[None, :, 1] - state.place[:, None, 1]
+    xx = state.pp[:, None, 0, 0] + noise[None, :, 0, 0]
+    yy = state.pp[:, None, 1, 1] + noise[None, :, 1, 1]
+    xy = state.pp[:, None, 0, 1] + noise[None, :, 0, 1]
+    volume = xx * yy - xy * xy
+    squared = (yy * gap_x**2 - 2 * xy * gap_x * gap_y + xx * gap_y**2) / volume
+    total = state.size_spread[:, None] + size_noise[None]
+    size_gap = size[None] - state.size[:, None]
+    return Surprise(squared, np.log(volume), (size_gap**2 / total).sum(axis=-1), np.log(total).sum(axis=-1))
 
 
-def update(state: Filter, rows: npt.NDArray[np.int64], places: Columns, scores: Columns) -> None:
-    """Correct `rows` in place by their detections.
+def update(state: Filter, rows: Rows, place: Columns, noise: Columns, size: Columns, size_noise: Columns) -> None:
+    """Correct `rows` (k,) in place by their measurements; the others as in `begin` with k rows."""
+    pp, ps = state.pp[rows], state.ps[rows]
+    total = pp + noise
+    inverse = _inverse(total)
+    place_gain, speed_gain = pp @ inverse, ps.transpose(0, 2, 1) @ inverse
+    gap = (place - state.place[rows])[:, :, None]
+    state.place[rows] += (place_gain @ gap)[:, :, 0]
+    state.speed[rows] += (speed_gain @ gap)[:, :, 0]
+    state.pp[rows] = pp - place_gain @ pp
+    state.ps[rows] = ps - place_gain @ ps
+    state.ss[rows] -= speed_gain @ ps
+    size_gain = state.size_spread[rows] / (state.size_spread[rows] + size_noise)
+    state.size[rows] += size_gain * (size - state.size[rows])
+    state.size_spread[rows] *= 1 - size_gain
 
-    Args: rows: (k,); places: (k, 4); scores: (k,) 0 to 1.
-    """
-    noise = _measurement_noise(sizes_of(places), scores)
-    total = state.pp[rows] + noise
-    place_gain, speed_gain = state.pp[rows] / total, state.ps[rows] / total
-    gap = places - state.place[rows]
-    state.place[rows] += place_gain * gap
-    state.speed[rows] += speed_gain * gap
-    state.ss[rows] -= speed_gain * state.ps[rows]
-    state.ps[rows] *= 1 - place_gain
-    state.pp[rows] *= 1 - place_gain
 
-
-def _measurement_noise(size: Columns, scores: Columns) -> Columns:
-    # A detector's weak boxes are also its sloppy ones.
-    noise: Columns = (_MEASUREMENT * size * (1.0 + 1.5 * (1.0 - scores[:, None]))) ** 2
-    return noise
+def _inverse(matrices: Columns) -> Columns:
+    """(k, 2, 2), symmetric and positive definite."""
+    result = np.empty_like(matrices)
+    determinant = matrices[:, 0, 0] * matrices[:, 1, 1] - matrices[:, 0, 1] * matrices[:, 1, 0]
+    result[:, 0, 0], result[:, 1, 1] = matrices[:, 1, 1], matrices[:, 0, 0]
+    result[:, 0, 1], result[:, 1, 0] = -matrices[:, 0, 1], -matrices[:, 1, 0]
+    return result / determinant[:, None, None]

@@ -1,67 +1,47 @@
-"""Two-stage tracking by detection in clock time: association, birth, confirmation, loss, end.
+"""Two-stage tracking by detection in clock time: birth, confirmation, loss, end. On the ground where a camera is
+calibrated, in the picture where not.
 
-Frame rates may vary and frames may be missing: every limit is in seconds. Knows no camera, run or picture; those are
-added by `pipeline`. Association in two stages by score is ByteTrack's (Zhang et al. 2022), buffered overlap is
-C-BIoU's (Yang et al. 2023); the clock-time filter is ours, because both count frames and lose identity at 3 to 10 fps.
+Frame rates may vary and frames may be missing: every limit is in seconds, every uncertainty grows with time. Knows no
+camera, run or picture; those are added by `pipeline`. What is whose is `track.association`'s, where it is
+`track.plane`'s, how it moves `track.kalman`'s.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
-from custodes.geometry.boxes import Boxes, iou_matrix, norm_from_px
-from custodes.track import kalman
+from custodes.errors import InvalidArgument
+from custodes.geometry.boxes import Boxes
+from custodes.geometry.homography import Homography
+from custodes.track import kalman, steady
+from custodes.track.association import assign_in_stages, covered_share, pair_costs
+from custodes.track.book import CLASSES, CONFIRMED, Book, empty_book, new_book
+from custodes.track.config import TrackerConfig
 from custodes.track.ended import EndedTrack
-from custodes.track.kalman import Columns, Filter
+from custodes.track.kalman import Columns, Filter, Rows
+from custodes.track.plane import FACE_GROUP, PERSON_GROUP, VEHICLE_GROUP, Placed, Plane
 from custodes.track.snapshot import pack, unpack
 from custodes.types.vision import Detections, ObjectClass
 from custodes.units import NS_PER_S, Ns
 
-Rows = npt.NDArray[np.int64]
-
 NO_TRACK = -1
 """Track id of a detection that began no track: too weak for that, strong enough to be covered."""
 
-_TENTATIVE, _CONFIRMED = 0, 1
-_CLASSES = len(ObjectClass)
-_FORBIDDEN = 1e6
-_NO_ROWS: Rows = np.zeros(0, np.int64)
-_BUFFER = 0.28
-_LEAST_OVERLAP = 0.05
-_FAR_WEIGHT = 0.9
+_EDGE = 0.004
+"""A box that ends this close to the frame's edge, in frame heights, goes on behind it."""
 
+_LEAST_STEP_S = 1e-3
+_LOOK_KEPT = 0.8
+"""Share of a track's look that stays when a new one comes: pose and light change within seconds."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerConfig:
-    """Limits. Scores are the detector's; times in seconds of the camera's clock."""
-
-    strong_score: float = 0.53
-    """At or above: associated first."""
-    weak_score: float = 0.1
-    """Below: ignored."""
-    weak_overlap: float = 0.53
-    """A weak detection continues a track only with this much intersection over union."""
-    begin_score: float = 0.65
-    """Begins a track."""
-    lone_score: float = 0.25
-    """A person or face that fits no track is still reported (id `NO_TRACK`) from here on, because it is masked."""
-    confirm_hits: int = 3
-    confirm_hits_slow: int = 2
-    """Enough once the track is `confirm_after_s` old: at 3 fps three hits would take a second."""
-    confirm_after_s: float = 0.3
-    lost_s: float = 2.2
-    """A confirmed track that was not measured for longer is over."""
-    tentative_lost_s: float = 0.38
-    coast_s: float = 1.0
-    """Predictions of an unmeasured track are reported for this long."""
-    gate: float = 12.5
-    """Squared Mahalanobis distance; chi-square, 3 degrees of freedom, 99.4 %."""
-    max_step_s: float = 5.0
-    """A longer pause ends all tracks: nothing that far back is known to be the same."""
-    max_tracks: int = 512
-    """Bound against a detector that sees things everywhere; the weakest new ones are not begun."""
+# Groups within which a class may change from frame to frame; a person never becomes a car.
+_GROUP = np.array(
+    [
+        PERSON_GROUP if c is ObjectClass.PERSON else FACE_GROUP if c is ObjectClass.FACE else VEHICLE_GROUP
+        for c in ObjectClass
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +49,8 @@ class TrackColumns:
     """What is known after one frame: live tracks, then lone detections.
 
     `track_ids` (n,) int64; `class_ids` (n,) int16 by vote; `boxes_norm` (n, 4) float32; `scores` (n,) float32;
-    `is_measured`, `is_confirmed` (n,) bool. A measured row's box is the detection's own, not the filter's.
+    `is_measured`, `is_confirmed`, `is_hidden` (n,) bool. A measured row's box is the detection's own, not the
+    filter's. A hidden row is predicted, and something in front covers it.
     """
 
     track_ids: npt.NDArray[np.int64]
@@ -78,79 +59,37 @@ class TrackColumns:
     scores: npt.NDArray[np.float32]
     is_measured: npt.NDArray[np.bool_]
     is_confirmed: npt.NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class _Book:
-    """Per-track columns beside the filter; (n, …)."""
-
-    ids: npt.NDArray[np.int64]
-    stage: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
-    born_ns: npt.NDArray[np.int64]
-    seen_ns: npt.NDArray[np.int64]
-    score: Columns
-    score_sum: Columns
-    votes: Columns
-    """(n, classes) sum of scores."""
-    first_box: Columns
-    last_box: Columns
-    """(n, 4) normalised."""
-
-    def take(self, keep: npt.NDArray[np.bool_] | Rows) -> "_Book":
-        return _Book(*(getattr(self, name)[keep].copy() for name in self.__slots__))
-
-    def join(self, other: "_Book") -> "_Book":
-        return _Book(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in self.__slots__))
-
-
-def _empty_book() -> _Book:
-    ids, stage, group, hits, born_ns, seen_ns = (np.zeros(0, np.int64) for _ in range(6))
-    return _Book(
-        ids=ids,
-        stage=stage,
-        group=group,
-        hits=hits,
-        born_ns=born_ns,
-        seen_ns=seen_ns,
-        score=np.zeros(0),
-        score_sum=np.zeros(0),
-        votes=np.zeros((0, _CLASSES)),
-        first_box=np.zeros((0, 4)),
-        last_box=np.zeros((0, 4)),
-    )
+    is_hidden: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One frame's usable detections."""
+    """One frame's usable detections: in this picture (shares), in the first one (frame heights), on the plane."""
 
-    boxes_px: Columns
-    places: Columns
+    shares: Columns
+    boxes: Columns
+    placed: Placed
     scores: Columns
     class_ids: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
-
-
-# Groups within which a class may change from frame to frame; a person never becomes a car.
-_GROUP = np.array([0 if c is ObjectClass.PERSON else 2 if c is ObjectClass.FACE else 1 for c in ObjectClass])
-_VEHICLE_GROUP = 1
-_TOP_SPEED = np.array([1.0, 3.0, 1.0])
-"""Unknown first velocity, standard deviation in object sizes per second: a walker crosses a third of his height, or
-two thirds of his box's yardstick, per half second; a car several times its picture size when near."""
-_AGILITY = np.array([1.0, 2.5, 1.0])
+    looks: Columns
 
 
 class Tracker:
     """Tracks of one run of one camera. Deterministic: the same calls give the same columns. Not thread-safe."""
 
-    def __init__(self, *, first_id: int = 1, config: TrackerConfig | None = None) -> None:
+    def __init__(
+        self, *, first_id: int = 1, config: TrackerConfig | None = None, homography: Homography | None = None
+    ) -> None:
+        """`homography`: the camera's ground plane, where it is calibrated; tracks then live in metres."""
         self._config = config or TrackerConfig()
+        self._plane = Plane(homography)
         self._next_id = first_id
         self._utc_ns: int | None = None
+        self._aspect = 1.0
+        self._steady = steady.STILL
         self._filter = kalman.empty_filter()
-        self._book = _empty_book()
+        self._book = empty_book(self._config.look_size)
         self._ended: list[EndedTrack] = []
 
     @property
@@ -160,36 +99,47 @@ class Tracker:
 
     def live_confirmed(self, classes: frozenset[ObjectClass], utc_ns: Ns) -> int:
         """Confirmed tracks of `classes` that were measured or coast at `utc_ns`."""
-        book, wanted = self._book, [int(c) for c in classes]
-        recent = utc_ns - book.seen_ns <= self._config.coast_s * NS_PER_S
-        chosen = (book.stage == _CONFIRMED) & recent & np.isin(book.votes.argmax(axis=1), wanted)
-        return int(chosen.sum())
+        recent = utc_ns - self._book.seen_ns <= self._config.coast_s * NS_PER_S
+        return int((self._is_confirmed(classes) & recent).sum())
 
     def confirmed(self, classes: frozenset[ObjectClass]) -> int:
         """Confirmed tracks of `classes` that have not ended, lost ones included."""
-        is_wanted = np.isin(self._book.votes.argmax(axis=1), [int(c) for c in classes])
-        return int(((self._book.stage == _CONFIRMED) & is_wanted).sum())
+        return int(self._is_confirmed(classes).sum())
 
-    def step(self, detections: Detections, utc_ns: Ns, frame_size: tuple[int, int]) -> TrackColumns:
+    def step(
+        self,
+        detections: Detections,
+        utc_ns: Ns,
+        frame_size: tuple[int, int],
+        *,
+        shift: npt.NDArray[np.floating] | None = None,
+        looks: npt.NDArray[np.floating] | None = None,
+    ) -> TrackColumns:
         """Take one analysed frame.
 
         Args: detections: boxes in pixels of a frame of `frame_size` (width, height); utc_ns: the frame's time. A time
-        that is not later than the last one counts as the same moment.
+        that is not later than the last one counts as the same moment. shift: how the camera moved, (2, 3) affine from
+        shares of this frame to shares of the one before; None: not at all. looks: (n, `look_size`) appearance vectors
+        of the detections, unit length, a row of NaN where there is none; None: none at all.
         Returns: every live track measured or coasting now, tentative ones too, then lone detections.
-        Cost: O(tracks × detections), 0.6 ms at 40 × 40 on one core.
+        Raises: InvalidArgument for a `shift` or `looks` of the wrong shape.
+        Cost: O(tracks × detections); `frames_per_s_40` of `eval.track`.
         """
-        seen = self._usable(detections)
+        self._aspect = frame_size[0] / frame_size[1]
+        if shift is not None:
+            self._steady = steady.after(self._steady, shift)
+        seen = self._usable(detections, frame_size[1], looks)
         self._advance(utc_ns)
+        self._book.looks += 1
         rows, columns = self._associate(seen)
-        self._measure(rows, columns, seen, frame_size)
+        self._measure(rows, columns, seen)
         is_lone = np.ones(len(seen.scores), bool)
         is_lone[columns] = False
-        born = self._begin(np.flatnonzero(is_lone), seen, frame_size)
+        born = self._begin(np.flatnonzero(is_lone), seen)
         is_lone[born] = False
-        is_reported = (seen.scores >= self._config.lone_score) & (seen.group != _VEHICLE_GROUP)
-        lone = np.flatnonzero(is_lone & is_reported)
         self._end_lost()
-        return self._report(seen, lone, frame_size)
+        is_lone &= (seen.scores >= self._config.lone_score) & (seen.group != VEHICLE_GROUP)
+        return self._report(seen, np.flatnonzero(is_lone))
 
     def finish(self) -> None:
         """The run is over: every track ends."""
@@ -202,14 +152,28 @@ class Tracker:
 
     # -- one step -------------------------------------------------------------------------------------
 
-    def _usable(self, detections: Detections) -> _Seen:
-        boxes = detections.boxes_px.astype(np.float64)
+    def _is_confirmed(self, classes: frozenset[ObjectClass]) -> npt.NDArray[np.bool_]:
+        wanted = np.isin(self._book.classes(), [int(c) for c in classes])
+        result: npt.NDArray[np.bool_] = wanted & (self._book.stage == CONFIRMED)
+        return result
+
+    def _usable(self, detections: Detections, height_px: int, looks: npt.NDArray[np.floating] | None) -> _Seen:
+        config = self._config
+        boxes = detections.boxes_px.astype(np.float64) / height_px
         scores = np.clip(detections.scores.astype(np.float64), 0.0, 1.0)
-        is_known = (detections.class_ids >= 0) & (detections.class_ids < _CLASSES)
+        count = len(boxes)
+        is_known = (detections.class_ids >= 0) & (detections.class_ids < CLASSES)
         is_box = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        keep = is_box & is_known & (scores >= self._config.weak_score)
-        classes = detections.class_ids[keep].astype(np.int64)
-        return _Seen(boxes[keep], kalman.places_of(boxes[keep]), scores[keep], classes, _GROUP[classes])
+        keep = is_box & is_known & (scores >= config.weak_score)
+        boxes, scores, classes = boxes[keep], scores[keep], detections.class_ids[keep].astype(np.int64)
+        last = np.array([self._aspect, 1.0]) - _EDGE
+        is_cut = (boxes[:, :2] <= _EDGE) | (boxes[:, 2:] >= last)
+        first = boxes if self._steady is steady.STILL else steady.moved(boxes, self._steady, self._aspect)
+        look = np.full((count, config.look_size), np.nan) if looks is None else np.asarray(looks, np.float64)
+        if look.shape != (count, config.look_size):
+            raise InvalidArgument(f"looks of shape {look.shape}; expected {count} × {config.look_size}")
+        placed = self._plane.place(first, scores, is_cut, self._aspect)
+        return _Seen(self._shares(boxes), first, placed, scores, classes, _GROUP[classes], look[keep])
 
     def _advance(self, utc_ns: int) -> None:
         before, self._utc_ns = self._utc_ns, max(utc_ns, self._utc_ns or utc_ns)
@@ -218,138 +182,137 @@ class Tracker:
         duration_s = (self._utc_ns - before) / NS_PER_S
         if duration_s > self._config.max_step_s:
             self.finish()
-        kalman.predict(self._filter, duration_s, _AGILITY[self._book.group])
+        if duration_s > 0:
+            density = self._plane.density(self._filter.size, self._book.group)
+            kalman.predict(self._filter, duration_s, self._plane.motion, density)
 
     def _associate(self, seen: _Seen) -> tuple[Rows, Rows]:
         """Pairs of track rows and detection columns: strong detections with confirmed tracks, then weak ones with what
         was lately seen, then the remaining strong ones with tentative tracks."""
         if not (self.live and len(seen.scores)):
-            return _NO_ROWS, _NO_ROWS
-        cost, plain = self._costs(seen)
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        book, state, placed, config = self._book, self._filter, seen.placed, self._config
+        surprise = kalman.surprise(state, placed.place, placed.noise, placed.size, placed.size_noise)
+        boxes = self._predicted()
+        unseen_s = (self._now() - book.seen_ns) / NS_PER_S
+        areas = self._plane.areas(state.place, state.size, book.group, self._aspect)
+        cosine = book.look @ seen.looks.T if config.look_size else np.full(surprise.squared.shape, np.nan)
+        cost, overlap = pair_costs(config.fit, surprise, areas, boxes, seen.boxes, unseen_s, ~np.isnan(cosine))
+        cost = np.where(book.group[:, None] == seen.group[None, :], cost, np.inf) + config.likeness.cost(cosine)
         # A weak box next to a person is more often a double than the person: it must really overlap.
-        weak_cost = np.where(plain >= self._config.weak_overlap, cost, _FORBIDDEN)
-        is_strong = seen.scores >= self._config.strong_score
-        is_confirmed = self._book.stage == _CONFIRMED
-        is_recent = self._now() - self._book.seen_ns <= self._config.coast_s * NS_PER_S
-        stages = (
-            (is_confirmed, is_strong, cost),
-            (is_confirmed & is_recent, ~is_strong, weak_cost),
-            (~is_confirmed, is_strong, cost),
+        weak_cost = np.where(overlap >= config.weak_overlap, cost, np.inf)
+        is_strong = seen.scores >= config.strong_score
+        is_confirmed = book.stage == CONFIRMED
+        is_recent = unseen_s <= config.coast_s
+        return assign_in_stages(
+            [
+                (is_confirmed, is_strong, cost),
+                (is_confirmed & is_recent, ~is_strong, weak_cost),
+                (~is_confirmed, is_strong, cost),
+            ]
         )
-        # Masks of what is still free: set operations on indices took half of a step.
-        free_rows, free_columns = np.ones(self.live, bool), np.ones(len(seen.scores), bool)
-        rows, columns = [_NO_ROWS], [_NO_ROWS]
-        for tracks, found, cost_here in stages:
-            left, right = np.flatnonzero(tracks & free_rows), np.flatnonzero(found & free_columns)
-            if len(left) and len(right):
-                a, b = _assign(cost_here[left[:, None], right])
-                rows.append(left[a])
-                columns.append(right[b])
-                free_rows[left[a]] = False
-                free_columns[right[b]] = False
-        return np.concatenate(rows), np.concatenate(columns)
 
-    def _costs(self, seen: _Seen) -> tuple[Columns, Columns]:
-        """Cost of each pair, and the plain overlap with the prediction."""
-        boxes = self._filter.boxes_px
-        far = kalman.distances(self._filter, seen.places, seen.scores)
-        # Buffered overlap: at a low rate the boxes of one walker need not touch. The buffer is what the prediction
-        # does not know, so it grows with the time since the last measurement and shrinks as the speed is learnt.
-        spread = np.sqrt(self._filter.pp[:, :2])
-        overlap = iou_matrix(_buffered(boxes, spread), _buffered(seen.boxes_px, np.zeros_like(seen.boxes_px[:, :2])))
-        cost = (1 - overlap) + _FAR_WEIGHT * far / self._config.gate
-        is_alike = self._book.group[:, None] == seen.group[None, :]
-        is_possible = (far <= self._config.gate) & (overlap > _LEAST_OVERLAP) & is_alike
-        allowed: Columns = np.where(is_possible, cost, _FORBIDDEN)
-        return allowed, iou_matrix(boxes, seen.boxes_px).astype(np.float64)
-
-    def _measure(self, rows: Rows, columns: Rows, seen: _Seen, frame_size: tuple[int, int]) -> None:
+    def _measure(self, rows: Rows, columns: Rows, seen: _Seen) -> None:
         if not len(rows):
             return
-        book, scores = self._book, seen.scores[columns]
-        kalman.update(self._filter, rows, seen.places[columns], scores)
-        book.hits[rows] += 1
-        book.seen_ns[rows] = self._now()
-        book.score[rows] = scores
-        book.score_sum[rows] += scores
-        book.votes[rows, seen.class_ids[columns]] += scores
-        book.last_box[rows] = norm_from_px(seen.boxes_px[columns].astype(np.float32), *frame_size)
-        age_s = (self._now() - book.born_ns) / NS_PER_S
-        config = self._config
-        is_due = (book.hits >= config.confirm_hits) | (
-            (book.hits >= config.confirm_hits_slow) & (age_s >= config.confirm_after_s)
+        book, placed, config = self._book, seen.placed, self._config
+        # What a box errs by, the next box errs by again (see `TrackerConfig.memory_s`).
+        passed_s = np.maximum((self._now() - book.seen_ns[rows]) / NS_PER_S, _LEAST_STEP_S)
+        again = 1 + config.memory_s / passed_s
+        kalman.update(
+            self._filter,
+            rows,
+            placed.place[columns],
+            placed.noise[columns] * again[:, None, None],
+            placed.size[columns],
+            placed.size_noise[columns] * again[:, None],
         )
-        book.stage[is_due] = _CONFIRMED
+        book.measure(
+            rows,
+            self._now(),
+            seen.scores[columns],
+            seen.class_ids[columns],
+            seen.shares[columns],
+            placed.lift[columns],
+        )
+        if config.look_size:
+            book.look[rows] = _blended(book.look[rows], seen.looks[columns])
+        is_due = (book.hits >= config.confirm_hits) & (book.score_sum >= config.confirm_score)
+        book.stage[is_due] = CONFIRMED
 
-    def _begin(self, lone: Rows, seen: _Seen, frame_size: tuple[int, int]) -> Rows:
+    def _begin(self, lone: Rows, seen: _Seen) -> Rows:
         strong = lone[seen.scores[lone] >= self._config.begin_score]
         room = self._config.max_tracks - self.live
         born = np.sort(strong[np.argsort(-seen.scores[strong], kind="stable")][:room])
         count = len(born)
         if not count:
             return born
-        places, scores, group = seen.places[born], seen.scores[born], seen.group[born]
-        boxes = norm_from_px(seen.boxes_px[born].astype(np.float32), *frame_size).astype(np.float64)
-        now = np.full(count, self._now(), np.int64)
-        votes = np.zeros((count, _CLASSES))
-        votes[np.arange(count), seen.class_ids[born]] = scores
-        fresh = _Book(
-            ids=np.arange(self._next_id, self._next_id + count, dtype=np.int64),
-            stage=np.full(count, _TENTATIVE, np.int64),
-            group=group,
-            hits=np.ones(count, np.int64),
-            born_ns=now,
-            seen_ns=now.copy(),
-            score=scores.copy(),
-            score_sum=scores.copy(),
-            votes=votes,
-            first_box=boxes,
-            last_box=boxes.copy(),
-        )
+        placed, group = seen.placed, seen.group[born]
+        ids = np.arange(self._next_id, self._next_id + count, dtype=np.int64)
         self._next_id += count
-        self._book = self._book.join(fresh)
-        self._filter = self._filter.join(kalman.begin(places, scores, _TOP_SPEED[group]))
+        self._book = self._book.join(
+            new_book(
+                ids,
+                group,
+                self._now(),
+                seen.scores[born],
+                seen.class_ids[born],
+                seen.shares[born],
+                placed.lift[born],
+                seen.looks[born],
+            )
+        )
+        first_speed = self._plane.first_speed(placed.size[born], group)
+        fresh = kalman.begin(
+            placed.place[born], placed.noise[born], placed.size[born], placed.size_noise[born], first_speed
+        )
+        self._filter = self._filter.join(fresh)
         return born
 
     def _end_lost(self) -> None:
-        unseen_s = (self._now() - self._book.seen_ns) / NS_PER_S
-        limit = np.where(self._book.stage == _CONFIRMED, self._config.lost_s, self._config.tentative_lost_s)
-        self._remove(unseen_s > limit)
+        book, config = self._book, self._config
+        unseen_s = (self._now() - book.seen_ns) / NS_PER_S
+        is_known = np.isfinite(book.look).any(axis=1)
+        confirmed = np.where(is_known, config.lost_known_s, config.lost_s)
+        self._remove(unseen_s > np.where(book.stage == CONFIRMED, confirmed, config.tentative_lost_s))
 
     def _remove(self, gone: npt.NDArray[np.bool_]) -> None:
-        book = self._book
-        for row in np.flatnonzero(gone & (book.stage == _CONFIRMED)).tolist():
-            self._ended.append(
-                EndedTrack(
-                    track_id=int(book.ids[row]),
-                    object_class=ObjectClass(int(book.votes[row].argmax())),
-                    start_ns=Ns(int(book.born_ns[row])),
-                    end_ns=Ns(int(book.seen_ns[row])),
-                    frames=int(book.hits[row]),
-                    mean_score=float(book.score_sum[row] / book.hits[row]),
-                    first_box_norm=_box(book.first_box[row]),
-                    last_box_norm=_box(book.last_box[row]),
-                )
-            )
-        if gone.any():
-            self._book, self._filter = book.take(~gone), self._filter.take(~gone)
+        if not gone.any():
+            return
+        is_real = gone & (self._book.stage == CONFIRMED)
+        self._ended += [self._book.ended(row) for row in np.flatnonzero(is_real).tolist()]
+        self._book, self._filter = self._book.take(~gone), self._filter.take(~gone)
 
-    def _report(self, seen: _Seen, lone: Rows, frame_size: tuple[int, int]) -> TrackColumns:
+    def _report(self, seen: _Seen, lone: Rows) -> TrackColumns:
         book, now = self._book, self._now()
         shown = now - book.seen_ns <= self._config.coast_s * NS_PER_S
         is_measured = book.seen_ns[shown] == now
-        predicted = norm_from_px(self._filter.boxes_px[shown].astype(np.float32), *frame_size)
-        boxes = np.where(is_measured[:, None], book.last_box[shown], predicted)
-        lone_boxes = norm_from_px(seen.boxes_px[lone].astype(np.float32), *frame_size)
-        count = len(lone)
+        predicted = self._predicted()[shown]
+        if self._steady is not steady.STILL:
+            predicted = steady.moved(predicted, steady.inverse(self._steady), self._aspect)
+        boxes = np.where(is_measured[:, None], book.last_box[shown], self._shares(predicted))
+        is_hidden = ~is_measured & (covered_share(boxes, is_measured) >= self._config.hidden_share)
+        none = np.zeros(len(lone), bool)
         return TrackColumns(
-            track_ids=np.concatenate([book.ids[shown], np.full(count, NO_TRACK, np.int64)]),
-            class_ids=np.concatenate([book.votes[shown].argmax(axis=1), seen.class_ids[lone]]).astype(np.int16),
-            boxes_norm=np.concatenate([boxes, lone_boxes]).astype(np.float32),
+            track_ids=np.concatenate([book.ids[shown], np.full(len(lone), NO_TRACK, np.int64)]),
+            class_ids=np.concatenate([book.classes()[shown], seen.class_ids[lone]]).astype(np.int16),
+            boxes_norm=np.concatenate([boxes, seen.shares[lone]]).astype(np.float32),
             scores=np.concatenate([book.score[shown], seen.scores[lone]]).astype(np.float32),
-            is_measured=np.concatenate([is_measured, np.ones(count, bool)]),
-            is_confirmed=np.concatenate([book.stage[shown] == _CONFIRMED, np.zeros(count, bool)]),
+            is_measured=np.concatenate([is_measured, ~none]),
+            is_confirmed=np.concatenate([book.stage[shown] == CONFIRMED, none]),
+            is_hidden=np.concatenate([is_hidden, none]),
         )
+
+    def _predicted(self) -> Columns:
+        """(n, 4) frame heights of the first picture: where each track's box is now, measured or not."""
+        boxes = self._plane.boxes(self._filter.place, self._filter.size, self._aspect)
+        boxes[:, 1::2] -= self._book.lift[:, None]
+        return boxes
+
+    def _shares(self, boxes: Columns) -> Columns:
+        """Frame heights → shares of the frame, clipped."""
+        result: Columns = np.clip(boxes / np.array([self._aspect, 1.0, self._aspect, 1.0]), 0.0, 1.0)
+        return result
 
     def _now(self) -> int:
         assert self._utc_ns is not None
@@ -359,34 +322,27 @@ class Tracker:
 
     def snapshot(self) -> bytes:
         """All state, for another process to go on from; see `track.snapshot`."""
-        return pack(self._next_id, self._utc_ns, [*_columns(self._book), *_columns(self._filter)], self._ended)
+        columns = [*_columns(self._book), *_columns(self._filter)]
+        return pack(self._next_id, self._utc_ns, self._steady, columns, self._ended)
 
     def restore(self, state: bytes) -> None:
         """Become the tracker that wrote `state`: all later steps give bit-identical columns. Raises: DataLoss."""
-        next_id, utc_ns, columns, ended = unpack(state, [*_columns(_empty_book()), *_columns(kalman.empty_filter())])
+        like = [*_columns(empty_book(self._config.look_size)), *_columns(kalman.empty_filter())]
+        next_id, utc_ns, steady_map, columns, ended = unpack(state, like)
         self._next_id, self._utc_ns, self._ended = next_id, utc_ns, ended
-        books = len(_Book.__slots__)
-        self._book, self._filter = _Book(*columns[:books]), Filter(*columns[books:])
+        self._steady = steady.STILL if np.array_equal(steady_map, steady.STILL) else steady_map
+        books = len(Book.__slots__)
+        self._book, self._filter = Book(*columns[:books]), Filter(*columns[books:])
 
 
-def _columns(table: _Book | Filter) -> list[npt.NDArray[np.generic]]:
+def _columns(table: Book | Filter) -> list[npt.NDArray[np.generic]]:
     return [getattr(table, name) for name in table.__slots__]
 
 
-def _box(row: Columns) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = row.tolist()
-    return (x1, y1, x2, y2)
-
-
-def _buffered(boxes_px: Columns, spread_px: Columns) -> Columns:
-    """Boxes moved outward by a quarter of their size plus the spread of their place, the latter up to half a size."""
-    size = boxes_px[:, 2:] - boxes_px[:, :2]
-    buffer = _BUFFER * size + np.minimum(spread_px, 0.5 * size)
-    return np.concatenate([boxes_px[:, :2] - buffer, boxes_px[:, 2:] + buffer], axis=1)
-
-
-def _assign(cost: Columns) -> tuple[Rows, Rows]:
-    """One-to-one pairs of least total cost, forbidden ones left out."""
-    rows, columns = linear_sum_assignment(cost)
-    keep = cost[rows, columns] < _FORBIDDEN
-    return rows[keep].astype(np.int64), columns[keep].astype(np.int64)
+def _blended(before: Columns, newest: Columns) -> Columns:
+    """(k, d) unit vectors; where one is NaN, the other."""
+    mixed = _LOOK_KEPT * before + (1 - _LOOK_KEPT) * newest
+    mixed = np.where(np.isnan(before), newest, np.where(np.isnan(newest), before, mixed))
+    length = np.linalg.norm(mixed, axis=1, keepdims=True)
+    result: Columns = mixed / np.where(length > 0, length, 1.0)
+    return result
