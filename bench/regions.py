@@ -25,7 +25,7 @@ from custodes.detect.regions import Region, limits_of
 from custodes.pipeline.analysis import FrameAnalysis, Looking
 from custodes.pipeline.counters import Counters
 from custodes.ports.model import Detector
-from custodes.track.tracker import TrackerConfig
+from custodes.track.config import TrackerConfig
 from custodes.types.media import Frame
 from custodes.types.vision import Detections, ModelRef, ModelTask
 from custodes.units import CameraId, Ns, RunId

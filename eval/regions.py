@@ -27,7 +27,8 @@ from custodes.detect.regions import ENLARGE_MAX, fit_region, limits_of
 from custodes.pipeline.analysis import FrameAnalysis, Looking
 from custodes.pipeline.counters import Counters
 from custodes.runtime.clock import SystemClock
-from custodes.track.tracker import Tracker, TrackerConfig
+from custodes.track.config import TrackerConfig
+from custodes.track.tracker import Tracker
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Frame
 from custodes.types.vision import VEHICLES, Detections, ObjectClass

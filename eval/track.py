@@ -105,7 +105,7 @@ def packaged_detections(data: Path, report: Report) -> np.ndarray:
         for box, weight in zip(found.boxes_px, found.scores, strict=True):
             rows.append([number, -1, box[0], box[1], box[2] - box[0], box[3] - box[1], weight])
         if number % 80 == 0:
-            report.progress(number, 795, "detecting on PETS")
+            report.progress(number // 80, 9, "detecting on PETS")
     return np.array(rows)
 
 

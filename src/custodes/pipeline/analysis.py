@@ -253,6 +253,7 @@ _NO_TRACKS = TrackColumns(
     scores=np.zeros(0, np.float32),
     is_measured=np.zeros(0, bool),
     is_confirmed=np.zeros(0, bool),
+    is_hidden=np.zeros(0, bool),
 )
 
 
@@ -266,4 +267,5 @@ def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:
         scores=np.concatenate([columns.scores, np.zeros(count, np.float32)]),
         is_measured=np.concatenate([columns.is_measured, np.zeros(count, bool)]),
         is_confirmed=np.concatenate([columns.is_confirmed, np.zeros(count, bool)]),
+        is_hidden=np.concatenate([columns.is_hidden, np.zeros(count, bool)]),
     )

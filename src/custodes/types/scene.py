@@ -1,0 +1,37 @@
+"""What people say about a camera's picture: where its ground lies, which lines are counted."""
+
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+
+MAX_GROUND_POINTS = 32
+MAX_LINES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundPoint:
+    """A point of the ground that is in the picture and was measured."""
+
+    at: Point
+    """Shares of the frame, x to the right, y down."""
+    place_m: Point
+    """Metres on the ground, from any fixed point, along any two axes at a right angle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountLine:
+    """A line over which things are counted."""
+
+    name: str
+    start: Point
+    end: Point
+    """Shares of the frame. *Forward* is from its left to its right, seen from `start` towards `end`: downwards over a
+    line drawn from left to right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraScene:
+    """All of it; empty where nobody said anything."""
+
+    ground: tuple[GroundPoint, ...] = ()
+    lines: tuple[CountLine, ...] = ()
