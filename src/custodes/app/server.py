@@ -28,6 +28,7 @@ from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
+from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.live_state import ServerLiveState
@@ -104,6 +105,7 @@ class Server:
         self._control = ControlService(
             cameras=self._cameras,
             people=People(catalog=catalog, warden=self._warden, clock=clock),
+            holds=HoldService(catalog=catalog, warden=self._warden, clock=clock),
             catalog=catalog,
             policies=load_policies(),
             config=config,

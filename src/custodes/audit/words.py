@@ -1,6 +1,6 @@
 """Log entries as sentences for people. The terminal and the page use the same ones; escaping HTML is the page's."""
 
-from custodes.types.access import AuditKind, LogEntry
+from custodes.types.access import AuditKind, AuditRecord, LogEntry
 
 _MAX_WORD_CHARS = 200
 
@@ -27,6 +27,19 @@ def _look(details: dict[str, str], subject: str) -> str:
 def _segment_count(details: dict[str, str]) -> str:
     count = sum(name.startswith("segment_") for name in details)
     return f"{count} segment" + ("" if count == 1 else "s")
+
+
+def _otherwise(record: AuditRecord) -> str:
+    """Holds, and kinds without words of their own."""
+    actor, subject, details = record.actor, record.subject, record.details
+    owner, reason = details.get("owner", "?"), details.get("reason", "")
+    if record.kind is AuditKind.HOLD_PLACED:
+        return f"{owner} holds recordings of camera {subject}: {reason}"
+    if record.kind is AuditKind.HOLD_RELEASED:
+        return f"{details.get('by', '?')} released {owner}'s hold on camera {subject}: {reason}"
+    rest = ", ".join(f"{name} {value}" for name, value in sorted(details.items()))
+    about = f" {subject}" if subject and subject != actor else ""
+    return f"{actor}: {record.kind.value.replace('_', ' ')}{about}" + (f" ({rest})" if rest else "")
 
 
 def sentence(entry: LogEntry) -> str:
@@ -59,7 +72,5 @@ def sentence(entry: LogEntry) -> str:
         case AuditKind.WARDEN_STARTED:
             text = f"the warden started ({details.get('key_provider', '')})"
         case _:
-            rest = ", ".join(f"{name} {value}" for name, value in sorted(details.items()))
-            about = f" {subject}" if subject and subject != actor else ""
-            text = f"{actor}: {record.kind.value.replace('_', ' ')}{about}" + (f" ({rest})" if rest else "")
+            text = _otherwise(record)
     return plain(text)

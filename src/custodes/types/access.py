@@ -193,6 +193,8 @@ class AuditKind(StrEnum):
     SIGNATURE_ALARM = "signature_alarm"
     """A camera that signs its video stopped, changed its key, or sent video that does not verify."""
     EVIDENCE_SEALED = "evidence_sealed"
+    HOLD_PLACED = "hold_placed"
+    HOLD_RELEASED = "hold_released"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

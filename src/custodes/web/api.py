@@ -109,6 +109,7 @@ async def camera_timeline(request: Request, camera_id: str, start: _From, end: _
         "now_ns": deps.clock.now_ns(),
         "recorded": [[one.start_ns, one.end_ns] for one in timeline.recorded(segments)],
         "gaps": timeline.gap_rows(await deps.catalog.gaps(camera, start_ns, end_ns)),
+        "holds": timeline.hold_rows(await deps.catalog.holds(deps.clock.now_ns()), camera, start_ns, end_ns),
         "coverage": [[one.start_ns, one.end_ns] for one in coverage],
         "tracks": timeline.track_rows(tracks),
         "is_truncated": len(tracks) == MAX_TRACKS or len(segments) == _MAX_SEGMENTS,

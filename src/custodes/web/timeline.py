@@ -1,12 +1,12 @@
 """A camera's recorded past as numbers for a picture: stretches, gaps with causes, lanes, counts per bin. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from custodes.ports.catalog import Coverage
+from custodes.ports.catalog import Coverage, Hold
 from custodes.types.media import Gap, Segment
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.words import CAUSE_WORDS, CLASS_WORDS
 
 MAX_SPAN_NS = 25 * 3600 * NS_PER_S
@@ -104,3 +104,18 @@ def counts(tracks: Sequence[Tracklet], coverage: Sequence[Coverage], *, start_ns
             covered[index] += max(0, min(stretch.end_ns, low + bin_ns) - max(stretch.start_ns, low))
     shares = [round(min(1.0, part / bin_ns), 3) for part in covered]
     return {"first_ns": first_ns, "bin_ns": bin_ns, **lanes, "coverage": shares}
+
+
+def hold_rows(holds: Iterable[Hold], camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[dict[str, object]]:
+    """Evidence holds of one camera that touch the interval, by start."""
+    mine = [one for one in holds if one.camera_id == camera_id and one.start_ns <= end_ns and one.end_ns >= start_ns]
+    return [
+        {
+            "start_ns": one.start_ns,
+            "end_ns": one.end_ns,
+            "expires_ns": one.expires_ns,
+            "owner": one.owner,
+            "reason": one.reason,
+        }
+        for one in sorted(mine, key=lambda one: one.start_ns)
+    ]

@@ -191,6 +191,9 @@ timeline.addEventListener("scrub", (event) => {
   const gap = timeline.gapAt(ns);
   if (gap) note(`Not recorded: ${gap.words}.`);
   else if (timeline.data && !timeline.isRecorded(ns)) note("Nothing was recorded here.");
+  const hold = timeline.holdAt(ns);
+  $("held").hidden = !hold;
+  if (hold) say($("held"), `Held as evidence until ${dateText(hold.expires_ns)} by ${hold.owner}: ${hold.reason}`);
   if (purpose && timeline.isRecorded(ns)) stills.seek(ns);
 });
 timeline.addEventListener("window", () => {

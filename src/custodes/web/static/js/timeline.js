@@ -53,6 +53,7 @@ export class Timeline extends EventTarget {
   nsOf(x) { return this.startNs + (x / this.canvas.clientWidth) * this.spanNs; }
 
   gapAt(ns) { return this.data?.gaps.find((gap) => gap.start_ns <= ns && ns <= gap.end_ns) || null; }
+  holdAt(ns) { return this.data?.holds.find((hold) => hold.start_ns <= ns && ns <= hold.end_ns) || null; }
   isRecorded(ns) { return Boolean(this.data?.recorded.some(([start, end]) => start <= ns && ns <= end)); }
 
   #listen() {
@@ -188,6 +189,11 @@ export class Timeline extends EventTarget {
         context.stroke();
       }
       context.restore();
+    }
+    context.fillStyle = ink("--held");
+    for (const hold of this.data.holds) {
+      const span = this.#span(hold.start_ns, hold.end_ns);
+      if (span) context.fillRect(span[0], y, span[1], 3);
     }
     context.fillStyle = ink("--analysed");
     for (const [start, end] of this.data.coverage) {
