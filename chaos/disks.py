@@ -77,7 +77,7 @@ def _judge(verdict: Verdict, site: RecorderSite, seen: list, *, is_known: bool) 
     verdict.lost(loss.gops_lost)
     verdict.wrong += loss.wrong
     problems = verify_segments(site.data_dir, Depth.HASH).problems
-    verdict.wrong += [f"custodes check: {path} {problem}" for path, problem in problems]
+    verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
 
 
 def fill_up(folder: Path, clip: Path, *, trials: int) -> Verdict:

@@ -14,7 +14,7 @@ from chaos.verdict import Verdict
 from chaos.zygote import Zygote
 from custodes.adapters.ipc.framing import Channel
 from custodes.errors import CustodesError, Unavailable
-from custodes.record.verify import Depth, verify_segments
+from custodes.record.verify import Depth, Found, verify_segments
 
 START_BOUND_S = 60.0
 """A busy machine's."""
@@ -79,8 +79,8 @@ def judge(verdict: Verdict, data_dir: Path, keys: dict, seen: list[Seen]) -> Non
     _note_damage(verdict, verify_segments(data_dir, Depth.HASH).problems)
 
 
-def _note_damage(verdict: Verdict, problems: list[tuple[str, str]]) -> None:
-    verdict.wrong += [f"custodes check: {path} {problem}" for path, problem in problems]
+def _note_damage(verdict: Verdict, problems: list[Found]) -> None:
+    verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
 
 
 def observe(hub: Path, *, on_seen: Callable[[Seen], None] = lambda seen: None) -> Observer:

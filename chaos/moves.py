@@ -44,7 +44,7 @@ def set_recorder_clock(folder: Path, library: Path, clip: Path, *, steps: int, s
     verdict.lost(loss.gops_lost)
     verdict.wrong += loss.wrong
     problems = verify_segments(site.data_dir, Depth.HASH).problems
-    verdict.wrong += [f"custodes check: {path} {problem}" for path, problem in problems]
+    verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
     starts = [segment.header.start_ns for segment in sealed_segments(site.data_dir)]
     if max(starts) - min(starts) < HOUR_NS:
         verdict.wrong.append("the clock was never set: the fault itself did not happen")
@@ -165,7 +165,7 @@ def drop_connections(folder: Path, clip: Path, *, cameras: int, reconnects: int,
             lost = max(pictures - by_run[key], 0)
             verdict.lost(-(-lost // GOP_FRAMES))
     problems = verify_segments(site.data_dir, Depth.HASH).problems
-    verdict.wrong += [f"custodes check: {path} {problem}" for path, problem in problems]
+    verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
     return verdict
 
 

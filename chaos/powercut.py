@@ -75,7 +75,7 @@ def _recover_recorder(verdict: Verdict, data_dir: Path, keys: dict[KeyId, bytes]
     verdict.lost(loss.gops_lost)
     verdict.wrong += loss.wrong
     problems = verify_segments(data_dir, Depth.HASH).problems
-    verdict.wrong += [f"custodes check: {path} {problem}" for path, problem in problems]
+    verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
 
 
 def cut_warden(folder: Path, library: Path, *, seconds: float, cuts: int, seed: int) -> Verdict:

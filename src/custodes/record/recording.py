@@ -100,7 +100,8 @@ class CameraRecording:
         self._segments = 0
         self._has_opening = False
         self._next_try_ns = 0
-        self._elsewhere_ns = 0
+        self._again_ns = 0
+        self._tries = 0
         self._unsealed: list[Segment] = []
         self._clock = ClockReading()
         self.counters = RecordingCounters()
@@ -116,6 +117,7 @@ class CameraRecording:
         assert self._info is None, "end_run comes first"
         self._info = info
         self._segments = 0
+        self._tries = 0
         self._has_opening = False
 
     def note_clock(self, clock: ClockReading) -> None:
@@ -174,34 +176,53 @@ class CameraRecording:
         self._seal()
         self._next_try_ns = Ns(0)  # only a failure waits: a run that begins right after another is recorded at once
         try:
-            opening = self._open(packet.utc_ns)
-            is_announced = not self._has_opening
-            if is_announced:
-                # Live views of a camera whose disk is full get a key all the same; later tries keep that one.
-                self._on_opening(opening)
-                self._has_opening = True
-            self._require_room()
-            self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening, self._scratch)
-            if not is_announced:
-                self._on_opening(opening)
-            if not self._journal.append(SegmentOpened(segment=self._writer.segment)):
-                raise StorageFailed("the journal cannot be written")
+            try:
+                self._begin_segment(packet.utc_ns)
+            except StorageFailed:
+                if not self._may_try_again(now_ns):
+                    raise
+                self._give_up()
+                self._begin_segment(packet.utc_ns)
         except (KeyMissing, StorageFull, StorageFailed, MediaError) as error:
             self._trouble(error, now_ns)
             return
         self._segments += 1
         self.trouble = None
 
+    def _begin_segment(self, start_ns: Ns) -> None:
+        """Open a file and tell the journal. Raises: KeyMissing, StorageFull, StorageFailed, MediaError."""
+        opening = self._open(start_ns)
+        is_announced = not self._has_opening
+        if is_announced:
+            # Live views of a camera whose disk is full get a key all the same; later tries keep that one.
+            self._on_opening(opening)
+            self._has_opening = True
+        self._require_room()
+        self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening, self._scratch)
+        if not is_announced:
+            self._on_opening(opening)
+        if not self._journal.append(SegmentOpened(segment=self._writer.segment)):
+            raise StorageFailed("the journal cannot be written")
+
+    def _may_try_again(self, now_ns: Ns) -> bool:
+        """A disk that failed a single call is asked again at once, but only once per `RETRY_NS`."""
+        if now_ns < self._again_ns <= now_ns + RETRY_NS:
+            return False
+        self._again_ns = Ns(now_ns + RETRY_NS)
+        return True
+
     def _open(self, start_ns: Ns) -> Opening:
         assert self._info is not None
         key = self._find_key(self._camera_id, day_of(start_ns))
+        # Counts failed tries too: the file of one may be there all the same.
+        self._tries += 1
         header, data_key = new_segment(
             public_key=key.public_key,
             key_id=key.key_id,
             site_id=self._policy.site_id,
             camera_id=self._camera_id,
             run=self._info.run,
-            segment_id=SegmentId(f"{start_ns}-{self._info.run}-{self._segments}"),
+            segment_id=SegmentId(f"{start_ns}-{self._info.run}-{self._tries - 1}"),
             start_ns=start_ns,
         )
         return Opening(header=header, data_key=data_key, info=self._info)
@@ -245,10 +266,9 @@ class CameraRecording:
         self._on_segment(segment)
 
     def _write_elsewhere(self, gop: Sequence[Packet], now_ns: Ns) -> bool:
-        """A disk that failed once may take the same GOP in a new segment; tried once per `RETRY_NS`."""
-        if now_ns < self._elsewhere_ns <= now_ns + RETRY_NS:
+        """A disk that failed once may take the same GOP in a new segment."""
+        if not self._may_try_again(now_ns):
             return False
-        self._elsewhere_ns = Ns(now_ns + RETRY_NS)
         self._give_up()
         self._rotate(gop[0], now_ns)
         if self._writer is None:

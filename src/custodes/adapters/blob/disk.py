@@ -82,6 +82,7 @@ class Disk:
             self.sync_dir(path.parent)
         except (StorageFull, StorageFailed):
             created.close()
+            self.remove(path)
             raise
         return created
 

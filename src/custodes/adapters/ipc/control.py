@@ -95,7 +95,6 @@ def explain_access(control_socket: Path, message: ExplainAccess) -> AccessExplai
     return _ask(control_socket, message, AccessExplained)
 
 
-<<<<<<< HEAD
 def start_export(control_socket: Path, message: StartExport) -> ExportState:
     """Raises: Unauthenticated, PermissionDenied with the decision's reasons, NotFound, InvalidArgument, Unavailable,
     ResourceExhausted."""
@@ -110,7 +109,8 @@ def read_export(control_socket: Path, export_id: str) -> ExportState:
 def forget_export(control_socket: Path, export_id: str) -> None:
     """Raises: Unavailable."""
     _ask(control_socket, ForgetExport(export_id=export_id), Ok, timeout_s=START_TIMEOUT_S)
-=======
+
+
 def place_hold(control_socket: Path, message: PlaceHold) -> HoldPlaced:
     """Raises: Unavailable (server or warden), InvalidArgument, NotFound, ResourceExhausted."""
     return _ask(control_socket, message, HoldPlaced)
@@ -124,4 +124,3 @@ def release_hold(control_socket: Path, message: ReleaseHold) -> None:
 def read_holds(control_socket: Path) -> HoldTable:
     """All that have not expired. Raises: Unavailable."""
     return _ask(control_socket, ReadHolds(), HoldTable)
->>>>>>> 33c0645 (cli: evidence holds through the running server; shown on the timeline)

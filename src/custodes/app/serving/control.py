@@ -3,23 +3,16 @@
 from custodes.access.policy import Circumstances, Policies
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.cameras import CameraService
-<<<<<<< HEAD
 from custodes.app.serving.exports import Exporter
-=======
 from custodes.app.serving.holds import HoldService
->>>>>>> 33c0645 (cli: evidence holds through the running server; shown on the timeline)
 from custodes.config import SiteConfig
 from custodes.errors import Unauthenticated
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-<<<<<<< HEAD
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
-from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
-=======
 from custodes.types.hold import PlaceHold, ReadHolds, ReleaseHold
-from custodes.types.message import Ok
->>>>>>> 33c0645 (cli: evidence holds through the running server; shown on the timeline)
+from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
 from custodes.types.people import (
     AccessExplained,
     ChangePerson,
@@ -88,7 +81,6 @@ class ControlService:
                 return Ok()
             case ExplainAccess():
                 return await self._explain(request)
-<<<<<<< HEAD
             case StartExport():
                 return await self._export(request)
             case ReadExport():
@@ -96,7 +88,6 @@ class ControlService:
             case ForgetExport():
                 await self._exporter.forget(request.export_id)
                 return Ok()
-=======
             case PlaceHold():
                 return await self._holds.place(request, actor=CLI)
             case ReleaseHold():
@@ -104,7 +95,6 @@ class ControlService:
                 return Ok()
             case ReadHolds():
                 return await self._holds.table()
->>>>>>> 33c0645 (cli: evidence holds through the running server; shown on the timeline)
         return await self._cameras.respond(request)
 
     async def _export(self, request: StartExport) -> ExportState:
