@@ -24,7 +24,7 @@ PORT ?=
 SMOKE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint peers bench eval scoreboard chaos clean
+.PHONY: help install demo test lint peers bench eval scoreboard chaos hostile clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
 chaos: $(VENV)/.dev ## A thousand kills, power cuts, failing disks, set clocks: 15 minutes; SMOKE=1 for two
 	.ci/system-packages $(COMPILER)
 	$(BIN)/python -m chaos $(if $(SMOKE),--smoke)
+
+hostile: $(VENV)/.dev ## Hostile cameras one by one and all at once, with memory and time of each: 4 minutes
+	$(BIN)/python -m pytest -q -s tests/recorder/test_hostile.py
 
 clean: ## Remove .venv, caches and the demo's data (recordings of your own site stay)
 	rm -rf $(VENV) demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -250,6 +250,7 @@ def ask(port: int, *, login: Login = NOBODY, seconds: float = 20.0) -> bytes:
         (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", False, CameraUnreachable),
         (b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest nonce="a\r\n\r\n', False, CameraUnauthorized),
         (b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=x\r\n\r\n", False, CameraUnauthorized),
+        (b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest nonce=,qop=,=,,\r\n\r\n", False, CameraUnauthorized),
         (b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest nonce="a", algorithm=ROT13\r\n\r\n', False, CameraUnauthorized),
     ],
 )

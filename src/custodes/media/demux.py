@@ -28,13 +28,24 @@ from custodes.errors import (
     MediaError,
 )
 from custodes.media import nal
+from custodes.media.bounds import bound_allocations
 from custodes.types.media import StreamInfo
 from custodes.units import CameraId, RunId
 
 MAX_PACKET_BYTES = 32 * 1024 * 1024
 """An 8K intra picture at 12 bit per pixel is 50 MB raw and below 20 MB coded."""
 
+NEVER_DECODED = "mjpeg,mpeg4"
+"""Value of FFmpeg's `codec_whitelist`. It decodes the first pictures to describe a stream; for H.264 and H.265 its
+parsers are enough. Their decoders take 4 kB per NAL unit, so that a picture of a million empty units costs 4 GB
+(measured 2026-11-25), and the process that records all cameras had better not run them on hostile bytes at all."""
+
+MAX_UNITS = 4096
+"""NAL units of one packet. A 4K picture in slices of one row has 135; decoders of viewers and analysis get no more."""
+
 _NO_VIDEO = (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError)
+
+_START_CODE = b"\0\0\1"
 
 _PRFT = struct.Struct("=qi")
 """libavcodec's AVProducerReferenceTime: UTC in microseconds, flags."""
@@ -79,6 +90,7 @@ class Demuxer:
         """Connect and inspect. Raises: CameraError subclasses; never an exception of PyAV."""
         self._where = where
         self._read_timeout_s = read_timeout_s
+        bound_allocations()
         failure: CameraError | None = None
         began_s = time.monotonic()
         try:
@@ -103,6 +115,8 @@ class Demuxer:
             self._container.close()
             raise CameraNoVideo(f"{where} carries no video" + (f", only {', '.join(others)}" if others else ""))
         self._stream = pictures[0]
+        codec, extradata = self._stream.codec_context.name, bytes(self._stream.codec_context.extradata or b"")
+        self._is_annexb = codec in nal.NAL_CODECS and not nal.length_size(extradata, codec)
 
     def info(self, camera_id: CameraId, run: RunId) -> StreamInfo:
         """What was announced. Width and height may be 0 until a keyframe was inspected."""
@@ -146,7 +160,10 @@ class Demuxer:
             if packet.size > MAX_PACKET_BYTES:
                 raise CameraGarbage(f"{self._where} sent a packet of {packet.size} bytes; at most {MAX_PACKET_BYTES}")
             corrupt_in_a_row = 0
-            yield _raw(packet)
+            raw = _raw(packet)
+            if packet.size > 4 * MAX_UNITS and raw.payload.count(_START_CODE) > MAX_UNITS and self._is_annexb:
+                raise CameraGarbage(f"{self._where} sent a picture of more than {MAX_UNITS} pieces")
+            yield raw
         raise CameraEnded(f"{self._where} came to its end")
 
     def rewind(self) -> None:
@@ -174,7 +191,8 @@ def inspect_keyframe(codec: str, units: list[bytes]) -> tuple[int, int, bytes]:
     if not any(nal.is_sequence_set(unit, codec) for unit in sets):
         raise MediaError(f"{codec} keyframe without parameter sets")
     try:
-        with av.open(io.BytesIO(nal.join_annexb(units)), "r", format=codec) as container:
+        options = {"codec_whitelist": NEVER_DECODED}
+        with av.open(io.BytesIO(nal.join_annexb(units)), "r", format=codec, options=options) as container:
             context = container.streams.video[0].codec_context
             width, height = context.width, context.height
     except (av.error.FFmpegError, ValueError, IndexError) as error:

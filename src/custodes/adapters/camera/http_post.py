@@ -19,6 +19,8 @@ from custodes.units import NS_PER_S, Ns
 MAX_ANSWER_BYTES = 1 << 20
 """The largest answer captured, GetProfiles of a camera with 12 profiles, has 18 kB."""
 
+MAX_CHALLENGE_CHARS = 4096
+
 _ALGORITHMS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
@@ -130,12 +132,19 @@ def _authorization(challenges: tuple[str, ...], path: str, login: Login, where: 
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() != "digest":
             continue
-        given = urllib.request.parse_keqv_list(urllib.request.parse_http_list(rest[:4096]))
+        given = _parameters(rest[:MAX_CHALLENGE_CHARS])
         algorithm = given.get("algorithm", "MD5").upper()
         qops = [one.strip() for one in given.get("qop", "").split(",") if one.strip()]
         if algorithm in _ALGORITHMS and "nonce" in given and (not qops or "auth" in qops):
             return digest_line(given, path, login, cnonce=secrets.token_hex(8) if qops else "")
     raise CameraUnauthorized(f"{where} offers no login that keeps the password secret (digest)")
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """`name=value` and `name="value"`, commas between. urllib's own fails on `name=` (found by fuzz.camera_http)."""
+    pairs = (part.partition("=") for part in urllib.request.parse_http_list(text))
+    values = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return {name: text[1:-1] if text[:1] == '"' == text[1:][-1:] else text for name, text in values.items()}
 
 
 def digest_line(given: dict[str, str], path: str, login: Login, *, cnonce: str) -> str:

@@ -12,7 +12,7 @@ from custodes.adapters.camera.http_post import Login
 from custodes.adapters.camera.onvif import EXCHANGE_TIMEOUT_S, OnvifCamera
 from custodes.adapters.camera.source import DemuxedCamera
 from custodes.errors import CameraGarbage, CameraNoVideo, CameraUnauthorized, CameraUnreachable
-from custodes.media.demux import Demuxer
+from custodes.media.demux import NEVER_DECODED, Demuxer
 from custodes.ports.clock import Clock
 from custodes.types.message import CameraSpec
 from custodes.units import NS_PER_S
@@ -26,6 +26,12 @@ MAX_SECRET_BYTES = 1024
 _NETWORK_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
 _NETWORK_FORMATS = "rtsp,sdp,rtp,mpegts,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,mov,mp4,matroska,webm,flv,m4v"
 """No playlist format: a hostile one makes FFmpeg open other addresses and files."""
+
+_WHITELISTS = {
+    "protocol_whitelist": _NETWORK_PROTOCOLS,
+    "format_whitelist": _NETWORK_FORMATS,
+    "codec_whitelist": NEVER_DECODED,
+}
 
 ONLY_VIDEO = {"allowed_media_types": "video"}
 """Audio is not even asked for. It would also make FFmpeg rewrite pts at each RTCP report."""
@@ -85,19 +91,18 @@ class _Connection:
         opened.close()  # FFmpeg opens a stream of which nothing came, too, when its time is over
         return None
 
-    def _demuxer(self, url: str, options: Mapping[str, str], open_timeout_s: float = OPEN_TIMEOUT_S) -> Demuxer:
+    def _demuxer(self, url: str, options: Mapping[str, str], open_timeout_s: float = 0.0) -> Demuxer:
         return Demuxer(
             url_with_credentials(url, self._login),
             where=self._spec.url,
             options=options,
-            open_timeout_s=open_timeout_s,
+            open_timeout_s=open_timeout_s or OPEN_TIMEOUT_S,
             read_timeout_s=self._read_timeout_s,
         )
 
     def _rtsp_options(self) -> dict[str, str]:
         return {
-            "protocol_whitelist": _NETWORK_PROTOCOLS,
-            "format_whitelist": _NETWORK_FORMATS,
+            **_WHITELISTS,
             # The other one when the camera refuses the first with 461.
             "rtsp_transport": "udp+tcp",
             "rtsp_flags": "prefer_tcp",
@@ -109,8 +114,7 @@ class _Connection:
 
     def _http_options(self) -> dict[str, str]:
         return {
-            "protocol_whitelist": _NETWORK_PROTOCOLS,
-            "format_whitelist": _NETWORK_FORMATS,
+            **_WHITELISTS,
             "rw_timeout": str(int(self._read_timeout_s * 1_000_000)),
         }
 
