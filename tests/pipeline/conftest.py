@@ -1,25 +1,8 @@
 import pytest
 
-from custodes.detect.regions import RegionLimits
-from custodes.media.rgb import RgbScaler, crop
-from custodes.pipeline.analysis import Looking
-from custodes.testing.clock import ManualClock
-from custodes.testing.figures import FigureDetector
-from custodes.track.config import TrackerConfig
+from custodes.testing import looking
 
 
 @pytest.fixture
 def make_looking():
-    def make(detector=None):
-        scaler = RgbScaler()
-        return Looking(
-            detector=detector or FigureDetector(),
-            to_picture=lambda frame, region: scaler.to_rgb(
-                crop(frame, region.x1, region.y1, region.x2, region.y2), region.width_px, region.height_px
-            ),
-            limits=RegionLimits(),
-            clock=ManualClock(),
-            tracker=TrackerConfig(),
-        )
-
-    return make
+    return looking.make_looking

@@ -15,7 +15,7 @@ from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.errors import DeadlineExceeded, Unavailable
 from custodes.testing.camera import packet, stream_info
 from custodes.types.media import Packet
-from custodes.types.message import StreamClosed, StreamOpened
+from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
 from custodes.units import CameraId
 
 CAM = CameraId("cam")
@@ -223,3 +223,27 @@ def test_publish_when_it_comes_while_the_hub_wakes_up_then_later_ones_wake_it_to
         assert seqs(take(subscriber, 1)) == [seq]
     subscriber.close()
     hub.stop()
+
+
+def watched(messages: list[object]) -> list[bool]:
+    return [message.is_watched for message in messages if isinstance(message, CameraWatched)]
+
+
+def test_analysers_are_told_whether_a_camera_is_watched_at_first_and_on_each_change(path: Path) -> None:
+    analysis = Hub(path, tells_watched=True)
+    live = Hub(path.with_name("live.sock"), on_watched=analysis.set_watched)
+    analysis.start()
+    live.start()
+    analyser = HubSubscriber(path, [CAM])
+    assert watched(take(analyser, 1)) == [False]
+    viewers = [HubSubscriber(path.with_name("live.sock"), [CAM]) for _ in range(2)]
+    assert watched(take(analyser, 1)) == [True]
+    late = HubSubscriber(path, [CAM])
+    assert watched(take(late, 1)) == [True]
+    for viewer in viewers:
+        viewer.close()
+    assert watched(take(analyser, 1)) == [False]
+    for subscriber in (analyser, late):
+        subscriber.close()
+    live.stop()
+    analysis.stop()

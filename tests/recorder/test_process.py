@@ -15,7 +15,7 @@ from custodes.testing.media import read_counter
 from custodes.testing.recorder import RecorderProcess, RecorderSite
 from custodes.types.codec import decode_as
 from custodes.types.media import GapCause, Packet, StreamInfo
-from custodes.types.message import SealedPacket, SealedStreamOpened, StreamOpened
+from custodes.types.message import CameraWatched, SealedPacket, SealedStreamOpened, StreamOpened
 from custodes.units import CameraId
 
 CAM, TWO = CameraId("cam"), CameraId("two")
@@ -246,6 +246,7 @@ def test_hub_when_analysis_decodes_then_frames_are_the_clip_s(site: RecorderSite
     try:
         recorder.wait_for(lambda: written(site), "the first bytes")
         subscriber = HubSubscriber(site.paths.socket("hub-analysis"), [CAM])
+        assert isinstance(subscriber.receive(timeout_s=10), CameraWatched)
         opened = subscriber.receive(timeout_s=10)
         assert isinstance(opened, StreamOpened)
         decoder, counters = FrameDecoder(opened.info), []

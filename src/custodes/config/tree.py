@@ -132,7 +132,7 @@ class AnalyserConfig(_Strict):
     """Model name; empty takes the packaged default."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Inference threads per analyser."""
-    gate: bool = False
+    gate: bool = True
     """Decode only what packets say is active (and samples); without it every packet of every camera is decoded."""
 
 

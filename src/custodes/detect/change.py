@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import DataLoss
-from custodes.geometry.boxes import Boxes, iou_matrix
+from custodes.geometry.boxes import grow, iou_matrix
+from custodes.geometry.cells import beside_another, cell_means, clear_boxes, distance_from
 from custodes.types.vision import TrackedFrame
 from custodes.units import NS_PER_MS, NS_PER_S
 
@@ -45,10 +46,11 @@ _FRESH_NS = 1500 * NS_PER_MS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """`is_active`: something changed that no standing track explains, or a track moves. `is_occupied`: somebody is
-    there."""
+    there. `has_lost_sight`: who stood there at the look before is not seen now, though nothing moved."""
 
     is_active: bool
     is_occupied: bool
+    has_lost_sight: bool = False
 
 
 @dataclass(slots=True)
@@ -69,22 +71,24 @@ class ChangeWatch:
 
     def look(self, luma: npt.NDArray[np.uint8], tracked: TrackedFrame) -> Change:
         """Compare with the look before. luma: (h, w) uint8. The first look is active. About 0.1 ms."""
-        grid = _grid(luma)
+        across = max(1, min(_CELLS_ACROSS, luma.shape[1] // _CELL_MIN_PX))
+        grid = cell_means(luma, across=across, samples=_SAMPLES)
         before, self._grid = self._grid, grid
+        stood = {track_id for track_id, stand in self._stands.items() if stand.stands}
+        seen = set(tracked.track_ids[tracked.is_measured].tolist())
         is_moving = self._follow(tracked)
         is_occupied = bool((tracked.track_ids >= 0).any())
         if before is None or self._noise is None or before.shape != grid.shape:
             self._noise = np.zeros_like(grid)
             return Change(is_active=True, is_occupied=is_occupied)
-        difference = grid - before
-        distance = np.abs(difference - np.float32(np.median(difference)))
+        distance = distance_from(grid, before)
         changed = distance > np.maximum(_THRESHOLD, _NOISE_FACTOR * self._noise)
         self._noise += _NOISE_LEARN * (np.minimum(distance, _NOISE_CLIP) - self._noise)
         standing = [stand.box for stand in self._stands.values() if stand.stands]
         if standing and changed.any():
-            _clear(changed, np.array(standing, np.float32))
-        is_active = _is_much(changed) or (is_moving and bool(changed.any()))
-        return Change(is_active=bool(is_active), is_occupied=is_occupied)
+            clear_boxes(changed, grow(np.array(standing, np.float32), _GROW))
+        is_active = beside_another(changed) >= _MIN_CELLS or (is_moving and bool(changed.any()))
+        return Change(is_active=is_active, is_occupied=is_occupied, has_lost_sight=not stood <= seen)
 
     def _follow(self, tracked: TrackedFrame) -> bool:
         """Learn which tracks stand; True when one moves, or is too new to tell."""
@@ -133,38 +137,3 @@ class ChangeWatch:
 _STATE = msgspec.msgpack.Decoder(
     tuple[tuple[int, int, bytes, bytes] | None, list[tuple[int, int, int, tuple[float, ...], bool]]]
 )
-
-
-def _grid(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(h, w) uint8 → means of `_SAMPLES`² samples per cell."""
-    across = max(1, min(_CELLS_ACROSS, luma.shape[1] // _CELL_MIN_PX))
-    step = max(1, luma.shape[1] // (across * _SAMPLES))
-    sampled = luma[step // 2 :: step, step // 2 :: step]
-    side = max(1, sampled.shape[1] // across)
-    height, width = sampled.shape[0] // side, sampled.shape[1] // side
-    total = np.zeros((height, width), np.uint16)
-    for y in range(side):
-        for x in range(side):
-            total += sampled[y : height * side : side, x : width * side : side]
-    return total.astype(np.float32) / np.float32(side * side)
-
-
-def _is_much(changed: npt.NDArray[np.bool_]) -> bool:
-    """Enough cells that changed beside another one: single ones are noise."""
-    if np.count_nonzero(changed) < _MIN_CELLS:
-        return False
-    beside = np.zeros_like(changed)
-    beside[1:] |= changed[:-1]
-    beside[:-1] |= changed[1:]
-    beside[:, 1:] |= changed[:, :-1]
-    beside[:, :-1] |= changed[:, 1:]
-    return bool(np.count_nonzero(changed & beside) >= _MIN_CELLS)
-
-
-def _clear(changed: npt.NDArray[np.bool_], boxes_norm: Boxes) -> None:
-    height, width = changed.shape
-    for x1, y1, x2, y2 in boxes_norm.tolist():
-        grow_x, grow_y = _GROW * (x2 - x1), _GROW * (y2 - y1)
-        top, bottom = int((y1 - grow_y) * height), int((y2 + grow_y) * height) + 1
-        left, right = int((x1 - grow_x) * width), int((x2 + grow_x) * width) + 1
-        changed[max(0, top) : bottom, max(0, left) : right] = False

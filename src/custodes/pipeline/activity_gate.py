@@ -22,7 +22,7 @@ from custodes.pipeline.reliability import Evidence
 from custodes.types.event import GateChanged, GateMode
 from custodes.types.media import Packet, StreamInfo
 from custodes.types.vision import TrackedFrame
-from custodes.units import NS_PER_S, Ns, RunId
+from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
 
 HOLD_NS = NS_PER_S
 """Decoding goes on so long after the last sign of activity."""
@@ -40,6 +40,13 @@ PROOF_AGAIN = 6
 
 QUIET_CHECK_NS = 30 * NS_PER_S
 """How often the detector is called on a quiet camera whose pixels do not change either."""
+
+GOP_OCCUPIED_NS = 2050 * NS_PER_MS
+"""With longer GOPs keyframes come too seldom to keep a track (`TrackerConfig.lost_s`), so while somebody stands there
+everything is decoded."""
+
+USED_NS = 60 * NS_PER_S
+"""So long after somebody was there keyframes are looked at as if they still were, by the detector, too."""
 
 AUDIT_SHARE_MIN = 0.02
 AUDIT_SHARE_MAX = 0.25
@@ -110,6 +117,8 @@ class ActivityGate:
         self._signal_until_ns = 0
         self._looked_ns: int | None = None
         self._is_occupied = False
+        self._occupied_ns: int | None = None
+        self._keyframe_ns = self._gop_ns = 0
         self._active_ns: int | None = None
         self._untold_ns: int | None = None
         """When motion began that packets have not told of yet."""
@@ -138,14 +147,15 @@ class ActivityGate:
         self._watch = ChangeWatch()
         self._unit = self._doubtful = None
         self._until_ns = self._signal_until_ns = 0
-        self._looked_ns = self._active_ns = self._untold_ns = None
+        self._looked_ns = self._active_ns = self._untold_ns = self._occupied_ns = None
+        self._is_occupied, self._keyframe_ns, self._gop_ns = False, 0, 0
 
     @property
     def check_ns(self) -> int | None:
         """How old the detector's last word may be on a quiet frame; None for the usual."""
         if self.mode is GateMode.EVERY_FRAME:
             return 0
-        return QUIET_CHECK_NS if self.mode is GateMode.PACKETS and not self.is_watched else None
+        return QUIET_CHECK_NS if self.mode is GateMode.PACKETS and not (self.is_watched or self._is_used) else None
 
     def may_skip(self, fps: float) -> bool:
         """Whether the packet just taken need not be decoded for `fps` looks per second."""
@@ -166,6 +176,8 @@ class ActivityGate:
             self._untold_ns = None
             self.episodes.put(is_missed=not is_told)
             self._choose_mode(utc_ns)
+        if packet.is_keyframe:
+            self._keyframe_ns, self._gop_ns = utc_ns, utc_ns - self._keyframe_ns
         if packet.is_keyframe or (self._unit is not None and utc_ns - self._unit.start_ns >= _LONG_UNIT_NS):
             self._turn_unit(packet)
         unit = self._unit
@@ -173,31 +185,38 @@ class ActivityGate:
             unit.is_predicted = True
         if self.mode is not GateMode.PACKETS or self.is_watched or is_active or unit is None or unit.is_audit:
             return Order.DECODE
-        if -HOLD_NS <= utc_ns - self._until_ns <= 0:
+        if -HOLD_NS <= utc_ns - self._until_ns <= 0 or (self._is_occupied and self._gop_ns > GOP_OCCUPIED_NS):
             return Order.DECODE
         if packet.is_keyframe and self._is_look_due(utc_ns):
             return Order.LOOK
         unit.is_decoded = False
         return Order.HOLD
 
-    def looked(self, luma: npt.NDArray[np.uint8], tracked: TrackedFrame, *, found_still: bool | None) -> None:
-        """A frame was looked at.
+    def looked(self, luma: npt.NDArray[np.uint8], tracked: TrackedFrame, *, found_still: bool | None) -> bool:
+        """A frame was looked at. Returns whether nothing changed since the look before.
 
         Args: found_still: what the detector found in a picture without motion or tracks; None when it was not asked.
         """
         utc_ns = tracked.utc_ns
         pause_ns = utc_ns - self._looked_ns if self._looked_ns is not None else None
         change = self._watch.look(luma, tracked)
-        self._looked_ns, self._is_occupied = utc_ns, change.is_occupied
+        self._looked_ns = utc_ns
         is_contiguous = pause_ns is not None and 0 < pause_ns <= _CONTIGUOUS_NS
         if change.is_active:
             self._saw_motion(utc_ns, is_first=pause_ns is None)
             if is_contiguous and self._unit is not None:
                 self._unit.is_active = True
+        if not is_contiguous and change.has_lost_sight:
+            # One look in two seconds missed them: look closer before they count as gone.
+            self._until_ns = max(self._until_ns, utc_ns + HOLD_NS)
+        self._is_occupied = change.is_occupied
+        if change.is_occupied:
+            self._occupied_ns = utc_ns
         if is_contiguous:
             self._signal.learn(is_active=change.is_active, is_occupied=change.is_occupied, utc_ns=utc_ns)
         if found_still is not None:
             self._judge_pixels(found_still, tracked)
+        return not change.is_active and not change.has_lost_sight
 
     def changes(self) -> list[GateChanged]:
         """What was decided about the gate itself since the last call."""
@@ -206,8 +225,15 @@ class ActivityGate:
 
     # -- what is decoded -----------------------------------------------------------------------------------
 
+    @property
+    def _is_used(self) -> bool:
+        """Whether anybody was there lately: who is not seen any more may still stand there."""
+        if self._occupied_ns is None or self._looked_ns is None:
+            return False
+        return 0 <= self._looked_ns - self._occupied_ns <= USED_NS
+
     def _is_look_due(self, utc_ns: int) -> bool:
-        cadence_ns = KEYFRAME_OCCUPIED_NS if self._is_occupied else KEYFRAME_EMPTY_NS
+        cadence_ns = KEYFRAME_OCCUPIED_NS if self._is_used else KEYFRAME_EMPTY_NS
         if not self.episodes.is_good(SILENT_LIMIT, PROOF_EPISODES):
             cadence_ns = KEYFRAME_UNPROVEN_NS
         # A tenth early: keyframes every 2 s come at 1.999 s, too.
@@ -327,7 +353,7 @@ class ActivityGate:
         units = [None if u is None else (u.start_ns, u.is_predicted, u.is_decoded, u.is_audit, u.is_active)
                  for u in (self._unit, self._doubtful)]  # fmt: skip
         flags = (self._is_occupied, self.is_watched)
-        motion = (self._active_ns, self._untold_ns)
+        motion = (self._active_ns, self._untold_ns, self._occupied_ns, self._keyframe_ns, self._gop_ns)
         words = (self.mode.value, self.reason)
         state = (
             evidence,
@@ -353,7 +379,7 @@ class ActivityGate:
         self._until_ns, self._signal_until_ns, self._looked_ns, self.since_ns, self._needed = times
         self._unit, self._doubtful = (None if unit is None else _Unit(*unit) for unit in units)
         self._is_occupied, self.is_watched = flags
-        self._active_ns, self._untold_ns = motion
+        self._active_ns, self._untold_ns, self._occupied_ns, self._keyframe_ns, self._gop_ns = motion
         self._places = places
         self._signal.restore(signal)
         self._watch.restore(watch)
@@ -367,7 +393,7 @@ _STATE = msgspec.msgpack.Decoder(
         tuple[int, int, int | None, int, int],
         tuple[_UnitState, _UnitState],
         tuple[bool, bool],
-        tuple[int | None, int | None],
+        tuple[int | None, int | None, int | None, int, int],
         tuple[str, str],
         list[list[float]],
         bytes,

@@ -79,6 +79,11 @@ class FrameAnalysis:
         """Time of the last look, while nothing was lost since."""
         self._newest_ns = 0
 
+    @property
+    def vouched_ns(self) -> int | None:
+        """Time of the last look, while nothing was lost since."""
+        return self._vouched_ns
+
     def lost(self) -> None:
         """Something between the last look and the next frame was not seen."""
         self._vouched_ns = None

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -22,7 +23,9 @@ CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
 
 CameraFact = FrameAnalysed | TrackEnded | GateChanged
 
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int, int])
+_STATE = msgspec.msgpack.Decoder(
+    tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int | None, int, int]
+)
 
 
 def draw_by_hash(camera_id: CameraId, seed: int = 0) -> Draw:
@@ -54,6 +57,8 @@ class CameraPipeline:
         self._decoder: GatedDecoder | None = None
         self._analysis: FrameAnalysis | None = None
         self._pace = Pace(fps)
+        self._quiet_from_ns: int | None = None
+        """Time of the last look, while nothing but quiet GOPs was left out since."""
         self._last_seq = -1
         self._repeated_seq = -1
         """Packets up to here were seen on an earlier connection."""
@@ -74,8 +79,7 @@ class CameraPipeline:
     def shed(self, gops: int) -> None:
         """So many GOPs were dropped before the next packet."""
         self.counters.gops_shed += gops
-        if self._analysis is not None:
-            self._analysis.lost()
+        self._lost()
 
     def flush(self) -> Sequence[CameraFact]:
         """The stream is over: the run's end, and what was learnt of the camera is forgotten."""
@@ -98,13 +102,27 @@ class CameraPipeline:
         analysis = None if self._analysis is None else self._analysis.snapshot()
         gate = None if self._gate is None else self._gate.snapshot()
         is_holding = self._decoder is not None and self._decoder.is_holding
-        state = (info, analysis, gate, is_holding, self._pace.due_ns, self._last_seq, self._repeated_seq)
+        quiet_from_ns = self._quiet_from_ns
+        if is_holding and self._analysis is not None:
+            quiet_from_ns = self._analysis.vouched_ns or quiet_from_ns
+        state = (
+            info,
+            analysis,
+            gate,
+            is_holding,
+            quiet_from_ns,
+            self._pace.due_ns,
+            self._last_seq,
+            self._repeated_seq,
+        )
         return msgspec.msgpack.encode(state)
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, analysis_state, gate_state, is_holding, due_ns, last_seq, repeated_seq = _STATE.decode(state)
+            packed, analysis_state, gate_state, is_holding, quiet_from_ns, due_ns, last_seq, repeated_seq = (
+                _STATE.decode(state)
+            )
             info = None if packed is None else decode_as(StreamInfo, packed)
             decoder = None if info is None else GatedDecoder(info, self.counters)
         except (msgspec.MsgspecError, ProtocolError, MediaError) as error:
@@ -121,6 +139,7 @@ class CameraPipeline:
             self._gate.restore(gate_state)
         self._info, self._decoder, self._analysis = info, decoder, analysis
         self._pace.resume(due_ns)
+        self._quiet_from_ns = quiet_from_ns
         self._last_seq, self._repeated_seq = last_seq, repeated_seq
 
     def status(self, now_ns: Ns) -> AnalyserStatus:
@@ -177,6 +196,7 @@ class CameraPipeline:
             self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
             self._begin_gate(info)
             self._pace = Pace(self._fps)
+            self._quiet_from_ns = None
             self._last_seq = self._repeated_seq = -1
         return facts
 
@@ -188,6 +208,20 @@ class CameraPipeline:
         else:
             self._gate = ActivityGate(info, self._draw)
             self._gate.is_watched = self._is_watched
+
+    def _leave_out_held(self, decoder: GatedDecoder, analysis: FrameAnalysis) -> Sequence[CameraFact]:
+        """A keyframe comes, and what was held before it stays undecoded."""
+        facts = self._frames(decoder.begin_gop())
+        quiet_from_ns = analysis.vouched_ns or self._quiet_from_ns
+        analysis.lost()
+        self._quiet_from_ns = quiet_from_ns
+        return facts
+
+    def _lost(self) -> None:
+        """Something else than a quiet GOP was not seen."""
+        self._quiet_from_ns = None
+        if self._analysis is not None:
+            self._analysis.lost()
 
     def _set_watched(self, is_watched: bool) -> Sequence[CameraFact]:
         """A viewer gets the current GOP from its keyframe on, so what was held of it is decoded at once."""
@@ -203,7 +237,7 @@ class CameraPipeline:
         if self._info is None or packet.run != self._info.run or self._decoder is None or self._analysis is None:
             return []
         if packet.seq > self._last_seq + 1:  # the hub dropped GOPs on its side
-            self._analysis.lost()
+            self._lost()
         self._last_seq = max(self._last_seq, packet.seq)
         order = Order.DECODE if self._gate is None else self._gate.take(packet)
         if order is not Order.LOOK and self._gate is not None and self._gate.may_skip(self._fps):
@@ -213,8 +247,7 @@ class CameraPipeline:
         started_ns = clock.monotonic_ns()
         facts: list[CameraFact] = []
         if packet.is_keyframe and self._decoder.is_holding:
-            facts += self._frames(self._decoder.begin_gop())
-            self._analysis.lost()
+            facts += self._leave_out_held(self._decoder, self._analysis)
             started_ns = clock.monotonic_ns()
         if order is Order.DECODE:
             frames = self._decoder.decode(packet)
@@ -226,7 +259,7 @@ class CameraPipeline:
         self.counters.decode_cost_ns += clock.monotonic_ns() - started_ns
         if self._decoder.errors > errors_before:
             self.counters.decode_errors += self._decoder.errors - errors_before
-            self._analysis.lost()
+            self._lost()
         facts += self._frames(frames)
         if self._gate is not None:
             facts += self._gate.changes()
@@ -242,7 +275,7 @@ class CameraPipeline:
             if frame.seq <= self._repeated_seq:
                 continue
             if frame.is_corrupt:
-                self._analysis.lost()
+                self._lost()
             elif self._pace.is_due(frame.utc_ns, self.backlog_ns):
                 facts += self._look(frame)
             else:
@@ -254,8 +287,12 @@ class CameraPipeline:
         if self._gate is None:
             return self._analysis.process(frame)
         self._analysis.check_ns = self._gate.check_ns
-        facts = self._analysis.process(frame)
-        for fact in facts:
+        quiet_from_ns, self._quiet_from_ns = self._quiet_from_ns, None
+        facts: list[CameraFact] = []
+        for fact in self._analysis.process(frame):
             if isinstance(fact, FrameAnalysed):
-                self._gate.looked(frame.y, fact.frame, found_still=self._analysis.found_still)
+                is_still = self._gate.looked(frame.y, fact.frame, found_still=self._analysis.found_still)
+                if is_still and quiet_from_ns is not None:
+                    fact = replace(fact, quiet_from_ns=Ns(quiet_from_ns))
+            facts.append(fact)
         return facts

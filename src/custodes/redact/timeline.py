@@ -41,6 +41,10 @@ which masks those moments whole."""
 HEAD_SHARE = 0.28
 """Upper share of a standing person's box that surely holds the head: 1/7.5 by the canon, doubled for bent people."""
 
+MAX_QUIET_NS = 12 * NS_PER_S
+"""Longest stretch between two looks that a view may fill by likeness: a "smart" codec's GOP and what comes before its
+keyframe."""
+
 _BUCKET_NS = NS_PER_S
 _MASKED = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
@@ -103,6 +107,10 @@ class MaskTimeline:
     def __init__(self, policy: MaskPolicy) -> None:
         self._policy = policy
         self._vouched: dict[RunId, Stretches] = {}
+        self._settled: dict[RunId, Stretches] = {}
+        """What is vouched for, and the quiet stretches between."""
+        self._quiet: dict[RunId, dict[int, int]] = {}
+        """Quiet stretches: from → to, both times of looks."""
         self._tracks: dict[_Key, _Samples] = {}
         self._near: dict[int, set[_Key]] = {}
         self._boxes = 0
@@ -130,6 +138,10 @@ class MaskTimeline:
                     self._put(key, frame.utc_ns, tuple(box))
             if fact.valid_from_ns <= frame.utc_ns:
                 self._vouched.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
+                self._settled.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
+            if 0 < frame.utc_ns - fact.quiet_from_ns <= MAX_QUIET_NS:
+                self._quiet.setdefault(frame.run, {})[fact.quiet_from_ns] = frame.utc_ns
+                self._settled.setdefault(frame.run, Stretches()).add(fact.quiet_from_ns, frame.utc_ns)
         while self._boxes > MAX_BOXES:
             self._forget_oldest_half()
 
@@ -139,8 +151,28 @@ class MaskTimeline:
         Returns: (n, 4) float32 x1 y1 x2 y2, shares of the frame, margin included, clipped to 0..1; (0, 4) when
         somebody vouches that nobody is there; None when nobody vouches: cover the whole frame.
         """
-        if not self.vouches_over(utc_ns, utc_ns, run):
-            return None
+        return self._boxes_at(utc_ns) if self.vouches_over(utc_ns, utc_ns, run) else None
+
+    def quiet_at(self, utc_ns: Ns, run: RunId) -> tuple[Ns, Boxes] | None:
+        """Between two looks with nothing but quiet packets and no change from the one to the other.
+
+        Returns: the former look's time, and what must be covered at `utc_ns` if the picture is like that one outside
+        of it (`redact.likeness`); None elsewhere.
+        """
+        for start_ns, end_ns in self._quiet.get(run, {}).items():
+            if start_ns < utc_ns < end_ns:
+                # Whoever stood there at one of the looks may have stood there all the time, tracked or not.
+                ends = [self._boxes_at(Ns(moment_ns)) for moment_ns in (start_ns, utc_ns, end_ns)]
+                return Ns(start_ns), np.concatenate(ends)
+        return None
+
+    def is_settled(self, utc_ns: Ns, run: RunId) -> bool:
+        """Whether a moment, and the look-ahead behind it, is vouched for or quiet: no more will be known of it."""
+        settled = self._settled.get(run)
+        end_ns = utc_ns + self._policy.look_ahead_ns
+        return settled is not None and settled.covers(utc_ns, end_ns, slack_ns=VOUCH_SLACK_NS)
+
+    def _boxes_at(self, utc_ns: Ns) -> Boxes:
         if self._policy.level is MaskLevel.FRAME:
             return np.array([WHOLE_FRAME], np.float32)
         boxes = [
@@ -164,10 +196,16 @@ class MaskTimeline:
 
     def forget_before(self, utc_ns: Ns) -> None:
         """Drop what is not needed for moments from `utc_ns` on; earlier ones are masked whole from now on."""
-        for run, vouched in list(self._vouched.items()):
-            vouched.forget_before(utc_ns)
-            if not vouched:
-                del self._vouched[run]
+        for known in (self._vouched, self._settled):
+            for run, stretches in list(known.items()):
+                stretches.forget_before(utc_ns)
+                if not stretches:
+                    del known[run]
+        for run, quiet in list(self._quiet.items()):
+            for start_ns in [start for start, end in quiet.items() if end <= utc_ns]:
+                del quiet[start_ns]
+            if not quiet:
+                del self._quiet[run]
         for bucket in [bucket for bucket in self._near if (bucket + 1) * _BUCKET_NS <= utc_ns]:
             del self._near[bucket]
         alive = set().union(*self._near.values()) if self._near else set()

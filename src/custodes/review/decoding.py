@@ -4,7 +4,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.media.decode import FrameDecoder
+from custodes.redact.timeline import VOUCH_SLACK_NS
+from custodes.review.archive import Archive
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.units import Ns, RunId
 
@@ -97,6 +100,22 @@ class GopFrames:
         while self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1:
             _, oldest = self._cache.popitem(last=False)
             self._cached_bytes -= _bytes(oldest)
+
+
+def find_frame(archive: Archive, utc_ns: Ns, run: RunId) -> Frame | None:
+    """The recorded picture of a run's very moment; None when it is not among what this view may read.
+
+    Raises: PermissionDenied, Unavailable from the warden.
+    """
+    ref = archive.gop_at(Ns(utc_ns + VOUCH_SLACK_NS))
+    if ref is None or ref.run != run:
+        return None
+    try:
+        frame = GopFrames(*archive.read(ref)).frame_at(Ns(utc_ns + VOUCH_SLACK_NS))
+    except (DataLoss, KeyMissing, MediaError):
+        return None
+    is_it = frame is not None and not frame.is_corrupt and abs(frame.utc_ns - utc_ns) <= VOUCH_SLACK_NS
+    return frame if is_it else None
 
 
 def _bytes(frame: Frame) -> int:

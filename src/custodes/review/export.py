@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
-from custodes.review.decoding import FollowingDecoder
+from custodes.review.decoding import FollowingDecoder, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
 from custodes.review.stream import MediaStream
@@ -42,6 +42,7 @@ class ExportView:
     ) -> None:
         self._archive = archive
         self._renderer = renderer
+        renderer.find_frame = lambda utc_ns, run: find_frame(archive, utc_ns, run)
         self._keys = keys
         self._clock = clock
         self._start_ns = start_ns
@@ -126,7 +127,7 @@ class ExportView:
         return True
 
     def _waits_for_masks(self, frame: Frame) -> bool:
-        if self._renderer.is_vouched(frame.utc_ns, frame.run) or not self._is_patient:
+        if self._renderer.is_settled(frame.utc_ns, frame.run) or not self._is_patient:
             self._waiting_since_ns = None
             return False
         now_ns = self._clock.monotonic_ns()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from custodes.errors import CustodesError, DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
-from custodes.review.decoding import FollowingDecoder
+from custodes.review.decoding import FollowingDecoder, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
 from custodes.review.stream import MediaStream
@@ -48,6 +48,7 @@ class PlaybackView:
     ) -> None:
         self._archive = archive
         self._renderer = renderer
+        renderer.find_frame = lambda utc_ns, run: find_frame(archive, utc_ns, run)
         self._keys = keys
         self._clock = clock
         self._stream = MediaStream(clock=clock, speed=speed)
@@ -187,7 +188,7 @@ class PlaybackView:
         return max(self._epoch_ns + pts_ns - LEAD_NS - now_ns, 0)
 
     def _waits_for_masks(self, frame: Frame, now_ns: int) -> bool:
-        if self._renderer.is_vouched(frame.utc_ns, frame.run) or not self._is_patient:
+        if self._renderer.is_settled(frame.utc_ns, frame.run) or not self._is_patient:
             self._waiting_since_ns = None
             return False
         if self._waiting_since_ns is None:

@@ -7,8 +7,11 @@ that is delivered.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from custodes.geometry.boxes import Boxes
+from custodes.geometry.cells import Grid
 from custodes.media.scale import Scaler
 from custodes.redact.fill import fill_boxes, fill_frame
+from custodes.redact.likeness import grid_of, is_like
 from custodes.redact.timeline import MaskTimeline
 from custodes.types.access import Fidelity
 from custodes.types.media import Frame
@@ -22,6 +25,14 @@ class Rendered:
 
     frame: Frame
     is_fully_masked: bool
+
+
+FindFrame = Callable[[Ns, RunId], Frame | None]
+"""(time, run) → the recorded picture of that very moment, decoded; None when there is none."""
+
+
+def _find_none(_utc_ns: Ns, _run: RunId) -> Frame | None:
+    return None
 
 
 def _masked() -> Fidelity:
@@ -45,17 +56,18 @@ class Renderer:
         self._timeline = timeline
         self._max_height_px = max_height_px
         self._scaler = Scaler()
+        self._looked_at: tuple[Ns, RunId, Grid | None] | None = None
+        self.find_frame: FindFrame = _find_none
+        """Set by views that have a recording: finds the picture to compare an undecoded stretch's pictures with."""
 
     @property
     def timeline(self) -> MaskTimeline:
         """What is known about masks."""
         return self._timeline
 
-    def is_vouched(self, utc_ns: Ns, run: RunId) -> bool:
-        """Whether masks of the run are vouched for from a moment up to the look-ahead, or none are wanted."""
-        return self._is_unmasked() or self._timeline.vouches_over(
-            utc_ns, Ns(utc_ns + self._timeline.policy.look_ahead_ns), run
-        )
+    def is_settled(self, utc_ns: Ns, run: RunId) -> bool:
+        """Whether all is known of the run up to the look-ahead behind a moment, or no masks are wanted."""
+        return self._is_unmasked() or self._timeline.is_settled(utc_ns, run)
 
     def _is_unmasked(self) -> bool:
         """Only when it was asked for and the warden released its keys for it."""
@@ -70,9 +82,25 @@ class Renderer:
             return Rendered(
                 frame=marker.mark(self._scaler.scale_down(frame, self._max_height_px)), is_fully_masked=False
             )
-        masks = self._timeline.masks_at(frame.utc_ns, frame.run)
-        is_fully_masked = masks is None or frame.is_corrupt or not self.is_vouched(frame.utc_ns, frame.run)
-        masked = fill_frame(frame) if masks is None or is_fully_masked else fill_boxes(frame, masks)
+        masks = None
+        if not frame.is_corrupt and self._timeline.is_settled(frame.utc_ns, frame.run):
+            masks = self._timeline.masks_at(frame.utc_ns, frame.run)
+            if masks is None:
+                masks = self._masks_by_likeness(frame)
+        is_fully_masked = masks is None
+        masked = fill_frame(frame) if masks is None else fill_boxes(frame, masks)
         return Rendered(
             frame=marker.mark(self._scaler.scale_down(masked, self._max_height_px)), is_fully_masked=is_fully_masked
         )
+
+    def _masks_by_likeness(self, frame: Frame) -> Boxes | None:
+        """Masks of a quiet stretch that nobody vouches for, if the picture equals the one looked at before it."""
+        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run)
+        if quiet is None:
+            return None
+        looked_ns, masks = quiet
+        if self._looked_at is None or self._looked_at[:2] != (looked_ns, frame.run):
+            found = self.find_frame(looked_ns, frame.run)
+            self._looked_at = (looked_ns, frame.run, None if found is None else grid_of(found.y))
+        grid = self._looked_at[2]
+        return masks if grid is not None and is_like(frame.y, grid, masks) else None

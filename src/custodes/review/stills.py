@@ -6,7 +6,7 @@ from custodes.errors import CustodesError
 from custodes.media.jpeg import encode_jpeg
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
-from custodes.review.decoding import GopFrames
+from custodes.review.decoding import GopFrames, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
 from custodes.review.view import IDLE_NS, Output, Step, note
@@ -31,6 +31,7 @@ class StillView:
     def __init__(self, *, archive: Archive, renderer: Renderer, keys: ViewKeys, clock: Clock) -> None:
         self._archive = archive
         self._renderer = renderer
+        renderer.find_frame = lambda utc_ns, run: find_frame(archive, utc_ns, run)
         self._keys = keys
         self._clock = clock
         self._wish: tuple[Ns, int] | None = None
@@ -61,7 +62,7 @@ class StillView:
             self._wish = None
             return Step(outputs=(note("gap", "There is no recording of this moment.", request_id),), wait_ns=IDLE_NS)
         patience_ns = self._wished_ns + MASK_PATIENCE_NS - self._clock.monotonic_ns()
-        if not self._renderer.is_vouched(min(utc_ns, ref.end_ns), ref.run) and patience_ns > 0:
+        if not self._renderer.is_settled(min(utc_ns, ref.end_ns), ref.run) and patience_ns > 0:
             return Step(outputs=(), wait_ns=patience_ns)
         self._wish = None
         try:

@@ -138,7 +138,7 @@ def same_frames(left: list[FrameAnalysed], right: list[FrameAnalysed]) -> bool:
     arrays = ("track_ids", "class_ids", "boxes_norm", "scores", "is_measured")
     plain = ("camera_id", "run", "seq", "utc_ns")
     return len(left) == len(right) and all(
-        a.valid_from_ns == b.valid_from_ns
+        (a.valid_from_ns, a.quiet_from_ns) == (b.valid_from_ns, b.quiet_from_ns)
         and all(getattr(a.frame, name) == getattr(b.frame, name) for name in plain)
         and all(
             np.array_equal(getattr(a.frame, name), getattr(b.frame, name))

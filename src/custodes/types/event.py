@@ -111,6 +111,9 @@ class FrameAnalysed:
     frame: TrackedFrame
     valid_from_ns: Ns
     """The analyser vouches for masks of this run over [valid_from_ns, frame.utc_ns]: nothing was shed in between."""
+    quiet_from_ns: Ns = Ns(0)  # noqa: RUF009 - a NewType of int
+    """Nonzero: time of the look before, since which packets were left undecoded on purpose, and nothing changed from
+    that look to this. Nobody vouches for what lies between; a view may show what looks like the former."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

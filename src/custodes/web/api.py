@@ -14,7 +14,15 @@ from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.shell import LOOPBACK_NAMES
-from custodes.web.words import PROCESS_WORDS, ROLE_WORDS, STATE_WORDS, clock_words, signature_words
+from custodes.web.words import (
+    PROCESS_WORDS,
+    ROLE_WORDS,
+    STATE_WORDS,
+    clock_words,
+    gate_change_words,
+    gate_words,
+    signature_words,
+)
 
 router = APIRouter(prefix="/api/v1")
 
@@ -164,6 +172,8 @@ def _camera(row: CameraRow) -> dict[str, object]:
         "words": STATE_WORDS.get(row.state, row.state),
         "clock_words": clock_words(row),
         "signature_words": signature_words(row),
+        "gate_words": gate_words(row),
+        "gate_changes": [{"utc_ns": one.utc_ns, "words": gate_change_words(one)} for one in row.gate_changes],
     }
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Role
 from custodes.types.approval import LookRequest
+from custodes.types.event import GateChanged, GateMode
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.vision import ObjectClass
@@ -41,6 +42,13 @@ CAUSE_WORDS: dict[GapCause, str] = {
     GapCause.DISK_ERROR: "disk error",
     GapCause.RECORDER_DOWN: "recorder was not running",
     GapCause.NO_KEY: "no key to seal with",
+}
+
+GATE_WORDS: dict[str, str] = {
+    GateMode.LEARNING.value: "Everything is decoded until quiet is known",
+    GateMode.PACKETS.value: "What packets say is active is decoded",
+    GateMode.PIXELS.value: "Everything is decoded; the detector looks where pixels move",
+    GateMode.EVERY_FRAME.value: "Everything is decoded, and the detector looks at every frame that is due",
 }
 
 STATE_WORDS: dict[str, str] = {
@@ -254,3 +262,17 @@ def _access_sentence(record: AuditRecord) -> str:
 def utc_text(utc_ns: Ns) -> str:
     """ISO 8601 in UTC, to the second. The page shows the reader's own time zone and keeps this as the tooltip."""
     return datetime.fromtimestamp(utc_ns / NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def gate_words(row: CameraRow) -> str:
+    """What of the camera is decoded, and how often that was found to miss motion."""
+    words = GATE_WORDS.get(row.gate_mode, "")
+    if words and row.gate_trials:
+        share = f"{row.gate_miss_low:.1%} to {row.gate_miss_high:.1%}"
+        words += f"; {row.gate_missed} of {row.gate_trials} quiet GOPs tried held motion ({share} at 95 %)"
+    return f"{words}." if words else ""
+
+
+def gate_change_words(change: GateChanged) -> str:
+    """What is decoded from here on, and why."""
+    return f"{GATE_WORDS[change.mode.value]}: {change.reason}"

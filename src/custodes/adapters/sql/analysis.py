@@ -91,7 +91,7 @@ class AnalysisWriter:
             elif fact.frame.seq < tail.frames[-1].frame.seq:
                 # Late: a chunk of its own. It may close a hole, so that the tail's stretch begins earlier.
                 _put_chunks(connection, [_chunk_row([fact])])
-                _merge_coverage(connection, camera_id, fact.valid_from_ns, fact.frame.utc_ns)
+                _merge_coverage(connection, camera_id, _from_ns(fact), fact.frame.utc_ns)
                 tail = self._make_tail(connection, camera_id, tail.frames)
             else:
                 _append(connection, tail, fact, rows, covered)
@@ -114,7 +114,7 @@ class AnalysisWriter:
     def _make_tail(self, connection: Connection, camera_id: CameraId, frames: list[FrameAnalysed]) -> _Tail:
         times = [fact.frame.utc_ns for fact in frames]
         last = frames[-1]
-        low, high, is_last = _merge_coverage(connection, camera_id, last.valid_from_ns, last.frame.utc_ns)
+        low, high, is_last = _merge_coverage(connection, camera_id, _from_ns(last), last.frame.utc_ns)
         tail = _Tail(
             run=last.frame.run,
             frames=frames,
@@ -145,14 +145,19 @@ def _append(
     tail.frames.append(fact)
     tail.packed.append(chunks.pack_one(fact))
     tail.start_ns, tail.end_ns = start_ns, end_ns
-    if tail.is_covered_last and tail.covered_from_ns <= fact.valid_from_ns <= tail.covered_to_ns <= utc_ns:
+    if tail.is_covered_last and tail.covered_from_ns <= _from_ns(fact) <= tail.covered_to_ns <= utc_ns:
         tail.covered_to_ns = utc_ns
         covered[camera_id] = (tail.covered_from_ns, utc_ns)
     else:
         _extend_coverage(connection, {camera_id: covered.pop(camera_id)} if camera_id in covered else {})
         tail.covered_from_ns, tail.covered_to_ns, tail.is_covered_last = _merge_coverage(
-            connection, camera_id, fact.valid_from_ns, utc_ns
+            connection, camera_id, _from_ns(fact), utc_ns
         )
+
+
+def _from_ns(fact: FrameAnalysed) -> Ns:
+    """Since when a frame's camera was analysed: what was left undecoded because it was quiet counts as analysed."""
+    return min(fact.valid_from_ns, fact.quiet_from_ns or fact.valid_from_ns)
 
 
 def _unknown(

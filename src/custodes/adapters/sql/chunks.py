@@ -57,6 +57,7 @@ def pack_full(frames: Sequence[FrameAnalysed]) -> bytes:
         "seq": np.array([frame.seq for frame in tracked], np.int64).tobytes(),
         "utc_ns": np.array([frame.utc_ns for frame in tracked], np.int64).tobytes(),
         "valid_from_ns": np.array([fact.valid_from_ns for fact in frames], np.int64).tobytes(),
+        "quiet_from_ns": np.array([fact.quiet_from_ns for fact in frames], np.int64).tobytes(),
         "count": np.array([len(frame.track_ids) for frame in tracked], np.int64).tobytes(),
     }
     for name, (dtype, _) in TRACK_COLUMNS.items():
@@ -90,7 +91,8 @@ def _parts(blob: bytes) -> Iterator[bytes]:
 def _unpack_columns(camera_id: CameraId, run: RunId, packed: bytes) -> list[FrameAnalysed]:
     columns = msgspec.msgpack.decode(packed, type=dict[str, bytes])
     seqs, times, froms, counts = (_int64(columns, name) for name in ("seq", "utc_ns", "valid_from_ns", "count"))
-    if not len(seqs) == len(times) == len(froms) == len(counts):
+    quiets = _int64(columns, "quiet_from_ns") if "quiet_from_ns" in columns else np.zeros(len(seqs), np.int64)
+    if not len(seqs) == len(times) == len(froms) == len(counts) == len(quiets):
         raise ValueError("columns of unequal length")
     ends = np.cumsum(counts)
     arrays = {name: _column(columns, name, int(ends[-1])) for name in TRACK_COLUMNS}
@@ -104,7 +106,8 @@ def _unpack_columns(camera_id: CameraId, run: RunId, packed: bytes) -> list[Fram
             utc_ns=Ns(int(times[place])),
             **{name: array[rows] for name, array in arrays.items()},
         )
-        frames.append(FrameAnalysed(frame=frame, valid_from_ns=Ns(int(froms[place]))))
+        times_ns = Ns(int(froms[place])), Ns(int(quiets[place]))
+        frames.append(FrameAnalysed(frame=frame, valid_from_ns=times_ns[0], quiet_from_ns=times_ns[1]))
     return frames
 
 

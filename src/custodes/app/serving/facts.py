@@ -173,12 +173,12 @@ class FactsService:
 def checked(fact: object) -> object:
     """The same fact, if the catalog can keep it. Raises: ProtocolError."""
     match fact:
-        case FrameAnalysed(frame=frame, valid_from_ns=valid_from_ns):
+        case FrameAnalysed(frame=frame, valid_from_ns=valid_from_ns, quiet_from_ns=quiet_from_ns):
             count = len(frame.track_ids)
             columns = (frame.track_ids, frame.class_ids, frame.scores, frame.is_measured)
             if any(column.shape != (count,) for column in columns) or frame.boxes_norm.shape != (count, 4):
                 raise ProtocolError(f"columns of frame {frame.seq} of {frame.camera_id} have unequal lengths")
-            _check_numbers(frame.seq, frame.utc_ns, valid_from_ns)
+            _check_numbers(frame.seq, frame.utc_ns, valid_from_ns, quiet_from_ns)
         case TrackEnded(tracklet=tracklet):
             _check_numbers(tracklet.track_id, tracklet.start_ns, tracklet.end_ns, tracklet.frames)
         case OpenSegment(segment=segment):
