@@ -36,7 +36,7 @@ WHOLE_NS = 2 * NS_PER_S
 AGAIN_NS = 2 * NS_PER_S
 """What differs from the background and is no known object is examined again after this."""
 
-PARTS_MAX = 40
+PARTS_MAX = 24
 """More separate motions than this (rain, a tree in the wind) are examined as one whole frame."""
 
 _UNKNOWN_SHARE = 1 / 20
@@ -189,18 +189,23 @@ class Attention:
     ) -> Wanted | None:
         """Parts that moved, known objects that changed or are due, tracks that were missed; None for too many."""
         standing, is_due = self._standing.known(utc_ns)
-        of_object = np.zeros_like(changed)
-        for row, (rows, columns) in enumerate(_cell_slices(standing, motion)):
-            of_object[rows, columns] = True
-            part = changed[rows, columns]
-            if not is_due[row] and part.size and np.count_nonzero(part) > _CHANGED_SHARE * part.size:
-                is_due[row] = True
-        need = changed & (motion.changed | of_object) if len(standing) else changed & motion.changed
+        need = changed & motion.changed
         stale = motion.changed & self._looked.older_than(Ns(utc_ns - AGAIN_NS))
-        need |= stale & ~of_object if len(standing) else stale
+        if len(standing):
+            of_object = np.zeros_like(changed)
+            for row, (rows, columns) in enumerate(_cell_slices(standing, motion)):
+                of_object[rows, columns] = True
+                part = changed[rows, columns]
+                if not is_due[row] and part.size and np.count_nonzero(part) > _CHANGED_SHARE * part.size:
+                    is_due[row] = True
+            need |= changed & of_object
+            stale &= ~of_object
+        need |= stale
         moving, since = self._parts(need, motion)
         if len(moving) > PARTS_MAX:
             return None
+        if not (len(moving) or len(expected_px) or is_due.any()):
+            return NOTHING
         known = np.concatenate([standing, expected_px])
         boxes, small, large = self._with_objects(moving, known, size)
         asked = np.concatenate([standing[is_due], expected_px])
@@ -282,9 +287,11 @@ def _is_covered(boxes: Boxes, others: Boxes) -> npt.NDArray[np.bool_]:
 def _cell_slices(boxes_px: Boxes, motion: Motion) -> list[tuple[slice, slice]]:
     """Cells that each box touches."""
     height, width = motion.changed.shape
-    first = np.clip(np.floor(boxes_px[:, :2] / motion.cell_px), 0, [width - 1, height - 1]).astype(int).tolist()
-    last = np.clip(np.ceil(boxes_px[:, 2:] / motion.cell_px), 1, [width, height]).astype(int).tolist()
-    return [(slice(y1, y2), slice(x1, x2)) for (x1, y1), (x2, y2) in zip(first, last, strict=True)]
+    slices = []
+    for x1, y1, x2, y2 in (boxes_px / motion.cell_px).tolist():
+        rows = slice(min(max(int(y1), 0), height - 1), min(max(int(y2) + 1, 1), height))
+        slices.append((rows, slice(min(max(int(x1), 0), width - 1), min(max(int(x2) + 1, 1), width))))
+    return slices
 
 
 def _cells_inside(region: Region, motion: Motion) -> tuple[slice, slice]:

@@ -86,10 +86,12 @@ class Standing:
         smallest object a region's scale could show: what is smaller stays as it was.
         An earlier finding inside a region is replaced; one outside stays.
         """
-        is_replaced = _share_inside(self.boxes_px, looked_px) >= _HELD_INSIDE
-        height = self.boxes_px[:, 3] - self.boxes_px[:, 1]
-        is_replaced &= height[:, None] >= least_px[None, :]
-        keep = np.flatnonzero(~is_replaced.any(axis=1))
+        keep = np.zeros(0, np.intp)
+        if len(self.boxes_px):
+            is_replaced = _share_inside(self.boxes_px, looked_px) >= _HELD_INSIDE
+            height = self.boxes_px[:, 3] - self.boxes_px[:, 1]
+            is_replaced &= height[:, None] >= least_px[None, :]
+            keep = np.flatnonzero(~is_replaced.any(axis=1))
         boxes = np.concatenate([*(item.boxes_px for item in found), self.boxes_px[keep]])
         scores = np.concatenate([*(item.scores for item in found), self._scores[keep]])
         class_ids = np.concatenate([*(item.class_ids for item in found), self._class_ids[keep]])
@@ -160,7 +162,7 @@ def _without_doubles(
     """Rows to keep, best first. Of two of one kind and different origin, the weaker goes if it overlaps or lies inside
     the better one; those of one region were suppressed by their detector, and one person may stand before another."""
     order = np.argsort(-scores, kind="stable")
-    if len(order) < 2:
+    if len(order) < 2 or origins[0] == origins[-1]:
         return order
     boxes, origins, is_vehicle = boxes[order], origins[order], np.isin(class_ids[order], _VEHICLE_IDS)
     kind = np.where(is_vehicle, -1, class_ids[order])
