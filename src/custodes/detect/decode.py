@@ -5,43 +5,16 @@ candidates, at most `CANDIDATES_MAX`, the best first. Of classes that custodes d
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from custodes.detect import decode_rows
+from custodes.detect.candidates import CANDIDATES_MAX, Candidates, Tensor, best, peaks
 from custodes.errors import MediaError
 from custodes.types.model import OutputKind
 
-Tensor = npt.NDArray[np.float32]
-
-CANDIDATES_MAX = 1000
-"""Suppression is quadratic; no scene of ours has a tenth of that many objects."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """`boxes_px` (n, 4) float32 in input pixels, `scores` (n,), `indices` (n,) the network's class numbers."""
-
-    boxes_px: Tensor
-    scores: Tensor
-    indices: npt.NDArray[np.int64]
-
-
-def _best(boxes_px: Tensor, scores: Tensor, indices: npt.NDArray[np.integer]) -> Candidates:
-    order = np.argsort(-scores, kind="stable")[:CANDIDATES_MAX]
-    return Candidates(
-        boxes_px=np.ascontiguousarray(boxes_px[order], dtype=np.float32),
-        scores=np.ascontiguousarray(scores[order], dtype=np.float32),
-        indices=indices[order].astype(np.int64),
-    )
-
-
-def _peaks(heat: Tensor) -> npt.NDArray[np.bool_]:
-    """Cells (h, w, c) that no neighbour of the 3×3 window exceeds. Separable maximum."""
-    padded = np.pad(heat, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
-    return heat >= np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+__all__ = ["CANDIDATES_MAX", "DETECTING", "Candidates", "decode"]
 
 
 def centernet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
@@ -51,11 +24,25 @@ def centernet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candida
     """
     heat, sides = outputs[0][0], outputs[1][0]
     stride = width_px // heat.shape[1]
-    y, x, index = np.nonzero((heat >= floor) & _peaks(heat))
+    y, x, index = np.nonzero((heat >= floor) & peaks(heat))
     distance = sides[y, x]
     centre = np.stack([x, y], axis=1).astype(np.float32) * stride
     boxes = np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], axis=1)
-    return _best(boxes, heat[y, x, index], index)
+    return best(boxes, heat[y, x, index], index)
+
+
+def points(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
+    """Objects as points, as first published. Outputs: heat (1, classes, h, w), size and offset (1, 2, h, w) in cells.
+
+    Source: xingyizhou/CenterNet `src/lib/models/decode.py` (ctdet_decode).
+    """
+    heat, size, offset = outputs[0][0].transpose(1, 2, 0), outputs[1][0], outputs[2][0]
+    stride = width_px / heat.shape[1]
+    y, x, index = np.nonzero((heat >= floor) & peaks(heat))
+    centre = np.stack([x, y], axis=1) + offset[:, y, x].T
+    half = size[:, y, x].T / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=1) * stride
+    return best(boxes, heat[y, x, index], index)
 
 
 def nanodet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
@@ -75,7 +62,7 @@ def nanodet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidate
         centre = (np.stack([x, y], axis=1).astype(np.float32) + 0.5) * stride
         boxes = np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], axis=1)
         parts.append((boxes, scores[0][index, y, x], index))
-    return _best(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return best(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def fastestdet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
@@ -93,7 +80,7 @@ def fastestdet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candid
     half = 0.5 / (1 + np.exp(-grid[3:5, y, x])) * (grid.shape[1:][::-1] * np.array([stride, stride]))[:, None]
     centre = np.stack([(x + offset_x) * stride, (y + offset_y) * stride])
     boxes = np.concatenate([centre - half, centre + half]).T
-    return _best(boxes, scores[y, x], index[y, x])
+    return best(boxes, scores[y, x], index[y, x])
 
 
 def ssd(outputs: Sequence[Tensor], floor: float, width_px: int, height_px: int) -> Candidates:
@@ -106,7 +93,7 @@ def ssd(outputs: Sequence[Tensor], floor: float, width_px: int, height_px: int) 
     rows = rows[: ended[0]] if len(ended) else rows
     rows = rows[rows[:, 2] >= floor]
     boxes = rows[:, 3:7] * np.array([width_px, height_px, width_px, height_px], dtype=np.float32)
-    return _best(boxes, rows[:, 2], rows[:, 1].astype(np.int64))
+    return best(boxes, rows[:, 2], rows[:, 1].astype(np.int64))
 
 
 def centerface(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
@@ -122,7 +109,7 @@ def centerface(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candid
     centre_x = (x + offset[1, y, x] + 0.5) * stride
     boxes = np.stack([centre_x - extent[1] / 2, centre_y - extent[0] / 2,
                       centre_x + extent[1] / 2, centre_y + extent[0] / 2], axis=1)  # fmt: skip
-    return _best(boxes, heat[y, x], np.zeros(len(y), dtype=np.int64))
+    return best(boxes, heat[y, x], np.zeros(len(y), dtype=np.int64))
 
 
 def yunet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
@@ -141,7 +128,7 @@ def yunet(outputs: Sequence[Tensor], floor: float, width_px: int) -> Candidates:
         half = np.exp(np.clip(box[cell, 2:4], -10, 10)) * (stride / 2)
         parts.append((np.concatenate([centre - half, centre + half], axis=1), scores[cell]))
     boxes, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _best(boxes, scores, np.zeros(len(scores), dtype=np.int64))
+    return best(boxes, scores, np.zeros(len(scores), dtype=np.int64))
 
 
 def ultraface(outputs: Sequence[Tensor], floor: float, width_px: int, height_px: int) -> Candidates:
@@ -149,7 +136,7 @@ def ultraface(outputs: Sequence[Tensor], floor: float, width_px: int, height_px:
     scores, boxes = outputs[0][0, :, 1], outputs[1][0]
     row = np.nonzero(scores >= floor)[0]
     scale = np.array([width_px, height_px, width_px, height_px], dtype=np.float32)
-    return _best(boxes[row] * scale, scores[row], np.zeros(len(row), dtype=np.int64))
+    return best(boxes[row] * scale, scores[row], np.zeros(len(row), dtype=np.int64))
 
 
 _BY_WIDTH: dict[OutputKind, Callable[[Sequence[Tensor], float, int], Candidates]] = {
@@ -158,9 +145,17 @@ _BY_WIDTH: dict[OutputKind, Callable[[Sequence[Tensor], float, int], Candidates]
     OutputKind.FASTESTDET: fastestdet,
     OutputKind.CENTERFACE: centerface,
     OutputKind.YUNET: yunet,
+    OutputKind.YOLO: decode_rows.yolo,
+    OutputKind.YOLO_OBJECTNESS: decode_rows.yolo_objectness,
+    OutputKind.YOLO_ROWS: decode_rows.yolo_rows,
+    OutputKind.POINTS: points,
 }
 _BY_SIZE: dict[OutputKind, Callable[[Sequence[Tensor], float, int, int], Candidates]] = {
     OutputKind.SSD: ssd,
+    OutputKind.SSD_TENSORS: decode_rows.ssd_tensors,
+    OutputKind.YOLOX: decode_rows.yolox,
+    OutputKind.DETR: decode_rows.detr,
+    OutputKind.DETR_SIGMOID: decode_rows.detr_sigmoid,
     OutputKind.ULTRAFACE: ultraface,
 }
 DETECTING = frozenset(_BY_WIDTH) | frozenset(_BY_SIZE)

@@ -36,7 +36,9 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 _OUTPUTS = {OutputKind.CENTERNET: 2, OutputKind.FASTESTDET: 1, OutputKind.SSD: 1, OutputKind.CENTERFACE: 4,
-            OutputKind.YUNET: 9, OutputKind.ULTRAFACE: 2}  # fmt: skip
+            OutputKind.YUNET: 9, OutputKind.ULTRAFACE: 2, OutputKind.SSD_TENSORS: 4, OutputKind.YOLO: 1,
+            OutputKind.YOLO_OBJECTNESS: 1, OutputKind.YOLOX: 1, OutputKind.YOLO_ROWS: 1, OutputKind.DETR: 2,
+            OutputKind.DETR_SIGMOID: 2, OutputKind.POINTS: 3}  # fmt: skip
 _KINDS_OF_TASK = {ModelTask.DETECT: DETECTING, ModelTask.FACE_DETECT: DETECTING | {OutputKind.LANDMARKS}}
 _VECTORS = frozenset({OutputKind.VECTOR})
 

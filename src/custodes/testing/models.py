@@ -45,6 +45,28 @@ def manifest_of(**changes: Any) -> ModelManifest:
     return ModelManifest(**fields | changes)
 
 
+def constant_graph(outputs: dict[str, npt.NDArray[np.float32]]) -> bytes:
+    """An ONNX file with an input `x` (n, h, w, 3) and outputs that do not depend on it: a network of known answers.
+
+    Needs the package `onnx`, which only tests have.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    nodes = [helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+             helper.make_node("Mul", ["mean", "zero"], ["nothing"])]  # fmt: skip
+    constants = [numpy_helper.from_array(np.zeros((), np.float32), "zero")]
+    results = []
+    for name, value in outputs.items():
+        constants.append(numpy_helper.from_array(value.astype(np.float32), f"{name}_value"))
+        nodes.append(helper.make_node("Add", [f"{name}_value", "nothing"], [name]))
+        results.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
+    source = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "h", "w", 3])
+    graph = helper.make_graph(nodes, "constant", [source], results, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def check_session(session: ModelSession, inputs: dict[str, npt.NDArray[np.generic]]) -> None:
     """Assert the contract of `ModelSession`: named outputs, the same twice, and results that stay the caller's."""
     first = session.run(inputs)

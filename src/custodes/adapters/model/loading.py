@@ -47,9 +47,13 @@ def default_name(task: ModelTask) -> str:
 
 
 def open_session(
-    entry: CatalogueEntry, *, threads: int, acknowledged: frozenset[str]
+    entry: CatalogueEntry, *, threads: int, acknowledged: frozenset[str], runtime: ModelFormat | None = None
 ) -> OnnxSession | OpenvinoSession:
-    """Check licence and digests, then load. Raises: ModelRefused, InvalidArgument."""
+    """Check licence and digests, then load.
+
+    Args: `runtime`: which one to use, None for the file's own. ONNX files run on both, OpenVINO IR on OpenVINO only.
+    Raises: ModelRefused, InvalidArgument.
+    """
     if not 1 <= threads <= _THREADS_MAX:
         raise InvalidArgument(f"{threads} threads for a model; expected 1 to {_THREADS_MAX}")
     manifest, folder = entry.manifest, Path(entry.folder)
@@ -57,8 +61,11 @@ def open_session(
     contents = read_files(manifest, folder)
     ref = ModelRef(name=manifest.name, sha256=model_digest(manifest))
     session: OnnxSession | OpenvinoSession
-    if manifest.format is ModelFormat.OPENVINO:
-        session = OpenvinoSession(contents[0], contents[1], ref, threads=threads)
+    runtime = manifest.format if runtime is None else runtime
+    if manifest.format is ModelFormat.OPENVINO and runtime is not ModelFormat.OPENVINO:
+        raise ModelRefused(f"model {manifest.name} is OpenVINO IR; ONNX Runtime cannot run it")
+    if runtime is ModelFormat.OPENVINO:
+        session = OpenvinoSession(contents[0], contents[1] if len(contents) > 1 else b"", ref, threads=threads)
     else:
         session = OnnxSession(contents[0], ref, threads=threads)
     missing = {manifest.input.name} - set(session.input_names) | set(manifest.output.names) - set(session.output_names)
@@ -77,6 +84,7 @@ def load_detector(
     task: ModelTask = ModelTask.DETECT,
     floor: float | None = None,
     acknowledged: frozenset[str] = frozenset(),
+    runtime: ModelFormat | None = None,
 ) -> SessionDetector:
     """A detector, ready to run.
 
@@ -87,9 +95,10 @@ def load_detector(
         task: DETECT (people and vehicles) or FACE_DETECT.
         floor: report from this score on, instead of the manifest's floor.
         acknowledged: names of non-commercial models whose licence the operator accepted.
+        runtime: see `open_session`.
 
     Raises: ModelRefused, InvalidArgument.
     """
     entry = find_model(models_dir=models_dir, name=name, task=task)
-    session = open_session(entry, threads=threads, acknowledged=acknowledged)
+    session = open_session(entry, threads=threads, acknowledged=acknowledged, runtime=runtime)
     return SessionDetector(session, entry.manifest, floor=floor)
