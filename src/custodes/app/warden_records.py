@@ -9,6 +9,7 @@ from custodes.types.message import ReleaseKeys
 OWN_KINDS = frozenset(
     {
         AuditKind.SITE_CREATED,
+        AuditKind.SITE_RESTORED,
         AuditKind.WARDEN_STARTED,
         AuditKind.ACCESS_GRANTED,
         AuditKind.ACCESS_DENIED,

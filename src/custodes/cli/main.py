@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("custodes.cli.export", "export", "An evidence bundle of a running site."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
+    "backup": ("custodes.cli.backup", "backup", "Back up a running site, check a backup, restore from one."),
+    "recovery": ("custodes.cli.backup", "recovery", "The key that opens backups, split among three people."),
     "check": ("custodes.cli.check", "check", "Check recorded segments against their seals; mend what can be."),
     "export-native": (
         "custodes.cli.export_native",

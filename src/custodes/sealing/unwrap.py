@@ -27,18 +27,23 @@ def generate_camera_day_key() -> tuple[bytes, bytes]:
     return private, public
 
 
+def load_private(private_key: bytes) -> MLKEM768X25519PrivateKey:
+    """The pair from what `generate_camera_day_key` returned first. Raises: InvalidArgument."""
+    if len(private_key) != PRIVATE_KEY_BYTES:
+        raise InvalidArgument(f"camera-day private key of {len(private_key)} bytes; expected {PRIVATE_KEY_BYTES}")
+    return MLKEM768X25519PrivateKey(
+        MLKEM768PrivateKey.from_seed_bytes(private_key[:_SEED_BYTES]),
+        X25519PrivateKey.from_private_bytes(private_key[_SEED_BYTES:]),
+    )
+
+
 def unwrap_data_key(private_key: bytes, header: SegmentHeader) -> bytes:
     """Open a header's data key (32 bytes). About 0.1 ms.
 
     Raises: SealBroken when the key is of another camera-day or any field of the header was changed;
         InvalidArgument when `private_key` is malformed.
     """
-    if len(private_key) != PRIVATE_KEY_BYTES:
-        raise InvalidArgument(f"camera-day private key of {len(private_key)} bytes; expected {PRIVATE_KEY_BYTES}")
-    pair = MLKEM768X25519PrivateKey(
-        MLKEM768PrivateKey.from_seed_bytes(private_key[:_SEED_BYTES]),
-        X25519PrivateKey.from_private_bytes(private_key[_SEED_BYTES:]),
-    )
+    pair = load_private(private_key)
     try:
         data_key = suite().decrypt(header.wrapped_key, pair, wrap_info(header))
     except (InvalidTag, ValueError) as error:

@@ -195,6 +195,9 @@ class AuditKind(StrEnum):
     EVIDENCE_SEALED = "evidence_sealed"
     HOLD_PLACED = "hold_placed"
     HOLD_RELEASED = "hold_released"
+    RECOVERY_KEY_MADE = "recovery_key_made"
+    BACKUP_MADE = "backup_made"
+    SITE_RESTORED = "site_restored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from custodes.adapters.ipc.framing import Channel
+from custodes.types.access import AuditRecord
 from custodes.types.hold import HoldPlaced, HoldTable, PlaceHold, ReadHolds, ReleaseHold
 from custodes.types.message import (
+    Append,
+    Appended,
     CameraSpec,
     CameraTable,
     ExportState,
@@ -124,3 +127,11 @@ def release_hold(control_socket: Path, message: ReleaseHold) -> None:
 def read_holds(control_socket: Path) -> HoldTable:
     """All that have not expired. Raises: Unavailable."""
     return _ask(control_socket, ReadHolds(), HoldTable)
+
+
+def note_in_log(warden_socket: Path, record: AuditRecord) -> int:
+    """Append what the site's own user is about to do, straight to the warden; returns the entry's index.
+
+    Raises: Unavailable when the warden is down: then it is not to be done.
+    """
+    return _ask(warden_socket, Append(record=record), Appended).index

@@ -4,6 +4,7 @@
 One thread owns a `KeyStore`.
 """
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from custodes.errors import CustodesError, DataLoss, KeyMissing, ResourceExhausted, SealBroken, Unavailable
 from custodes.ports.keys import KeyProvider
+from custodes.sealing.suite import load_public, suite
 from custodes.sealing.unwrap import generate_camera_day_key
 from custodes.units import CameraId, KeyId, Ns, SessionId
 
@@ -77,6 +79,23 @@ class KeyStore:
             raise _translated(error) from error
         return cls(connection, root)
 
+    @classmethod
+    def adopt(cls, path: Path, provider: KeyProvider, *, context: bytes, root: bytes) -> "KeyStore":
+        """Open a copied store whose root secret was left out, and put that back under this provider.
+
+        Raises: DataLoss when `root` is not the one that the keys are under; Unavailable.
+        """
+        try:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                wrapped = provider.wrap(root, _ROOT_CONTEXT + b"\x00" + context)
+                connection.execute("INSERT OR REPLACE INTO secrets VALUES ('root', ?)", (wrapped,))
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        store = cls.open(path, provider, context=context, is_new_allowed=False)
+        for key_id in store.key_ids()[:1]:
+            store.private(key_id)
+        return store
+
     @staticmethod
     def _open_root(
         connection: sqlite3.Connection, provider: KeyProvider, context: bytes, is_new_allowed: bool
@@ -101,6 +120,15 @@ class KeyStore:
 
     def _derive(self, info: bytes) -> bytes:
         return HKDFExpand(algorithm=SHA512(), length=32, info=info).derive(self._root)
+
+    def seal_root(self, public_key: bytes, info: bytes) -> bytes:
+        """The root secret, sealed by HPKE to a recovery key. Whoever opens it can open everything."""
+        return suite().encrypt(self._root, load_public(public_key), info)
+
+    def key_ids(self) -> tuple[KeyId, ...]:
+        """Of all camera-day keys that were not destroyed, in order."""
+        rows = self._execute("SELECT key_id FROM camera_keys WHERE wrapped IS NOT NULL ORDER BY key_id")
+        return tuple(KeyId(row[0]) for row in rows)
 
     def site_key(self) -> Ed25519PrivateKey:
         """Signs published camera-day keys."""
