@@ -4,8 +4,9 @@
 
 Runs on Debian's python3 with python3-gi, gir1.2-gst-rtsp-server-1.0 and GStreamer's base, good and bad plugins.
 Clips come from demo/prepare.py. Each mount is shared: all clients see the same moment. Timestamps go on over the
-loop's seam, RTCP sender reports are sent. `NAME=audio:` serves a tone without video, for tests. Prints READY with
-the port and then one URL a line; ends on SIGTERM, SIGINT or, with --until-eof, when stdin closes.
+loop's seam, RTCP sender reports are sent. For tests, `NAME=audio:` serves a tone without video, `NAME=jpeg:` and
+`NAME=h265:` a moving test picture. Prints READY with the port and then one URL a line; ends on SIGTERM, SIGINT or,
+with --until-eof, when stdin closes.
 """
 
 import argparse
@@ -118,6 +119,21 @@ class Feed:
         return True
 
 
+_TEST_PICTURE = "videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=20/1"
+_TEST_CODECS = {
+    "jpeg:": "jpegenc ! rtpjpegpay name=pay0 pt=26",
+    "h265:": "x265enc speed-preset=ultrafast tune=zerolatency key-int-max=10 ! h265parse config-interval=-1 "
+    "! rtph265pay name=pay0 pt=96",
+}
+
+
+def _test_picture(codec: str) -> GstRtspServer.RTSPMediaFactory:
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_shared(True)
+    factory.set_launch(f"( {_TEST_PICTURE} ! {_TEST_CODECS[codec]} )")
+    return factory
+
+
 def _tone() -> GstRtspServer.RTSPMediaFactory:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_shared(True)
@@ -163,7 +179,10 @@ def main() -> None:
     names = []
     for mount in wanted.mounts:
         name, _, clip = mount.partition("=")
-        factory = _tone() if clip == "audio:" else ClipFactory(Clip(Path(clip)))
+        if clip in _TEST_CODECS:
+            factory = _test_picture(clip)
+        else:
+            factory = _tone() if clip == "audio:" else ClipFactory(Clip(Path(clip)))
         if wanted.login:
             _permit(factory)
         server.get_mount_points().add_factory(f"/{name}", factory)

@@ -122,6 +122,23 @@ def test_source_when_the_camera_sends_sender_reports_then_its_time_counts(transp
     assert abs(reading.camera_offset_ns) <= reading.error_ns < 2_000_000_000
 
 
+@pytest.mark.parametrize(("mount", "codec"), [("jpeg:", "mjpeg"), ("h265:", "hevc")])
+def test_source_when_the_camera_sends_another_codec_then_its_pictures_come_from_a_keyframe_on(
+    mount: str, codec: str
+) -> None:
+    with RtspServer({"x": mount}) as server:
+        source = open_camera(camera(server.url("x"), "x"), SystemClock(), stall_s=5)
+        info, seen = source.open(), []
+        for item in source.packets():
+            seen.append(item)
+            if len(seen) == 20:
+                break
+        source.close()
+    assert (info.codec, info.width_px, info.height_px) == (codec, 320, 240)
+    assert seen[0].is_keyframe
+    assert sum(item.is_keyframe for item in seen) == (20 if codec == "mjpeg" else 2)
+
+
 @pytest.mark.parametrize("is_digest", [False, True], ids=["basic", "digest"])
 def test_source_when_the_camera_wants_a_login_then_only_the_right_one_opens(is_digest: bool, tmp_path: Path) -> None:
     clip = prepare_clip(write_clip(tmp_path / "a.mp4"), tmp_path / "a.h264")

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from custodes.adapters.camera import open_camera
-from custodes.errors import CameraUnauthorized
+from custodes.errors import CameraChanged, CameraEnded, CameraUnauthorized
+from custodes.ports.camera import CameraSource
 from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import file_spec, write_clip
 from custodes.testing.rtp import access_units
-from custodes.testing.rtsp_script import Camera, Conversation, Hook, Request, ScriptedServer
+from custodes.testing.rtsp_script import SDP, Camera, Conversation, Hook, Request, ScriptedServer
 from custodes.types.media import Packet, StreamInfo
 
 SHARED = Path(os.environ.get("CUSTODES_SHARED", Path(__file__).parents[3] / "shared"))
@@ -171,3 +173,66 @@ def test_camera_when_udp_packets_are_lost_then_recording_goes_on_and_time_stays_
     assert all(round((b.pts - a.pts) / info.time_base_den * 50, 3) >= 1 for a, b in pairwise(seen))
     whole = {sum(len(unit) + 4 for unit in units) for units in script.units}
     assert any(len(item.payload) not in whole for item in seen)
+
+
+def test_camera_when_it_changes_its_size_and_later_its_codec_then_new_runs_go_on_without_loss(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    large = access_units(write_clip(tmp_path / "large.h264", frames=20, gop=10, size=(640, 480)))
+    small = access_units(clips["h264"])
+    cameras = [
+        Camera(units=small + large, fps=50, pictures=40),
+        Camera(units=access_units(clips["hevc"]), codec="hevc", sdp=SDP.replace("H264", "H265"), fps=50, pictures=20),
+    ]
+    connections = iter(cameras)
+    with ScriptedServer(lambda conversation: next(connections)(conversation)) as server:
+        spec = replace(file_spec(Path("/x")), url=server.url())
+        told = [run for _ in cameras for run in runs(open_camera(spec, SystemClock(), stall_s=5))]
+    assert [(info.codec, info.width_px, count) for info, count in told] == [
+        ("h264", 320, 20),
+        ("h264", 640, 20),
+        ("hevc", 320, 20),
+    ]
+    assert len({info.run for info, _ in told}) == 3
+
+
+def runs(source: CameraSource) -> list[tuple[StreamInfo, int]]:
+    """Each run until the connection ends, and its packets."""
+    told: list[tuple[StreamInfo, int]] = []
+    try:
+        while True:
+            told.append((source.open(), 0))
+            try:
+                for _ in source.packets():
+                    told[-1] = (told[-1][0], told[-1][1] + 1)
+            except CameraChanged:
+                continue
+    except CameraEnded:
+        return told
+    finally:
+        source.close()
+
+
+def test_camera_when_it_sends_mjpeg_by_http_then_its_pictures_come_as_they_are(tmp_path: Path) -> None:
+    with av.open(str(write_clip(tmp_path / "a.avi", frames=10, codec="mjpeg", pix_fmt="yuvj420p"))) as container:
+        pictures = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+    def script(conversation: Conversation) -> None:
+        conversation.request()
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n")
+        for picture in pictures * 20:
+            conversation.send(
+                b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture), picture, b"\r\n"
+            )
+            conversation.wait(0.02)
+
+    with ScriptedServer(script) as server:
+        source = open_camera(replace(file_spec(Path("/x")), url=server.url("http")), SystemClock(), stall_s=5)
+        info, seen = source.open(), []
+        for item in source.packets():
+            seen.append(item)
+            if len(seen) == 15:
+                break
+        source.close()
+    assert (info.codec, info.width_px, info.height_px) == ("mjpeg", 320, 240)
+    assert {item.payload for item in seen} <= set(pictures)

@@ -4,7 +4,6 @@ The thread may hang in FFmpeg; everybody else only ever waits for its lock, whic
 and never while it reads one.
 """
 
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 
 from custodes.adapters.ipc.framing import frame
 from custodes.adapters.ipc.hub import Hub, PlainForm
+from custodes.app.recorder_reconnect import Reconnects
 from custodes.errors import (
     CameraChanged,
     CameraEnded,
@@ -34,19 +34,11 @@ from custodes.types.media import UNKNOWN_CLOCK, ClockReading, GapCause, Packet, 
 from custodes.types.message import CameraSpec
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
-BACKOFF_FIRST_S = 0.5
-BACKOFF_LAST_S = 20.0
 MAX_SHORT_RUNS = 5
 SHORT_RUN_NS = NS_PER_S
 """A camera with so many short runs in a row is broken or hostile, and each run costs a segment and a log entry."""
 
-BACKOFF_LOGIN_S = 15.0
-"""Least pause after a refused login: many cameras lock the account after five tries in a few minutes."""
-
 NO_RUN = RunId("")
-
-STEADY_NS = 10 * NS_PER_S
-"""A run that lasted so long resets the back-off."""
 
 HANG_MARGIN_NS = 15 * NS_PER_S
 """Beyond FFmpeg's own bounds (open 10 s, stall) before a thread counts as hung."""
@@ -197,7 +189,7 @@ class CameraWorker:
         self._live.open_stream(self.camera_id, SealedForm(opening))
 
     def _run(self) -> None:
-        pause_s = BACKOFF_FIRST_S
+        reconnects = Reconnects()
         while not self._stopping.is_set():
             began_ns = self._clock.monotonic_ns()
             error = self._one_connection()
@@ -207,12 +199,7 @@ class CameraWorker:
                 # A clip that is not looped is over; playing it again would record the same pictures as new.
                 self._idle()
                 return
-            if self._clock.monotonic_ns() - began_ns > STEADY_NS:
-                pause_s = BACKOFF_FIRST_S
-            wanted_s = max(pause_s, BACKOFF_LOGIN_S if isinstance(error, CameraUnauthorized) else 0.0)
-            # Jitter, so that cameras behind one switch do not come back in step. Not a secret.
-            self._sleep(wanted_s * random.uniform(0.8, 1.2))  # noqa: S311
-            pause_s = min(2 * pause_s, BACKOFF_LAST_S)
+            self._sleep(reconnects.pause_s(error, lasted_ns=self._clock.monotonic_ns() - began_ns))
 
     def _idle(self) -> None:
         while not self._stopping.is_set():

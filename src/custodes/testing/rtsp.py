@@ -24,7 +24,11 @@ class RtspServer:
     def __init__(
         self, mounts: Mapping[str, Path | str], *, login: str = "", is_digest: bool = False, port: int = 0
     ) -> None:
-        """`mounts`: name to a clip of `prepare_clip`, or to "audio:" for a tone. `login`: USER:PASSWORD to ask for."""
+        """
+        Args:
+            mounts: name to a clip of `prepare_clip`, to "audio:" for a tone, "jpeg:" or "h265:" for a test picture.
+            login: USER:PASSWORD to ask for.
+        """
         self._arguments = [f"--login={login}"] if login else []
         self._arguments += [f"--port={port}"]
         self._arguments += ["--digest"] if is_digest else []

@@ -140,6 +140,8 @@ class Camera:
     codec: str = "h264"
     payload_type: int = 96
     fps: float = 10.0
+    pictures: int = 1 << 30
+    """After so many it hangs up."""
     refuses: frozenset[str] = frozenset()
     """Transports that get 461: `tcp`, `udp`."""
     drops_udp: bool = False
@@ -195,13 +197,14 @@ class Camera:
 
     def _play(self, conversation: Conversation, outlet: "Outlet") -> None:
         sender = RtpSender(codec=self.codec, payload_type=self.payload_type)
-        for number, units in enumerate(itertools.cycle(self.units)):
+        for number, units in enumerate(itertools.islice(itertools.cycle(self.units), self.pictures)):
             timestamp = FIRST_TIMESTAMP + int(number * 90_000 / self.fps)
             if number % 10 == 0:
                 outlet.rtcp(sender.report(time.time_ns(), timestamp))
             for packet in sender.access_unit(units, timestamp):
                 outlet.rtp(packet)
             conversation.wait(1 / self.fps)
+        raise Hangup
 
 
 class Outlet:
