@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-bad
 BROWSER := chromium
+# a PKCS#11 token in software, for the tests of that key provider
+SOFTHSM := softhsm2
+# a PKCS#11 token in software, for the tests of that key provider
+SOFTHSM := softhsm2
 # What bench.record compares with.
 FFMPEG := ffmpeg
 # For the library that makes disks fail and records writes (chaos/faults.c).
@@ -63,7 +67,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with

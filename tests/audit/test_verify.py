@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from custodes.audit import verify
 from custodes.audit.checkpoint import LogSigner
 from custodes.audit.leaf import seal_leaf
 from custodes.audit.log import AuditLog
@@ -129,3 +130,24 @@ def test_verify_when_it_is_not_a_database_then_refuses(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CustodesError):
         verify_log(tmp_path / "log.db", KEYS)
+
+
+def test_verify_when_shared_among_processes_then_the_same_and_tampering_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "_SHARE", 512)
+    monkeypatch.setattr(verify, "_SHARED_FROM", 1)
+    monkeypatch.setattr(verify.os, "cpu_count", lambda: 2)
+    path = tmp_path / "log.db"
+    log = open_test_log(path)
+    fill(log, 1800)
+    log.publish(1)
+    log.close()
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("DELETE FROM personal WHERE idx < 30")
+    seen: list[int] = []
+    report = verify_log(path, KEYS, seen.append)
+    assert (report.size, report.erased, seen) == (1800, 10, [512, 1024, 1536])
+    database.execute(f"UPDATE entries SET leaf = x'{OTHER_LEAF.hex()}' WHERE idx = 700")
+    with pytest.raises(LogCorrupt):
+        verify_log(path, KEYS)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from custodes.adapters.keys.choose import PIN_VARIABLE, TOKEN_VARIABLE
 from custodes.adapters.keys.file import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
 from custodes.app.supervisor import process_specs
 from custodes.config import SiteConfig, SitePaths
@@ -171,7 +172,8 @@ def test_child_does_not_get_a_variable_that_is_withheld_from_it(
 
 def test_passphrase_is_given_to_the_warden_alone(tmp_path: Path) -> None:
     specs = process_specs(SiteConfig(data_dir=tmp_path), SitePaths(tmp_path))
-    names = {PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE}
+    names = {PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE, PIN_VARIABLE, TOKEN_VARIABLE}
+    names |= {f"{PIN_VARIABLE}_FILE", f"{TOKEN_VARIABLE}_FILE"}
     assert [spec.kind for spec in specs if not names <= spec.withheld] == ["warden"]
 
 

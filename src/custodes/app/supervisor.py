@@ -44,7 +44,9 @@ _FULL_BYTES = 1 << 20
 WITHHELD_ENVIRONMENT = frozenset({"CUSTODES_DATA"})
 """Not handed to children: they are told their directory on the command line."""
 
-WARDEN_ENVIRONMENT = frozenset({"CUSTODES_PASSPHRASE", "CUSTODES_PASSPHRASE_FILE"})
+WARDEN_ENVIRONMENT = frozenset(
+    f"CUSTODES_{name}{suffix}" for name in ("PASSPHRASE", "PKCS11_PIN", "VAULT_TOKEN") for suffix in ("", "_FILE")
+)
 """What opens the private keys goes to the warden alone (`adapters.keys.file`, which this process may not import)."""
 
 _log = structlog.get_logger()

@@ -17,7 +17,8 @@ import structlog
 from custodes.access.policy import load_policies
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
-from custodes.adapters.keys.file import open_file_provider, read_passphrase
+from custodes.adapters.keys.choose import open_provider
+from custodes.adapters.keys.file import read_passphrase
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import witness_keys
@@ -27,7 +28,7 @@ from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
-from custodes.config import AccessConfig, SiteConfig, SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.config import AccessConfig, KeyConfig, SiteConfig, SiteIdentity, SitePaths, load_effective, read_identity
 from custodes.config.durable import sync_folder
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
@@ -54,6 +55,7 @@ async def open_gate(
     clock: Clock,
     rules: AccessConfig | None = None,
     witnesses: tuple[NoteVerifier, ...] = (),
+    keys_config: KeyConfig | None = None,
 ) -> AsyncIterator[Gate]:
     """Open keys and log, write the start into the log, and yield the gate that answers.
 
@@ -63,8 +65,10 @@ async def open_gate(
     folder = paths.warden_dir
     log_path = folder / "log.db"
     _require_whole(paths, log_path)
-    provider = open_file_provider(folder, passphrase)
-    note.info("key provider", provider=provider.description)
+    provider, guarded_by = open_provider(
+        folder, keys_config or KeyConfig(), passphrase=passphrase, site_id=identity.site_id, environment=os.environ
+    )
+    note.info("key provider", provider=guarded_by)
     keys = KeyStore.open(
         folder / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=not log_path.exists()
     )
@@ -86,7 +90,7 @@ async def open_gate(
         ),
     )
     async with LogWriter(log, clock) as writer:
-        await _write_start(writer, log, identity, provider.description)
+        await _write_start(writer, log, identity, guarded_by)
         policies = load_policies()
 
         async def append(record: AuditRecord) -> int:
@@ -157,6 +161,7 @@ async def run(
     stop: asyncio.Event,
     rules: AccessConfig | None = None,
     witnesses: tuple[NoteVerifier, ...] = (),
+    keys_config: KeyConfig | None = None,
 ) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
@@ -164,7 +169,13 @@ async def run(
         raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
     note = structlog.get_logger()
     async with open_gate(
-        paths, identity, passphrase=passphrase, clock=SystemClock(), rules=rules, witnesses=witnesses
+        paths,
+        identity,
+        passphrase=passphrase,
+        clock=SystemClock(),
+        rules=rules,
+        witnesses=witnesses,
+        keys_config=keys_config,
     ) as gate:
         renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
         connections = Connections()
@@ -210,7 +221,14 @@ async def _main(paths: SitePaths, passphrase: str | None, config: SiteConfig) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(paths, passphrase=passphrase, stop=stop, rules=config.access, witnesses=witness_keys(config))
+    await run(
+        paths,
+        passphrase=passphrase,
+        stop=stop,
+        rules=config.access,
+        witnesses=witness_keys(config),
+        keys_config=config.keys,
+    )
 
 
 if __name__ == "__main__":

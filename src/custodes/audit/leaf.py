@@ -6,7 +6,9 @@ and leaves the tree as it was.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -58,7 +60,7 @@ class _Leaf(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_o
 class _Glance(msgspec.Struct, kw_only=True, gc=False):
     """What verification needs of a leaf; the rest is vouched for by the signed root."""
 
-    v: int
+    v: Literal[1]
     kind: AuditKind
     commitment: str = ""
 
@@ -142,24 +144,42 @@ def _encode(value: msgspec.Struct) -> bytes:
     return _ENCODER.encode(value)
 
 
-def check_leaf(leaf: bytes, blind: bytes, personal: bytes) -> bool:
-    """What `open_leaf` checks, without building the record; True when the personal part was erased. About 0.5 µs.
+def check_leaves(first: int, leaves: Sequence[bytes], beside: dict[int, tuple[bytes, bytes]]) -> int:
+    """What `open_leaf` checks, for a block of entries and without building records. About 0.7 µs per entry.
 
-    Raises: LogCorrupt as `open_leaf` does.
+    Args:
+        first: index of the first leaf.
+        beside: (blind, personal) by index, of entries in the block; emptied of those that fit.
+
+    Returns: how many had their personal part erased.
+    Raises: LogCorrupt as `open_leaf` does, naming the entry.
     """
     try:
-        seen = _GLANCE.decode(leaf)
+        seen = [_GLANCE.decode(leaf) for leaf in leaves]
+    except (msgspec.MsgspecError, ValueError):
+        for number, leaf in enumerate(leaves):
+            _glance(first + number, leaf)
+        raise AssertionError("one of them cannot be read") from None
+    erased = 0
+    for number, glance in enumerate(seen):
+        if glance.commitment:
+            opened = beside.pop(first + number, None)
+            if opened is None:
+                erased += 1
+            elif hashlib.sha256(opened[0] + opened[1]).hexdigest() != glance.commitment:
+                raise LogCorrupt(
+                    f"entry {first + number}: its personal part was changed: its commitment does not open"
+                )
+    if beside:
+        raise LogCorrupt(f"entry {min(beside)}: there is no commitment, but a personal part beside it")
+    return erased
+
+
+def _glance(index: int, leaf: bytes) -> None:
+    try:
+        _GLANCE.decode(leaf)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise LogCorrupt(f"a log entry cannot be read: {error}") from error
-    if seen.v != LEAF_VERSION:
-        raise LogCorrupt(f"log entry of version {seen.v}; this program reads {LEAF_VERSION}")
-    if not blind and not personal:
-        return bool(seen.commitment)
-    if not seen.commitment:
-        raise LogCorrupt("a log entry without commitment has a personal part beside it")
-    if commitment_of(blind, personal) != seen.commitment:
-        raise LogCorrupt("a log entry's personal part was changed: its commitment does not open")
-    return False
+        raise LogCorrupt(f"entry {index}: it cannot be read, or is of a version or kind not known: {error}") from error
 
 
 def open_leaf(sealed: SealedLeaf) -> tuple[Ns, AuditRecord]:

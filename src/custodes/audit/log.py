@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from custodes.audit.checkpoint import LogKeys, LogSigner, open_checkpoint, open_published, sign_checkpoint
 from custodes.audit.cosignature import open_cosignatures
-from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, open_leaf, seal_leaf
+from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, is_personal, open_leaf, seal_leaf
 from custodes.audit.merkle import (
     HASH_BYTES,
     TILE_LEVEL_BITS,
@@ -82,6 +82,9 @@ class _Edge:
         """Add a leaf hash; returns the tiles (level, number, hashes) that became full."""
         completed = push_peak(self.peaks, self.size, leaf)
         self.size += 1
+        if not completed:
+            self.partial[0].append(leaf)
+            return []
         full: list[tuple[int, int, bytes]] = []
         for level, carry in enumerate([leaf, *completed]):
             if level == len(self.partial):
@@ -150,7 +153,10 @@ class AuditLog:
             raise InvalidArgument(f"{len(records)} records in one append; expected 1 to {MAX_BATCH}")
         if self._is_edge_stale:
             self._reload()
-        sealed = [seal_leaf(record, utc_ns, os.urandom(BLIND_BYTES)) for record, utc_ns in records]
+        sealed = [
+            seal_leaf(record, utc_ns, os.urandom(BLIND_BYTES) if is_personal(record) else b"")
+            for record, utc_ns in records
+        ]
         edge = self._edge.copy()
         first, hashes, tiles = edge.size, [], []
         for each in sealed:

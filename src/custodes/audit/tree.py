@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 from custodes.audit.log import TILE_WIDTH, translated
 from custodes.audit.merkle import (
+    EMPTY_ROOT,
     HASH_BYTES,
     TILE_LEVEL_BITS,
     consistency_path,
     fold_complete,
     inclusion_path,
     leaf_hash,
+    range_root,
 )
 from custodes.errors import InvalidArgument, LogCorrupt
 
@@ -29,6 +31,10 @@ class StoredTree:
         self._db = connection
         self.size = size
         self._cache: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+
+    def root(self) -> bytes:
+        """Root of this tree. Raises: LogCorrupt, InvalidArgument when the log is shorter."""
+        return range_root(self._node, 0, self.size) if self.size else EMPTY_ROOT
 
     def prove_inclusion(self, index: int) -> tuple[bytes, ...]:
         """RFC 6962 audit path of entry `index` in this tree. Raises: InvalidArgument, LogCorrupt."""

@@ -6,6 +6,7 @@ from custodes.config.paths import SitePaths
 from custodes.config.tree import (
     AccessConfig,
     CameraConfig,
+    KeyConfig,
     SiteConfig,
     load_effective,
     load_site_yaml,
@@ -17,6 +18,7 @@ __all__ = [
     "AccessConfig",
     "Assignment",
     "CameraConfig",
+    "KeyConfig",
     "SiteConfig",
     "SiteIdentity",
     "SitePaths",

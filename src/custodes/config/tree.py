@@ -196,6 +196,33 @@ class AccessConfig(_Strict):
         return local.hour * 60 + local.minute
 
 
+class Pkcs11Config(_Strict):
+    """A token; its PIN comes from CUSTODES_PKCS11_PIN or CUSTODES_PKCS11_PIN_FILE."""
+
+    module: Path
+    """The token's library, e.g. /usr/lib/softhsm/libsofthsm2.so."""
+    token: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+    label: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "custodes"
+
+
+class VaultConfig(_Strict):
+    """A transit engine; its token comes from CUSTODES_VAULT_TOKEN or CUSTODES_VAULT_TOKEN_FILE."""
+
+    address: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")]
+    mount: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "transit"
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "custodes"
+    ca_file: Path | None = None
+
+
+class KeyConfig(_Strict):
+    """Who guards the site's root secret. Decided at the first start."""
+
+    provider: Literal["file", "keyring", "pkcs11", "vault"] = "file"
+    """file: a passphrase (CUSTODES_PASSPHRASE, a file, a systemd credential), else a 0600 file."""
+    pkcs11: Pkcs11Config | None = None
+    vault: VaultConfig | None = None
+
+
 class SiteConfig(_Strict):
     """The whole file."""
 
@@ -211,6 +238,7 @@ class SiteConfig(_Strict):
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()
     audit: AuditConfig = AuditConfig()
+    keys: KeyConfig = KeyConfig()
     access: AccessConfig = AccessConfig()
     cameras: tuple[CameraConfig, ...] = ()
 

@@ -61,26 +61,37 @@ class FileKeyProvider:
             raise SealBroken("a wrapped secret does not open: changed, or wrapped under another key") from error
 
 
-def read_passphrase(environment: Mapping[str, str]) -> str | None:
-    """The passphrase from `CUSTODES_PASSPHRASE`, else from the file that `CUSTODES_PASSPHRASE_FILE` names.
+def read_secret(environment: Mapping[str, str], variable: str) -> str | None:
+    """A secret from `variable`, else from the file that `variable`_FILE names, else a systemd credential
+    (`LoadCredentialEncrypted=`) of the variable's name in small letters with hyphens, e.g. `custodes-passphrase`.
 
-    Raises: ConfigError when the file cannot be read or the passphrase is too short.
+    Raises: ConfigError when a file that is named cannot be read or is empty.
     """
-    passphrase = environment.get(PASSPHRASE_VARIABLE)
-    where = PASSPHRASE_VARIABLE
-    if not passphrase and (name := environment.get(PASSPHRASE_FILE_VARIABLE)):
-        where = f"{PASSPHRASE_FILE_VARIABLE}={name}"
-        try:
-            with Path(name).open(encoding="utf-8") as stream:
-                passphrase = stream.read(_MAX_PASSPHRASE_BYTES).rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{where} cannot be read: {error}") from error
-        if not passphrase:
-            raise ConfigError(f"{where} is empty")
-    if not passphrase:
+    if secret := environment.get(variable):
+        return secret
+    where, name = f"{variable}_FILE", environment.get(f"{variable}_FILE")
+    if not name and (folder := environment.get("CREDENTIALS_DIRECTORY")):
+        credential = Path(folder) / variable.lower().replace("_", "-")
+        where, name = "CREDENTIALS_DIRECTORY", str(credential) if credential.exists() else None
+    if not name:
         return None
-    if len(passphrase) < MIN_PASSPHRASE_CHARS:
-        raise ConfigError(f"{where} has {len(passphrase)} characters; at least {MIN_PASSPHRASE_CHARS} are asked")
+    try:
+        with Path(name).open(encoding="utf-8") as stream:
+            secret = stream.read(_MAX_PASSPHRASE_BYTES).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{where}={name} cannot be read: {error}") from error
+    if not secret:
+        raise ConfigError(f"{where}={name} is empty")
+    return secret
+
+
+def read_passphrase(environment: Mapping[str, str]) -> str | None:
+    """The passphrase, from where `read_secret` finds it. Raises: ConfigError, also when it is too short."""
+    passphrase = read_secret(environment, PASSPHRASE_VARIABLE)
+    if passphrase and len(passphrase) < MIN_PASSPHRASE_CHARS:
+        raise ConfigError(
+            f"{PASSPHRASE_VARIABLE} has {len(passphrase)} characters; at least {MIN_PASSPHRASE_CHARS} are asked"
+        )
     return passphrase
 
 
