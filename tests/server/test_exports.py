@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from tests.server.conftest import SITE_ID, Site, listening, until
 
 import custodes_verify
+from custodes.access.requests import digest
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.app.serving import views
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.jobs import JobPool
@@ -31,7 +31,9 @@ from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.catalog import make_spec
 from custodes.testing.media import make_clip, people_at, vouch, write_segment
-from custodes.types.access import AuditKind, Principal, Purpose, PurposeKind, Role
+from custodes.testing.passkey import FakeAuthenticator
+from custodes.types.access import Action, AuditKind, Fidelity, Principal, Purpose, PurposeKind, Role
+from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord
 from custodes.types.media import Gap, GapCause, Segment
 from custodes.types.message import Append, Appended, ExportState, SiteStatus
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
@@ -78,7 +80,7 @@ class Bench:
     jobs: RealJobs
     segment: Segment
 
-    async def start(self, *, start_s: float = 0, end_s: float = 10) -> str:
+    async def start(self, *, start_s: float = 0, end_s: float = 10, request_id: str | None = None) -> str:
         first = self.segment.header.start_ns
         return await self.exporter.start(
             principal=ADA,
@@ -86,7 +88,34 @@ class Bench:
             camera_id=CAMERA,
             start_ns=Ns(first + round(start_s * NS_PER_S)),
             end_ns=Ns(first + round(end_s * NS_PER_S)),
+            request_id=await self.approve() if request_id is None else request_id,
         )
+
+    async def approve(self) -> str:
+        """A request that covers everything here, signed by as many others as are needed."""
+        first = self.segment.header.start_ns
+        filing = FileRequest(
+            principal=ADA,
+            action=Action.EXPORT,
+            purpose=CASE,
+            camera_ids=(CAMERA,),
+            start_ns=Ns(first - NS_PER_S),
+            end_ns=Ns(first + 50 * NS_PER_S),
+            fidelity=Fidelity.MASKED,
+            reason="the court asks for it",
+            is_break_glass=False,
+        )
+        record = await self.warden.about_requests(filing)
+        assert isinstance(record, RequestRecord)
+        request_id = record.request.request_id
+        for number in range(record.request.needed):
+            who = Principal(user_id=f"v{number}", name=f"Ben {number}", roles=frozenset({Role.SUPERVISOR}))
+            key = FakeAuthenticator()
+            await self.warden.about_requests(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
+            signed = key.get(digest(record.request))
+            vote = CastVote(principal=who, request_id=request_id, is_yes=True, note="", assertion=signed)
+            await self.warden.about_requests(vote)
+        return request_id
 
     async def export(self, *, start_s: float = 0, end_s: float = 10) -> ExportState:
         export_id = await self.start(start_s=start_s, end_s=end_s)
@@ -150,17 +179,11 @@ async def record(site: Site, catalog: ThreadedCatalog, warden: WardenClient) -> 
     return segment
 
 
-@pytest.fixture
-def approved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exports need an approval, which other tests give; here the policy for playback decides in its place."""
-    monkeypatch.setattr(views, "_ACTIONS", {})
-
-
 def test_export_when_nobody_approved_then_is_refused_and_logged(site: Site) -> None:
     async def main() -> None:
         async with bench(site) as at:
             with pytest.raises(PermissionDenied, match="approv"):
-                await at.start()
+                await at.start(request_id="")
             entries = await site.log(at.warden)
             assert entries[-1].record.kind is AuditKind.ACCESS_DENIED
             assert entries[-1].record.details["action"] == "export"
@@ -169,7 +192,6 @@ def test_export_when_nobody_approved_then_is_refused_and_logged(site: Site) -> N
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("approved")
 def test_export_when_made_then_verifies_plays_and_every_change_is_found(site: Site, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.zip"
 
@@ -228,7 +250,6 @@ def check_mutations(bundle: Path, folder: Path) -> None:
                 CliRunner().invoke(evidence, ["verify", str(changed)], catch_exceptions=False)
 
 
-@pytest.mark.usefixtures("approved")
 def test_export_when_a_part_is_asked_then_only_its_frames_are_in_the_film(site: Site, tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(site) as at:
@@ -242,7 +263,6 @@ def test_export_when_a_part_is_asked_then_only_its_frames_are_in_the_film(site: 
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("approved")
 def test_export_when_the_recording_was_changed_on_disk_then_the_bundle_does_not_verify(site: Site) -> None:
     async def main() -> None:
         async with bench(site) as at:
@@ -260,7 +280,6 @@ def test_export_when_the_recording_was_changed_on_disk_then_the_bundle_does_not_
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("approved")
 def test_export_when_nothing_was_recorded_or_the_span_is_wrong_then_says_so(site: Site) -> None:
     async def main() -> None:
         async with bench(site) as at:
@@ -274,7 +293,6 @@ def test_export_when_nothing_was_recorded_or_the_span_is_wrong_then_says_so(site
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("approved")
 def test_export_when_the_job_dies_then_fails_and_leaves_no_file(site: Site) -> None:
     async def main() -> None:
         async with bench(site) as at:

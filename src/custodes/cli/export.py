@@ -10,7 +10,7 @@ import click
 from custodes.adapters.ipc.control import forget_export, read_export, start_export
 from custodes.cli.where import data_option, find_site
 from custodes.errors import AlreadyExists, InvalidArgument, Unavailable
-from custodes.types.access import Purpose, PurposeKind
+from custodes.types.access import Fidelity, Purpose, PurposeKind
 from custodes.types.message import ExportState, StartExport
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -26,6 +26,8 @@ _MAX_PASSWORD_CHARS = 1024
 @click.option("--purpose", type=click.Choice([kind.value for kind in PurposeKind]), required=True)
 @click.option("--reference", required=True, help="The case, alarm or ticket.")
 @click.option("--as", "person", required=True, help="Your account's name; you are asked for its password.")
+@click.option("--request", "request_id", default="", help="Id of the request that others approved.")
+@click.option("--unmasked", is_flag=True, help="Show everybody, if the approved request says so.")
 @click.option("--password-file", type=click.Path(path_type=Path), default=None, help="Read the password from there.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=None, help="[default: CAMERA-FROM.zip]")
 @data_option
@@ -37,6 +39,8 @@ def export(
     purpose: str,
     reference: str,
     person: str,
+    request_id: str,
+    unmasked: bool,
     password_file: Path | None,
     output: Path | None,
     data: Path | None,
@@ -53,6 +57,8 @@ def export(
         purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
         person=person,
         password=_password(password_file),
+        request_id=request_id,
+        fidelity=Fidelity.UNMASKED if unmasked else Fidelity.MASKED,
     )
     state = start_export(control, request)
     try:

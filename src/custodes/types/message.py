@@ -583,6 +583,9 @@ class StartExport:
     person: str
     password: str
     """Never logged."""
+    request_id: str = ""
+    """The approved request that it rests on."""
+    fidelity: Fidelity = Fidelity.MASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

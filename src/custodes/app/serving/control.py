@@ -113,6 +113,8 @@ class ControlService:
             camera_id=request.camera_id,
             start_ns=request.start_ns,
             end_ns=request.end_ns,
+            request_id=request.request_id,
+            fidelity=request.fidelity,
         )
         return self._exporter.state(export_id)
 

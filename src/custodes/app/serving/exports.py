@@ -160,8 +160,12 @@ class Exporter:
         camera_id: CameraId,
         start_ns: Ns,
         end_ns: Ns,
+        request_id: str = "",
+        fidelity: Fidelity = Fidelity.MASKED,
     ) -> str:
         """Authorise and begin; returns the export's id.
+
+        Args: request_id: the approved request that it rests on.
 
         Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, ResourceExhausted while
             another is being made or the disk is too full, Unavailable.
@@ -182,10 +186,11 @@ class Exporter:
             purpose=purpose,
             start_ns=start_ns,
             end_ns=min(end_ns, now_ns),
-            fidelity=Fidelity.MASKED,
+            fidelity=fidelity,
             speed=FEED_SPEED,
             max_height_px=MAX_HEIGHT_PX,
             deadline_ns=Ns(now_ns + self._config.views.deadline_s * NS_PER_S),
+            request_id=request_id,
         )
         export = _Export(order=order, path=self._folder / f"{export_id}.zip")
         self._exports[export_id] = export
