@@ -19,7 +19,7 @@ class WitnessReply:
     body: str
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would take the checkpoint to a host that nobody configured."""
 
     def redirect_request(self, *_: object) -> None:
@@ -35,7 +35,7 @@ class HttpWitness:
         self._url = url.rstrip("/") + "/add-checkpoint"
         self._timeout_s = timeout_s
         # No proxy from the environment: the site's traffic goes where the configuration says.
-        self._opener = urllib.request.build_opener(_NoRedirect(), urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(NoRedirect(), urllib.request.ProxyHandler({}))
 
     def add_checkpoint(self, body: bytes) -> WitnessReply:
         """Send one request. Raises: Unavailable when no complete answer came."""
