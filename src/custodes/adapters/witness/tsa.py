@@ -36,7 +36,7 @@ class TimestampAuthority:
         try:
             self._roots = x509.load_pem_x509_certificates(roots.read_bytes())
         except (OSError, ValueError) as error:
-            raise ConfigError(f"certificates of the time stamping authority {roots} cannot be used: {error}") from error
+            raise ConfigError(f"certificates {roots} of the time stamping authority: {error}") from error
         self._opener = urllib.request.build_opener(NoRedirect(), urllib.request.ProxyHandler({}))
 
     def stamp(self, note: str) -> bytes:
