@@ -102,7 +102,8 @@ def packaged_detections(data: Path, report: Report) -> np.ndarray:
     detector, rows = load_detector(models_dir=None, name=None, threads=1), []
     for number, picture in enumerate(frames(data / f"{PETS}.avi"), 1):
         found = detector.detect([picture])[0]
-        for box, weight in zip(found.boxes_px, found.scores, strict=True):
+        is_person = found.class_ids == int(ObjectClass.PERSON)
+        for box, weight in zip(found.boxes_px[is_person], found.scores[is_person], strict=True):
             rows.append([number, -1, box[0], box[1], box[2] - box[0], box[3] - box[1], weight])
         if number % 80 == 0:
             report.progress(number // 80, 9, "detecting on PETS")

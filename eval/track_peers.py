@@ -1,6 +1,7 @@
 """Other people's trackers on the same boxes, at their own defaults. `make peers` installs them.
 
-Each is told the frame rate where it can be told; SORT-like ones get boxes of score .5 and more, as published.
+Each is told the frame rate where it can be told (and SORT to wait 30 frames, as the others do by default); SORT-like
+ones get boxes of score .5 and more, as published.
 """
 
 import importlib.util
@@ -34,7 +35,7 @@ def peers() -> dict[str, tuple[float, Callable[[float], Update]]]:
         }
     if "pyxtrackers" not in missing():
         found |= {
-            "pyxtrackers SORT": (STRONG, lambda fps: _pyx("Sort")),
+            "pyxtrackers SORT": (STRONG, lambda fps: _pyx("Sort", max_age=30)),
             "pyxtrackers ByteTrack": (WEAK, lambda fps: _pyx("BYTETracker", frame_rate=round(fps))),
             "pyxtrackers OC-SORT": (STRONG, lambda fps: _pyx("OCSort", det_thresh=STRONG)),
         }

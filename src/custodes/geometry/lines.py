@@ -36,6 +36,10 @@ class LineCrossing:
     """Where, shares of the frame."""
 
 
+SideRow = tuple[int, int, int, float, float, int, int]
+"""Line's index, track, side, x, y, time of that point, time last seen."""
+
+
 @dataclass(slots=True)
 class _Side:
     """Of one number and one line: the side it was last clearly on, and its last point there."""
@@ -106,11 +110,11 @@ class LineCounter:
         for key in [key for key, one in self._sides.items() if utc_ns - one.seen_ns > FORGET_NS]:
             del self._sides[key]
 
-    def state(self) -> list[tuple[int, int, int, float, float, int, int]]:
+    def state(self) -> list[SideRow]:
         """All state, for `restore`."""
         return [(*key, one.side, *one.point, one.utc_ns, one.seen_ns) for key, one in self._sides.items()]
 
-    def restore(self, state: list[tuple[int, int, int, float, float, int, int]]) -> None:
+    def restore(self, state: list[SideRow]) -> None:
         """Go on from `state`; lines that are no longer there are left out."""
         self._sides = {
             (index, track_id): _Side(side, (x, y), utc_ns, seen_ns)

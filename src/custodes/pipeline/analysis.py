@@ -15,14 +15,17 @@ from custodes.detect.attention import Attention, LookPlan
 from custodes.detect.regions import Region, RegionLimits
 from custodes.errors import CustodesError, DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
+from custodes.geometry.lines import SideRow
 from custodes.pipeline.counters import Counters
+from custodes.pipeline.scene import Crossings, ground_of
 from custodes.ports.clock import Clock
 from custodes.ports.model import Detector
 from custodes.track.config import TrackerConfig
 from custodes.track.ended import EndedTrack
 from custodes.track.tracker import NO_TRACK, TrackColumns, Tracker
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Frame
+from custodes.types.scene import CameraScene
 from custodes.types.vision import VEHICLES, Detections, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
@@ -56,11 +59,19 @@ class Looking:
     tracker: TrackerConfig
 
 
-class FrameAnalysis:
-    """`Stage[Frame, FrameAnalysed | TrackEnded]` for the chosen frames of one run."""
+AnalysisFact = FrameAnalysed | TrackEnded | LineCrossed
 
-    def __init__(self, camera_id: CameraId, run: RunId, looking: Looking, counters: Counters) -> None:
+
+class FrameAnalysis:
+    """`Stage[Frame, AnalysisFact]` for the chosen frames of one run."""
+
+    def __init__(
+        self, camera_id: CameraId, run: RunId, looking: Looking, counters: Counters, scene: CameraScene | None = None
+    ) -> None:
+        """`scene`: what people said about the picture; None: nothing. Raises: InvalidArgument for a bad ground."""
         self._camera_id = camera_id
+        self._scene = scene or CameraScene()
+        self._homography = ground_of(self._scene)
         self._run = run
         self._looking = looking
         self._counters = counters
@@ -75,6 +86,7 @@ class FrameAnalysis:
         self._expected_px = empty_boxes()
         """Where tracks are predicted that the last look did not measure."""
         self._tracker: Tracker | None = None
+        self._crossings = Crossings(self._camera_id, self._run, self._scene)
         self._vouched_ns: int | None = None
         """Time of the last look, while nothing was lost since."""
         self._newest_ns = 0
@@ -101,7 +113,7 @@ class FrameAnalysis:
             return 0, 0
         return self._tracker.confirmed(_PEOPLE), self._tracker.confirmed(VEHICLES)
 
-    def process(self, frame: Frame) -> Sequence[FrameAnalysed | TrackEnded]:
+    def process(self, frame: Frame) -> Sequence[AnalysisFact]:
         """Look at one frame. Frames come in order of `seq`; a corrupt one is not looked at and breaks the vouching."""
         # Forgotten first and set last: whatever fails in between, the next fact does not vouch for this frame.
         before_ns, self._vouched_ns = self._vouched_ns, None
@@ -122,9 +134,10 @@ class FrameAnalysis:
         self._counters.frames_analysed += 1
         self._counters.analysed_ns = self._counters.judged_ns = frame.utc_ns
         self._vouched_ns = self._newest_ns = frame.utc_ns
-        return [*ended, fact, *self._ended()]
+        crossings = self._crossings.take(columns, frame.utc_ns, frame.y.shape[1] / frame.y.shape[0])
+        return [*ended, fact, *crossings, *self._ended()]
 
-    def flush(self) -> Sequence[FrameAnalysed | TrackEnded]:
+    def flush(self) -> Sequence[AnalysisFact]:
         """The run is over: what its tracks were."""
         ended: list[TrackEnded] = []
         if self._tracker is not None:
@@ -137,32 +150,38 @@ class FrameAnalysis:
         """Tracker, background and what was vouched for."""
         tracker = None if self._tracker is None else self._tracker.snapshot()
         times = (self._vouched_ns, self._newest_ns)
-        return msgspec.msgpack.encode((tracker, self._attention.snapshot(), self._expected_px.tobytes(), times))
+        return msgspec.msgpack.encode(
+            (tracker, self._attention.snapshot(), self._expected_px.tobytes(), times, self._crossings.state())
+        )
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, attended, expected, times = _STATE.decode(state)
+            packed, attended, expected, times, sides = _STATE.decode(state)
             expected_px = np.frombuffer(expected, np.float32).reshape(-1, 4).copy()
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataLoss(f"analysis snapshot cannot be read: {error}") from error
-        tracker = None if packed is None else Tracker(config=self._looking.tracker)
+        tracker = None if packed is None else self._new_tracker(1)
         if tracker is not None and packed is not None:
             tracker.restore(packed)
         attention = Attention(self._looking.limits)
         attention.restore(attended)
         self._tracker, self._attention, self._expected_px = tracker, attention, expected_px
         self._vouched_ns, self._newest_ns = times
+        self._crossings.restore(sides)
 
     # -- one look -------------------------------------------------------------------------------------
 
-    def _restart_if_back(self, frame: Frame) -> list[FrameAnalysed | TrackEnded]:
+    def _new_tracker(self, first_id: int) -> Tracker:
+        return Tracker(first_id=first_id, config=self._looking.tracker, homography=self._homography)
+
+    def _restart_if_back(self, frame: Frame) -> list[AnalysisFact]:
         """Begin the tracker; begin it anew when the camera's clock went back by more than a slew."""
-        ended: list[FrameAnalysed | TrackEnded] = []
+        ended: list[AnalysisFact] = []
         if frame.utc_ns < self._newest_ns - _BACK_MAX_NS:
             ended += self.flush()
         if self._tracker is None:
-            self._tracker = Tracker(first_id=frame.seq * IDS_PER_PACKET, config=self._looking.tracker)
+            self._tracker = self._new_tracker(frame.seq * IDS_PER_PACKET)
         return ended
 
     def _look(self, frame: Frame) -> tuple[LookPlan, Detections | None]:
@@ -249,7 +268,7 @@ class FrameAnalysis:
         )
 
 
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int]])
+_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int], list[SideRow]])
 
 _NO_TRACKS = TrackColumns(
     track_ids=np.zeros(0, np.int64),

@@ -13,15 +13,16 @@ from custodes.pipeline.counters import Counters
 from custodes.pipeline.gated_decoder import GatedDecoder
 from custodes.pipeline.pace import Pace
 from custodes.types.codec import decode_as, encode
-from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, GateMode, TrackEnded
+from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, GateMode, LineCrossed, TrackEnded
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
+from custodes.types.scene import CameraScene
 from custodes.units import CameraId, Ns, RunId
 
 CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
 """What a hub sends of one camera."""
 
-CameraFact = FrameAnalysed | TrackEnded | GateChanged
+CameraFact = FrameAnalysed | TrackEnded | LineCrossed | GateChanged
 
 _STATE = msgspec.msgpack.Decoder(
     tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int | None, int, int]
@@ -45,8 +46,18 @@ class CameraPipeline:
     restored goes on at the next keyframe, so snapshots are taken before one.
     """
 
-    def __init__(self, camera_id: CameraId, looking: Looking, *, fps: float, draw: Draw | None = None) -> None:
-        """`draw`: which quiet GOPs are decoded to try the gate; without it everything is decoded."""
+    def __init__(
+        self,
+        camera_id: CameraId,
+        looking: Looking,
+        *,
+        fps: float,
+        draw: Draw | None = None,
+        scene: CameraScene | None = None,
+    ) -> None:
+        """`draw`: which quiet GOPs are decoded to try the gate; without it everything is decoded. `scene`: its ground
+        and lines."""
+        self._scene = scene or CameraScene()
         self._draw = draw
         self._gate: ActivityGate | None = None
         self._is_watched = False
@@ -129,7 +140,7 @@ class CameraPipeline:
             raise DataLoss(f"camera snapshot cannot be read: {error}") from error
         analysis = None
         if info is not None and analysis_state is not None:
-            analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
+            analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters, self._scene)
             analysis.restore(analysis_state)
             if is_holding:  # the GOP before the keyframe that comes next was not decoded to its end
                 analysis.lost()
@@ -193,7 +204,7 @@ class CameraPipeline:
         if is_same_run:
             self._repeated_seq = self._last_seq
         else:
-            self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters)
+            self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters, self._scene)
             self._begin_gate(info)
             self._pace = Pace(self._fps)
             self._quiet_from_ns = None

@@ -22,6 +22,10 @@ class TrackerConfig:
     confirm_hits: int = 2
     confirm_score: float = 1.4
     """Sum of the scores of its detections from which on a track is believed, after `confirm_hits` at least."""
+    vehicle_score: float = 0.5
+    """In place of `strong_score` and `begin_score` for vehicles: small detectors are far less sure of them, above all
+    seen from above, and they hide each other less than people do."""
+    vehicle_confirm_score: float = 1.0
     lost_s: float = 2.2
     """A confirmed track that was not measured for longer is over."""
     lost_known_s: float = 10.0

@@ -201,7 +201,8 @@ class Tracker:
         cost = np.where(book.group[:, None] == seen.group[None, :], cost, np.inf) + config.likeness.cost(cosine)
         # A weak box next to a person is more often a double than the person: it must really overlap.
         weak_cost = np.where(overlap >= config.weak_overlap, cost, np.inf)
-        is_strong = seen.scores >= config.strong_score
+        is_vehicle = seen.group == VEHICLE_GROUP
+        is_strong = seen.scores >= np.where(is_vehicle, config.vehicle_score, config.strong_score)
         is_confirmed = book.stage == CONFIRMED
         is_recent = unseen_s <= config.coast_s
         return assign_in_stages(
@@ -237,12 +238,15 @@ class Tracker:
         )
         if config.look_size:
             book.look[rows] = _blended(book.look[rows], seen.looks[columns])
-        is_due = (book.hits >= config.confirm_hits) & (book.score_sum >= config.confirm_score)
+        wanted = np.where(book.group == VEHICLE_GROUP, config.vehicle_confirm_score, config.confirm_score)
+        is_due = (book.hits >= config.confirm_hits) & (book.score_sum >= wanted)
         book.stage[is_due] = CONFIRMED
 
     def _begin(self, lone: Rows, seen: _Seen) -> Rows:
-        strong = lone[seen.scores[lone] >= self._config.begin_score]
-        room = self._config.max_tracks - self.live
+        config = self._config
+        least = np.where(seen.group == VEHICLE_GROUP, config.vehicle_score, config.begin_score)
+        strong = lone[seen.scores[lone] >= least[lone]]
+        room = config.max_tracks - self.live
         born = np.sort(strong[np.argsort(-seen.scores[strong], kind="stable")][:room])
         count = len(born)
         if not count:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from custodes.types.media import UNKNOWN_CLOCK, Authenticity, ClockReading, Gap, Segment
-from custodes.types.vision import TrackedFrame, Tracklet
+from custodes.types.vision import ObjectClass, TrackedFrame, Tracklet
 from custodes.units import CameraId, Ns, RunId, SegmentId
 
 
@@ -146,6 +146,20 @@ class StreamVerified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineCrossed:
+    """A confirmed track crossed a line of its camera; key = (camera, run, line, track_id, utc_ns)."""
+
+    camera_id: CameraId
+    run: RunId
+    line: str
+    track_id: int
+    object_class: ObjectClass
+    """By vote at that moment; the tracklet has the last word."""
+    utc_ns: Ns
+    is_forward: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyserStatus:
     """Counters of one camera in one analyser, sent every second. Latest wins; never stored."""
 
@@ -207,4 +221,13 @@ class GateChanged:
     """In words for a person, with the counts."""
 
 
-Fact = CameraStatus | OpenSegment | FrameAnalysed | TrackEnded | AnalyserStatus | StreamVerified | GateChanged
+Fact = (
+    CameraStatus
+    | OpenSegment
+    | FrameAnalysed
+    | TrackEnded
+    | AnalyserStatus
+    | StreamVerified
+    | GateChanged
+    | LineCrossed
+)

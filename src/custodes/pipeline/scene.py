@@ -1,0 +1,61 @@
+"""What people said about a camera's picture, applied to its tracks: the ground plane, and who crosses which line."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from custodes.geometry.homography import Homography, homography_from_points
+from custodes.geometry.lines import LineCounter, SideRow
+from custodes.track.tracker import TrackColumns
+from custodes.types.event import LineCrossed
+from custodes.types.scene import CameraScene
+from custodes.types.vision import ObjectClass
+from custodes.units import CameraId, Ns, RunId
+
+
+def ground_of(scene: CameraScene) -> Homography | None:
+    """The camera's ground plane; None where no points are given. Raises: InvalidArgument if they fix no plane."""
+    if not scene.ground:
+        return None
+    return homography_from_points([point.at for point in scene.ground], [point.place_m for point in scene.ground])
+
+
+class Crossings:
+    """Lines of one camera over one run. A track counts where its foot is: the middle of its box's lower edge."""
+
+    def __init__(self, camera_id: CameraId, run: RunId, scene: CameraScene) -> None:
+        self._camera_id = camera_id
+        self._run = run
+        self._has_lines = bool(scene.lines)
+        self._counter = LineCounter(scene.lines)
+
+    def take(self, columns: TrackColumns, utc_ns: Ns, aspect: float) -> Sequence[LineCrossed]:
+        """Who crossed up to this frame. Only measured places count: a prediction crosses lines that nobody crossed."""
+        if not self._has_lines:
+            return []
+        rows = np.flatnonzero(columns.is_measured & (columns.track_ids >= 0))
+        boxes = columns.boxes_norm[rows].astype(np.float64)
+        feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
+        sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * aspect * (boxes[:, 3] - boxes[:, 1]))
+        row_of = {int(columns.track_ids[row]): row for row in rows.tolist()}
+        return [
+            LineCrossed(
+                camera_id=self._camera_id,
+                run=self._run,
+                line=crossing.line,
+                track_id=crossing.track_id,
+                object_class=ObjectClass(int(columns.class_ids[row_of[crossing.track_id]])),
+                utc_ns=Ns(crossing.utc_ns),
+                is_forward=crossing.is_forward,
+            )
+            for crossing in self._counter.step(columns.track_ids[rows], feet, sizes, utc_ns, aspect)
+            if columns.is_confirmed[row_of[crossing.track_id]]
+        ]
+
+    def state(self) -> list[SideRow]:
+        """See `LineCounter.state`."""
+        return self._counter.state()
+
+    def restore(self, state: list[SideRow]) -> None:
+        """See `LineCounter.restore`."""
+        self._counter.restore(state)
