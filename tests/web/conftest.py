@@ -1,6 +1,8 @@
 """The application over ASGI with a real catalog, log and policies, and a clock that tests move."""
 
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,49 +55,50 @@ class Site:
         return page.split('name="csrf" content="')[1].split('"')[0]
 
 
+@contextmanager
+def site_in(folder: Path, **server: object) -> Iterator[Site]:
+    """A site without an account, with its doors, in `folder`."""
+    clock = ManualClock()
+    catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=clock)
+    warden = LoggingWarden(folder, clock)
+
+    async def pace(_: float) -> None:
+        await anyio.sleep(0)
+
+    views = DrawnViews(warden, clock, pace=pace, frames=6)
+    live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
+    tokens: list[str] = []
+
+    async def announce(token: str) -> None:
+        tokens.append(token)
+
+    app = create_app(
+        catalog=InlineCatalog.over(catalog),
+        views=views,
+        live=live,
+        warden=warden,
+        config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server}),
+        clock=clock,
+        announce=announce,
+        hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
+    )
+    client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
+    with client:
+        yield Site(app, client, catalog, warden, views, live, clock, tokens)
+    catalog.close()
+    warden.log.close()
+
+
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Builds sites; `config` may differ. Closed after the test."""
-    open_: list[Site] = []
+    with ExitStack() as stack:
 
-    def make(**server: object) -> Site:
-        folder = tmp_path / str(len(open_))
-        folder.mkdir()
-        clock = ManualClock()
-        catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=clock)
-        warden = LoggingWarden(folder, clock)
+        def make(**server: object) -> Site:
+            folder = Path(tempfile.mkdtemp(dir=tmp_path))
+            return stack.enter_context(site_in(folder, **server))
 
-        async def pace(_: float) -> None:
-            await anyio.sleep(0)
-
-        views = DrawnViews(warden, clock, pace=pace, frames=6)
-        live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
-        tokens: list[str] = []
-
-        async def announce(token: str) -> None:
-            tokens.append(token)
-
-        app = create_app(
-            catalog=InlineCatalog.over(catalog),
-            views=views,
-            live=live,
-            warden=warden,
-            config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server}),
-            clock=clock,
-            announce=announce,
-            hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
-        )
-        client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
-        client.__enter__()
-        site = Site(app, client, catalog, warden, views, live, clock, tokens)
-        open_.append(site)
-        return site
-
-    yield make
-    for site in open_:
-        site.client.__exit__(None, None, None)
-        site.catalog.close()
-        site.warden.log.close()
+        yield make
 
 
 @pytest.fixture

@@ -223,6 +223,19 @@ class KeyConfig(_Strict):
     vault: VaultConfig | None = None
 
 
+class PrivacyConfig(_Strict):
+    """What those who are filmed are told (GDPR art. 13), on the notice page of each camera."""
+
+    controller: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Who is responsible: name and address."""
+    contact: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Whom to ask, and the data-protection officer if there is one."""
+    purpose: Annotated[str, StringConstraints(max_length=500)] = ""
+    legal_basis: Annotated[str, StringConstraints(max_length=200)] = ""
+    notice_url: Annotated[str, StringConstraints(pattern=r"^$|^https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~/-]*)?$")] = ""
+    """Where passers-by reach this page; empty takes the address that the sign is printed from."""
+
+
 class SiteConfig(_Strict):
     """The whole file."""
 
@@ -240,6 +253,7 @@ class SiteConfig(_Strict):
     audit: AuditConfig = AuditConfig()
     keys: KeyConfig = KeyConfig()
     access: AccessConfig = AccessConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")

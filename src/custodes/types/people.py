@@ -80,3 +80,25 @@ class AccessExplained:
     reasons: tuple[str, ...]
     policy_ids: tuple[str, ...]
     would_help: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPrivacyReport:
+    """Answer: PrivacyReport."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSection:
+    """A heading and its lines; `is_open`: somebody has to fill something in."""
+
+    title: str
+    lines: tuple[str, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyReport:
+    """Record of processing and material for an impact assessment, from the live settings."""
+
+    site: str
+    sections: tuple[ReportSection, ...]

@@ -17,7 +17,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, errors, pages, people, requests
+from custodes.web import api, api_log, errors, pages, people, privacy, requests
 from custodes.web import live as live_routes
 from custodes.web.auth import me
 from custodes.web.auth import routes as auth_routes
@@ -27,6 +27,7 @@ from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.deps import Announcer, WebDeps
 from custodes.web.gate import gate
+from custodes.web.looks import LookBook
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.storage import StorageMeter
@@ -85,11 +86,13 @@ def create_app(
         reads=ReadPermits(warden=warden, clock=clock, policies=policies),
         people=People(catalog=catalog, warden=warden, clock=clock),
         passkeys=Passkeys(catalog=catalog, warden=warden, clock=clock, site_name=config.name),
+        looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
     )
     errors.install(app)
-    for module in (auth_routes, me, pages, people, requests, api, api_log, live_routes):
+    for module in (auth_routes, me, pages, people, requests, privacy, api, api_log, live_routes):
         app.include_router(module.router)
+    app.include_router(privacy.api_router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app

@@ -21,6 +21,7 @@ from custodes.types.message import CameraRow
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
+from custodes.web.looks import LookBook
 from custodes.web.reads import ReadPermits, Visitor
 from custodes.web.storage import StorageMeter
 from custodes.web.words import ROLE_WORDS
@@ -54,6 +55,7 @@ class WebDeps:
     reads: ReadPermits
     people: People
     passkeys: Passkeys
+    looks: LookBook
     policies: Policies
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:

@@ -34,13 +34,20 @@ class Access(StrEnum):
     """Logged in, and the warden decides, with the log entry before the first byte."""
     METADATA = "metadata"
     """Timeline and tracks of a camera: policy `read_metadata`, decided and logged by the warden."""
+    PRIVACY = "privacy"
+    """Who looked at what, unusual looking, the record of processing: policy `read_privacy`, decided and logged."""
     PEOPLE = "people"
     """Accounts: policy `manage_people`."""
     LOG = "log"
     """The audit log: policy `read_log`, decided and logged by the warden."""
 
 
-_ACTIONS = {Access.METADATA: Action.READ_METADATA, Access.LOG: Action.READ_LOG, Access.PEOPLE: Action.MANAGE_PEOPLE}
+_ACTIONS = {
+    Access.METADATA: Action.READ_METADATA,
+    Access.LOG: Action.READ_LOG,
+    Access.PEOPLE: Action.MANAGE_PEOPLE,
+    Access.PRIVACY: Action.READ_PRIVACY,
+}
 
 ROUTES: dict[str, Access] = {
     "/static": Access.PUBLIC,
@@ -72,6 +79,14 @@ ROUTES: dict[str, Access] = {
     "/requests/{request_id}/refuse": Access.WARDEN,
     "/requests/{request_id}/withdraw": Access.WARDEN,
     "/requests/{request_id}/review": Access.WARDEN,
+    "/notice/{camera_id}": Access.PUBLIC,
+    "/notice/{camera_id}/qr.svg": Access.PUBLIC,
+    "/notices": Access.PRIVACY,
+    "/subject-access": Access.PRIVACY,
+    "/privacy": Access.PRIVACY,
+    "/api/v1/notices": Access.PRIVACY,
+    "/api/v1/subject-access": Access.PRIVACY,
+    "/api/v1/privacy": Access.PRIVACY,
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,

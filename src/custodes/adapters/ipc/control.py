@@ -31,7 +31,9 @@ from custodes.types.people import (
     Invited,
     InvitePerson,
     PeopleTable,
+    PrivacyReport,
     ReadPeople,
+    ReadPrivacyReport,
 )
 from custodes.units import CameraId
 
@@ -135,3 +137,8 @@ def note_in_log(warden_socket: Path, record: AuditRecord) -> int:
     Raises: Unavailable when the warden is down: then it is not to be done.
     """
     return _ask(warden_socket, Append(record=record), Appended).index
+
+
+def read_privacy_report(control_socket: Path) -> PrivacyReport:
+    """Raises: Unavailable when server or warden are down."""
+    return _ask(control_socket, ReadPrivacyReport(), PrivacyReport)

@@ -1,6 +1,7 @@
 """The server's control socket, for the CLI of the site's own user: cameras, accounts, holds, explained decisions."""
 
 from custodes.access.policy import Circumstances, Policies
+from custodes.access.privacy import report
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.exports import Exporter
@@ -20,11 +21,14 @@ from custodes.types.people import (
     Invited,
     InvitePerson,
     PeopleTable,
-    PersonRow,
+    PrivacyReport,
     ReadPeople,
+    ReadPrivacyReport,
+    ReportSection,
 )
 from custodes.web.auth.passwords import Passwords
-from custodes.web.auth.people import CLI, People, principal_of
+from custodes.web.auth.people import CLI, People, person_rows, principal_of
+from custodes.web.privacy import site_facts
 
 
 class ControlService:
@@ -62,7 +66,7 @@ class ControlService:
         """One answer. Raises: what the acts raise; ProtocolError for what is no request of this socket."""
         match request:
             case ReadPeople():
-                return await self._table()
+                return PeopleTable(people=await person_rows(self._catalog))
             case InvitePerson():
                 token = await self._people.invite(
                     actor=CLI, name=request.name, roles=request.roles, cameras=request.cameras, duty=request.duty
@@ -79,6 +83,8 @@ class ControlService:
                     is_disabled=request.is_disabled,
                 )
                 return Ok()
+            case ReadPrivacyReport():
+                return await self._privacy()
             case ExplainAccess():
                 return await self._explain(request)
             case StartExport():
@@ -118,22 +124,19 @@ class ControlService:
         )
         return self._exporter.state(export_id)
 
-    async def _table(self) -> PeopleTable:
-        keys = await self._catalog.passkeys()
-        rows = [
-            PersonRow(
-                user_id=one.user_id,
-                name=one.name,
-                roles=one.roles,
-                cameras=one.cameras,
-                duty=one.duty,
-                is_disabled=one.is_disabled,
-                passkeys=sum(key.user_id == one.user_id for key in keys),
-                has_totp=bool(one.totp_secret),
-            )
-            for one in await self._catalog.accounts()
-        ]
-        return PeopleTable(people=tuple(rows))
+    async def _privacy(self) -> PrivacyReport:
+        facts = site_facts(
+            self._config,
+            await self._catalog.cameras(),
+            await person_rows(self._catalog),
+            (await self._warden.read_checkpoint()).size,
+        )
+        return PrivacyReport(
+            site=facts.name,
+            sections=tuple(
+                ReportSection(title=one.title, lines=one.lines, is_open=one.is_open) for one in report(facts)
+            ),
+        )
 
     async def _explain(self, request: ExplainAccess) -> AccessExplained:
         found = await self._people.explain(

@@ -29,6 +29,7 @@ from custodes.types.access import (
     PurposeKind,
     Role,
 )
+from custodes.types.people import PersonRow
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 from custodes.web.auth.passwords import clean_name, name_key
 
@@ -36,6 +37,24 @@ INVITATION_NS = 72 * 3600 * NS_PER_S
 CLI = "process:cli"
 """Actor of changes made in a terminal of the site's own user."""
 _EXPLAIN_SPAN_NS = Ns(60 * NS_PER_S)
+
+
+async def person_rows(catalog: AsyncCatalog) -> tuple[PersonRow, ...]:
+    """All accounts by name, without anything secret."""
+    keys = await catalog.passkeys()
+    return tuple(
+        PersonRow(
+            user_id=one.user_id,
+            name=one.name,
+            roles=one.roles,
+            cameras=one.cameras,
+            duty=one.duty,
+            is_disabled=one.is_disabled,
+            passkeys=sum(key.user_id == one.user_id for key in keys),
+            has_totp=bool(one.totp_secret),
+        )
+        for one in await catalog.accounts()
+    )
 
 
 def principal_of(account: Account) -> Principal:

@@ -1,0 +1,179 @@
+"""Pages for those who are filmed and for those who answer them: notices, who saw whom, the record of processing."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Annotated
+
+import segno
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from custodes.access import privacy
+from custodes.access.privacy import CameraFacts, SiteFacts
+from custodes.config import SiteConfig
+from custodes.errors import InvalidArgument, NotFound
+from custodes.types.message import CameraSpec
+from custodes.types.people import PersonRow
+from custodes.units import NS_PER_S, Ns
+from custodes.web.auth.people import person_rows
+from custodes.web.deps import WebDeps, deps_of, page
+from custodes.web.gate import cookie_of
+from custodes.web.shell import LOOPBACK_NAMES
+
+router = APIRouter(include_in_schema=False)
+api_router = APIRouter(prefix="/api/v1")
+
+MAX_ANSWER_NS = Ns(31 * 24 * 3600 * NS_PER_S)
+
+
+@router.get("/notice/{camera_id}")
+async def notice(request: Request, camera_id: str) -> Response:
+    """For passers-by: who films here, why, how long, and whom to ask. Public, and says nothing else."""
+    spec = await _camera(deps_of(request), camera_id)
+    config = deps_of(request).config
+    return page(
+        request,
+        "notice.html",
+        camera=spec,
+        privacy=config.privacy,
+        hours=spec.retention_h or config.retention.max_age_h,
+        masking=config.redaction.level,
+    )
+
+
+@router.get("/notice/{camera_id}/qr.svg")
+async def notice_code(request: Request, camera_id: str) -> Response:
+    """The code for the sign at the camera: leads to its notice."""
+    spec = await _camera(deps_of(request), camera_id)
+    base = deps_of(request).config.privacy.notice_url
+    if not base:
+        scheme = "https" if cookie_of(request).is_secure else "http"
+        base = f"{scheme}://{request.headers['host']}"
+    picture = BytesIO()
+    segno.make(f"{base.rstrip('/')}/notice/{spec.camera_id}", micro=False, error="q").save(
+        picture, kind="svg", scale=8, border=4, light="white"
+    )
+    return Response(picture.getvalue(), media_type="image/svg+xml")
+
+
+@router.get("/notices")
+async def unusual(request: Request) -> Response:
+    """Unusual looking: whom an auditor should ask what."""
+    found = await deps_of(request).looks.notices()
+    return page(request, "notices.html", notices=found[:200])
+
+
+@router.get("/subject-access")
+async def subject_access(
+    request: Request,
+    camera: Annotated[str, Query(max_length=64)] = "",
+    begin: Annotated[str, Query(max_length=32)] = "",
+    end: Annotated[str, Query(max_length=32)] = "",
+) -> Response:
+    """Who saw this camera's pictures of a time: what a person who was there may ask (GDPR art. 15)."""
+    deps = deps_of(request)
+    rows, problem = None, ""
+    if camera and begin and end:
+        try:
+            rows = await _who_saw(deps, camera, _utc_ns(begin), _utc_ns(end))
+        except (InvalidArgument, NotFound) as error:
+            problem = str(error)
+    return page(
+        request,
+        "subject_access.html",
+        rows=rows,
+        problem=problem,
+        asked={"camera": camera, "begin": begin, "end": end},
+        cameras=[(row.camera_id, row.name) for row in deps.live.camera_rows()],
+    )
+
+
+@router.get("/privacy")
+async def record(request: Request) -> Response:
+    """The record of processing and the material for an impact assessment, from the live settings."""
+    return page(request, "privacy.html", sections=privacy.report(await _facts(deps_of(request))))
+
+
+@api_router.get("/privacy")
+async def record_as_data(request: Request) -> dict[str, object]:
+    """The same as data."""
+    return {"sections": [asdict(one) for one in privacy.report(await _facts(deps_of(request)))]}
+
+
+@api_router.get("/notices")
+async def unusual_as_data(request: Request) -> dict[str, object]:
+    """Unusual looking, newest first."""
+    return {"notices": [asdict(one) for one in (await deps_of(request).looks.notices())[:1000]]}
+
+
+@api_router.get("/subject-access")
+async def subject_access_as_data(
+    request: Request,
+    camera: Annotated[str, Query(max_length=64)],
+    start: Annotated[int, Query(alias="from", ge=0, le=2**63 - 1)],
+    end: Annotated[int, Query(alias="to", ge=0, le=2**63 - 1)],
+) -> dict[str, object]:
+    """Who saw this camera's pictures of that time, as the log tells."""
+    found = await _who_saw(deps_of(request), camera, Ns(start), Ns(end))
+    return {"viewings": found}
+
+
+async def _who_saw(deps: WebDeps, camera: str, start_ns: Ns, end_ns: Ns) -> list[dict[str, object]]:
+    if not 0 < end_ns - start_ns <= MAX_ANSWER_NS:
+        raise InvalidArgument("The time has to have a length, of at most 31 days.")
+    await _camera(deps, camera)
+    return [asdict(one) for one in await deps.looks.who_saw(camera, start_ns, end_ns)]
+
+
+async def _camera(deps: WebDeps, camera_id: str) -> CameraSpec:
+    for spec in await deps.catalog.cameras():
+        if spec.camera_id == camera_id:
+            return spec
+    raise NotFound("There is no such camera on this site.")
+
+
+async def _facts(deps: WebDeps) -> SiteFacts:
+    people = await person_rows(deps.catalog)
+    size = (await deps.warden.read_checkpoint()).size
+    return site_facts(deps.config, await deps.catalog.cameras(), people, size)
+
+
+def site_facts(
+    config: SiteConfig, cameras: list[CameraSpec], people: tuple[PersonRow, ...], log_size: int
+) -> SiteFacts:
+    """What the report is made from."""
+    return SiteFacts(
+        name=config.name,
+        controller=config.privacy.controller,
+        contact=config.privacy.contact,
+        purpose=config.privacy.purpose,
+        legal_basis=config.privacy.legal_basis,
+        max_age_h=config.retention.max_age_h,
+        max_gb=config.retention.max_gb,
+        masking=config.redaction.level,
+        approvals=config.access.approvals,
+        cameras=tuple(
+            CameraFacts(
+                camera_id=spec.camera_id,
+                name=spec.name,
+                is_enabled=spec.is_enabled,
+                retention_h=spec.retention_h or config.retention.max_age_h,
+            )
+            for spec in cameras
+        ),
+        people=people,
+        is_behind_tls=config.server.behind_tls,
+        is_loopback=config.server.host in LOOPBACK_NAMES or config.server.host == "::1",
+        log_size=log_size,
+    )
+
+
+def _utc_ns(text: str) -> Ns:
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.") from error
+    if not 1970 < moment.year < 2200:
+        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.")
+    return Ns(int(moment.timestamp()) * NS_PER_S)

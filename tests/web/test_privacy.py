@@ -1,0 +1,67 @@
+"""For those who are filmed: the public notice, who saw whom, the record of processing; and who may read them."""
+
+import pytest
+from tests.web.test_live import REVIEW, read_all, wanted
+
+from custodes.testing.catalog import make_spec
+from custodes.types.access import AuditKind
+
+
+@pytest.fixture
+def filmed(claimed):
+    claimed.catalog.put_cameras([make_spec("gate", name="Main gate")], is_exclusive=False)
+    return claimed
+
+
+def test_notice_is_public_and_says_who_why_how_long(filmed):
+    filmed.client.cookies.clear()
+    text = filmed.client.get("/notice/gate").text
+    assert "Main gate" in text
+    assert "72 hours" in text
+    assert "not filled in yet" in text
+    assert "rtsp" not in text
+    assert filmed.client.get("/notice/none").status_code == 404
+
+
+def test_notice_code_is_a_picture_that_leads_to_the_notice(filmed):
+    answer = filmed.client.get("/notice/gate/qr.svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.text.lstrip().startswith("<?xml")
+
+
+def test_who_saw_the_pictures_is_told_with_purpose_and_entry(filmed):
+    before = filmed.clock.now_ns()
+    with filmed.socket(REVIEW) as socket:
+        socket.send_json({"open": wanted(kind="playback")})
+        read_all(socket)
+    opening = wanted()
+    query = f"camera=gate&from={opening['from_ns']}&to={opening['to_ns']}"
+    (row,) = filmed.client.get(f"/api/v1/subject-access?{query}").json()["viewings"]
+    assert (row["person"], row["action"], row["reference"]) == ("Ada Lovelace", "play_back", "2026-0117")
+    assert row["utc_ns"] >= before
+    earlier = f"camera=gate&from={opening['from_ns'] - 9 * 10**9}&to={opening['from_ns'] - 1}"
+    assert filmed.client.get(f"/api/v1/subject-access?{earlier}").json()["viewings"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["camera=none&from=1&to=2", "camera=gate&from=2&to=1", "camera=gate&from=0&to=9000000000000000000", ""]
+)
+def test_who_saw_when_asked_wrongly_says_so(filmed, query):
+    assert filmed.client.get(f"/api/v1/subject-access?{query}").status_code in (400, 404)
+    assert filmed.client.get("/subject-access?camera=gate&begin=yesterday&end=today").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/notices", "/subject-access", "/privacy", "/api/v1/notices", "/api/v1/privacy"])
+def test_privacy_pages_are_logged_before_they_answer(filmed, path):
+    assert filmed.client.get(path).status_code == 200
+    last = [entry.record for entry in filmed.warden.log.read(0, 99)][-1]
+    assert (last.kind, last.details["action"]) == (AuditKind.ACCESS_GRANTED, "read_privacy")
+
+
+def test_record_of_processing_tells_the_live_settings_and_what_is_missing(filmed):
+    sections = {one["title"]: one for one in filmed.client.get("/api/v1/privacy").json()["sections"]}
+    assert any("Main gate" in line for line in sections["Cameras"]["lines"])
+    assert sections["Who and why"]["is_open"]
+    risks = " ".join(sections["Risks seen in these settings"]["lines"])
+    assert "password alone" in risks
+    assert "may approve" in risks
