@@ -106,6 +106,33 @@ def test_a_camera_that_is_added_is_analysed_without_a_restart(site, start, fact_
     hub.stop()
 
 
+def reports(facts, run):
+    """How often the analyser said that it works on `run` of camera a."""
+    return sum(isinstance(f, AnalyserStatus) and f.run == run and (f.frames_analysed > 0 or not run) for f in facts)
+
+
+def test_a_killed_analyser_leaves_a_checkpoint_that_goes_with_the_run(site, start, fact_server):
+    write_assignment(site.assignment, Assignment(version=1, cameras=(camera("a"),)))
+    hub = Hub(site.socket("hub-analysis"))
+    hub.start()
+    publish(hub, "a")
+    process = start()
+    checkpoint = site.run_dir / "tracks-a.bin"
+    with fact_server(site.socket("server-facts")) as server:
+        server.wait_for(lambda got: reports(got, "0" * 12) >= 2)  # the file is written after each report
+        process.kill()
+        process.wait()
+        assert checkpoint.stat().st_size > 0
+        assert checkpoint.stat().st_mode & 0o077 == 0
+        start()
+        before = len(server.facts)
+        server.wait_for(lambda got: any(isinstance(f, AnalyserStatus) and f.run for f in got[before:]))
+        hub.close_stream(CameraId("a"))
+        server.wait_for(lambda got: reports(got[before:], "") >= 2)
+        assert not checkpoint.exists()
+    hub.stop()
+
+
 def test_a_detector_that_does_not_exist_ends_the_process_with_one_sentence(site, start, capfd):
     config = SiteConfig.model_validate({"analyser": {"detector": "no-such-model"}})
     write_effective(config, site.effective_config)

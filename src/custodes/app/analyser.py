@@ -20,9 +20,10 @@ import structlog
 from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
+from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
-from custodes.errors import CustodesError, DeadlineExceeded
+from custodes.errors import CustodesError, DataLoss, DeadlineExceeded
 from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline, draw_by_hash
@@ -194,8 +195,18 @@ class Intake:
 class Worker:
     """Analyses what waits, camera by camera, and reports every second."""
 
-    def __init__(self, intake: Intake, sender: FactSender, looking: Looking, *, fps: float, has_gate: bool) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        sender: FactSender,
+        looking: Looking,
+        *,
+        fps: float,
+        has_gate: bool,
+        checkpoints: Checkpoints,
+    ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is."""
+        self._checkpoints = checkpoints
         self._intake = intake
         self._sender = sender
         self._looking = looking
@@ -219,7 +230,7 @@ class Worker:
         for runner in self._runners.values():
             for fact in runner.end():
                 self._sender.put(fact)
-        self._report()
+        self._report()  # no run is open: the checkpoints go
 
     def _take_turn(self, camera_id: CameraId) -> None:
         if camera_id not in self._pipelines:
@@ -242,6 +253,11 @@ class Worker:
         draw = draw_by_hash(camera_id) if self._has_gate else None
         pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
 
+        try:
+            pipeline.resume(self._checkpoints.read(camera_id))
+        except DataLoss as error:
+            self._log.warning("tracks before the last stop are lost", camera_id=camera_id, reason=str(error))
+
         def failed(error: Exception) -> None:
             pipeline.shed(0)  # whatever it was: the next fact does not vouch for it
             failures = runner.failures
@@ -258,6 +274,7 @@ class Worker:
             if camera_id not in self._intake.cameras:
                 continue
             self._sender.put(pipeline.status(self._looking.clock.now_ns()))
+            self._checkpoints.write(camera_id, pipeline.checkpoint())
             errors = pipeline.counters.detector_errors
             if errors > self._detector_errors.get(camera_id, 0):
                 self._log.error("the detector failed; the camera is masked whole", camera_id=camera_id, errors=errors)
@@ -315,7 +332,10 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     ]
     for thread in threads:
         thread.start()
-    Worker(intake, sender, looking, fps=config.analyser.fps, has_gate=config.analyser.gate).work_forever()
+    checkpoints = Checkpoints(paths.run_dir)
+    Worker(
+        intake, sender, looking, fps=config.analyser.fps, has_gate=config.analyser.gate, checkpoints=checkpoints
+    ).work_forever()
     sender.stop()
     for thread in threads[:2]:
         thread.join(_STOP_S / 2)

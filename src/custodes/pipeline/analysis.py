@@ -86,6 +86,8 @@ class FrameAnalysis:
         self._expected_px = empty_boxes()
         """Where tracks are predicted that the last look did not measure."""
         self._tracker: Tracker | None = None
+        self._is_resumed = False
+        """Its tracks come from a checkpoint, and no frame was looked at since."""
         self._crossings = Crossings(self._camera_id, self._run, self._scene)
         self._vouched_ns: int | None = None
         """Time of the last look, while nothing was lost since."""
@@ -146,6 +148,25 @@ class FrameAnalysis:
         self._begin()
         return ended
 
+    def tracks(self) -> bytes:
+        """What carries this run's tracks on in another process. No pixel is in it: it may lie on a disk."""
+        tracker = None if self._tracker is None else self._tracker.snapshot()
+        return msgspec.msgpack.encode((tracker, self._newest_ns, self._crossings.state()))
+
+    def resume(self, state: bytes) -> None:
+        """Go on with what `tracks` gave, before the first frame; vouches for nothing in between. Raises: DataLoss."""
+        try:
+            packed, newest_ns, sides = _TRACKS.decode(state)
+        except msgspec.MsgspecError as error:
+            raise DataLoss(f"tracks of a checkpoint cannot be read: {error}") from error
+        if packed is not None:
+            tracker = self._new_tracker(1)
+            tracker.restore(packed)
+            self._tracker = tracker
+            self._newest_ns = newest_ns
+            self._crossings.restore(sides)
+            self._is_resumed = True
+
     def snapshot(self) -> bytes:
         """Tracker, background and what was vouched for."""
         tracker = None if self._tracker is None else self._tracker.snapshot()
@@ -182,6 +203,9 @@ class FrameAnalysis:
             ended += self.flush()
         if self._tracker is None:
             self._tracker = self._new_tracker(frame.seq * IDS_PER_PACKET)
+        elif self._is_resumed:
+            self._tracker.begin_ids_at(frame.seq * IDS_PER_PACKET)
+        self._is_resumed = False
         return ended
 
     def _look(self, frame: Frame) -> tuple[LookPlan, Detections | None]:
@@ -268,6 +292,7 @@ class FrameAnalysis:
         )
 
 
+_TRACKS = msgspec.msgpack.Decoder(tuple[bytes | None, int, list[SideRow]])
 _STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int], list[SideRow]])
 
 _NO_TRACKS = TrackColumns(

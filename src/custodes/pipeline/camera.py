@@ -24,6 +24,7 @@ CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
 
 CameraFact = FrameAnalysed | TrackEnded | LineCrossed | GateChanged
 
+_CHECKPOINT = msgspec.msgpack.Decoder(tuple[str, int, bytes])
 _STATE = msgspec.msgpack.Decoder(
     tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int | None, int, int]
 )
@@ -70,6 +71,8 @@ class CameraPipeline:
         self._pace = Pace(fps)
         self._quiet_from_ns: int | None = None
         """Time of the last look, while nothing but quiet GOPs was left out since."""
+        self._resumed: tuple[RunId, int, FrameAnalysis] | None = None
+        """Run, last packet and tracks of a process that was killed, until the first item says whether they go on."""
         self._last_seq = -1
         self._repeated_seq = -1
         """Packets up to here were seen on an earlier connection."""
@@ -94,7 +97,10 @@ class CameraPipeline:
 
     def flush(self) -> Sequence[CameraFact]:
         """The stream is over: the run's end, and what was learnt of the camera is forgotten."""
-        facts = self._close()
+        facts = list(self._close())
+        if self._resumed is not None:  # its stream never came back
+            facts += self._resumed[2].flush()
+            self._resumed = None
         self._gate, self._is_watched = None, False
         return facts
 
@@ -106,6 +112,36 @@ class CameraPipeline:
         facts += self._analysis.flush()
         self._info = self._decoder = self._analysis = None
         return facts
+
+    def checkpoint(self) -> bytes:
+        """What carries the tracks of this run on after a kill; empty without a run. No pixel is in it."""
+        if self._info is None or self._analysis is None:
+            return b""
+        return msgspec.msgpack.encode((self._info.run, self._last_seq, self._analysis.tracks()))
+
+    def resume(self, state: bytes) -> None:
+        """Go on from the `checkpoint` of a process that was killed, before the first item.
+
+        Its tracks go on if its run does; else they end with the first item, so that none stays open for ever.
+        Raises: DataLoss.
+        """
+        if not state:
+            return
+        try:
+            run, last_seq, tracks = _CHECKPOINT.decode(state)
+        except msgspec.MsgspecError as error:
+            raise DataLoss(f"checkpoint of camera {self._camera_id} cannot be read: {error}") from error
+        analysis = FrameAnalysis(self._camera_id, RunId(run), self._looking, self.counters, self._scene)
+        analysis.resume(tracks)
+        self._resumed = (RunId(run), last_seq, analysis)
+
+    def _take_resumed(self, run: RunId) -> tuple[Sequence[CameraFact], FrameAnalysis, int]:
+        """Ends of tracks that do not go on; the analysis of `run`, and the last packet it saw."""
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and resumed[0] == run:
+            return [], resumed[2], resumed[1]
+        ended = resumed[2].flush() if resumed is not None else []
+        return ended, FrameAnalysis(self._camera_id, run, self._looking, self.counters, self._scene), -1
 
     def snapshot(self) -> bytes:
         """The run, what was analysed of it, and where the pace stands. Counters stay with their process."""
@@ -204,11 +240,12 @@ class CameraPipeline:
         if is_same_run:
             self._repeated_seq = self._last_seq
         else:
-            self._analysis = FrameAnalysis(self._camera_id, info.run, self._looking, self.counters, self._scene)
+            ended, self._analysis, self._last_seq = self._take_resumed(info.run)
+            facts = [*facts, *ended]
             self._begin_gate(info)
             self._pace = Pace(self._fps)
             self._quiet_from_ns = None
-            self._last_seq = self._repeated_seq = -1
+            self._repeated_seq = self._last_seq
         return facts
 
     def _begin_gate(self, info: StreamInfo) -> None:

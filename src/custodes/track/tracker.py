@@ -141,6 +141,11 @@ class Tracker:
         is_lone &= (seen.scores >= self._config.lone_score) & (seen.group != VEHICLE_GROUP)
         return self._report(seen, np.flatnonzero(is_lone))
 
+    def begin_ids_at(self, first_id: int) -> None:
+        """New tracks get this number or a higher one: after a checkpoint, numbers may have been given that it does not
+        know."""
+        self._next_id = max(self._next_id, first_id)
+
     def finish(self) -> None:
         """The run is over: every track ends."""
         self._remove(np.ones(self.live, bool))
