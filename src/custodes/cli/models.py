@@ -9,6 +9,7 @@ import click
 from custodes.adapters import model as model_adapter
 from custodes.adapters.model.loading import default_name
 from custodes.adapters.model.pull import adopt_file, pull_folder, pull_url
+from custodes.cli.models_bench import bench
 from custodes.detect.manifest import file_sha256, read_manifest, write_manifest
 from custodes.errors import CustodesError, InvalidArgument, ModelRefused
 from custodes.types.model import CatalogueEntry, ModelFile, ModelFormat, ModelManifest, ModelSource
@@ -24,6 +25,9 @@ _FOLDER = click.option(
 @click.group()
 def models() -> None:
     """Neural networks: which there are, are they intact, get more."""
+
+
+models.add_command(bench)
 
 
 @models.command("list")

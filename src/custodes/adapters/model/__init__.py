@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from custodes.adapters.model.catalogue import Unusable, scan
-from custodes.adapters.model.loading import find_model, load_detector, open_session
+from custodes.adapters.model.loading import default_name, find_model, load_detector, open_session
 from custodes.types.model import ModelManifest
 
 ACKNOWLEDGE_VARIABLE = "CUSTODES_ACKNOWLEDGE_NONCOMMERCIAL"
@@ -16,6 +16,7 @@ __all__ = [
     "Unusable",
     "acknowledged_from_environment",
     "catalogue",
+    "default_name",
     "find_model",
     "load_detector",
     "models_dir_from_environment",
