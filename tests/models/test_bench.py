@@ -82,9 +82,9 @@ def test_truth_when_a_line_is_broken_then_it_is_named(tmp_path) -> None:
 
 
 def test_samples_when_read_then_each_has_its_own_people(tmp_path) -> None:
-    _, packets = make_clip(frames=10, fps=10, gop=5, start_ns=Ns(0))
+    info, packets = make_clip(frames=10, fps=10, gop=5, start_ns=Ns(0))
     video, truth = tmp_path / "clip.264", tmp_path / "gt.txt"
-    video.write_bytes(b"".join(packet.payload for packet in packets))
+    video.write_bytes(info.extradata + b"".join(packet.payload for packet in packets))
     truth.write_text("4,1,10,20,30,40,1,-1,-1,-1\n4,2,50,20,30,40\n7,1,0,0,1,1\n")
     samples = read_samples(video, truth, step=4)
     assert [sample.people_px.tolist() for sample in samples] == [[[10, 20, 40, 60], [50, 20, 80, 60]], []]

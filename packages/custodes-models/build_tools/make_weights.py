@@ -46,6 +46,10 @@ def make(recipe_path: Path, artefacts: dict[str, dict[str, str]], *, is_relock: 
     if is_relock or not target.is_file() or sha256_of(target) != recipe["sha256"]:
         with tempfile.TemporaryDirectory() as folder:
             content = _produce(recipe, extract(fetch(spec, CACHE), recipe["members"], Path(folder)))
+        if "ranges" in recipe:
+            from quantise import quantise
+
+            content = quantise(content, json.loads((RECIPES / "ranges" / recipe["ranges"]).read_text()))
         partial = target.with_suffix(".partial")
         partial.write_bytes(content)
         digest = sha256_of(partial)
