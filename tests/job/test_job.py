@@ -230,7 +230,7 @@ def test_job_when_live_then_pictures_flow_over_a_rotation_and_survive_the_record
     hub_path = site.paths.socket("hub-live")
     grant = site.grant(live=True, start_ns=time.time_ns(), end_ns=time.time_ns() + 600 * NS_PER_S, session="live")
     start_ns = time.time_ns()
-    info, packets = make_clip(frames=60, fps=20, gop=10, start_ns=start_ns)
+    info, packets = make_clip(frames=900, fps=20, gop=10, start_ns=start_ns)
     hub = Hub(hub_path)
     hub.start()
     with site.job() as job:
@@ -238,22 +238,25 @@ def test_job_when_live_then_pictures_flow_over_a_rotation_and_survive_the_record
         stop = threading.Event()
 
         def record() -> None:
-            """Two segments in real time; analysis is at most two frames behind."""
+            """Two segments in real time; analysis is at most two frames behind. Long, since a busy job leaves out."""
             for number, packet in enumerate(packets):
+                if stop.is_set():
+                    return
                 if number in (0, 30):
                     open_segment(site, hub, info, packet.utc_ns, number)
                 stop.wait(max(packet.utc_ns - time.time_ns(), 0) / NS_PER_S)
                 hub.publish(packet)
                 if number >= 4 and number % 2 == 0:
-                    earlier = [packets[n].utc_ns for n in range(0, number - 1, 2)]
-                    people = [people_at(n) for n in range(0, number - 1, 2)]
-                    job.channel.send(MaskFacts(frames=vouch(list(map(int, earlier)), people)[-3:]))
+                    looks = range(max(0, number - 8), number - 1, 2)
+                    earlier, people = [int(packets[n].utc_ns) for n in looks], [people_at(n) for n in looks]
+                    job.channel.send(MaskFacts(frames=vouch(earlier, people)[-3:]))
 
         recorder = threading.Thread(target=record)
         recorder.start()
         outputs: list[object] = []
         while sum(isinstance(o, MediaChunk) for o in outputs) < 30:
             outputs += job.until(MediaChunk, ViewEnded)
+        stop.set()
         recorder.join()
         hub.stop()
         outputs += job.until(ViewNote, ViewEnded)
