@@ -240,11 +240,10 @@ def test_job_when_live_then_pictures_flow_over_a_rotation_and_survive_the_record
         def record() -> None:
             """Two segments in real time; analysis is at most two frames behind. Long, since a busy job leaves out."""
             for number, packet in enumerate(packets):
-                if stop.is_set():
-                    return
                 if number in (0, 30):
                     open_segment(site, hub, info, packet.utc_ns, number)
-                stop.wait(max(packet.utc_ns - time.time_ns(), 0) / NS_PER_S)
+                if stop.wait(max(packet.utc_ns - time.time_ns(), 0) / NS_PER_S):
+                    return
                 hub.publish(packet)
                 if number >= 4 and number % 2 == 0:
                     looks = range(max(0, number - 8), number - 1, 2)
