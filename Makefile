@@ -28,7 +28,7 @@ PORT ?=
 SMOKE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint peers bench eval scoreboard chaos hostile clean
+.PHONY: help install demo test lint peers crashes bench eval scoreboard chaos hostile clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'
+
+crashes: $(VENV)/.dev ## 100,000 operations on a warden that is killed at random, 10,000 mutations of its log
+	$(BIN)/python -m pytest -q -s -m slow tests/warden/test_crashes.py tests/audit/test_mutations.py
 
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
 	@.ci/system-packages $(FFMPEG) >&2

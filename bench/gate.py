@@ -2,6 +2,12 @@
 
     python -m bench.gate [--smoke]
 
+`appends_per_s_1` waits for one durable commit after the other, as somebody alone does; `appends_per_s_waiting_64` is
+the warden's writer with 64 requests waiting, which share commits; `appends_per_s_grouped` the log alone in groups of
+512. `export_1h_s` is what packing an hour of 4 Mbit/s into a bundle takes beside a plain durable copy of the same
+bytes (`export_1h_copy_s`, the floor); rendering the film is bench.view's matter. A smoke run packs one minute and
+multiplies.
+
 `first_frame_added_ms_p99` is what the warden adds before a first picture: Authorise and ReleaseKeys over its two
 sockets, both log entries durable, HPKE open included. The floors are the bare primitives in the same run: one SQLite
 commit of one row, AES-256-GCM and SHA-256 on 4 MB. Files lie in the current directory's file system, not in memory.
@@ -13,6 +19,7 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -27,8 +34,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from custodes.access.policy import decide, load_policies
 from custodes.adapters.ipc.warden import WardenClient, WardenJobClient
 from custodes.app.warden_gate import day_of
+from custodes.app.warden_log import LogWriter
+from custodes.audit.evidence import BundleWriter, Exported, ProvenSegment, write_bundle
+from custodes.audit.export import policy_text
+from custodes.audit.proof import prove_entries
 from custodes.audit.verify import verify_log
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, write_effective, write_identity
+from custodes.runtime.clock import SystemClock
 from custodes.sealing.container import (
     FragmentSealer,
     encode_header,
@@ -50,10 +62,26 @@ from custodes.types.access import (
     PurposeKind,
     Role,
 )
+from custodes.types.media import Segment
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
 from eval.report import Report
 
 GATE = CameraId("gate")
+ABOUT = Exported(
+    export_id="bench",
+    site_id=SITE_ID,
+    site_name="Bench",
+    camera_id="gate",
+    camera_name="Gate",
+    start_ns=Ns(0),
+    end_ns=Ns(1),
+    purpose="case",
+    reference="1",
+    exporter="Ann",
+    fidelity="masked",
+    created_ns=Ns(0),
+    software="bench",
+)
 _FRAGMENT_BYTES = 4_000_000
 """About 8 s of 4 Mbit/s."""
 
@@ -102,7 +130,7 @@ def measure_log(report: Report, folder: Path, *, single: int, grouped: int) -> N
     path = folder / "grouped.db"
     log = open_test_log(path)
     begun = time.perf_counter()
-    fill(log, grouped, group=256)
+    fill(log, grouped, group=512)
     report.results["appends_per_s_grouped"] = grouped / (time.perf_counter() - begun)
     step = max(1, grouped // 300)
     indices = iter(range(0, grouped, step))
@@ -114,6 +142,90 @@ def measure_log(report: Report, folder: Path, *, single: int, grouped: int) -> N
     begun = time.perf_counter()
     assert verify_log(path, fake_signer().keys).size == grouped
     report.results["verify_entries_per_s"] = grouped / (time.perf_counter() - begun)
+    report.floor["hash_entries_per_s"] = hashed_entries_per_s(100_000)
+    report.results["appends_per_s_waiting_64"] = asyncio.run(waiting_appends_per_s(folder / "waiting.db", single))
+
+
+def hashed_entries_per_s(count: int) -> float:
+    """What the hashes alone allow on one core: leaf and node of each entry, a commitment of each third."""
+    leaf, node = bytes(150), bytes(65)
+    begun = time.perf_counter()
+    for number in range(count):
+        hashlib.sha256(leaf).digest()
+        hashlib.sha256(node).digest()
+        if number % 3 == 0:
+            hashlib.sha256(leaf).hexdigest()
+    return count / (time.perf_counter() - begun)
+
+
+async def waiting_appends_per_s(path: Path, count: int) -> float:
+    async with LogWriter(open_test_log(path), SystemClock()) as writer:
+        numbers = iter(range(4 * count))
+
+        async def append_on() -> None:
+            for number in numbers:
+                await writer.append(sample_record(number))
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(append_on() for _ in range(64)))
+        return 4 * count / (time.perf_counter() - begun)
+
+
+def measure_export(report: Report, folder: Path, *, minutes: int) -> None:
+    """One-minute segments of seven GOPs, packed with their proofs; the same bytes copied and synced beside it."""
+    (folder / "segments").mkdir(parents=True)
+    log = open_test_log(folder / "log.db")
+    payload, segments = os.urandom(30_000_000 // 7), []
+    for number in range(minutes):
+        start_ns = 1_767_500_000_000_000_000 + number * 60 * 10**9
+        header, data_key = sample_segment(start_ns=start_ns)
+        sealer, path = FragmentSealer(header, data_key), folder / "segments" / f"{number}.seg"
+        with path.open("wb") as stream:
+            stream.write(encode_header(header))
+            for _ in range(7):
+                stream.write(sealer.seal(payload, start_ns=Ns(start_ns), end_ns=Ns(start_ns + 1), is_init=False))
+        log.append([(sample_record(1), Ns(1))])
+        segments.append(
+            Segment(
+                header=header,
+                path=str(path.relative_to(folder)),
+                end_ns=Ns(start_ns + 60 * 10**9),
+                bytes_on_disk=path.stat().st_size,
+                fragments=7,
+                root=sealer.root,
+                is_sealed=True,
+            )
+        )
+    os.sync()
+    begun = time.perf_counter()
+    with (folder / "copy").open("wb") as target:
+        for segment in segments:
+            target.write((folder / segment.path).read_bytes())
+        target.flush()
+        os.fsync(target.fileno())
+    copied = time.perf_counter() - begun
+    (folder / "copy").unlink()
+    begun = time.perf_counter()
+    proofs = [prove_entries(log, (index,), 1)[0] for index in range(minutes)]
+    writer = BundleWriter(folder / "bundle.zip")
+    write_bundle(
+        writer,
+        ABOUT,
+        data_dir=folder,
+        segments=[ProvenSegment(segment=one, proof=proof) for one, proof in zip(segments, proofs, strict=True)],
+        films=[],
+        gaps=[],
+        unreadable=[],
+        grant_index=0,
+        grant_proof=proofs[0],
+        policy=policy_text(fake_signer().keys, []),
+    )
+    writer.close(proofs[0])
+    packed = time.perf_counter() - begun
+    log.close()
+    report.results["export_1h_s"] = max(packed - copied, 0.0) * 60 / minutes
+    report.results["export_1h_total_s"] = packed * 60 / minutes
+    report.floor["export_1h_copy_s"] = copied * 60 / minutes
 
 
 def bare_commits_per_s(path: Path, count: int) -> float:
@@ -210,19 +322,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.gate")
     parser.add_argument("--smoke", action="store_true")
     smoke = parser.parse_args().smoke
-    sizes = {"decisions": 2000, "single": 1000, "grouped": 100_000, "fragments": 20, "looks": 300}
+    sizes = {"decisions": 2000, "single": 1000, "grouped": 100_000, "fragments": 20, "looks": 200, "minutes": 1}
     if not smoke:
-        sizes = {"decisions": 20_000, "single": 5000, "grouped": 1_000_000, "fragments": 100, "looks": 3000}
+        sizes = {
+            "decisions": 20_000,
+            "single": 5000,
+            "grouped": 1_000_000,
+            "fragments": 100,
+            "looks": 3000,
+            "minutes": 60,
+        }
     report = Report("bench.gate", smoke=smoke, config=dict(sizes))
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as name:
         folder = Path(name)
-        report.progress(1, 4, "decisions")
+        report.progress(1, 5, "decisions")
         measure_decisions(report, sizes["decisions"])
-        report.progress(2, 4, "log")
+        report.progress(2, 5, "log")
         measure_log(report, folder, single=sizes["single"], grouped=sizes["grouped"])
-        report.progress(3, 4, "sealing")
+        report.progress(3, 5, "sealing")
         measure_sealing(report, sizes["fragments"])
-        report.progress(4, 4, "looks over sockets")
+        report.progress(4, 5, "export")
+        measure_export(report, folder / "export", minutes=sizes["minutes"])
+        shutil.rmtree(folder / "export")
+        report.progress(5, 5, "looks over sockets")
         (folder / "site").mkdir()
         with running_warden(folder / "site") as paths:
             asyncio.run(measure_look(report, paths, sizes["looks"]))

@@ -36,10 +36,10 @@ from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.views import ServerViewBroker
-from custodes.app.serving.witnesses import WitnessRound, run_witnesses
+from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
-from custodes.errors import CustodesError, SiteMismatch
+from custodes.errors import ConfigError, CustodesError, SiteMismatch
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
@@ -182,6 +182,7 @@ class Server:
             "signers": self._signers.run(),
             "cameras": self._configure(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
+            "stamps": self._stamp(),
         }
 
     async def _follow(self) -> None:
@@ -190,6 +191,20 @@ class Server:
         with contextlib.suppress(CustodesError, OSError):  # told by `run`, which tries again
             await self._journal.take_all()
         await asyncio.gather(self._journal.run(), self._seals.run(), self._retention.run())
+
+    async def _stamp(self) -> None:
+        tsa = self._config.audit.tsa
+        if tsa is not None:
+            try:
+                from custodes.adapters.witness.tsa import TimestampAuthority  # an optional extra
+
+                authority = TimestampAuthority(tsa.url, tsa.certificates)
+            except (ImportError, ConfigError) as error:
+                # The site goes on without stamps; only these are what was configured wrongly.
+                structlog.get_logger().error("checkpoints are not time-stamped", error=str(error))
+            else:
+                await run_stamper(authority, self._warden, every_s=tsa.every_s)
+        await asyncio.Event().wait()
 
     async def _configure(self) -> None:
         await self._cameras.start(tuple(camera.spec() for camera in self._config.cameras))

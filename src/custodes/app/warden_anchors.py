@@ -12,6 +12,7 @@ from custodes.types.message import (
     ProveConsistency,
     ReadCosigned,
     StoreCosigned,
+    StoreTimestamp,
 )
 
 
@@ -21,7 +22,9 @@ def witness_keys(config: SiteConfig) -> tuple[NoteVerifier, ...]:
 
 
 def answer_about_witnesses(
-    log: AuditLog, message: ProveConsistency | StoreCosigned | ReadCosigned, witnesses: tuple[NoteVerifier, ...]
+    log: AuditLog,
+    message: ProveConsistency | StoreCosigned | StoreTimestamp | ReadCosigned,
+    witnesses: tuple[NoteVerifier, ...],
 ) -> ConsistencyProof | CosignedCheckpoints | Ok:
     """Runs on the log's thread. Raises: InvalidArgument, LogCorrupt; errors of the disk."""
     match message:
@@ -29,6 +32,9 @@ def answer_about_witnesses(
             return ConsistencyProof(path=log.prove_consistency(message.old_size, message.new_size))
         case StoreCosigned():
             log.store_cosigned(message.note, witnesses)
+            return Ok()
+        case StoreTimestamp():
+            log.store_timestamp(message.note, message.token)
             return Ok()
         case ReadCosigned():
             return CosignedCheckpoints(

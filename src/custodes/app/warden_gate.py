@@ -69,6 +69,7 @@ from custodes.types.message import (
     ReadLog,
     ReleaseKeys,
     StoreCosigned,
+    StoreTimestamp,
 )
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
@@ -148,7 +149,7 @@ class Gate:
             case ProveEntries():
                 time_s = self._clock.now_ns() // NS_PER_S
                 return EntryProofs(proofs=await self._log.ask(lambda log: prove_entries(log, message.indices, time_s)))
-            case ProveConsistency() | StoreCosigned() | ReadCosigned():
+            case ProveConsistency() | StoreCosigned() | StoreTimestamp() | ReadCosigned():
                 return await self._log.ask(lambda log: answer_about_witnesses(log, message, self._witnesses))
             case PublishKeys():
                 await self.publish(message.camera_ids)

@@ -38,6 +38,8 @@ T = TypeVar("T")
 TILE_WIDTH = 1 << TILE_LEVEL_BITS
 MAX_PAGE = 1000
 MAX_BATCH = 4096
+MAX_TOKEN_BYTES = 64 * 1024
+"""RFC 3161 tokens with their certificates take 2 to 8 kB."""
 
 SCHEMA = """
 CREATE TABLE entries (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
@@ -250,6 +252,21 @@ class AuditLog:
                 " SET size = excluded.size, note = excluded.note WHERE excluded.size >= size",
                 sorted({(each.verifier.name, checkpoint.size, note) for each in signed}),
             )
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def store_timestamp(self, note: str, token: bytes) -> None:
+        """Keep a token over SHA-256 of one of our checkpoints; that it verifies is the caller's word.
+
+        Raises: LogCorrupt when it is not our checkpoint; InvalidArgument for a token out of bounds; disk errors.
+        """
+        checkpoint = open_published(note, self._signer.keys)
+        if self.root_at(checkpoint.size) != checkpoint.root_hash:
+            raise LogCorrupt(f"the stamped checkpoint of {checkpoint.size} entries is not of this log")
+        if not 0 < len(token) <= MAX_TOKEN_BYTES:
+            raise InvalidArgument(f"a time stamp of {len(token)} bytes; at most {MAX_TOKEN_BYTES}")
+        try:
+            self._db.execute("INSERT OR IGNORE INTO timestamps VALUES (?, ?, ?)", (checkpoint.size, note, token))
         except sqlite3.Error as error:
             raise translated(error) from error
 

@@ -165,12 +165,23 @@ class WitnessConfig(_Strict):
     """Verifier keys (name+id+base64) as `custodes witness` prints them; signatures of other keys are not kept."""
 
 
+class TsaConfig(_Strict):
+    """A time stamping authority (RFC 3161); needs the extra `custodes[rfc3161]`."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$")]
+    certificates: Path
+    """Its root certificates, PEM; a stamp that does not verify under them is not kept."""
+    every_s: Annotated[float, Field(ge=1, le=30 * 86_400)] = 86_400.0
+
+
 class AuditConfig(_Strict):
     """Who outside of the site vouches for its log."""
 
     witnesses: Annotated[tuple[WitnessConfig, ...], Field(max_length=8)] = ()
     every_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     """How often a checkpoint is taken to the witnesses, when it grew."""
+    tsa: TsaConfig | None = None
+    """Who stamps a checkpoint now and then, so that its time does not rest on our clock."""
 
 
 class AccessConfig(_Strict):

@@ -47,6 +47,10 @@ class Warden(Protocol):
         """Keep a checkpoint with signatures of configured witnesses. Raises: LogCorrupt when none verifies."""
         ...
 
+    async def store_timestamp(self, note: str, token: bytes) -> None:
+        """Keep an RFC 3161 token over a published checkpoint's note, verified by the caller. Raises: LogCorrupt."""
+        ...
+
     async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
         """Per witness the newest checkpoint that it signed."""
         ...

@@ -159,12 +159,12 @@ class LoggingWarden:
     async def read_log(self, start: int, limit: int) -> LogPage:
         """A page."""
         self._check_up()
-        return LogPage(entries=self.log.read(start, limit), checkpoint=self.log.checkpoint())
+        return LogPage(entries=self.log.read(start, limit), checkpoint=await self.read_checkpoint())
 
     async def read_checkpoint(self) -> Checkpoint:
         """The newest head."""
         self._check_up()
-        return self.log.checkpoint()
+        return self.log.publish(self._clock.now_ns() // NS_PER_S)
 
     async def prove_inclusion(self, index: int, size: int) -> InclusionProof:
         """A real proof."""
@@ -185,6 +185,11 @@ class LoggingWarden:
         """Kept unchecked in `cosigned`."""
         self._check_up()
         self.cosigned.append(note)
+
+    async def store_timestamp(self, note: str, token: bytes) -> None:
+        """As the warden does."""
+        self._check_up()
+        self.log.store_timestamp(note, token)
 
     async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
         """What a test put there, under the name of a witness."""

@@ -150,6 +150,14 @@ class StoreCosigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTimestamp:
+    """An RFC 3161 token over SHA-256 of a checkpoint that the warden published. Answer: Ok."""
+
+    note: str
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCosigned:
     """Answer: CosignedCheckpoints."""
 

@@ -32,6 +32,7 @@ from custodes.types.message import (
     ReadLog,
     ReleaseKeys,
     StoreCosigned,
+    StoreTimestamp,
 )
 from custodes.units import CameraId
 
@@ -97,6 +98,10 @@ class WardenClient:
     async def store_cosigned(self, note: str) -> None:
         """Keep a checkpoint with signatures of configured witnesses."""
         await self._request(StoreCosigned(note=note), Ok)
+
+    async def store_timestamp(self, note: str, token: bytes) -> None:
+        """Keep an RFC 3161 token over SHA-256 of a published checkpoint."""
+        await self._request(StoreTimestamp(note=note, token=token), Ok)
 
     async def read_cosigned(self) -> tuple[CosignedCheckpoint, ...]:
         """Per witness the newest checkpoint that it signed."""

@@ -18,6 +18,7 @@ from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord, Checkpoint
 
 _CONFLICT = 409
+STAMP_RETRY_S = 300.0
 
 
 class WitnessClient(Protocol):
@@ -103,3 +104,38 @@ async def run_witnesses(rounds: Sequence[WitnessRound], warden: Warden, *, every
             await asyncio.sleep(every_s)
 
     await asyncio.gather(*(run_one(one) for one in rounds), asyncio.Event().wait())
+
+
+class Stamper(Protocol):
+    """A time stamping authority (blocking)."""
+
+    def stamp(self, note: str) -> bytes:
+        """A verified token. Raises: Unavailable, DataLoss."""
+        ...
+
+
+async def stamp_once(stamper: Stamper, warden: Warden, last_size: int) -> int:
+    """Have the newest checkpoint stamped unless it is of `last_size`; returns the size that is stamped now.
+
+    Raises: Unavailable, DataLoss from authority or warden.
+    """
+    checkpoint = await warden.read_checkpoint()
+    if checkpoint.size not in (0, last_size):
+        token = await asyncio.to_thread(stamper.stamp, checkpoint.note)
+        await warden.store_timestamp(checkpoint.note, token)
+    return checkpoint.size
+
+
+async def run_stamper(stamper: Stamper, warden: Warden, *, every_s: float) -> None:
+    """For ever; a failure is told once and tried again after a while."""
+    size, is_told = 0, False
+    while True:
+        try:
+            size = await stamp_once(stamper, warden, size)
+            is_told = False
+            await asyncio.sleep(every_s)
+        except CustodesError as error:
+            if not is_told:
+                structlog.get_logger().warning("the checkpoint was not time-stamped", error=str(error))
+            is_told = True
+            await asyncio.sleep(min(every_s, STAMP_RETRY_S))

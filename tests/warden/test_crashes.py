@@ -1,0 +1,146 @@
+"""The warden as a process, killed at random moments: whatever key anybody ever got is in the log that is left.
+
+In CI some hundred operations; `make crashes` does 100,000.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.warden.conftest import GATE, VAULT, Site
+
+from custodes.adapters.ipc.framing import Channel
+from custodes.audit.log import read_entries
+from custodes.audit.verify import open_readonly
+from custodes.config import SiteConfig, write_effective
+from custodes.errors import CustodesError, ProtocolError, Unavailable
+from custodes.types.access import Action, AuditKind, Checkpoint, Grant
+from custodes.types.media import SegmentHeader
+from custodes.types.message import (
+    Authorise,
+    Authorised,
+    EndGrant,
+    KeysReleased,
+    Ok,
+    PublishKeys,
+    ReadCheckpoint,
+    ReleaseKeys,
+)
+
+OPERATIONS = int(os.environ.get("CUSTODES_CRASH_OPERATIONS", "100000"))
+
+
+class Crowd:
+    """Asks one warden process after the other, and remembers what it got."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.site = Site(folder)
+        self.site.clock.advance(time.time_ns() - self.site.clock.now_ns())
+        self.site.paths.run_dir.mkdir(mode=0o700, exist_ok=True)
+        write_effective(SiteConfig(data_dir=folder), self.site.paths.effective_config)
+        self.chance = random.Random(seed)
+        self.got: list[tuple[int, str]] = []
+        self.sizes: list[int] = []
+        self.done = 0
+        self.released = 0
+        self.kills = 0
+
+    def start(self) -> subprocess.Popen[bytes]:
+        for name in ("warden-server", "warden-jobs"):
+            self.site.paths.socket(name).unlink(missing_ok=True)
+        arguments = [sys.executable, "-m", "custodes.app.warden", "--data", str(self.site.paths.data_dir)]
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not self.site.paths.socket("warden-server").exists():
+            assert process.poll() is None and time.monotonic() < deadline, "the warden does not come up"
+            time.sleep(0.02)
+        return process
+
+    def round(self, count: int) -> None:
+        """Some operations, then SIGKILL in the middle of one, then the log is read."""
+        process = self.start()
+        try:
+            server = Channel.connect(self.site.paths.socket("warden-server"), timeout_s=60)
+            server.request(PublishKeys(camera_ids=(GATE, VAULT)), Ok)
+            segments = [self.site.segment(camera) for camera in (GATE, GATE, VAULT)]
+            threading.Timer(self.chance.uniform(0.0, 0.004 * count), process.kill).start()
+            self.ask(server, segments)
+        finally:
+            process.kill()
+            process.wait()
+        self.kills += 1
+        self.check()
+
+    def ask(self, server: Channel, segments: list[tuple[SegmentHeader, bytes]]) -> None:
+        """Until the connection breaks."""
+        grants: list[Grant] = []
+        while True:
+            self.done += 1
+            try:
+                self.act(server, grants, segments)
+            except (Unavailable, ProtocolError, OSError):
+                return
+            except CustodesError:
+                grants.clear()  # a quota is used up: go on as somebody else
+
+    def act(self, server: Channel, grants: list[Grant], segments: list[tuple[SegmentHeader, bytes]]) -> None:
+        match self.chance.randrange(8):
+            case 0 | 1:
+                request = self.site.request(Action.PLAY_BACK, camera_id=self.chance.choice([GATE, VAULT]))
+                somebody = replace(request.principal, user_id=f"u{self.done}")
+                answer = server.request(Authorise(request=replace(request, principal=somebody)), Authorised)
+                grants += [answer.grant] if answer.grant else []
+            case 2 if grants:
+                ended = grants.pop(self.chance.randrange(len(grants)))
+                server.request(EndGrant(grant_id=ended.grant_id, frames_shown=1), Ok)
+            case 3:
+                self.sizes.append(server.request(ReadCheckpoint(), Checkpoint).size)
+            case _ if grants:
+                self.release(self.chance.choice(grants), segments)
+
+    def release(self, grant: Grant, segments: list[tuple[SegmentHeader, bytes]]) -> None:
+        fitting = [one for one in segments if one[0].camera_id == grant.request.camera_id]
+        header, data_key = self.chance.choice(fitting)
+        channel = Channel.connect(self.site.paths.socket("warden-jobs"), timeout_s=60)
+        try:
+            released = channel.request(ReleaseKeys(grant_token=grant.token, headers=(header,)), KeysReleased)
+        finally:
+            channel.close()
+        assert released.data_keys == (data_key,)
+        self.got.append((released.log_index, header.segment_id))
+
+    def check(self) -> None:
+        """Everything got is logged; every published size is still there; the whole log verifies."""
+        report = self.site.verify()
+        assert report.size >= max(self.sizes, default=0)
+        connection = open_readonly(self.site.paths.warden_dir / "log.db")
+        for index, segment_id in self.got:
+            (entry,) = read_entries(connection, index, 1)
+            assert (entry.index, entry.record.kind) == (index, AuditKind.KEYS_RELEASED)
+            assert segment_id in entry.record.details.values()
+        connection.close()
+        self.released += len(self.got)
+        self.got.clear()
+
+
+def test_released_keys_are_logged_when_the_warden_is_killed_at_any_moment(tmp_path: Path) -> None:
+    crowd = Crowd(tmp_path, seed=1)
+    while crowd.kills < 3:
+        crowd.round(150)
+    assert crowd.released > 0
+
+
+@pytest.mark.slow
+def test_released_keys_are_logged_over_a_hundred_thousand_operations_with_kills(tmp_path: Path) -> None:
+    crowd = Crowd(tmp_path, seed=2)
+    while crowd.done < OPERATIONS:
+        crowd.round(2000)
+    print(
+        f"{crowd.done} operations, {crowd.kills} kills, {crowd.released} releases, {crowd.site.verify().size} entries"
+    )
