@@ -4,6 +4,7 @@ import pytest
 
 from custodes.config import SiteConfig, load_effective, load_site_yaml, write_effective
 from custodes.errors import ConfigError
+from custodes.types.vision import ObjectClass
 
 BROKEN = {
     "not YAML": ("cameras: [", "is not YAML"),
@@ -100,3 +101,38 @@ def test_retention_is_three_days_unless_said_otherwise(tmp_path: Path) -> None:
     write_effective(config, tmp_path / "effective.json")
     assert load_effective(tmp_path).retention == config.retention
     assert (config.retention.max_age_h, config.retention.max_gb) == (24.0, 1.5)
+
+
+def area_yaml(polygon: str, classes: str = "[car]") -> str:
+    return f"""
+cameras:
+  - id: gate
+    url: file:///clip.mp4
+    detect:
+      zones:
+        - polygon: {polygon}
+          classes: {classes}
+      masks:
+        - polygon: [[0, 0], [1, 0], [1, 1]]
+"""
+
+
+def test_zones_and_masks_when_written_reach_the_camera(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(area_yaml("[[0, 0], [0.5, 0], [0.5, 1]]"))
+    zone, mask = load_site_yaml(path).cameras[0].spec().detect_areas
+    assert (zone.polygon, zone.classes, zone.is_mask) == (((0, 0), (0.5, 0), (0.5, 1)), (ObjectClass.CAR,), False)
+    assert (mask.classes, mask.is_mask) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("polygon", "classes"),
+    [("[[0, 0], [1, 1]]", "[car]"), ("[[0, 0], [2, 0], [1, 1]]", "[car]"), ("[[0, 0], [1, 0], [1, 1]]", "[face]"),
+     (f"{[[0, 0]] * 65}", "[car]")],
+    ids=["two corners", "outside the picture", "no such class", "too many corners"],
+)  # fmt: skip
+def test_an_area_when_it_is_none_then_the_field_is_named(tmp_path: Path, polygon: str, classes: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(area_yaml(polygon, classes))
+    with pytest.raises(ConfigError, match=r"cameras\.0\.detect\.zones\.0"):
+        load_site_yaml(path)

@@ -16,7 +16,7 @@ from custodes.track.tracker import NO_TRACK
 from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.message import StreamClosed, StreamOpened
-from custodes.types.vision import ObjectClass
+from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 T0 = Ns(1_700_000_000 * NS_PER_S)
@@ -161,6 +161,21 @@ def test_people_who_stand_still_are_verified_at_intervals_and_stay_in_every_fact
     assert 6 <= pipeline.status(Ns(0)).detector_calls <= 12
     assert [len(f.frame.track_ids) for f in facts] == [2] * 60
     assert len({i for f in facts for i in f.frame.track_ids.tolist()}) == 2
+
+
+def test_people_outside_the_zones_are_not_counted_and_masked_all_the_same(pipeline):
+    nowhere = ((0.0, 0.0), (0.01, 0.0), (0.0, 0.01))
+    pipeline.areas = (DetectArea(polygon=nowhere, classes=(ObjectClass.PERSON,)),)
+    facts = feed(pipeline, [OPENED, *PACKETS, CLOSED])
+    assert not [f for f in facts if isinstance(f, TrackEnded)]
+    assert all(set(f.frame.track_ids.tolist()) == {NO_TRACK} for f in analysed(facts))
+    timeline = MaskTimeline(MaskPolicy(margin=0.15))
+    timeline.add(analysed(facts))
+    for fact in analysed(facts):
+        masks = timeline.masks_at(fact.frame.utc_ns, INFO.run).tolist()
+        for x1, y1, x2, y2 in fact.frame.boxes_norm.tolist():
+            assert any(m[0] <= x1 and m[1] <= y1 and m[2] >= x2 and m[3] >= y2 for m in masks)
+    assert pipeline.status(Ns(0)).detections_outside == 2 * len(analysed(facts))
 
 
 def test_what_finds_no_room_is_masked_as_if_somebody_were_there_and_counted(make_looking):

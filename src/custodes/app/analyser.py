@@ -38,6 +38,7 @@ from custodes.track.config import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened
+from custodes.types.vision import DetectArea
 from custodes.units import NS_PER_S, CameraId, RunId
 
 POLL_S = 0.5
@@ -79,6 +80,8 @@ class Intake:
         self._assigned_at = -1
         self._log = structlog.get_logger()
         self.cameras: frozenset[CameraId] = frozenset()
+        self.areas: dict[CameraId, tuple[DetectArea, ...]] = {}
+        """Detection zones and object masks of all cameras; replaced, never changed."""
         self.is_stopping = threading.Event()
 
     # -- the worker's side ------------------------------------------------------------------------------
@@ -172,6 +175,7 @@ class Intake:
         except CustodesError as error:
             self._log.error("the camera assignment cannot be used", reason=str(error))
             return False
+        self.areas = {camera.camera_id: camera.detect_areas for camera in cameras}
         share = share_of(cameras, index=self._index, processes=self._processes)
         is_other, self.cameras = share != self.cameras, share
         return is_other
@@ -236,6 +240,7 @@ class Worker:
         if camera_id not in self._pipelines:
             self._add(camera_id)
         pipeline, runner = self._pipelines[camera_id], self._runners[camera_id]
+        pipeline.areas = self._intake.areas.get(camera_id, ())
         for _ in range(TURN_PACKETS):
             popped = self._intake.pop(camera_id)
             if popped is None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -218,7 +219,8 @@ class Recorder:
         except ConfigError as error:
             self._log.error("assignment cannot be used; cameras stay as they are", reason=str(error))
             return
-        wanted = {spec.camera_id: spec for spec in assignment.cameras}
+        # Where objects count is the analyser's business: a change must not make a camera reconnect.
+        wanted = {spec.camera_id: replace(spec, detect_areas=()) for spec in assignment.cameras}
         self._disabled = {camera_id: spec for camera_id, spec in wanted.items() if not spec.is_enabled}
         for camera_id, worker in list(self._workers.items()):
             if wanted.get(camera_id) != worker.spec:

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
+from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
 CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "onvif", "file")
@@ -35,6 +36,37 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_CLASSES = {item.name.lower(): item for item in ObjectClass if item is not ObjectClass.FACE}
+AREAS_MAX, CORNERS_MAX = 32, 64
+"""Per camera; more were drawn by a program, and each costs time in every look."""
+
+
+class AreaConfig(_Strict):
+    """A part of a camera's picture."""
+
+    polygon: Annotated[
+        tuple[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], ...],
+        Field(min_length=3, max_length=CORNERS_MAX),
+    ]
+    """Corners as [x, y] in shares of the picture, [0, 0] at the top left."""
+    classes: tuple[Literal["person", "bicycle", "car", "motorcycle", "bus", "truck"], ...] = ()
+    """Which objects it is about; none means all."""
+
+    def area(self, *, is_mask: bool) -> DetectArea:
+        """The value that the analyser uses."""
+        classes = tuple(_CLASSES[name] for name in self.classes)
+        return DetectArea(polygon=self.polygon, classes=classes, is_mask=is_mask)
+
+
+class DetectConfig(_Strict):
+    """Where objects are tracked and counted, by where they stand. People are masked for viewers everywhere."""
+
+    zones: Annotated[tuple[AreaConfig, ...], Field(max_length=AREAS_MAX)] = ()
+    """A class that a zone names counts inside such zones only."""
+    masks: Annotated[tuple[AreaConfig, ...], Field(max_length=AREAS_MAX)] = ()
+    """Nothing that a mask names counts in it."""
+
+
 class CameraConfig(_Strict):
     """One camera."""
 
@@ -50,6 +82,7 @@ class CameraConfig(_Strict):
     loop: bool = False
     retention_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
     """Hours after which this camera's recordings are deleted; 0 takes `retention.max_age_h`."""
+    detect: DetectConfig = DetectConfig()
 
     @field_validator("url")
     @classmethod
@@ -87,6 +120,10 @@ class CameraConfig(_Strict):
             is_enabled=self.enabled,
             is_looped=self.loop,
             retention_h=self.retention_h,
+            detect_areas=(
+                *(zone.area(is_mask=False) for zone in self.detect.zones),
+                *(mask.area(is_mask=True) for mask in self.detect.masks),
+            ),
         )
 
 

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from custodes.detect.areas import counted
 from custodes.detect.attention import Attention, LookPlan
 from custodes.detect.regions import Region, RegionLimits
 from custodes.errors import CustodesError, DataLoss
@@ -26,7 +27,7 @@ from custodes.track.tracker import NO_TRACK, TrackColumns, Tracker
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Frame
 from custodes.types.scene import CameraScene
-from custodes.types.vision import VEHICLES, Detections, ObjectClass, TrackedFrame, Tracklet
+from custodes.types.vision import VEHICLES, DetectArea, Detections, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 VOUCH_MAX_NS = NS_PER_S
@@ -79,6 +80,8 @@ class FrameAnalysis:
         """How old the last look at the whole frame may be on a quiet one; None for `attention.WHOLE_NS`."""
         self.found_still: bool | None = None
         """What the detector found in the last frame, if nothing moved there and no track lived; else None."""
+        self.areas: tuple[DetectArea, ...] = ()
+        """Where objects count; everywhere without."""
         self._begin()
 
     def _begin(self) -> None:
@@ -125,9 +128,14 @@ class FrameAnalysis:
         plan, detections = self._look(frame)
         if detections is None:
             return ended
-        columns = self._track(frame, detections)
+        size = (frame.y.shape[1], frame.y.shape[0])
+        is_counted = counted(detections, self.areas, size)
+        columns = self._track(frame, _take(detections, is_counted))
+        if not is_counted.all():
+            self._counters.detections_outside += int(np.count_nonzero(~is_counted))
+            columns = _with_unseen(columns, self._people_outside(_take(detections, ~is_counted), size))
         if len(plan.shed_px):
-            columns = _with_unseen(columns, norm_from_px(plan.shed_px, frame.y.shape[1], frame.y.shape[0]))
+            columns = _with_unseen(columns, norm_from_px(plan.shed_px, *size))
         is_joined = before_ns is not None and 0 <= frame.utc_ns - before_ns <= VOUCH_MAX_NS
         fact = FrameAnalysed(
             frame=self._tracked(frame, columns),
@@ -254,6 +262,12 @@ class FrameAnalysis:
         self._counters.track_cost_ns += self._looking.clock.monotonic_ns() - started_ns
         return columns
 
+    def _people_outside(self, detections: Detections, size: tuple[int, int]) -> Boxes:
+        """Whoever stands where nobody counts is masked all the same."""
+        is_masked = detections.scores >= self._looking.tracker.lone_score
+        is_masked &= np.isin(detections.class_ids, [int(item) for item in _PEOPLE])
+        return norm_from_px(detections.boxes_px[is_masked], *size)
+
     def _tracked(self, frame: Frame, columns: TrackColumns) -> TrackedFrame:
         return TrackedFrame(
             camera_id=self._camera_id,
@@ -306,8 +320,16 @@ _NO_TRACKS = TrackColumns(
 )
 
 
+def _take(detections: Detections, rows: npt.NDArray[np.bool_]) -> Detections:
+    if rows.all():
+        return detections
+    return Detections(boxes_px=detections.boxes_px[rows], scores=detections.scores[rows],
+                      class_ids=detections.class_ids[rows])  # fmt: skip
+
+
 def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:
-    """What moved and was not examined counts as a person there, so that it is masked and never counted."""
+    """A person in each box that belongs to no track: what moved and was not examined, and who stands outside the
+    zones. So it is masked and never counted."""
     count = len(boxes_norm)
     return TrackColumns(
         track_ids=np.concatenate([columns.track_ids, np.full(count, NO_TRACK, np.int64)]),

@@ -17,6 +17,7 @@ from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, Gat
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene
+from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns, RunId
 
 CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
@@ -78,6 +79,8 @@ class CameraPipeline:
         """Packets up to here were seen on an earlier connection."""
         self.backlog_ns = 0
         """Media that waits behind the next packet; set by whoever feeds. Zero in replay."""
+        self.areas: tuple[DetectArea, ...] = ()
+        """Where objects count, from the next look on; set by whoever feeds."""
         self.counters = Counters()
 
     def process(self, item: CameraItem) -> Sequence[CameraFact]:
@@ -224,6 +227,7 @@ class CameraPipeline:
             regions_looked=counters.regions_looked,
             regions_shed=counters.regions_shed,
             lighting_changes=counters.lighting_changes,
+            detections_outside=counters.detections_outside,
             detector_errors=counters.detector_errors,
         )
 
@@ -332,6 +336,7 @@ class CameraPipeline:
 
     def _look(self, frame: Frame) -> Sequence[CameraFact]:
         assert self._analysis is not None
+        self._analysis.areas = self.areas
         if self._gate is None:
             return self._analysis.process(frame)
         self._analysis.check_ns = self._gate.check_ns

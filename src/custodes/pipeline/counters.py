@@ -22,6 +22,7 @@ class Counters:
     regions_looked: int = 0
     regions_shed: int = 0
     lighting_changes: int = 0
+    detections_outside: int = 0
     people_ended: int = 0
     vehicles_ended: int = 0
     received_ns: int = 0

@@ -6,6 +6,7 @@ class TestMine(CatalogSuite):
 """
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from custodes.types.access import Role
 from custodes.types.event import FrameAnalysed, TrackEnded
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
-from custodes.types.vision import ObjectClass, TrackedFrame, Tracklet
+from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -171,6 +172,15 @@ class CatalogSuite:
         """Idempotence."""
         catalog.put_cameras([make_spec("a"), make_spec("b")], is_exclusive=False)
         assert catalog.put_cameras([make_spec("a"), make_spec("b", name="B")], is_exclusive=False) == ["b"]
+
+    def test_camera_when_it_has_zones_and_masks_then_they_are_read_as_put(self, catalog: Catalog) -> None:
+        """Also taken away again."""
+        corner = ((0.0, 0.0), (0.25, 0.0), (0.0, 0.125))
+        areas = (DetectArea(polygon=corner, classes=(ObjectClass.CAR,)), DetectArea(polygon=corner, is_mask=True))
+        catalog.put_cameras([replace(make_spec(), detect_areas=areas)], is_exclusive=False)
+        assert catalog.cameras()[0].detect_areas == areas
+        assert catalog.put_cameras([make_spec()], is_exclusive=False) == [CAMERA]
+        assert catalog.cameras()[0].detect_areas == ()
 
     def test_cameras_when_put_exclusively_then_others_are_disabled(self, catalog: Catalog) -> None:
         """Their history stays reachable."""

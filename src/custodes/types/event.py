@@ -205,6 +205,8 @@ class AnalyserStatus:
     regions_shed: int = 0
     """Moved and found no room in what a frame may cost; masked as if somebody were there."""
     lighting_changes: int = 0
+    detections_outside: int = 0
+    """Stood outside the camera's zones or in an object mask: not tracked, not counted; people are masked."""
     detector_errors: int = 0
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry, Purpose
 from custodes.types.event import FrameAnalysed, GateChanged
 from custodes.types.media import Segment, SegmentHeader, StreamInfo
+from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
 
 # -- any ----------------------------------------------------------------------------------------------
@@ -563,6 +564,8 @@ class CameraSpec:
     """File sources only: start again at the end, in real time."""
     retention_h: float = 0.0
     """Hours after which its recordings are deleted; 0 takes the site's. Not told to recorder and analysers."""
+    detect_areas: tuple[DetectArea, ...] = ()
+    """Where objects are tracked and counted; the recorder takes no notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

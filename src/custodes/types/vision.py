@@ -26,6 +26,17 @@ VEHICLES = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectArea:
+    """A part of a camera's picture where objects count (a zone) or do not (an object mask). See `detect.areas`."""
+
+    polygon: tuple[tuple[float, float], ...]
+    """Corners as x and y in shares of the frame, at least three."""
+    classes: tuple[ObjectClass, ...] = ()
+    """Which it is about; none means all."""
+    is_mask: bool = False
+
+
 class ModelTask(StrEnum):
     """The allow-list of model tasks. Anything else is refused at load."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
@@ -12,6 +13,7 @@ from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, LoginSession
 from custodes.types.access import ALL_CAMERAS, CameraScope, DutyHours, Role
 from custodes.types.message import CameraSpec
+from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns
 
 _CAMERA_FIELDS = ("name", "url", "username", "password_ref", "transport", "is_enabled", "is_looped", "retention_h")
@@ -30,7 +32,7 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[CAMERA.c.camera_id],
-                set_={name: statement.excluded[name] for name in _CAMERA_FIELDS},
+                set_={name: statement.excluded[name] for name in (*_CAMERA_FIELDS, "detect_areas")},
             ),
             [_camera_row(wanted[camera_id]) for camera_id in changed],
         )
@@ -38,7 +40,8 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
 
 
 def _camera_row(spec: CameraSpec) -> dict[str, object]:
-    return {"camera_id": spec.camera_id} | {name: getattr(spec, name) for name in _CAMERA_FIELDS}
+    fields = {name: getattr(spec, name) for name in _CAMERA_FIELDS}
+    return {"camera_id": spec.camera_id, "detect_areas": msgspec.json.encode(spec.detect_areas).decode()} | fields
 
 
 def _disabled(spec: CameraSpec) -> CameraSpec:
@@ -64,6 +67,7 @@ def read_cameras(connection: Connection) -> list[CameraSpec]:
             is_enabled=row.is_enabled,
             is_looped=row.is_looped,
             retention_h=row.retention_h,
+            detect_areas=msgspec.json.decode(row.detect_areas, type=tuple[DetectArea, ...]),
         )
         for row in connection.execute(select(CAMERA).order_by(CAMERA.c.camera_id))
     ]

@@ -40,6 +40,7 @@ CAMERA = Table(
     Column("is_enabled", Boolean, nullable=False),
     Column("is_looped", Boolean, nullable=False),
     Column("retention_h", Float, nullable=False, server_default="0"),
+    Column("detect_areas", String, nullable=False, server_default="[]"),
 )
 
 JOURNAL = Table(
