@@ -1,6 +1,7 @@
 """Key provider and key store: who can open them, and what is left after destroying."""
 
 import os
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from custodes.adapters.keys.file import FileKeyProvider, open_file_provider, read_passphrase
 from custodes.adapters.keys.store import KeyStore
-from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, KeyMissing
+from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, KeyMissing, Unavailable
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.keys import FakeKeys, KeyProviderSuite, sample_segment
 from custodes.units import CameraId, KeyId, Ns, SessionId
@@ -144,6 +145,23 @@ def test_destroy_when_done_then_no_file_holds_the_wrapped_key_any_more(tmp_path:
     for key_id in destroyed:
         store.destroy(key_id, Ns(2))
     assert found() == set(wrapped) - destroyed
+
+
+def test_destroy_when_somebody_reads_the_store_then_it_says_so_and_again_leaves_nothing(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.ensure([KEY_ID], Ns(1))
+    ((wrapped,),) = store._execute("SELECT wrapped FROM camera_keys WHERE key_id = ?", (KEY_ID,))
+    store._execute("PRAGMA busy_timeout=10")
+    reader = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM camera_keys").fetchone() == (1,)
+    left = lambda: any(wrapped[20:52] in path.read_bytes() for path in tmp_path.iterdir())  # noqa: E731
+    with pytest.raises(Unavailable):
+        store.destroy(KEY_ID, Ns(2))
+    assert left()
+    reader.close()
+    store.destroy(KEY_ID, Ns(3))
+    assert not left()
 
 
 def test_destroy_when_done_then_the_key_never_comes_back(tmp_path: Path) -> None:

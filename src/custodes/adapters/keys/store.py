@@ -196,15 +196,23 @@ class KeyStore:
             raise DataLoss(f"camera-day key {key_id} in the key store is damaged") from error
 
     def destroy(self, key_id: KeyId, now_ns: Ns) -> None:
-        """Destroy one key for good (crypto-shredding); again is harmless. Raises: KeyMissing when never made."""
+        """Destroy one key for good (crypto-shredding); again is harmless.
+
+        Raises: KeyMissing when never made; Unavailable while somebody else reads the file: the key is gone then, but
+            its old page stays in the WAL until this is called again.
+        """
         if not self._execute("SELECT 1 FROM camera_keys WHERE key_id = ?", (key_id,)):
             raise KeyMissing(f"no camera-day key {key_id}")
         self._execute(
             "UPDATE camera_keys SET wrapped = NULL, destroyed_ns = coalesce(destroyed_ns, ?) WHERE key_id = ?",
             (now_ns, key_id),
         )
-        # Without this the key's old page stays readable in the WAL.
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Without this the key's old page stays readable in the WAL. A reader in its way is an answer, not an error.
+        ((is_busy, *_),) = self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_busy:
+            raise Unavailable(
+                f"the key store is being read; what is left of {key_id} stays until it is destroyed again"
+            )
 
     def _execute(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
