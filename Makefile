@@ -26,9 +26,10 @@ PIP_FLAGS := -q -q --disable-pip-version-check
 CLIP ?=
 PORT ?=
 SMOKE ?=
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint peers crashes bench eval scoreboard chaos hostile clean
+.PHONY: help install demo test lint peers crashes bench eval scoreboard chaos hostile fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +98,10 @@ chaos: $(VENV)/.dev ## A thousand kills, power cuts, failing disks, set clocks: 
 
 hostile: $(VENV)/.dev ## Hostile cameras one by one and all at once, with memory and time of each: 4 minutes
 	$(BIN)/python -m pytest -q -s tests/recorder/test_hostile.py
+
+fuzz: $(VENV)/.dev ## Fuzz every parser of ours, SECONDS=60 each; ends at the first broken promise
+	@for file in fuzz/[a-z]*.py; do name=$$(basename $$file .py); echo "fuzzing $$name …"; \
+		$(BIN)/python -m fuzz $$name -max_total_time=$(SECONDS) -verbosity=0 -artifact_prefix=/tmp/$$name- || exit 1; done
 
 clean: ## Remove .venv, caches and the demo's data (recordings of your own site stay)
 	rm -rf $(VENV) demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,36 @@
+"""The fuzz targets of sealed evidence on seeds and on seeds bent at random: a smoke test of `make fuzz`."""
+
+import random
+from types import ModuleType
+
+import pytest
+
+from fuzz import container_header, fmp4_boxes, journal_records, sealed_fragments, signing_sei
+
+TARGETS = [container_header, sealed_fragments, fmp4_boxes, journal_records, signing_sei]
+RUNS = 120
+
+
+def bent(seed: bytes, chance: random.Random) -> bytes:
+    """Some bytes changed, cut out or put in."""
+    case = bytearray(seed)
+    for _ in range(chance.randrange(1, 6)):
+        at = chance.randrange(len(case) + 1)
+        match chance.randrange(3):
+            case 0 if at < len(case):
+                case[at] ^= 1 << chance.randrange(8)
+            case 1:
+                del case[at : at + chance.randrange(40)]
+            case _:
+                case[at:at] = chance.randbytes(chance.randrange(40))
+    return bytes(case)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
+def test_target_when_seeds_are_bent_then_it_keeps_its_promises(target: ModuleType) -> None:
+    chance = random.Random(target.__name__)
+    seeds = target.seeds()
+    for seed in seeds:
+        target.one(seed)
+    for _ in range(RUNS):
+        target.one(bent(chance.choice(seeds), chance))
