@@ -1,13 +1,17 @@
 """Playback from sealed segments: pace, gaps, seeks, masks, a growing file."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from custodes.errors import KeyMissing, PermissionDenied
+from custodes.media.decode import FrameDecoder
 from custodes.redact.fill import FILL_UV, FILL_Y
 from custodes.review.playback import LEAD_NS, PlaybackView
 from custodes.review.render import Rendered, Renderer
-from custodes.testing.media import make_clip, people_at, read_counter, vouch, write_segment
+from custodes.testing.media import make_clip, people_at, read_clip, read_counter, vouch, write_segment
 from custodes.testing.player import PlayedStream, play
 from custodes.testing.review import START_NS, ReviewSite
 from custodes.types.access import Fidelity
@@ -18,6 +22,9 @@ from custodes.watermark.mark import Marker
 
 CODEC_NOISE = 14
 """How far x264 at crf 28 and the mark move a sample of a solid area."""
+
+SIGNED_CLIP = Path(os.environ.get("CUSTODES_SHARED", "../shared")) / "data/network/onvif-media-signing"
+SIGNED_CLIP /= "onvif_test_signed_h264.mp4"
 
 Clip = tuple[StreamInfo, list[Packet]]
 
@@ -284,3 +291,24 @@ def test_playback_when_machine_is_too_slow_then_frames_are_left_out_and_told(sit
     assert any(isinstance(o, ViewNote) and o.code == "behind" for o in outputs)
     (stream,) = play(outputs)
     assert stream.utc_ns[-1] > START_NS + 18 * NS_PER_S
+
+
+def test_playback_when_the_camera_signed_then_the_viewer_is_told(site: ReviewSite):
+    if not SIGNED_CLIP.exists():
+        pytest.skip("no shared footage")
+    info, packets = read_clip(SIGNED_CLIP, frames=300, start_ns=START_NS)
+    segment, _ = write_segment(site.data_dir, info, packets[:65], public_key=site.public_key)
+    view = make_view(site, segment, speed=8.0)
+    notes = [(o.code, o.message) for o in run(site, view) if isinstance(o, ViewNote)]
+    assert notes[0] == ("signature", "The camera's signature verifies.")
+    assert [code for code, _ in notes] == ["signature", "end"]
+
+
+def test_decoder_when_a_packet_holds_nothing_but_a_signature_then_the_next_picture_is_there():
+    if not SIGNED_CLIP.exists():
+        pytest.skip("no shared footage")
+    info, packets = read_clip(SIGNED_CLIP, frames=300, start_ns=START_NS)
+    decoder = FrameDecoder(info)
+    sei = packets[-1]  # FFmpeg says InvalidData at it
+    frames = [frame for packet in [*packets[:5], sei, *packets[5:10]] for frame in decoder.decode(packet)]
+    assert len(frames + decoder.flush()) == 10

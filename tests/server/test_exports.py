@@ -228,6 +228,7 @@ def check_content(bundle: Path, folder: Path) -> None:
     assert manifest["gaps"][0]["cause"] == "ended"
     assert (manifest["purpose"], manifest["reference"], manifest["exporter"]) == ("case", "2026-7", "Ada")
     assert manifest["unreadable"] == []
+    assert {stretch["state"] for stretch in manifest["signatures"]} == {"not_signed"}
 
 
 def check_mutations(bundle: Path, folder: Path) -> None:

@@ -179,6 +179,7 @@ def write_bundle(
     films: Sequence[Film],
     gaps: Sequence[Gap],
     unreadable: Sequence[str],
+    signatures: Sequence[dict[str, object]] = (),
     grant_index: int,
     grant_proof: str,
     policy: str,
@@ -210,6 +211,8 @@ def write_bundle(
         "derived": derived,
         "gaps": [{"start_ns": gap.start_ns, "end_ns": gap.end_ns, "cause": gap.cause.value} for gap in gaps],
         "unreadable": list(unreadable),
+        # What the camera's own signatures say (ONVIF Media Signing), stretch by stretch; empty when it does not sign.
+        "signatures": list(signatures),
     }
     return writer.finish(manifest)
 

@@ -4,8 +4,10 @@ What nobody vouched for is masked whole after some patience. Unlike `playback` n
 is told and stays out of the picture, and the bundle's manifest says so.
 """
 
+import json
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
@@ -13,14 +15,19 @@ from custodes.review.archive import Archive, GopRef
 from custodes.review.decoding import FollowingDecoder, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
+from custodes.review.signatures import RecordedSignatures, SignedStretch
 from custodes.review.stream import MediaStream
 from custodes.review.view import IDLE_NS, Output, Step, note
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Frame, Packet, Segment
+from custodes.types.message import ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
 
 END_CODE = "end"
 UNREADABLE_CODE = "unreadable"
+SIGNATURE_CODE = "signature"
+"""Its message is JSON, for the manifest: what the camera's own signatures say of a stretch."""
+
 CRF = 23
 """Better than what is delivered live: it is made once and looked at closely."""
 
@@ -52,6 +59,7 @@ class ExportView:
         self._packets: deque[Packet] = deque()
         self._frames: deque[Frame] = deque()
         self._gop: GopRef | None = None
+        self._signatures = RecordedSignatures()
         self._is_read = False
         self._is_over = False
         self._is_patient = True
@@ -88,6 +96,7 @@ class ExportView:
                 continue
             if not self._frames or self._frames[0].utc_ns > self._end_ns:
                 self._is_over = True
+                outputs += map(_signature_note, self._signatures.finish())
                 outputs.append(note(END_CODE, "The export is rendered."))
                 break
             if self._waits_for_masks(self._frames[0]):
@@ -122,6 +131,7 @@ class ExportView:
             info, packets = self._archive.read(ref)
             self._take(self._decoder.switch(info))
             self._packets.extend(packets)
+            outputs += map(_signature_note, self._signatures.add(info, packets))
         except (DataLoss, MediaError, KeyMissing) as error:
             outputs.append(note(UNREADABLE_CODE, f"{ref.start_ns}: {error}"))
         return True
@@ -143,3 +153,7 @@ class ExportView:
         rendered = self._renderer.render(frame, self._keys.marker())
         outputs += self._stream.show(rendered, self._frames[0].utc_ns if self._frames else None)
         self._renderer.timeline.forget_before(Ns(frame.utc_ns - _KEEP_MASKS_NS))
+
+
+def _signature_note(stretch: SignedStretch) -> ViewNote:
+    return note(SIGNATURE_CODE, json.dumps(asdict(stretch)))

@@ -14,10 +14,11 @@ from custodes.review.archive import Archive, GopRef
 from custodes.review.decoding import FollowingDecoder, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
+from custodes.review.signatures import RecordedSignatures
 from custodes.review.stream import MediaStream
 from custodes.review.view import IDLE_NS, Output, Step, note
 from custodes.types.event import FrameAnalysed
-from custodes.types.media import Frame, Packet, Segment
+from custodes.types.media import Authenticity, Frame, Packet, Segment, StreamInfo
 from custodes.units import NS_PER_MS, NS_PER_S, Ns, SegmentId
 
 LEAD_NS = NS_PER_S
@@ -66,6 +67,8 @@ class PlaybackView:
         self._last_behind_note_ns: int | None = None
         self._has_told_end = False
         self._told_unreadable = SegmentId("")
+        self._signatures = RecordedSignatures()
+        self._told_signature: Authenticity | None = None
 
     @property
     def frames_shown(self) -> int:
@@ -147,9 +150,20 @@ class PlaybackView:
             info, packets = self._archive.read(ref)
             self._frames += self._decoder.switch(info)
             self._packets.extend(packets)
+            self._tell_signature(info, packets, outputs)
         except (DataLoss, MediaError, KeyMissing) as error:
             self._tell_unreadable(ref, error, outputs)
         return True
+
+    def _tell_signature(self, info: StreamInfo, packets: list[Packet], outputs: list[Output]) -> None:
+        """When the answer changes; a camera that never signed is no news."""
+        self._signatures.add(info, packets)
+        now = self._signatures.current
+        if now is None or now.state is self._told_signature:
+            return
+        if now.state is not Authenticity.NOT_SIGNED or self._told_signature is not None:
+            self._told_signature = now.state
+            outputs.append(note("signature", now.sentence, self._request_id))
 
     def _tell_unreadable(self, ref: GopRef, error: CustodesError, outputs: list[Output]) -> None:
         """One damaged GOP, or a key that was destroyed, ends no playback; one sentence a segment."""

@@ -6,6 +6,7 @@ Order: grant (logged) → job renders, masked and marked → recordings and proo
 
 import asyncio
 import contextlib
+import json
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
@@ -83,6 +84,7 @@ class _Reel:
     folder: Path
     films: list[Film] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    signatures: list[dict[str, object]] = field(default_factory=list)
     problem: str = ""
     position_ns: int = 0
     is_through: bool = False
@@ -112,6 +114,8 @@ class _Reel:
                 self.is_through = True
             case ViewNote(code="unreadable", message=text) if len(self.unreadable) < _MAX_UNREADABLE:
                 self.unreadable.append(text)
+            case ViewNote(code="signature", message=text) if len(self.signatures) < _MAX_UNREADABLE:
+                self.signatures.append(json.loads(text))
             case ViewEnded(error=error):
                 self.problem = error
 
@@ -320,6 +324,7 @@ class Exporter:
                 films=reel.films,
                 gaps=gaps,
                 unreadable=reel.unreadable,
+                signatures=reel.signatures,
                 grant_index=grant.log_index,
                 grant_proof=proofs[grant.log_index],
                 policy=policy,
