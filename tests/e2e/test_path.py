@@ -2,11 +2,13 @@
 
 import io
 import time
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+import custodes_verify
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Seen, Viewer
 
@@ -79,6 +81,27 @@ def test_log_when_read_tells_who_watched_what_for_which_purpose(site: RunningSit
     assert granted["subject"] == "again"
     verified = site.cli("audit", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_sealed_segments_when_checked_and_copied_from_the_running_site_then_the_log_proves_them(
+    site: RunningSite, tmp_path: Path
+) -> None:
+    def logged() -> bool:
+        return site.cli("audit", "search", "--kind", "segment_sealed", "--limit", "1").stdout.strip() != ""
+
+    site.wait_for(logged, "a sealed segment in the log", 60)
+    checked = site.cli("check", "--hash")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    folder = tmp_path / "copy"
+    copied = site.cli("export-native", str(folder), "--camera", "walkers", "--camera", "again")
+    assert copied.returncode == 0, copied.stdout + copied.stderr
+    policy = custodes_verify.parse_policy(site.cli("audit", "keys").stdout)
+    report = "\n".join(custodes_verify.verify_native(folder, policy))
+    assert "  0 of them" not in report, report
+    complete = site.cli("export-native", str(folder), "--check")
+    assert complete.returncode == 0, complete.stdout + complete.stderr
+    told = site.cli("audit", "search", "--kind", "process_event").stdout
+    assert "sealed segments were copied" in told
 
 
 def test_nothing_on_the_disk_is_readable_video(site: RunningSite) -> None:

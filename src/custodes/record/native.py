@@ -46,7 +46,7 @@ class NativeSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`manifest.json`."""
+    """`manifest.json`. All that was sealed of these cameras in [start_ns, end_ns) is here."""
 
     format: str
     site_id: str
@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which segments: those of these cameras (all when empty) that reach into [start_ns, end_ns]."""
+    """Which segments: those of these cameras (all when empty) that reach into [start_ns, end_ns)."""
 
     cameras: frozenset[CameraId]
     start_ns: Ns
@@ -68,7 +68,7 @@ class Wanted:
     def covers(self, segment: Segment) -> bool:
         """Whether it belongs to it."""
         is_camera = not self.cameras or segment.header.camera_id in self.cameras
-        return is_camera and segment.header.start_ns <= self.end_ns and segment.end_ns >= self.start_ns
+        return is_camera and segment.header.start_ns < self.end_ns and segment.end_ns >= self.start_ns
 
 
 def wanted_segments(data_dir: Path, wanted: Wanted) -> list[Segment]:
@@ -185,11 +185,14 @@ def _write(
         on_progress(number + 1, len(segments))
     for name, content in extra_files.items():
         files[name] = _put(folder / name, content)
+    # Up to here it is complete: a site that records on seals more for one camera or another, and a segment's end may
+    # lie a little behind the next one's start.
+    ends = {segment.header.camera_id: Ns(segment.header.start_ns + 1) for segment in segments}
     manifest = Manifest(
         format=FORMAT,
         site_id=site_id,
         start_ns=wanted.start_ns,
-        end_ns=wanted.end_ns,
+        end_ns=min(wanted.end_ns, *ends.values()),
         cameras=tuple(sorted(wanted.cameras or {segment.header.camera_id for segment in segments})),
         segments=tuple(listed),
         files=files,
