@@ -42,6 +42,7 @@ def make_stream(source: Path, target: Path, *, seconds: int) -> Path:
         for number, frame in zip(range(seconds * FPS), clip.decode(video=0), strict=False):
             picture = frame.reformat(width=1920, height=1080, format="yuv420p")
             picture.pts, picture.time_base = number, Fraction(1, FPS)
+            picture.pict_type = av.video.frame.PictureType.NONE  # else the source's keyframes are kept
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return target
