@@ -194,5 +194,9 @@ def test_pages_fit_the_screen_in_light(browser, site, width, height):
         shot(person.page, f"{name}-light-{width}")
         overflow = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0, f"{path} is {overflow} px too wide"
+        ids = person.page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+        assert len(ids) == len(set(ids)), f"{path} uses an id twice"
+        if name == "camera":
+            expect(person.page.locator("#camera-clock")).to_contain_text("time by the camera's clock, ±80 ms")
     assert person.complaints == []
     context.close()

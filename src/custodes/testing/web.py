@@ -242,6 +242,9 @@ def camera_row(camera_id: str, name: str = "", *, state: str = "recording", deta
         vehicles=5,
         live_people=2,
         live_vehicles=1,
+        clock_source="camera",
+        clock_error_s=0.08,
+        camera_offset_s=-0.08,
     )
 
 

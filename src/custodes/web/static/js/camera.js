@@ -317,7 +317,7 @@ poll("/api/v1/status", 2, (status) => {
   if (!row) return;
   $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
     ` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
-  $("clock").textContent = [row.clock_words, row.signature_words].filter(Boolean).join(" · ");
+  $("camera-clock").textContent = [row.clock_words, row.signature_words].filter(Boolean).join(" · ");
   say($("gate"), row.gate_words || "No analyser speaks of this camera.");
   $("gate-changes").replaceChildren(...row.gate_changes.slice(-8).reverse().map((change) =>
     el("li", {}, `${dateText(change.utc_ns)} ${clockText(change.utc_ns)} — ${change.words}`)));
