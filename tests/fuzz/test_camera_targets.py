@@ -1,0 +1,36 @@
+"""The fuzz targets of the cameras' side on seeds and on seeds bent at random: a smoke test of `make fuzz`."""
+
+import random
+from types import ModuleType
+
+import pytest
+
+from fuzz import camera_http, camera_xml, nal_units, stream_time
+
+TARGETS = [camera_xml, camera_http, nal_units, stream_time]
+RUNS = 120
+
+
+def bent(seed: bytes, chance: random.Random) -> bytes:
+    """Some bytes changed, cut out or doubled."""
+    case = bytearray(seed)
+    for _ in range(chance.randrange(1, 8)):
+        at = chance.randrange(len(case) + 1)
+        match chance.randrange(3):
+            case 0 if at < len(case):
+                case[at] = chance.randrange(256)
+            case 1:
+                del case[at : at + chance.randrange(40)]
+            case _:
+                case[at:at] = case[at : at + chance.randrange(40)] or chance.randbytes(4)
+    return bytes(case)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
+def test_target_when_seeds_are_bent_then_it_keeps_its_promises(target: ModuleType) -> None:
+    chance = random.Random(target.__name__)
+    seeds = target.seeds()
+    for seed in seeds:
+        target.one(seed)
+    for _ in range(RUNS):
+        target.one(bent(chance.choice(seeds), chance))
