@@ -8,7 +8,8 @@ import time
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import av
@@ -17,16 +18,22 @@ from click.testing import CliRunner
 from tests.server.conftest import SITE_ID, Site, listening, until
 
 import custodes_verify
+from custodes.access.policy import load_policies
 from custodes.access.requests import digest
 from custodes.adapters.ipc.warden import WardenClient
+from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.control import ControlService
 from custodes.app.serving.exports import Exporter
+from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import SealLogger
+from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.views import ServerViewBroker
 from custodes.cli.evidence import evidence
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import DataLoss, InvalidArgument, NotFound, PermissionDenied
+from custodes.ports.catalog import Account
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.catalog import make_spec
@@ -37,6 +44,8 @@ from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestReco
 from custodes.types.media import Gap, GapCause, Segment
 from custodes.types.message import Append, Appended, ExportState, SiteStatus
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+from custodes.web.auth.passwords import Passwords
+from custodes.web.auth.people import People
 
 CAMERA = CameraId("cam")
 ADA = Principal(user_id="u1", name="Ada", roles=frozenset({Role.INVESTIGATOR}))
@@ -304,3 +313,78 @@ def test_export_when_the_job_dies_then_fails_and_leaves_no_file(site: Site) -> N
                 assert list((site.paths.data_dir / "exports").glob("*.zip")) == []
 
     asyncio.run(main())
+
+
+@asynccontextmanager
+async def control(at: Bench) -> AsyncIterator[None]:
+    """The socket that the command line talks to, and Ada's account."""
+    clock, paths = SystemClock(), at.site.paths
+    config = SiteConfig(data_dir=paths.data_dir)
+    password_hash = await Passwords().hash("correct horse battery staple")
+    account = Account(
+        user_id=ADA.user_id,
+        name="Ada",
+        password_hash=password_hash,
+        roles=ADA.roles,
+        created_ns=clock.now_ns(),
+        totp_secret=SECRET,
+    )
+    await at.catalog.put_account(account)
+    service = ControlService(
+        cameras=CameraService(
+            catalog=at.catalog,
+            warden=at.warden,
+            live=ServerLiveState(at.catalog, at.jobs, clock),
+            assignment=paths.assignment,
+        ),
+        people=People(catalog=at.catalog, warden=at.warden, clock=clock),
+        holds=HoldService(catalog=at.catalog, warden=at.warden, clock=clock),
+        catalog=at.catalog,
+        policies=load_policies(),
+        config=config,
+        clock=clock,
+        warden=at.warden,
+        exporter=at.exporter,
+    )
+    async with listening(paths.socket("server-control"), service.serve_peer):
+        yield
+
+
+SECRET = "JBSWY3DPEHPK3PXP"
+
+
+async def run_command(at: Bench, *more: str) -> tuple[int, str]:
+    """`custodes export` as a process; exit code and all it said."""
+    (at.site.paths.data_dir / "password").write_text("correct horse battery staple\n")
+    first_s, last_s = at.segment.header.start_ns // NS_PER_S, at.segment.end_ns // NS_PER_S + 1
+    times = [datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S") for second in (first_s, last_s)]
+    where = ["--data", str(at.site.paths.data_dir), "--password-file", str(at.site.paths.data_dir / "password")]
+    arguments = ["export", CAMERA, *times, "--purpose", "case", "--reference", "2026-7", "--as", "Ada", *where, *more]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "custodes.cli.main", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+def test_command_when_the_person_and_the_approval_are_right_then_writes_a_bundle(site: Site, tmp_path: Path) -> None:
+    bundle = tmp_path / "out.zip"
+
+    async def main() -> None:
+        async with bench(site) as at, control(at):
+            request = ["--request", await at.approve(), "--output", str(bundle)]
+            status, said = await run_command(at, *request)  # without the app's code
+            assert (status != 0, "wrong password or code" in said) == (True, True), said
+            entries = await site.log(at.warden)
+            assert [entry.record.kind for entry in entries].count(AuditKind.LOGIN_FAILED) == 1
+            account = (await at.catalog.accounts())[0]
+            await at.catalog.put_account(replace(account, totp_secret=""))
+            status, said = await run_command(at, *request)
+            assert status == 0, said
+
+    asyncio.run(main())
+    assert custodes_verify.verify_evidence(bundle, None)
+    assert bundle.stat().st_mode & 0o077 == 0

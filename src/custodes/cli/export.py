@@ -29,6 +29,7 @@ _MAX_PASSWORD_CHARS = 1024
 @click.option("--request", "request_id", default="", help="Id of the request that others approved.")
 @click.option("--unmasked", is_flag=True, help="Show everybody, if the approved request says so.")
 @click.option("--password-file", type=click.Path(path_type=Path), default=None, help="Read the password from there.")
+@click.option("--code", default="", help="The authenticator app's six digits, when your account has one.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=None, help="[default: CAMERA-FROM.zip]")
 @data_option
 def export(
@@ -42,6 +43,7 @@ def export(
     request_id: str,
     unmasked: bool,
     password_file: Path | None,
+    code: str,
     output: Path | None,
     data: Path | None,
 ) -> None:
@@ -59,6 +61,7 @@ def export(
         password=_password(password_file),
         request_id=request_id,
         fidelity=Fidelity.UNMASKED if unmasked else Fidelity.MASKED,
+        code=code,
     )
     state = start_export(control, request)
     try:

@@ -597,6 +597,8 @@ class StartExport:
     request_id: str = ""
     """The approved request that it rests on."""
     fidelity: Fidelity = Fidelity.MASKED
+    code: str = ""
+    """Of the authenticator app, when the account has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The server's control socket, for the CLI of the site's own user: cameras, accounts, holds, explained decisions."""
 
+from dataclasses import replace
+
 from custodes.access.policy import Circumstances, Policies
 from custodes.access.privacy import report
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
@@ -26,6 +28,7 @@ from custodes.types.people import (
     ReadPrivacyReport,
     ReportSection,
 )
+from custodes.web.auth.factors import code_step
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
 from custodes.web.privacy import site_facts
@@ -106,13 +109,19 @@ class ControlService:
     async def _export(self, request: StartExport) -> ExportState:
         """As the person named, who shows it by the password: an export is never anonymous."""
         account = await self._people.find(request.person)
-        is_right = await self._passwords.verify(account.password_hash, request.password)
+        is_right = await self._passwords.verify(account.password_hash or None, request.password)
+        if account.totp_secret and is_right:
+            now_ns = self._clock.now_ns()
+            step = code_step(account.totp_secret, request.code, now_ns, after_step=account.totp_step)
+            is_right = step is not None
+            if step is not None:  # a code counts once
+                await self._catalog.put_account(replace(account, totp_step=step))
         if account.is_disabled or not is_right:
             record = AuditRecord(
                 kind=AuditKind.LOGIN_FAILED, actor=CLI, subject=account.name, details={"for": "export"}
             )
             await self._warden.append(record)
-            raise Unauthenticated("wrong password, or the account is disabled")
+            raise Unauthenticated("wrong password or code, or the account is disabled")
         export_id = await self._exporter.start(
             principal=principal_of(account),
             purpose=request.purpose,

@@ -28,7 +28,7 @@ function row(entry) {
 function witnessLines(page) {
   return page.witnesses.map((seen) => {
     const behind = page.checkpoint.size - seen.size;
-    const rest = behind > 0 ? `, ${behind.toLocaleString()} entries ago` : "";
+    const rest = behind > 0 ? `, ${behind.toLocaleString()} ${behind === 1 ? "entry" : "entries"} ago` : "";
     return el("li", { title: seen.utc },
       `${seen.name} has signed that the log only grew, up to ${seen.size.toLocaleString()} entries${rest} (${seen.utc})`);
   });
