@@ -1,11 +1,15 @@
 """The packet gate on generated footage: what it leaves undecoded, what it never misses, and when it gives up."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from custodes.pipeline.camera import CameraPipeline, draw_by_hash
+from custodes.pipeline.gops import GopQueue
 from custodes.testing.figures import FigureDetector
+from custodes.testing.media import write_segment
+from custodes.testing.review import make_review_site
 from custodes.testing.scenes import Scene, scene_clip, stuffed
 from custodes.testing.stage import check_stage
 from custodes.types.codec import encode
@@ -143,3 +147,24 @@ def test_another_seed_tries_other_gops(make):
     clip = scene_clip(Scene(seconds=60), start_ns=T0)
     decoded = [play(make(seed), *clip)[1] for seed in (0, 1, 0)]
     assert decoded[0] == decoded[2] != decoded[1]
+
+
+def test_live_replay_and_file_give_the_same_tracks(make, tmp_path):
+    """Through the analyser's bounded queue, straight from packets, and out of a sealed segment."""
+    site = make_review_site(tmp_path)
+    info, packets = scene_clip(Scene(seconds=60, visits=VISITS[:2]), start_ns=T0)
+    straight = seen(play(make(), info, packets)[0])
+    queue, live, queued = GopQueue(), make(), []
+    for item in [StreamOpened(info=info), *packets, StreamClosed(camera_id=info.camera_id, run=info.run)]:
+        queue.push(item)
+        queued += live.process(queue.pop()[0])
+    segment, _ = write_segment(site.data_dir, info, packets, public_key=site.public_key)
+    archive, recorded, ref = site.archive(segment), [], None
+    while (ref := archive.gop_from(Ns(0) if ref is None else ref.start_ns)) is not None:
+        file_info, gop = archive.read(ref)
+        # A file does not know the run's packet numbers; they follow from the order.
+        recorded += [replace(packet, seq=len(recorded) + place) for place, packet in enumerate(gop)]
+    filed = seen(play(make(), file_info, recorded)[0])
+    assert len(straight) == 2
+    assert seen(queued) == straight
+    assert filed == [pytest.approx(track, abs=0.002) for track in straight]

@@ -44,8 +44,8 @@ _ABOVE_LEAST = 0.25
 _LOW = 0.35
 """A sum so far below quiet is strange, too: where rate control squeezes still parts, motion makes packets smaller."""
 
-_QP_EVERY = 4
-"""Every fourth reference packet's QP is read: rate control turns slowly, and a slice header costs as much as four
+_QP_EVERY = 8
+"""Every eighth reference packet's QP is read: rate control turns slowly, and a slice header costs as much as four
 packets of everything else here."""
 
 _QP_DOUBLES = 6
@@ -117,7 +117,7 @@ class PacketActivity:
         self._was_active = True
         self._unit: tuple[int, float, float] | None = None
         self._waiting_unit: tuple[float, float] | None = None
-        self._episode: tuple[int, float] | None = None
+        self._episode: tuple[int, float, bool] | None = None
         self._last_peak = 0.0
         self._references = 0
         self.is_reference = True
@@ -209,10 +209,11 @@ class PacketActivity:
     def _learn_active(self, utc_ns: Ns, peak: float) -> None:
         self._unit = self._waiting_unit = None
         if not self._was_active:
-            self._episode = (utc_ns, max(peak, self._last_peak))
+            # Not an episode yet: one change alone is a lamp or a thing put down, and packets need not tell of it.
+            self._episode = (utc_ns, max(peak, self._last_peak), False)
         elif self._episode is not None:
-            began_ns, highest = self._episode
-            self._episode = (began_ns, max(highest, peak))
+            began_ns, highest, _ = self._episode
+            self._episode = (began_ns, max(highest, peak), True)
             if utc_ns - began_ns >= _ONSET_NS:
                 self._end_episode()
 
@@ -233,7 +234,7 @@ class PacketActivity:
             self._waiting_unit, self._unit = self._unit[1:], None
 
     def _end_episode(self) -> None:
-        if self._episode is not None:
+        if self._episode is not None and self._episode[2]:
             self._quiet.episodes.append(self._episode[1])
             self._quiet.decide()
         self._episode = None
@@ -279,7 +280,7 @@ class PacketActivity:
 
 
 _Kind = tuple[list[float], list[tuple[float, float]], list[float]]
-_Ends = tuple[tuple[int, float, float] | None, tuple[float, float] | None, tuple[int, float] | None]
+_Ends = tuple[tuple[int, float, float] | None, tuple[float, float] | None, tuple[int, float, bool] | None]
 _STATE = msgspec.msgpack.Decoder(
     tuple[
         tuple[_Kind, _Kind],

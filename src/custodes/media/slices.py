@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from custodes.media import nal
 from custodes.types.media import StreamInfo
 
-_HEADER_BYTES = 48
+_HEADER_BYTES = 32
 """More than a slice header up to its QP; one with long reference lists is given up."""
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
@@ -18,6 +18,7 @@ _MAX_UNITS = 6
 """Units before the slice that are stepped over: delimiter, parameter sets, SEI."""
 
 _MAX_GOLOMB = 24
+_START_CODE = b"\x00\x00\x00\x01"
 
 
 class _Short(Exception):
@@ -90,6 +91,10 @@ class SliceReader:
     def is_reference(self, payload: bytes) -> bool:
         """Whether other pictures may refer to this one; True when that cannot be told."""
         if self._codec == "h264":
+            if len(payload) > 4 and (self._length_size == 4 or payload.startswith(_START_CODE)):
+                head = payload[4]
+                if 1 <= head & 0x1F <= 5:  # the usual case, at a fifth of the cost
+                    return head & 0x60 != 0
             at = self._slice_at(payload)
             return at < 0 or payload[at] & 0x60 != 0
         if self._codec == "hevc":

@@ -83,6 +83,11 @@ class CameraPipeline:
         """Where objects count, from the next look on; set by whoever feeds."""
         self.counters = Counters()
 
+    @property
+    def gate(self) -> ActivityGate | None:
+        """What decides which packets are decoded; None without one, or before the first run."""
+        return self._gate
+
     def process(self, item: CameraItem) -> Sequence[CameraFact]:
         """Take one item in the order the hub sent it. Never raises for what a camera sent."""
         if isinstance(item, StreamOpened):
@@ -216,13 +221,13 @@ class CameraPipeline:
             live_people=live_people,
             live_vehicles=live_vehicles,
             lag_ns=Ns(max(0, counters.received_ns - counters.judged_ns) if counters.judged_ns else 0),
-            gate_mode=gate.mode if gate is not None else GateMode.PIXELS,
-            gate_reason=gate.reason if gate is not None else "",
-            gate_since_ns=gate.since_ns if gate is not None else 0,
-            gate_trials=round(gate.audits.trials) if gate is not None else 0,
-            gate_missed=round(gate.audits.missed) if gate is not None else 0,
-            gate_miss_low=gate.audits.interval()[0] if gate is not None else 0.0,
-            gate_miss_high=gate.audits.interval()[1] if gate is not None else 1.0,
+            gate_mode=gate.trust.mode if gate is not None else GateMode.PIXELS,
+            gate_reason=gate.trust.reason if gate is not None else "",
+            gate_since_ns=gate.trust.since_ns if gate is not None else 0,
+            gate_trials=round(gate.trust.audits.trials) if gate is not None else 0,
+            gate_missed=round(gate.trust.audits.missed) if gate is not None else 0,
+            gate_miss_low=gate.trust.audits.interval()[0] if gate is not None else 0.0,
+            gate_miss_high=gate.trust.audits.interval()[1] if gate is not None else 1.0,
             whole_looks=counters.whole_looks,
             regions_looked=counters.regions_looked,
             regions_shed=counters.regions_shed,
@@ -314,7 +319,7 @@ class CameraPipeline:
             self._lost()
         facts += self._frames(frames)
         if self._gate is not None:
-            facts += self._gate.changes()
+            facts += self._gate.trust.changes()
         return facts
 
     def _frames(self, frames: Sequence[Frame]) -> Sequence[CameraFact]:
