@@ -15,6 +15,8 @@ from starlette.testclient import TestClient, WebSocketTestSession
 
 from custodes.adapters.sql.catalog import SqliteCatalog
 from custodes.config import SiteConfig
+from custodes.ports.clock import Clock
+from custodes.runtime.clock import SystemClock
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
 from custodes.web.app import create_app
@@ -56,16 +58,16 @@ class Site:
 
 
 @contextmanager
-def site_in(folder: Path, **server: object) -> Iterator[Site]:
+def site_in(folder: Path, *, oidc: object = None, clock: str = "manual", **server: object) -> Iterator[Site]:
     """A site without an account, with its doors, in `folder`."""
-    clock = ManualClock()
-    catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=clock)
-    warden = LoggingWarden(folder, clock)
+    time: Clock = SystemClock() if clock == "real" else ManualClock()
+    catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=time)
+    warden = LoggingWarden(folder, time)
 
     async def pace(_: float) -> None:
         await anyio.sleep(0)
 
-    views = DrawnViews(warden, clock, pace=pace, frames=6)
+    views = DrawnViews(warden, time, pace=pace, frames=6)
     live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
     tokens: list[str] = []
 
@@ -77,14 +79,14 @@ def site_in(folder: Path, **server: object) -> Iterator[Site]:
         views=views,
         live=live,
         warden=warden,
-        config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server}),
-        clock=clock,
+        config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
+        clock=time,
         announce=announce,
         hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
     with client:
-        yield Site(app, client, catalog, warden, views, live, clock, tokens)
+        yield Site(app, client, catalog, warden, views, live, time, tokens)
     catalog.close()
     warden.log.close()
 

@@ -271,6 +271,24 @@ class KeyConfig(_Strict):
     vault: VaultConfig | None = None
 
 
+class OidcConfig(_Strict):
+    """An identity provider (OpenID Connect) for accounts that linked it. It says who, never what they may do."""
+
+    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$")]
+    """As the provider spells it; plain http for loopback alone."""
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    client_secret: SecretRef = ""
+    label: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "single sign-on"
+
+    @field_validator("issuer")
+    @classmethod
+    def _encrypted(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("must be https; what a provider says over plain http anybody could have said")
+        return issuer
+
+
 class PrivacyConfig(_Strict):
     """What those who are filmed are told (GDPR art. 13), on the notice page of each camera."""
 
@@ -302,6 +320,7 @@ class SiteConfig(_Strict):
     keys: KeyConfig = KeyConfig()
     access: AccessConfig = AccessConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    oidc: OidcConfig | None = None
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")

@@ -19,8 +19,9 @@ from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.web import api, api_log, errors, pages, people, privacy, requests
 from custodes.web import live as live_routes
-from custodes.web.auth import me
+from custodes.web.auth import me, oidc_routes
 from custodes.web.auth import routes as auth_routes
+from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
@@ -86,16 +87,24 @@ def create_app(
         reads=ReadPermits(warden=warden, clock=clock, policies=policies),
         people=People(catalog=catalog, warden=warden, clock=clock),
         passkeys=Passkeys(catalog=catalog, warden=warden, clock=clock, site_name=config.name),
+        provider=_provider(config, catalog, clock),
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
     )
     errors.install(app)
-    for module in (auth_routes, me, pages, people, requests, privacy, api, api_log, live_routes):
+    for module in (auth_routes, me, oidc_routes, pages, people, requests, privacy, api, api_log, live_routes):
         app.include_router(module.router)
     app.include_router(privacy.api_router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app
+
+
+def _provider(config: SiteConfig, catalog: AsyncCatalog, clock: Clock) -> IdentityProvider | None:
+    if config.oidc is None:
+        return None
+    secret = oidc_routes.read_secret(config.oidc)
+    return IdentityProvider(config=config.oidc, secret=secret, catalog=catalog, clock=clock)
 
 
 def _hosts(config: SiteConfig) -> frozenset[str]:

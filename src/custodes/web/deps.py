@@ -18,6 +18,7 @@ from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.message import CameraRow
+from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
@@ -56,6 +57,7 @@ class WebDeps:
     people: People
     passkeys: Passkeys
     looks: LookBook
+    provider: IdentityProvider | None
     policies: Policies
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:

@@ -60,6 +60,9 @@ ROUTES: dict[str, Access] = {
     "/access": Access.LOGGED_IN,
     "/login/passkey/options": Access.PUBLIC,
     "/login/passkey": Access.PUBLIC,
+    "/login/oidc": Access.PUBLIC,
+    "/login/oidc/callback": Access.PUBLIC,
+    "/me/oidc": Access.LOGGED_IN,
     "/prove": Access.LOGGED_IN,
     "/prove/passkey/options": Access.LOGGED_IN,
     "/prove/passkey": Access.LOGGED_IN,
@@ -117,6 +120,7 @@ FRESH = frozenset(
         "/me/totp",
         "/me/totp/remove",
         "/me/tokens",
+        "/me/oidc",
         "/requests/break-glass",
     }
 )

@@ -218,6 +218,7 @@ async def _me(request: Request, *, secret: str = "", problem: str = "", token: s
         status=400 if problem else 200,
         account=account,
         problem=problem,
+        provider=deps.provider.label if deps.provider else "",
         secret=secret,
         picture=picture,
         token=token,

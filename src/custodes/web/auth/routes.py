@@ -162,7 +162,9 @@ def _page(
     if error is not None:
         status, _, problem = describe(error)
     status = 401 if isinstance(error, Unauthenticated) else status
-    return page(request, template, status=status, problem=problem, **values)
+    provider = deps_of(request).provider
+    label = provider.label if provider is not None else ""
+    return page(request, template, status=status, problem=problem, provider=label, **values)
 
 
 def address_of(request: Request) -> str:
