@@ -58,7 +58,7 @@ def test_passkey_enrols_logs_in_and_approves_what_another_asks_for(browser: Brow
 
     context.clear_cookies()
     ann.go("/login")
-    ann.page.get_by_role("button", name="Log in with a passkey").click()
+    ann.page.get_by_role("button", name="Use a passkey instead").click()
     expect(ann.page.get_by_role("heading", name="Live wall")).to_be_visible()
     ann.go("/requests")
     ann.page.locator("#ask summary").click()

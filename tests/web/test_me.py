@@ -96,6 +96,25 @@ def test_code_when_added_is_wanted_once_per_code(ann):
     assert site.client.post("/login", data={**log_in, "code": now()}).status_code == 401
 
 
+def test_password_when_changed_ends_the_other_sessions(ann):
+    site = ann.site
+    site.client.cookies.clear()
+    site.log_in()
+    other = dict(site.client.cookies)
+    new = "five other words in a row"
+    assert ann.post("/me/password", current="wrong", new=new, again=new).status_code == 400
+    assert ann.post("/me/password", current=PASSWORD, new=new, again="another").status_code == 400
+    assert ann.post("/me/password", current=PASSWORD, new="short", again="short").status_code == 400
+    assert ann.post("/me/password", current=PASSWORD, new=new, again=new).status_code == 303
+    assert site.client.get("/api/v1/status").status_code == 200, "this browser stays"
+    site.client.cookies.clear()
+    site.client.cookies.update(other)
+    assert site.client.get("/api/v1/status").status_code == 401
+    site.client.cookies.clear()
+    assert site.log_in().status_code == 401
+    assert site.log_in(password=new).status_code == 303
+
+
 def make_token(person, **changes):
     text = person.post("/me/tokens", **{"name": "dashboard", "days": "7", "roles": ["auditor"], **changes}).text
     return text.split('id="api-token">')[1].split("<")[0] if 'id="api-token"' in text else None

@@ -24,6 +24,7 @@ from custodes.web.words import ROLE_WORDS
 router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=200)]
+_Secret = Annotated[str, Form(max_length=1024)]
 _Body = Annotated[dict[str, Any], Body()]
 _LOGIN_KEY = "login"
 
@@ -142,6 +143,22 @@ async def remove_passkey(request: Request, credential_id: str) -> Response:
         raise NotFound("There is no such passkey of yours.") from error
     await deps.passkeys.remove(account, wanted)
     return RedirectResponse("/me", status_code=303)
+
+
+@router.post("/me/password")
+async def change_password(request: Request, current: _Secret = "", new: _Secret = "", again: _Secret = "") -> Response:
+    """A new password; everywhere else I am logged out."""
+    if new != again:
+        return await _me(request, problem="The two new passwords differ.")
+    try:
+        logged_in = await deps_of(request).auth.change_password(
+            present(request).session, current=current, new=new, address=address_of(request)
+        )
+    except CustodesError as error:
+        return await _me(request, problem=describe(error)[2])
+    answer = RedirectResponse("/me", status_code=303)
+    set_session(request, answer, logged_in)
+    return answer
 
 
 @router.post("/me/totp")

@@ -201,6 +201,26 @@ class AuthService:
     def _step(self, account: Account, code: str) -> int | None:
         return code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step)
 
+    async def change_password(self, session: LoginSession, *, current: str, new: str, address: str) -> LoggedIn:
+        """A new one; all sessions end, and this browser gets a new one.
+
+        Raises: Unauthenticated when the current one is wrong, InvalidArgument, ResourceExhausted, Unavailable.
+        """
+        account = await self.account_of(session)
+        key = name_key(account.name)[:256]
+        self._refuse_guessing(address, key)
+        self._limits.failed(address=address, name=key)
+        if account.password_hash and not await self._passwords.verify(account.password_hash, current):
+            raise Unauthenticated("The current password is wrong.")
+        self._limits.succeeded(address=address, name=key)
+        check_password(new, name=account.name)
+        changed = replace(account, password_hash=await self._passwords.hash(new))
+        details = {"user_id": account.user_id, "what": "password", "change": "changed"}
+        await self._log(AuditKind.CREDENTIAL_CHANGED, account.name, account.name, details)
+        await self._catalog.put_account(changed)
+        await self._catalog.end_sessions(account.user_id)
+        return await self._open_session(changed, address=address, method=session.method)
+
     async def note_proof(self, session: LoginSession) -> None:
         """The person proved themselves just now, by whatever means."""
         await self._catalog.put_session(replace(session, proven_ns=self._clock.now_ns()))
