@@ -21,7 +21,7 @@ from custodes.adapters.keys.choose import open_provider
 from custodes.adapters.keys.file import read_passphrase
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
-from custodes.app.warden_anchors import witness_keys
+from custodes.app.warden_anchors import BelievedClock, witness_keys
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_requests import RequestDesk
@@ -144,13 +144,15 @@ async def _write_start(writer: LogWriter, log: AuditLog, identity: SiteIdentity,
     await writer.append(started)
 
 
-async def _renew_forever(gate: Gate) -> None:
+async def _renew_forever(gate: Gate, clock: BelievedClock, personal_days: int | None) -> None:
     note = structlog.get_logger()
     while True:
         try:
             await gate.renew()
+            if personal_days is not None:
+                await gate.forget_people(clock.now_ns(), personal_days)
         except CustodesError as error:
-            note.error("camera-day keys could not be renewed", error=str(error))
+            note.error("camera-day keys or the log's personal parts could not be seen to", error=str(error))
         await asyncio.sleep(RENEW_S)
 
 
@@ -162,6 +164,7 @@ async def run(
     rules: AccessConfig | None = None,
     witnesses: tuple[NoteVerifier, ...] = (),
     keys_config: KeyConfig | None = None,
+    personal_days: int | None = None,
 ) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
@@ -177,7 +180,9 @@ async def run(
         witnesses=witnesses,
         keys_config=keys_config,
     ) as gate:
-        renewal = asyncio.get_running_loop().create_task(_renew_forever(gate), name="renew-keys")
+        renewal = asyncio.get_running_loop().create_task(
+            _renew_forever(gate, BelievedClock(SystemClock()), personal_days), name="renew-keys"
+        )
         connections = Connections()
 
         async def to_job(channel: AsyncChannel) -> None:
@@ -228,6 +233,7 @@ async def _main(paths: SitePaths, passphrase: str | None, config: SiteConfig) ->
         rules=config.access,
         witnesses=witness_keys(config),
         keys_config=config.keys,
+        personal_days=config.audit.personal_days,
     )
 
 

@@ -20,7 +20,7 @@ from custodes.access.policy import Policies, decide, decide_list
 from custodes.access.quotas import QuotaBook
 from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
-from custodes.app.warden_anchors import answer_about_witnesses
+from custodes.app.warden_anchors import answer_about_witnesses, erase_old
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
 from custodes.app.warden_requests import RequestDesk
@@ -309,6 +309,10 @@ class Gate:
                 is_there = False
             if not is_there:
                 write_published(self._site.public_keys, wanted)
+
+    async def forget_people(self, now_ns: Ns, days: int) -> int:
+        """Erase names and reasons of entries older than `days`; returns how many. Raises: errors of the disk."""
+        return await erase_old(self._log, now_ns, days)
 
     async def renew(self) -> None:
         """Publish for every camera that ever asked; called at start and every few minutes. Never raises for one."""

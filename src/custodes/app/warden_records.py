@@ -17,6 +17,7 @@ OWN_KINDS = frozenset(
         AuditKind.KEYS_REFUSED,
         AuditKind.KEYS_DESTROYED,
         AuditKind.VIEW_ENDED,
+        AuditKind.PERSONAL_ERASED,
         AuditKind.REQUEST_FILED,
         AuditKind.REQUEST_APPROVED,
         AuditKind.REQUEST_REFUSED,

@@ -182,6 +182,14 @@ def _glance(index: int, leaf: bytes) -> None:
         raise LogCorrupt(f"entry {index}: it cannot be read, or is of a version or kind not known: {error}") from error
 
 
+def time_of(leaf: bytes) -> Ns:
+    """When an entry was made. Raises: LogCorrupt."""
+    try:
+        return Ns(_LEAF.decode(leaf).t)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise LogCorrupt(f"a log entry cannot be read: {error}") from error
+
+
 def open_leaf(sealed: SealedLeaf) -> tuple[Ns, AuditRecord]:
     """Decode and check a stored entry; an erased one has the actor "(erased)".
 

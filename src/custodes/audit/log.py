@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from custodes.audit.checkpoint import LogKeys, LogSigner, open_checkpoint, open_published, sign_checkpoint
 from custodes.audit.cosignature import open_cosignatures
-from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, is_personal, open_leaf, seal_leaf
+from custodes.audit.leaf import BLIND_BYTES, SealedLeaf, is_personal, open_leaf, seal_leaf, time_of
 from custodes.audit.merkle import (
     HASH_BYTES,
     TILE_LEVEL_BITS,
@@ -277,6 +277,31 @@ class AuditLog:
         except sqlite3.Error as error:
             raise translated(error) from error
         return [(witness, open_published(note, self._signer.keys)) for witness, note in rows]
+
+    def personal_before(self, utc_ns: Ns, limit: int) -> list[int]:
+        """Indices of the oldest entries from before a moment that still have their personal part, at most `limit`."""
+        try:
+            rows = self._db.execute(
+                "SELECT p.idx, e.leaf FROM personal p JOIN entries e ON e.idx = p.idx ORDER BY p.idx LIMIT ?", (limit,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return [index for index, leaf in rows if time_of(leaf) < utc_ns]
+
+    def erase(self, indices: Sequence[int]) -> None:
+        """Erase personal parts for good: from table, free pages (`secure_delete`) and write-ahead log.
+
+        The leaves stay, so every proof and checkpoint stays good. Raises: Unavailable, ResourceExhausted.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("DELETE FROM personal WHERE idx = ?", [(index,) for index in indices])
+            self._db.execute("COMMIT")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise translated(error) from error
 
     def ask(self, question: Callable[[sqlite3.Connection, LogKeys], T]) -> T:
         """Put a question that only reads to the open database (`proof`)."""

@@ -217,6 +217,8 @@ class AuditConfig(_Strict):
     witnesses: Annotated[tuple[WitnessConfig, ...], Field(max_length=8)] = ()
     every_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     """How often a checkpoint is taken to the witnesses, when it grew."""
+    personal_days: Annotated[int, Field(ge=30, le=20 * 366)] | None = None
+    """After this many days the warden erases names and reasons from the log; its entries stay. None: kept for ever."""
     tsa: TsaConfig | None = None
     """Who stamps a checkpoint now and then, so that its time does not rest on our clock."""
 

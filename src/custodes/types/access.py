@@ -193,6 +193,8 @@ class AuditKind(StrEnum):
     SIGNATURE_ALARM = "signature_alarm"
     """A camera that signs its video stopped, changed its key, or sent video that does not verify."""
     EVIDENCE_SEALED = "evidence_sealed"
+    PERSONAL_ERASED = "personal_erased"
+    """Names and reasons of old entries were erased; the entries stay and verify."""
     HOLD_PLACED = "hold_placed"
     HOLD_RELEASED = "hold_released"
     RECOVERY_KEY_MADE = "recovery_key_made"
