@@ -51,7 +51,7 @@ $(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.models
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino]'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino,s3]'
 	@touch $@
 
 install: $(VENV)/.models ## Make .venv with custodes and its models in it

@@ -87,7 +87,7 @@ class SmallDisk(Disk):
         self.room = 2**50
 
     def free_bytes(self, path: Path) -> int:
-        return self.room - sum(file.stat().st_size for file in self._folder.rglob("*.seg"))
+        return self.room - sum(file.lstat().st_size for file in self._folder.rglob("*.seg"))
 
 
 class Bench:

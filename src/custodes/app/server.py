@@ -7,6 +7,7 @@ it holds no key and sees only pictures that a view job has masked and marked.
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -35,11 +36,12 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.signers import SignerWatch
+from custodes.app.serving.tiers import SlowTier, TierSweeper, open_offsite, open_slow_disk
 from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
-from custodes.errors import ConfigError, CustodesError, SiteMismatch
+from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
@@ -113,6 +115,8 @@ class Server:
             warden=self._warden,
             exporter=self._exporter,
         )
+        slow = _slow_tier(paths, config, site_id)
+        offsite = config.tiers.offsite
         self._retention = RetentionSweeper(
             paths=paths,
             site_id=site_id,
@@ -122,6 +126,15 @@ class Server:
             live=self._live,
             storage=Disk(),
             clock=clock,
+            slow=slow,
+        )
+        self._tiers = TierSweeper(
+            paths=paths,
+            catalog=catalog,
+            clock=clock,
+            lock=self._retention.lock,
+            slow=slow,
+            offsite=None if offsite is None else open_offsite(offsite, site_id, os.environ),
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
@@ -190,7 +203,7 @@ class Server:
         nothing is deleted by a catalog that has not caught up."""
         with contextlib.suppress(CustodesError, OSError):  # told by `run`, which tries again
             await self._journal.take_all()
-        await asyncio.gather(self._journal.run(), self._seals.run(), self._retention.run())
+        await asyncio.gather(self._journal.run(), self._seals.run(), self._retention.run(), self._tiers.run())
 
     async def _stamp(self) -> None:
         tsa = self._config.audit.tsa
@@ -241,6 +254,23 @@ class Server:
             await client.close()
         self._listener.close()
         self._retention.close()
+
+
+def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier | None:
+    """None also when its disk is not there: then nothing moves, and what lies there is neither shown nor deleted."""
+    if config.tiers.slow_dir is None:
+        return None
+    try:
+        disk = open_slow_disk(paths, config.tiers.slow_dir, site_id)
+    except StorageFailed as error:
+        structlog.get_logger().error("no slower disk until the next start", error=str(error))
+        return None
+    return SlowTier(
+        disk,
+        after_h=config.tiers.slow_after_h,
+        data_dir=paths.data_dir,
+        min_free_bytes=config.recorder.min_free_mb * 2**20,
+    )
 
 
 async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:

@@ -159,6 +159,29 @@ class RetentionConfig(_Strict):
     """Of 10^9 bytes, all cameras together: beyond it the oldest go, also before their age."""
 
 
+class OffsiteConfig(_Strict):
+    """An S3-compatible store that gets a copy of each sealed segment."""
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^@/\s]+$", max_length=255)]
+    """https://host:port, nothing else; http only on a network that is trusted with ciphertext and its names."""
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    access_key: SecretRef
+    secret_key: SecretRef
+    after_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
+    """Hours after its end before a segment is copied."""
+
+
+class TiersConfig(_Strict):
+    """Where recordings go beyond the recorder's disk. They stay readable wherever they are."""
+
+    slow_dir: Path | None = None
+    """A folder on a slower or larger disk; it must exist."""
+    slow_after_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 24.0
+    """Hours after which a segment moves there; earlier when the recorder's disk gets full."""
+    offsite: OffsiteConfig | None = None
+
+
 class AnalyserConfig(_Strict):
     """Detection and tracking."""
 
@@ -315,6 +338,7 @@ class SiteConfig(_Strict):
     server: ServerConfig = ServerConfig()
     recorder: RecorderConfig = RecorderConfig()
     retention: RetentionConfig = RetentionConfig()
+    tiers: TiersConfig = TiersConfig()
     analyser: AnalyserConfig = AnalyserConfig()
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()
@@ -358,6 +382,9 @@ def load_site_yaml(path: Path) -> SiteConfig:
     updates: dict[str, Any] = {"data_dir": (path.parent / config.data_dir).resolve()}
     if config.models_dir is not None:
         updates["models_dir"] = (path.parent / config.models_dir).resolve()
+    if config.tiers.slow_dir is not None:
+        slow_dir = (path.parent / config.tiers.slow_dir).resolve()
+        updates["tiers"] = config.tiers.model_copy(update={"slow_dir": slow_dir})
     return config.model_copy(update=updates)
 
 

@@ -144,7 +144,9 @@ class Archive:
 
     def _path(self, segment: Segment) -> Path:
         root = (self._data_dir / "segments" / segment.header.camera_id).resolve()
-        path = (self._data_dir / segment.path).resolve()
+        # The file itself may be a link to the slower disk (`app.serving.tiers`); its folder is what must be ours.
+        name = self._data_dir / segment.path
+        path = name.parent.resolve() / name.name
         if not path.is_relative_to(root):
             raise DataLoss(f"segment {segment.header.segment_id} lies outside {root.name}'s segments")
         return path

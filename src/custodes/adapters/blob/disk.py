@@ -31,7 +31,7 @@ class DiskFile:
         """See the port."""
         view = memoryview(payload)
         try:
-            with _translated("write to", self._path):
+            with translated("write to", self._path):
                 while view:
                     view = view[os.write(self._fd, view) :]
         except (StorageFull, StorageFailed):
@@ -44,7 +44,7 @@ class DiskFile:
 
     def sync(self) -> None:
         """See the port."""
-        with _translated("sync", self._path):
+        with translated("sync", self._path):
             os.fdatasync(self._fd)
 
     def close(self) -> None:
@@ -67,14 +67,15 @@ class Disk:
         self._anchor = anchor
         self._anchor_id = None if anchor is None else _id_of(anchor)
 
-    def _require_mounted(self) -> None:
+    def require_mounted(self) -> None:
+        """Raises: StorageFailed while the anchor is not the file that it was."""
         if self._anchor is not None and _id_of(self._anchor) != self._anchor_id:
             raise StorageFailed(f"{self._anchor} is not the file it was: another disk is mounted there")
 
     def create(self, path: Path) -> AppendFile:
         """See the port."""
-        self._require_mounted()
-        with _translated("create", path):
+        self.require_mounted()
+        with translated("create", path):
             make_folder(path.parent)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
         created = DiskFile(fd, path, 0)
@@ -88,8 +89,8 @@ class Disk:
 
     def reopen(self, path: Path, size: int) -> AppendFile:
         """See the port."""
-        self._require_mounted()
-        with _translated("open", path):
+        self.require_mounted()
+        with translated("open", path):
             make_folder(path.parent)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
             try:
@@ -108,12 +109,12 @@ class Disk:
 
     def delete(self, path: Path) -> None:
         """See the port."""
-        with _translated("delete", path):
+        with translated("delete", path):
             path.unlink(missing_ok=True)
 
     def sync_dir(self, path: Path) -> None:
         """See the port."""
-        with _translated("sync", path):
+        with translated("sync", path):
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(fd)
@@ -122,19 +123,20 @@ class Disk:
 
     def free_bytes(self, path: Path) -> int:
         """See the port."""
-        with _translated("look at", path):
+        with translated("look at", path):
             status = os.statvfs(path)
         return status.f_bavail * status.f_frsize
 
 
 def _id_of(path: Path) -> tuple[int, int]:
-    with _translated("find", path):
+    with translated("find", path):
         status = path.stat()
     return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager
-def _translated(verb: str, path: Path) -> Iterator[None]:
+def translated(verb: str, path: Path) -> Iterator[None]:
+    """OSError as StorageFull or StorageFailed, saying what could not be done to which file."""
     try:
         yield
     except OSError as error:

@@ -5,7 +5,7 @@ Blocking; called in a thread, one call at a time. What goes is decided elsewhere
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -24,10 +24,18 @@ from custodes.units import CameraId, KeyId, SegmentId
 class GarbageFiles:
     """The segment files of one site, as far as deleting needs them."""
 
-    def __init__(self, paths: SitePaths, site_id: str, storage: Storage) -> None:
+    def __init__(
+        self,
+        paths: SitePaths,
+        site_id: str,
+        storage: Storage,
+        forget_moved: Callable[[Path, str], bool] | None = None,
+    ) -> None:
+        """`forget_moved`: deletes what a link leads to; False when the link is not ours (`tiers.SlowTier.forget`)."""
         self._paths = paths
         self._site_id = site_id
         self._storage = storage
+        self._forget_moved = forget_moved or _no_slower_disk
         self._journal: JournalWriter | None = None
         self._log = structlog.get_logger()
 
@@ -57,6 +65,10 @@ class GarbageFiles:
             if not self.is_there(one.camera_id):
                 continue
             try:
+                if path.is_symlink() and not self._forget_moved(path, one.path):
+                    self._log.error("link leads to where no segment of ours lies; left alone", path=one.path)
+                    done.append(one)
+                    continue
                 self._storage.delete(path)
             except StorageFailed as error:
                 self._log.error("segment file cannot be deleted", error=str(error))
@@ -94,7 +106,7 @@ class GarbageFiles:
         parts = Path(one.path).parts
         if len(parts) != 4 or parts[:2] != ("segments", one.camera_id) or parts[3] != f"{one.segment_id}.seg":
             return True
-        if ".." in parts or path.is_symlink():
+        if ".." in parts:
             return True
         header = _header(path)
         return header is not None and (header.segment_id, header.site_id) != (one.segment_id, self._site_id)
@@ -109,6 +121,10 @@ class GarbageFiles:
         return self._journal.extend(
             SegmentDeleted(camera_id=one.camera_id, segment_id=one.segment_id, path=one.path) for one in members
         )
+
+
+def _no_slower_disk(path: Path, key: str) -> bool:
+    raise StorageFailed(f"{key} lies on a slower disk, which is not configured or not there; it is deleted later")
 
 
 def _header(path: Path) -> SegmentHeader | None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from custodes.app.serving.garbage import GarbageFiles
+from custodes.app.serving.tiers import SlowTier
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, SiteMismatch
 from custodes.ports.catalog import Garbage
@@ -65,7 +66,12 @@ class RetentionSweeper:
         live: LiveState,
         storage: Storage,
         clock: Clock,
+        slow: SlowTier | None = None,
     ) -> None:
+        """`slow`: while it has room, a full disk is the mover's business (`tiers`) and not a reason to delete."""
+        self.lock = asyncio.Lock()
+        """Held while anything is condemned or deleted."""
+        self._slow = slow
         self._paths = paths
         self._site_id = site_id
         self._config = config
@@ -74,7 +80,7 @@ class RetentionSweeper:
         self._live = live
         self._storage = storage
         self._clock = clock
-        self._files = GarbageFiles(paths, site_id, storage)
+        self._files = GarbageFiles(paths, site_id, storage, slow.forget if slow else None)
         self._next_ns = 0
         self._next_pressed_ns = 0
         self._told = ""
@@ -86,7 +92,8 @@ class RetentionSweeper:
         while True:
             try:
                 if self._is_due():
-                    await self.sweep()
+                    async with self.lock:
+                        await self.sweep()
                     self._told = ""
             except CustodesError as error:
                 if str(error) != self._told:
@@ -151,6 +158,8 @@ class RetentionSweeper:
 
     def _wanted_bytes(self) -> int:
         """Room to be made now: the recorder shall not come to where it has to stop."""
+        if self._slow is not None and self._slow.has_room():
+            return 0
         missing = 2 * self._config.recorder.min_free_mb * 2**20 - self._free_bytes()
         return max(missing, ROOM_STEP_BYTES if self._is_recorder_stopped() else 0, 0)
 
