@@ -15,9 +15,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
-from custodes.adapters.keys.file import open_file_provider
+from custodes.adapters.keys.choose import open_provider
 from custodes.adapters.keys.store import KeyStore
-from custodes.config import SitePaths, read_identity
+from custodes.config import SitePaths, load_effective, read_identity
 from custodes.config.durable import replace_file
 from custodes.errors import DataLoss, KeyMissing, SealBroken, SiteMismatch
 from custodes.sealing.shares import Share, combine, split
@@ -50,7 +50,13 @@ def make_recovery(paths: SitePaths, passphrase: str | None) -> tuple[Recovery, t
         raise SiteMismatch(f"{paths.data_dir} is not the data directory of a site")
     if not (paths.warden_dir / "keys.db").is_file():
         raise KeyMissing(f"{paths.warden_dir} holds no keys yet; start the site once")
-    provider = open_file_provider(paths.warden_dir, passphrase)
+    provider, _ = open_provider(
+        paths.warden_dir,
+        load_effective(paths.data_dir).keys,
+        passphrase=passphrase,
+        site_id=identity.site_id,
+        environment=os.environ,
+    )
     store = KeyStore.open(
         paths.warden_dir / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=False
     )

@@ -36,7 +36,7 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.signers import SignerWatch
-from custodes.app.serving.tiers import SlowTier, TierSweeper, open_offsite, open_slow_disk
+from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
 from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
@@ -116,7 +116,6 @@ class Server:
             exporter=self._exporter,
         )
         slow = _slow_tier(paths, config, site_id)
-        offsite = config.tiers.offsite
         self._retention = RetentionSweeper(
             paths=paths,
             site_id=site_id,
@@ -134,7 +133,7 @@ class Server:
             clock=clock,
             lock=self._retention.lock,
             slow=slow,
-            offsite=None if offsite is None else open_offsite(offsite, site_id, os.environ),
+            offsite=_offsite_tier(config, site_id),
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
@@ -271,6 +270,17 @@ def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier |
         data_dir=paths.data_dir,
         min_free_bytes=config.recorder.min_free_mb * 2**20,
     )
+
+
+def _offsite_tier(config: SiteConfig, site_id: str) -> OffsiteTier | None:
+    """None also when it is configured wrongly: then nothing is copied, and the rest of the site goes on."""
+    if config.tiers.offsite is None:
+        return None
+    try:
+        return open_offsite(config.tiers.offsite, site_id, os.environ)
+    except ConfigError as error:
+        structlog.get_logger().error("no copies elsewhere until the next start", error=str(error))
+        return None
 
 
 async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:
