@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custodes.ports.catalog import Hold
-from custodes.record.retention import REST_NS, Limits, Plan, Reason, is_held, plan
+from custodes.record.retention import REST_NS, Limits, Look, Plan, Reason, is_held, is_proven_quiet, plan
 from custodes.testing.catalog import at, make_hold, make_segment
 from custodes.types.media import Segment
 from custodes.units import NS_PER_S, CameraId
@@ -146,3 +146,38 @@ def test_hold_when_it_touches_by_a_nanosecond_holds() -> None:
     assert is_held(segment, [hold], NOW)
     assert not is_held(segment, [replace(hold, start_ns=at(60) + 1)], NOW)
     assert not is_held(segment, [hold], at(20_000))
+
+
+def look(from_s: float, to_s: float, tracks: int = 0) -> Look:
+    return Look(from_ns=at(from_s), to_ns=at(to_s), tracks=tracks)
+
+
+@pytest.mark.parametrize(
+    ("looks", "is_quiet"),
+    [
+        ([look(0, 30), look(30, 61)], True),
+        ([look(30, 61), look(-5, 30)], True),
+        ([], False),
+        ([look(0, 30), look(30, 59)], False),
+        ([look(1, 61)], False),
+        ([look(0, 30), look(31, 61)], False),
+        ([look(0, 30), look(20, 25, tracks=1), look(30, 61)], False),
+        ([look(0, 61), look(-9, -5, tracks=1), look(62, 70, tracks=1)], True),
+        ([look(0, 61), look(60, 70, tracks=1)], False),
+    ],
+    ids=[
+        "all looked at",
+        "in any order",
+        "never analysed",
+        "the end is missing",
+        "the start is missing",
+        "a hole",
+        "somebody in it",
+        "somebody before and after",
+        "somebody at its last moment",
+    ],
+)
+def test_is_proven_quiet_when_analysis_says_so_for_all_of_it_then_and_only_then(
+    looks: list[Look], is_quiet: bool
+) -> None:
+    assert is_proven_quiet(make_segment(0, 60), looks) is is_quiet

@@ -676,3 +676,30 @@ def test_sweeper_when_run_beside_a_warden_process_deletes_logs_and_outlives_its_
             process.wait()
 
     asyncio.run(main())
+
+
+def test_quiet_segment_when_proven_goes_early_and_what_was_not_analysed_stays(site: Site) -> None:
+    bench = Bench(site, retention={"max_age_h": 72, "quiet_after_h": 1})
+
+    async def main() -> None:
+        async with bench.warden() as warden:
+            empty, busy, unknown, held, young = (bench.record(60 * n, 59) for n in (0, 2, 4, 6, 70))
+            async with bench.catalog() as catalog:
+                frames = [make_frame(1, 60, since=-1, tracks=0), make_frame(2, 180, since=119, tracks=1)]
+                frames += [make_frame(3, 280, since=241, tracks=0), make_frame(4, 420, since=359, tracks=0)]
+                frames += [make_frame(5, 4300, since=4199, tracks=0)]
+                await catalog.put_analysis(frames, [])
+                await catalog.put_hold(make_hold(370, 380, expires_s=10**6))
+                sweeper = bench.sweeper(catalog, warden)
+                bench.advance(2 * 3600)
+                assert await sweeper.sweep() == 1
+                assert bench.files() == names([busy, unknown, held, young])
+                (record,) = await deletions(warden)
+                assert record.details["reason"] == "analysis saw nothing in it"
+                # What was seen in the others, and that it was looked at, is still known.
+                assert len(await catalog.analysed(CAMERA, *ALL)) == 5
+                assert await sweeper.sweep() == 0
+                sweeper.close()
+        assert empty.header.segment_id not in bench.files()
+
+    asyncio.run(main())

@@ -14,7 +14,7 @@ from custodes.app.recovery import NEEDED, SHARES, make_recovery
 from custodes.app.restore import restore_site
 from custodes.cli.where import data_option, find_site
 from custodes.config.durable import replace_file
-from custodes.errors import DataLoss, InvalidArgument
+from custodes.errors import AlreadyExists, DataLoss, InvalidArgument
 from custodes.sealing.shares import Share, parse_share, share_text
 from custodes.types.access import AuditKind, AuditRecord
 
@@ -73,6 +73,8 @@ def backup() -> None:
 def make(folder: Path, with_footage: bool, data: Path | None) -> None:
     """Back up the running site into FOLDER, a new directory. Everything in it is sealed to the recovery key."""
     paths = find_site(data)
+    if folder.exists():
+        raise AlreadyExists(f"{folder} is there already; name a new folder")
     details = {"to": str(folder.resolve()), "footage": "yes" if with_footage else "no"}
     record = AuditRecord(kind=AuditKind.BACKUP_MADE, actor="process:cli", subject="", details=details)
     note_in_log(paths.socket("warden-server"), record)

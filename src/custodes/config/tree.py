@@ -157,6 +157,8 @@ class RetentionConfig(_Strict):
     """Hours; a camera's `retention_h` wins."""
     max_gb: Annotated[float, Field(gt=0)] | None = None
     """Of 10^9 bytes, all cameras together: beyond it the oldest go, also before their age."""
+    quiet_after_h: Annotated[float, Field(ge=1, le=MAX_RETENTION_H)] | None = None
+    """Hours after which segments go in which analysis has proof that nothing was; what was not analysed stays."""
 
 
 class OffsiteConfig(_Strict):

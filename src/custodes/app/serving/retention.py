@@ -22,7 +22,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.storage import Storage
 from custodes.ports.views import LiveState
 from custodes.ports.warden import Warden
-from custodes.record.retention import REST_NS, Limits, Plan, plan
+from custodes.record.retention import REST_NS, Limits, Look, Plan, Reason, is_proven_quiet, plan
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import CameraState
 from custodes.types.media import Segment
@@ -44,6 +44,11 @@ ROOM_STEP_BYTES = 64 * 2**20
 
 KEY_GRACE_NS = 3600 * NS_PER_S
 """After a day's end before its keys may go: a camera's clock may lag, and a segment begun then is sealed to it."""
+
+QUIET_BATCH = 20
+"""Segments per camera and sweep that are looked at for proof that nothing was in them."""
+QUIET_MARGIN_NS = 60 * NS_PER_S
+"""Around a segment: the look that vouches for its last moment comes after it."""
 
 CLOCK_STEP_NS = 600 * NS_PER_S
 """A wall clock that runs ahead of the monotonic one by more than this was set while we ran, and is not believed."""
@@ -84,6 +89,7 @@ class RetentionSweeper:
         self._next_ns = 0
         self._next_pressed_ns = 0
         self._told = ""
+        self._quiet_from_ns: dict[CameraId, Ns] = {}
         self._wall_at_start_ns = clock.now_ns() - clock.monotonic_ns()
         self._log = structlog.get_logger()
 
@@ -128,8 +134,9 @@ class RetentionSweeper:
         if not is_warden_up and not is_urgent:
             return 0
         chosen = await self._plan(now_ns, wanted_bytes, only_room=not is_warden_up)
+        reasons = await self._quiet(now_ns) if is_warden_up and not chosen.has_more else {}
         condemned = await self._catalog.condemn(
-            {segment.header.segment_id: reason.value for segment, reason in chosen.doomed},
+            reasons | {segment.header.segment_id: reason.value for segment, reason in chosen.doomed},
             await self._forget_before(chosen, now_ns, by_age=is_warden_up and not chosen.has_more),
             now_ns,
         )
@@ -231,6 +238,37 @@ class RetentionSweeper:
             wanted_bytes=wanted_bytes,
             batch=BATCH,
         )
+
+    async def _quiet(self, now_ns: Ns) -> dict[SegmentId, str]:
+        """Segments old enough for which there is proof that nothing was in them; a few of each camera, in turn."""
+        after_h = self._config.retention.quiet_after_h
+        if after_h is None:
+            return {}
+        before_ns, proven = Ns(now_ns - int(after_h * _HOUR_NS)), dict[SegmentId, str]()
+        for camera_id in await self._cameras():
+            from_ns = self._quiet_from_ns.get(camera_id, Ns(0))
+            found = await self._catalog.segments(camera_id, from_ns, before_ns, QUIET_BATCH)
+            for segment in (one for one in found if one.is_sealed and one.end_ns <= before_ns):
+                if is_proven_quiet(segment, await self._looks(segment)):
+                    proven[segment.header.segment_id] = Reason.QUIET.value
+            # After the last one it begins anew: what had no proof may have been analysed since.
+            is_last = len(found) < QUIET_BATCH or found[-1].header.start_ns == from_ns
+            self._quiet_from_ns[camera_id] = Ns(0) if is_last else found[-1].header.start_ns
+        return proven
+
+    async def _looks(self, segment: Segment) -> list[Look]:
+        header = segment.header
+        start_ns, end_ns = Ns(header.start_ns - QUIET_MARGIN_NS), Ns(segment.end_ns + QUIET_MARGIN_NS)
+        return [
+            Look(
+                # A quiet look says that nothing changed since the one before, which was empty too or is a track's.
+                from_ns=min(one.valid_from_ns, one.quiet_from_ns) if one.quiet_from_ns else one.valid_from_ns,
+                to_ns=one.frame.utc_ns,
+                tracks=len(one.frame.track_ids),
+            )
+            for one in await self._catalog.analysed(header.camera_id, start_ns, end_ns)
+            if one.frame.run == header.run
+        ]
 
     async def _forget_before(self, chosen: Plan, now_ns: Ns, *, by_age: bool) -> dict[CameraId, Ns]:
         """Up to where each camera's frames, tracks and gaps go: with its newest segment that goes, or by age."""
