@@ -1,6 +1,8 @@
 """A site is backed up, destroyed, restored from two shares: footage readable, log verified, nothing shredded back."""
 
 import asyncio
+import fcntl
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,7 +22,15 @@ from custodes.app.warden_gate import Gate
 from custodes.audit.log import read_entries
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, read_identity, write_effective, write_identity
-from custodes.errors import AlreadyExists, CustodesError, InvalidArgument, KeyMissing, LogCorrupt, SealBroken
+from custodes.errors import (
+    AlreadyExists,
+    CustodesError,
+    FailedPrecondition,
+    InvalidArgument,
+    KeyMissing,
+    LogCorrupt,
+    SealBroken,
+)
 from custodes.ports.catalog import Hold
 from custodes.record.journal import JournalWriter, read_all
 from custodes.record.recording import CameraRecording, RecordingPolicy
@@ -277,7 +287,7 @@ def test_backup_when_read_without_shares_then_shows_no_key_and_no_name(rehearsal
     assert b"SQLite format 3" not in content
     assert b'"Lost"' not in content
     # Nor does the site keep copies in clear.
-    assert not list(rehearsal.paths.data_dir.glob("backup-*"))
+    assert not (rehearsal.paths.data_dir / "backup.tmp").exists()
 
 
 def test_backup_when_there_is_no_recovery_key_then_refused(rehearsal: Rehearsal, tmp_path: Path) -> None:
@@ -287,3 +297,20 @@ def test_backup_when_there_is_no_recovery_key_then_refused(rehearsal: Rehearsal,
     with pytest.raises(KeyMissing):
         make_recovery(rehearsal.paths, "a wrong passphrase")
     assert not list(tmp_path.glob("b*.partial"))
+
+
+def test_backup_when_an_earlier_one_was_killed_then_its_clear_copies_go_and_when_one_runs_then_refused(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    scratch = rehearsal.paths.data_dir / "backup.tmp"
+    scratch.mkdir()
+    (scratch / "catalog.db").write_bytes(b"in clear")
+    make_backup(rehearsal.paths, tmp_path / "b", NOW, with_footage=False)
+    assert not scratch.exists()
+    scratch.mkdir()
+    running = os.open(scratch, os.O_RDONLY)
+    fcntl.flock(running, fcntl.LOCK_EX)
+    with pytest.raises(FailedPrecondition, match="another backup"):
+        make_backup(rehearsal.paths, tmp_path / "c", NOW, with_footage=False)
+    os.close(running)
+    assert not list(tmp_path.glob("c*"))

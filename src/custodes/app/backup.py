@@ -4,12 +4,12 @@ No secret is needed: everything is sealed to the site's recovery key. The order 
 the catalog knows is in the log that is copied after it, and the keys of its segments in the key store copied last.
 """
 
+import fcntl
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,20 @@ from custodes.app.backup_format import (
     sign_manifest,
     write_manifest,
 )
-from custodes.app.recovery import encode_recovery, read_recovery, seal_to
+from custodes.app.recovery import Recovery, encode_recovery, read_recovery, seal_to
 from custodes.audit.checkpoint import LogKeys, log_keys
 from custodes.audit.verify import verify_log
 from custodes.config import SitePaths, read_identity
 from custodes.config.durable import sync_folder
-from custodes.errors import AlreadyExists, CustodesError, DataLoss, ResourceExhausted, SiteMismatch, Unavailable
+from custodes.errors import (
+    AlreadyExists,
+    CustodesError,
+    DataLoss,
+    FailedPrecondition,
+    ResourceExhausted,
+    SiteMismatch,
+    Unavailable,
+)
 from custodes.record.verify import named_segments
 from custodes.sealing.published import read_pinned
 
@@ -68,16 +76,57 @@ def make_backup(
         raise AlreadyExists(f"{folder} is there already; name a new folder")
     recovery = read_recovery(paths)
     partial = folder.with_name(folder.name + ".partial")
-    # The copies are in clear for a moment: beside what they are copies of, not on the backup's disk.
-    scratch = Path(tempfile.mkdtemp(prefix="backup-", dir=paths.data_dir))
     try:
-        partial.mkdir(mode=0o700, parents=True)
+        with _scratch_folder(paths.data_dir / "backup.tmp") as scratch:
+            return _make(paths, folder, partial, scratch, recovery, now_ns, with_footage, on_progress)
+    except OSError as error:
+        if isinstance(error, FileExistsError):
+            raise AlreadyExists(f"{partial} is there: another backup runs, or one was cut off; remove it") from error
+        raise ResourceExhausted(f"cannot write the backup to {folder.parent}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """A private folder on the site's own disk: the copies are in clear for a moment, beside what they are copies of.
+
+    What a backup that was killed left in it goes first. Raises: FailedPrecondition when another backup runs.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in folder.iterdir():
+            left.unlink()
+        yield folder
+        shutil.rmtree(folder)
+    except BlockingIOError as error:
+        raise FailedPrecondition("another backup of this site is being made") from error
+    except BaseException:
+        for left in folder.iterdir():
+            left.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _make(
+    paths: SitePaths,
+    folder: Path,
+    partial: Path,
+    scratch: Path,
+    recovery: Recovery,
+    now_ns: int,
+    with_footage: bool,
+    on_progress: Progress,
+) -> Made:
+    partial.mkdir(mode=0o700, parents=True)
+    try:
         key = os.urandom(32)
         files = [seal_file(source, partial, name, key) for name, source in _copies(paths, scratch)]
         report = verify_log(scratch / "log.db", trusted_keys(paths))
         segments = _copy_footage(paths, partial, on_progress) if with_footage else []
         manifest = Manifest(
-            site_id=identity.site_id,
+            site_id=recovery.site_id,
             made_ns=now_ns,
             recovery=encode_recovery(recovery).decode(),
             sealed_key=seal_to(recovery, key, "backup").hex(),
@@ -90,16 +139,9 @@ def make_backup(
         write_manifest(partial, manifest)
         partial.rename(folder)
         sync_folder(folder.parent)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, FileExistsError):
-            raise AlreadyExists(f"{partial} is there: another backup runs, or one was cut off; remove it") from error
-        raise ResourceExhausted(f"cannot write the backup to {folder.parent}: {error.strerror or error}") from error
-    except CustodesError:
+    except (OSError, CustodesError):
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return Made(
         folder=folder,
         files=len(files),
