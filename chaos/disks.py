@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from chaos.footage import gaps_of, make_site, measure, sealed_segments
-from chaos.kills import observe
+from chaos.kills import observe, wait_for
 from chaos.shim import Shim
 from chaos.verdict import Verdict
 from custodes.record.verify import Depth, verify_segments
@@ -19,7 +19,6 @@ from custodes.testing.recorder import RecorderSite
 from custodes.types.media import GapCause
 
 DISK = (GapCause.DISK_FULL, GapCause.DISK_ERROR)
-WAIT_BOUND_S = 60.0
 SPACING_S = 1.3
 """Between two single faults: beyond the recorder's second between two tries (`record.recording.RETRY_NS`)."""
 
@@ -50,15 +49,6 @@ def tmpfs(path: Path, size_kib: int) -> Iterator[None]:
         yield
     finally:
         unmount(path, is_lazy=True)
-
-
-def wait_for(is_so: Callable[[], object], what: str, *, bound_s: float = WAIT_BOUND_S) -> None:
-    """Raises: TimeoutError naming `what`."""
-    deadline = time.monotonic() + bound_s
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"no {what} within {bound_s:.0f} s")
-        time.sleep(0.05)
 
 
 def _records(site: RecorderSite) -> bool:

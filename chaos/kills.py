@@ -53,6 +53,8 @@ def _kills_of_one_site(
                 pid = zygote.start(data_dir)
                 verdict.trials += 1
             observer = observe(hub)
+            if verdict.trials % 2 == 0:  # else while it connects, however long this machine takes
+                wait_for(lambda seen=observer.seen: seen, "packet")
             time.sleep(rng.uniform(0.05, 1.6))
             zygote.kill(pid)
             seen = observer.finish()
@@ -95,6 +97,15 @@ def observe(hub: Path, *, on_seen: Callable[[Seen], None] = lambda seen: None) -
             time.sleep(0.02)
 
 
+def wait_for(is_so: Callable[[], object], what: str, *, bound_s: float = START_BOUND_S) -> None:
+    """Raises: TimeoutError naming `what`."""
+    deadline = time.monotonic() + bound_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} within {bound_s:.0f} s")
+        time.sleep(0.05)
+
+
 def wait_for_socket(path: Path) -> None:
     """Until somebody listens there. Raises: Unavailable after `START_BOUND_S`."""
     deadline = time.monotonic() + START_BOUND_S
@@ -135,8 +146,11 @@ def _warden_kills_of_one_site(
         stop_at = rng.uniform(0.0, 0.4)
         if rng.random() < 0.8:
             wait_for_socket(paths.socket("warden-server"))
+        known = len(load.acknowledged)
         for thread in threads:
             thread.start()
+        if verdict.trials % 2 == 0:
+            wait_for(lambda known=known: len(load.acknowledged) > known, "acknowledged entry")
         time.sleep(stop_at)
         zygote.kill(pid)
         load.stop()

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import av
 
-from chaos.disks import wait_for
 from chaos.footage import FPS, GOP_FRAMES, make_site, measure, sealed_segments, unsealed
-from chaos.kills import observe, wait_for_socket
+from chaos.kills import observe, wait_for, wait_for_socket
 from chaos.log_load import LogLoad, check_log, make_warden_site
 from chaos.shim import Shim
 from chaos.verdict import Verdict

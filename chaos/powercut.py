@@ -131,7 +131,8 @@ def _crashes(
 ) -> Iterator[list[bytes]]:
     """Crash after `cuts` of the calls; yields the marks up to each, with the crashed disk in `into`."""
     disk, marks = Disk(root, before), list[bytes]()
-    chosen = set(rng.sample(range(len(calls)), min(cuts, len(calls))))
+    # Always also at the very end, where most is at stake.
+    chosen = {len(calls) - 1, *rng.sample(range(len(calls)), min(cuts - 1, len(calls)))}
     for number, call in enumerate(calls):
         if call.op is Op.MARK:
             marks.append(call.payload)
