@@ -35,6 +35,18 @@ BROKEN = {
     "retention that is no number": ("retention: {max_age_h: .nan}\n", "retention.max_age_h"),
     "no room at all": ("retention: {max_gb: 0}\n", "retention.max_gb"),
     "camera's retention below zero": ("cameras: [{id: a, url: 'rtsp://h/', retention_h: -1}]\n", "retention_h"),
+    "ground of three points": (
+        "cameras: [{id: a, url: 'rtsp://h/', ground: [{at: [0, 1], place_m: [0, 0]}]}]\n",
+        "needs 4 points",
+    ),
+    "line of no length": (
+        "cameras: [{id: a, url: 'rtsp://h/', lines: [{name: x, start: [0, 1], end: [0, 1]}]}]\n",
+        "begins where it ends",
+    ),
+    "line outside the picture": (
+        "cameras: [{id: a, url: 'rtsp://h/', lines: [{name: x, start: [0, 1], end: [0, 2]}]}]\n",
+        "lines.0.end",
+    ),
     "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
     "a python object": ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
 }

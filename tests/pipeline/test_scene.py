@@ -6,7 +6,7 @@ from custodes.errors import InvalidArgument
 from custodes.pipeline.camera import CameraPipeline
 from custodes.pipeline.scene import ground_of
 from custodes.testing.media import make_clip
-from custodes.types.event import LineCrossed
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.message import StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
 from custodes.types.vision import ObjectClass
@@ -51,3 +51,23 @@ def test_a_ground_that_is_none_is_refused():
     points = tuple(GroundPoint(at=(x, x), place_m=(x, 0)) for x in (0.1, 0.2, 0.3, 0.4))
     with pytest.raises(InvalidArgument):
         ground_of(CameraScene(ground=points))
+
+
+def test_lines_that_are_drawn_while_a_run_goes_on_count_from_then_and_end_what_was_tracked(make_looking):
+    pipeline = CameraPipeline(INFO.camera_id, make_looking(), fps=5.0)
+    assert crossings(pipeline, ITEMS[:31]) == []
+    ended = pipeline.set_scene(CameraScene(lines=LINES, ground=GROUND))
+    assert ended
+    assert all(isinstance(fact, TrackEnded) for fact in ended)
+    assert pipeline.set_scene(CameraScene(lines=LINES, ground=GROUND)) == []
+    after = [fact for item in ITEMS[31:] for fact in pipeline.process(item)]
+    old = {fact.tracklet.track_id for fact in ended}
+    assert not old & {fact.tracklet.track_id for fact in after if isinstance(fact, TrackEnded)}
+    assert any(isinstance(fact, FrameAnalysed) for fact in after)
+
+
+def test_a_new_ground_that_is_none_changes_nothing(make_looking):
+    pipeline = CameraPipeline(INFO.camera_id, make_looking(), fps=5.0, scene=CameraScene(lines=LINES))
+    with pytest.raises(InvalidArgument):
+        pipeline.set_scene(CameraScene(ground=GROUND[:3]))
+    assert crossings(pipeline)

@@ -15,10 +15,11 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.config import read_assignment
-from custodes.errors import NotFound, Unavailable
+from custodes.errors import InvalidArgument, NotFound, Unavailable
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
+from custodes.types.scene import CameraScene, GroundPoint
 from custodes.units import CameraId
 
 
@@ -39,6 +40,21 @@ def test_retention_when_changed_gives_the_recorder_no_reason_to_reconnect(site: 
             await cameras.put([replace(make_spec(), retention_h=99.0)], is_exclusive=False, actor="Ada")
             assert read_assignment(site.paths.assignment) == before
             assert (await site.log(warden))[-1].record.details["change"] == "changed"
+
+    asyncio.run(main())
+
+
+def test_ground_that_fixes_no_plane_is_refused_before_anything_changes(site: Site) -> None:
+    points = tuple(GroundPoint(at=(n / 10, n / 10), place_m=(float(n), 0.0)) for n in range(4))
+
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden) as cameras:
+            before = await site.log(warden)
+            with pytest.raises(InvalidArgument, match="one line"):
+                await cameras.put(
+                    [replace(make_spec(), scene=CameraScene(ground=points))], is_exclusive=False, actor="Ada"
+                )
+            assert await site.log(warden) == before
 
     asyncio.run(main())
 

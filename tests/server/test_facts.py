@@ -13,7 +13,7 @@ from custodes.app.serving.facts import FactsService, checked
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.errors import ProtocolError
 from custodes.runtime.clock import SystemClock
-from custodes.testing.catalog import ALL, CAMERA, make_frame, make_segment, make_track, same_frames
+from custodes.testing.catalog import ALL, CAMERA, make_crossing, make_frame, make_segment, make_track, same_frames
 from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, OpenSegment
 from custodes.types.media import Segment
@@ -39,6 +39,7 @@ class Bench:
 def test_facts_when_acknowledged_are_in_the_file(site: Site) -> None:
     frames = [make_frame(seq, seq / 5) for seq in range(700)]
     tracks = [make_track(number, number, number + 1) for number in range(5)]
+    crossed = [make_crossing(number, number) for number in range(3)]
 
     async def main() -> None:
         async with site.catalog() as catalog:
@@ -46,11 +47,11 @@ def test_facts_when_acknowledged_are_in_the_file(site: Site) -> None:
             path = site.paths.socket("server-facts")
             async with listening(path, bench.service.serve_peer), running(bench.service.store.run()):
                 sender = FactSender(path, "analyser-0")
-                for fact in (*frames, *tracks):
+                for fact in (*frames, *tracks, *crossed):
                     sender.put(fact)
                 thread = threading.Thread(target=sender.run)
                 thread.start()
-                await until(lambda: sender.acknowledged == 705)
+                await until(lambda: sender.acknowledged == 708)
                 sender.stop()
                 await asyncio.to_thread(thread.join)
             assert [fact.frame.seq for _, news in bench.frames for fact in news] == list(range(700))
@@ -60,6 +61,7 @@ def test_facts_when_acknowledged_are_in_the_file(site: Site) -> None:
     catalog = site.open_catalog()
     assert same_frames(catalog.analysed(CAMERA, *ALL), frames)
     assert catalog.totals()[CAMERA].people == 5
+    assert catalog.crossings(CAMERA, *ALL, 9) == crossed
     catalog.close()
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,15 +11,17 @@ from hypothesis import strategies as st
 from custodes.audit.merkle import verify_inclusion
 from custodes.errors import InvalidArgument
 from custodes.ports.catalog import Coverage
+from custodes.testing.catalog import make_crossing
 from custodes.testing.clock import ManualClock
 from custodes.testing.history import fill_history
 from custodes.types.access import AuditKind, AuditRecord, Role
 from custodes.types.media import GapCause
 from custodes.types.message import ProcessStatus
+from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 from custodes.web.auth.limits import FailureLimits
 from custodes.web.auth.passwords import check_password
-from custodes.web.timeline import bin_ns_for, counts, merged
+from custodes.web.timeline import bin_ns_for, counts, line_rows, merged
 from custodes.web.words import CAUSE_WORDS, ROLE_WORDS, audit_sentence
 
 MINUTE_NS = 60 * NS_PER_S
@@ -207,3 +210,15 @@ def test_every_kind_of_entry_has_a_sentence(kind):
 def test_every_role_and_cause_has_words():
     assert set(ROLE_WORDS) == set(Role)
     assert set(CAUSE_WORDS) == set(GapCause)
+
+
+def test_crossings_are_summed_up_by_line_way_and_lane():
+    there, back = make_crossing(1, 5), replace(make_crossing(1, 9), is_forward=False)
+    bus = replace(make_crossing(2, 6), object_class=ObjectClass.BUS)
+    other = replace(there, line="a yard")
+    none = {"people": 0, "vehicles": 0, "other": 0}
+    assert line_rows([there, there, back, bus, other]) == [
+        {"line": "a yard", "forward": none | {"people": 1}, "backward": none},
+        {"line": "gate", "forward": none | {"people": 2, "vehicles": 1}, "backward": none | {"people": 1}},
+    ]
+    assert line_rows([]) == []

@@ -23,7 +23,7 @@ from custodes.adapters.model import acknowledged_from_environment, load_detector
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
-from custodes.errors import CustodesError, DataLoss, DeadlineExceeded
+from custodes.errors import CustodesError, DataLoss, DeadlineExceeded, InvalidArgument
 from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline, draw_by_hash
@@ -38,6 +38,7 @@ from custodes.track.config import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened
+from custodes.types.scene import CameraScene
 from custodes.types.vision import DetectArea
 from custodes.units import NS_PER_S, CameraId, RunId
 
@@ -82,6 +83,8 @@ class Intake:
         self.cameras: frozenset[CameraId] = frozenset()
         self.areas: dict[CameraId, tuple[DetectArea, ...]] = {}
         """Detection zones and object masks of all cameras; replaced, never changed."""
+        self.scenes: dict[CameraId, CameraScene] = {}
+        """Replaced as a whole, so that the worker may read it at any time."""
         self.is_stopping = threading.Event()
 
     # -- the worker's side ------------------------------------------------------------------------------
@@ -177,6 +180,7 @@ class Intake:
             return False
         self.areas = {camera.camera_id: camera.detect_areas for camera in cameras}
         share = share_of(cameras, index=self._index, processes=self._processes)
+        self.scenes = {camera.camera_id: camera.scene for camera in cameras}
         is_other, self.cameras = share != self.cameras, share
         return is_other
 
@@ -219,6 +223,7 @@ class Worker:
         self._log = structlog.get_logger()
         self._pipelines: dict[CameraId, CameraPipeline] = {}
         self._runners: dict[CameraId, InlineRunner] = {}
+        self._scenes: dict[CameraId, CameraScene] = {}
         self._detector_errors: dict[CameraId, int] = {}
         self._reported_ns = 0
 
@@ -241,6 +246,7 @@ class Worker:
             self._add(camera_id)
         pipeline, runner = self._pipelines[camera_id], self._runners[camera_id]
         pipeline.areas = self._intake.areas.get(camera_id, ())
+        self._set_scene(camera_id, pipeline)
         for _ in range(TURN_PACKETS):
             popped = self._intake.pop(camera_id)
             if popped is None:
@@ -254,10 +260,22 @@ class Worker:
             if any(isinstance(fact, FrameAnalysed) for fact in facts):
                 return
 
+    def _set_scene(self, camera_id: CameraId, pipeline: CameraPipeline) -> None:
+        scene = self._intake.scenes.get(camera_id, CameraScene())
+        if scene == self._scenes.get(camera_id, CameraScene()):
+            return
+        self._scenes[camera_id] = scene
+        try:
+            for fact in pipeline.set_scene(scene):
+                self._sender.put(fact)
+        except InvalidArgument as error:  # the server checks it; an older one may not have
+            self._log.error("ground and lines cannot be used", camera_id=camera_id, reason=str(error))
+
     def _add(self, camera_id: CameraId) -> None:
         draw = draw_by_hash(camera_id) if self._has_gate else None
         pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
 
+        self._set_scene(camera_id, pipeline)
         try:
             pipeline.resume(self._checkpoints.read(camera_id))
         except DataLoss as error:

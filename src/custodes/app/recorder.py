@@ -42,6 +42,7 @@ from custodes.telemetry import logs
 from custodes.types.event import CameraState, CameraStatus, JournalRecord, OpenSegment
 from custodes.types.media import GapCause
 from custodes.types.message import CameraSpec
+from custodes.types.scene import CameraScene
 from custodes.units import NS_PER_S, CameraId, Ns
 
 POLL_S = 0.5
@@ -219,8 +220,8 @@ class Recorder:
         except ConfigError as error:
             self._log.error("assignment cannot be used; cameras stay as they are", reason=str(error))
             return
-        # Where objects count is the analyser's business: a change must not make a camera reconnect.
-        wanted = {spec.camera_id: replace(spec, detect_areas=()) for spec in assignment.cameras}
+        # What people draw into the picture is the analysers' business: it must not make a camera reconnect.
+        wanted = {spec.camera_id: replace(spec, detect_areas=(), scene=CameraScene()) for spec in assignment.cameras}
         self._disabled = {camera_id: spec for camera_id, spec in wanted.items() if not spec.is_enabled}
         for camera_id, worker in list(self._workers.items()):
             if wanted.get(camera_id) != worker.spec:

@@ -13,11 +13,19 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
+from custodes.types.scene import (
+    MAX_GROUND_POINTS,
+    MAX_LINES,
+    MIN_GROUND_POINTS,
+    CameraScene,
+    CountLine,
+    GroundPoint,
+)
 from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
@@ -67,6 +75,32 @@ class DetectConfig(_Strict):
     """Nothing that a mask names counts in it."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Metres = Annotated[float, Field(ge=-100_000, le=100_000)]
+
+
+class GroundPointConfig(_Strict):
+    """A point of the ground in the picture whose place was measured."""
+
+    at: tuple[Share, Share]
+    """Shares of the frame, x to the right, y down."""
+    place_m: tuple[Metres, Metres]
+
+
+class LineConfig(_Strict):
+    """A line that is counted."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    start: tuple[Share, Share]
+    end: tuple[Share, Share]
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> "LineConfig":
+        if self.start == self.end:
+            raise ValueError(f"line {self.name!r} begins where it ends")
+        return self
+
+
 class CameraConfig(_Strict):
     """One camera."""
 
@@ -83,6 +117,17 @@ class CameraConfig(_Strict):
     retention_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
     """Hours after which this camera's recordings are deleted; 0 takes `retention.max_age_h`."""
     detect: DetectConfig = DetectConfig()
+    ground: Annotated[tuple[GroundPointConfig, ...], Field(max_length=MAX_GROUND_POINTS)] = ()
+    """Four or more points, no three on a line; tracks then live in metres."""
+    lines: Annotated[tuple[LineConfig, ...], Field(max_length=MAX_LINES)] = ()
+
+    @model_validator(mode="after")
+    def _scene_is_whole(self) -> "CameraConfig":
+        if 0 < len(self.ground) < MIN_GROUND_POINTS:
+            raise ValueError(f"ground needs {MIN_GROUND_POINTS} points or none; {len(self.ground)} given")
+        if len({line.name for line in self.lines}) < len(self.lines):
+            raise ValueError("two lines have the same name")
+        return self
 
     @field_validator("url")
     @classmethod
@@ -123,6 +168,10 @@ class CameraConfig(_Strict):
             detect_areas=(
                 *(zone.area(is_mask=False) for zone in self.detect.zones),
                 *(mask.area(is_mask=True) for mask in self.detect.masks),
+            ),
+            scene=CameraScene(
+                ground=tuple(GroundPoint(at=point.at, place_m=point.place_m) for point in self.ground),
+                lines=tuple(CountLine(name=line.name, start=line.start, end=line.end) for line in self.lines),
             ),
         )
 

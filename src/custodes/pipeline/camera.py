@@ -12,6 +12,7 @@ from custodes.pipeline.analysis import FrameAnalysis, Looking
 from custodes.pipeline.counters import Counters
 from custodes.pipeline.gated_decoder import GatedDecoder
 from custodes.pipeline.pace import Pace
+from custodes.pipeline.scene import ground_of
 from custodes.types.codec import decode_as, encode
 from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, GateMode, LineCrossed, TrackEnded
 from custodes.types.media import Frame, Packet, StreamInfo
@@ -97,6 +98,18 @@ class CameraPipeline:
         if isinstance(item, StreamClosed):
             return self._close() if self._info is not None and item.run == self._info.run else []
         return self._packet(item)
+
+    def set_scene(self, scene: CameraScene) -> Sequence[CameraFact]:
+        """Ground or lines are others now: tracks of the old plane end. Raises: InvalidArgument; unchanged then."""
+        if scene == self._scene:
+            return []
+        ground_of(scene)
+        self._scene = scene
+        if self._analysis is None or self._info is None:
+            return []
+        ended = self._analysis.flush()
+        self._analysis = FrameAnalysis(self._camera_id, self._info.run, self._looking, self.counters, scene)
+        return ended
 
     def shed(self, gops: int) -> None:
         """So many GOPs were dropped before the next packet."""

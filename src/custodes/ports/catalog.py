@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
@@ -226,6 +226,14 @@ class Catalog(Protocol):
 
     def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
+    def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
+        """Store who crossed a line; the same crossing again, at about the same moment, changes nothing."""
+        ...
+
+    def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
+        """Crossings in the interval, by time."""
         ...
 
     def totals(self) -> dict[CameraId, CameraTotals]:

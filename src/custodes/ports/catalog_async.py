@@ -15,7 +15,7 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
@@ -105,6 +105,14 @@ class AsyncCatalog(Protocol):
 
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
+    async def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
+        """Store who crossed a line; the same crossing again, at about the same moment, changes nothing."""
+        ...
+
+    async def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
+        """Crossings in the interval, by time."""
         ...
 
     async def totals(self) -> dict[CameraId, CameraTotals]:

@@ -15,9 +15,10 @@ from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
 from custodes.types.access import Role
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
+from custodes.types.scene import CameraScene, CountLine, GroundPoint
 from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
@@ -118,6 +119,19 @@ def make_track(
             first_box_norm=(0.1, 0.2, 0.3, 0.4),
             last_box_norm=(0.5, 0.6, 0.7, 0.8),
         )
+    )
+
+
+def make_crossing(track_id: int, second: float) -> LineCrossed:
+    """A person forward over the line `gate`."""
+    return LineCrossed(
+        camera_id=CAMERA,
+        run=RUN,
+        line="gate",
+        track_id=track_id,
+        object_class=ObjectClass.PERSON,
+        utc_ns=at(second),
+        is_forward=True,
     )
 
 
@@ -310,6 +324,30 @@ class CatalogSuite:
         sums = catalog.totals()[CAMERA]
         assert (sums.tracks, sums.people, sums.vehicles) == (3, 2, 1)
 
+    def test_crossings_when_found_again_after_a_kill_count_once(self, catalog: Catalog) -> None:
+        """The way back, and another line, are others."""
+        there = make_crossing(1, 5)
+        back, again = replace(there, is_forward=False, utc_ns=at(6)), replace(there, utc_ns=at(5.4))
+        other, later = replace(there, line="yard"), replace(there, utc_ns=at(60))
+        catalog.put_crossings([there, back])
+        catalog.put_crossings([again, other, later])
+        assert catalog.crossings(CAMERA, *ALL, 9) == [there, other, back, later]
+        assert catalog.crossings(CAMERA, at(5.5), at(59), 9) == [back]
+        assert catalog.crossings(CAMERA, *ALL, 2) == [there, other]
+        assert catalog.crossings(CameraId("other"), *ALL, 9) == []
+
+    def test_cameras_when_they_have_ground_and_lines_keep_them(self, catalog: Catalog) -> None:
+        """And lose them when put without."""
+        scene = CameraScene(
+            ground=tuple(GroundPoint(at=(n / 10, 0.5), place_m=(1.5 * n, -2.0)) for n in range(4)),
+            lines=(CountLine(name="gate", start=(0.0, 0.5), end=(1.0, 0.5)),),
+        )
+        spec = replace(make_spec(), scene=scene)
+        catalog.put_cameras([spec], is_exclusive=False)
+        assert catalog.cameras() == [spec]
+        assert catalog.put_cameras([make_spec()], is_exclusive=False) == [spec.camera_id]
+        assert catalog.cameras() == [make_spec()]
+
     def test_track_when_ids_begin_again_after_an_analysers_restart_is_kept(self, catalog: Catalog) -> None:
         """The run is the camera's, the counter is the analyser's."""
         catalog.put_analysis([], [make_track(1, 0, 5)])
@@ -360,11 +398,13 @@ class CatalogSuite:
         ]
         catalog.take_journal("j", 1, segments, gaps)
         frames = [make_frame(second, second, since=max(0, second - 1)) for second in range(240)]
+        catalog.put_crossings([make_crossing(n, 60 * n + 10) for n in range(4)])
         catalog.put_analysis(frames, [make_track(n, 60 * n + 5, 60 * n + 15) for n in range(4)])
         catalog.put_hold(make_hold(70, 80, expires_s=900))
         doomed = {one.header.segment_id: "old" for one in segments[:3]}
         assert len(catalog.condemn(doomed, {CAMERA: at(180)}, at(300))) == 2
         assert [track.track_id for track in catalog.tracks(CAMERA, *ALL, 9)] == [1, 3]
+        assert [one.track_id for one in catalog.crossings(CAMERA, *ALL, 9)] == [1, 3]
         assert catalog.gaps(CAMERA, *ALL) == gaps[1:]
         assert catalog.coverage(CAMERA, *ALL) == [
             Coverage(start_ns=at(60), end_ns=at(120)),

@@ -4,12 +4,13 @@ Every request has exactly one reply; a refused one gets `Failed`. Add fields at 
 of meaning needs a new class and a new `WIRE_VERSION`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry, Purpose
 from custodes.types.event import FrameAnalysed, GateChanged
 from custodes.types.media import Segment, SegmentHeader, StreamInfo
+from custodes.types.scene import CameraScene
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
 
@@ -566,6 +567,8 @@ class CameraSpec:
     """Hours after which its recordings are deleted; 0 takes the site's. Not told to recorder and analysers."""
     detect_areas: tuple[DetectArea, ...] = ()
     """Where objects are tracked and counted; the recorder takes no notice."""
+    scene: CameraScene = field(default_factory=CameraScene)
+    """Its ground and the lines that are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

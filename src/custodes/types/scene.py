@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
+MIN_GROUND_POINTS = 4
 MAX_GROUND_POINTS = 32
 MAX_LINES = 16
 

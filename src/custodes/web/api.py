@@ -27,6 +27,8 @@ from custodes.web.words import (
 router = APIRouter(prefix="/api/v1")
 
 MAX_TRACKS = 5000
+MAX_CROSSINGS = 100_000
+"""Of a timeline's 25 hours: more than one a second."""
 _MAX_SEGMENTS = 20_000
 """25 h in segments of the shortest useful length, several runs."""
 _LOW_DISK_SHARE = 0.1
@@ -122,6 +124,7 @@ async def camera_timeline(request: Request, camera_id: str, start: _From, end: _
         "tracks": timeline.track_rows(tracks),
         "is_truncated": len(tracks) == MAX_TRACKS or len(segments) == _MAX_SEGMENTS,
         "counts": timeline.counts(tracks, coverage, start_ns=start_ns, end_ns=end_ns),
+        "lines": timeline.line_rows(await deps.catalog.crossings(camera, start_ns, end_ns, MAX_CROSSINGS)),
     }
 
 

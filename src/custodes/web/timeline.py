@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from custodes.ports.catalog import Coverage, Hold
+from custodes.types.event import LineCrossed
 from custodes.types.media import Gap, Segment
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -22,6 +23,9 @@ class Stretch:
 
     start_ns: Ns
     end_ns: Ns
+
+
+_WAYS = ("forward", "backward")
 
 
 def merged(stretches: Sequence[tuple[int, int]], *, join_ns: int = 0) -> list[Stretch]:
@@ -104,6 +108,15 @@ def counts(tracks: Sequence[Tracklet], coverage: Sequence[Coverage], *, start_ns
             covered[index] += max(0, min(stretch.end_ns, low + bin_ns) - max(stretch.start_ns, low))
     shares = [round(min(1.0, part / bin_ns), 3) for part in covered]
     return {"first_ns": first_ns, "bin_ns": bin_ns, **lanes, "coverage": shares}
+
+
+def line_rows(crossings: Sequence[LineCrossed]) -> list[dict[str, object]]:
+    """How many crossed each line, by way and lane: `forward` and `backward` of `people`, `vehicles`, `other`."""
+    lines: dict[str, dict[str, dict[str, int]]] = {}
+    for one in crossings:
+        ways = lines.setdefault(one.line, {way: dict.fromkeys(("people", "vehicles", "other"), 0) for way in _WAYS})
+        ways[_WAYS[0] if one.is_forward else _WAYS[1]][lane_of(one.object_class)] += 1
+    return [{"line": line, **ways} for line, ways in sorted(lines.items())]
 
 
 def hold_rows(holds: Iterable[Hold], camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[dict[str, object]]:

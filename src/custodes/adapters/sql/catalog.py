@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from custodes.adapters.sql import analysis, credentials, people, recording, retention, totals
+from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
 from custodes.ports.catalog import (
     Account,
@@ -22,7 +23,7 @@ from custodes.ports.catalog import (
 )
 from custodes.ports.clock import Clock
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
@@ -170,6 +171,16 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return analysis.read_tracks_within(connection, scope, start_ns, end_ns, limit)
+
+    def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            crossing_rows.put_crossings(connection, crossings)
+
+    def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return crossing_rows.read_crossings(connection, camera_id, start_ns, end_ns, limit)
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

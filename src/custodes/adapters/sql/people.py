@@ -9,14 +9,16 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
-from custodes.errors import AlreadyExists, NotFound
+from custodes.errors import AlreadyExists, DataLoss, NotFound
 from custodes.ports.catalog import Account, LoginSession
 from custodes.types.access import ALL_CAMERAS, CameraScope, DutyHours, Role
 from custodes.types.message import CameraSpec
+from custodes.types.scene import CameraScene
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns
 
 _CAMERA_FIELDS = ("name", "url", "username", "password_ref", "transport", "is_enabled", "is_looped", "retention_h")
+"""Columns whose value is that of the field; `scene` is JSON beside them."""
 
 
 def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> list[CameraId]:
@@ -32,7 +34,7 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[CAMERA.c.camera_id],
-                set_={name: statement.excluded[name] for name in (*_CAMERA_FIELDS, "detect_areas")},
+                set_={name: statement.excluded[name] for name in (*_CAMERA_FIELDS, "detect_areas", "scene")},
             ),
             [_camera_row(wanted[camera_id]) for camera_id in changed],
         )
@@ -41,7 +43,11 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
 
 def _camera_row(spec: CameraSpec) -> dict[str, object]:
     fields = {name: getattr(spec, name) for name in _CAMERA_FIELDS}
-    return {"camera_id": spec.camera_id, "detect_areas": msgspec.json.encode(spec.detect_areas).decode()} | fields
+    packed = {
+        "detect_areas": msgspec.json.encode(spec.detect_areas).decode(),
+        "scene": msgspec.json.encode(spec.scene).decode() if spec.scene != CameraScene() else "",
+    }
+    return {"camera_id": spec.camera_id} | packed | fields
 
 
 def _disabled(spec: CameraSpec) -> CameraSpec:
@@ -68,9 +74,19 @@ def read_cameras(connection: Connection) -> list[CameraSpec]:
             is_looped=row.is_looped,
             retention_h=row.retention_h,
             detect_areas=msgspec.json.decode(row.detect_areas, type=tuple[DetectArea, ...]),
+            scene=_scene(row.scene, row.camera_id),
         )
         for row in connection.execute(select(CAMERA).order_by(CAMERA.c.camera_id))
     ]
+
+
+def _scene(packed: str, camera_id: str) -> CameraScene:
+    if not packed:
+        return CameraScene()
+    try:
+        return msgspec.json.decode(packed, type=CameraScene)
+    except msgspec.MsgspecError as error:
+        raise DataLoss(f"ground and lines of camera {camera_id} in the catalog are damaged: {error}") from error
 
 
 def put_account(connection: Connection, account: Account) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Table, delete, exists
 from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql import recording
-from custodes.adapters.sql.tables import CHUNK, COVERAGE, GAP, GARBAGE, HOLD, SEGMENT, SHRED, TRACKLET
+from custodes.adapters.sql.tables import CHUNK, COVERAGE, CROSSING, GAP, GARBAGE, HOLD, SEGMENT, SHRED, TRACKLET
 from custodes.adapters.sql.totals import longest_ns
 from custodes.ports.catalog import Garbage, Hold
 from custodes.types.media import Segment
@@ -80,9 +80,9 @@ def remove_rows(connection: Connection, ids: Sequence[SegmentId]) -> None:
 
 
 def forget(connection: Connection, camera_id: CameraId, before_ns: Ns) -> None:
-    """Drop frames, tracks and gaps that ended by `before_ns`, and coverage up to it; not where a segment remains."""
+    """Drop frames, tracks, crossings and gaps that ended by `before_ns`, and coverage; not where a segment remains."""
     longest = longest_ns(connection, camera_id, "longest_segment_ns")
-    for table in (CHUNK, TRACKLET, GAP):
+    for table in (CHUNK, TRACKLET, CROSSING, GAP):
         _forget_rows(connection, table, camera_id, before_ns, longest)
     _forget_coverage(connection, camera_id, before_ns)
 

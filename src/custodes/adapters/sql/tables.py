@@ -41,6 +41,7 @@ CAMERA = Table(
     Column("is_looped", Boolean, nullable=False),
     Column("retention_h", Float, nullable=False, server_default="0"),
     Column("detect_areas", String, nullable=False, server_default="[]"),
+    Column("scene", String, nullable=False, server_default=""),
 )
 
 JOURNAL = Table(
@@ -166,6 +167,21 @@ TRACKLET = Table(
 )
 """`boxes`: 8 float64, first and last box. `start_ns` is in the key because an analyser that was killed counts its
 tracks from the beginning again while the camera's run goes on."""
+
+CROSSING = Table(
+    "crossing",
+    METADATA,
+    Column("camera_id", String, primary_key=True),
+    Column("run", String, primary_key=True),
+    Column("line", String, primary_key=True),
+    Column("track_id", BigInteger, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("object_class", Integer, nullable=False),
+    Column("is_forward", Boolean, nullable=False),
+    Index("crossing_by_time", "camera_id", "start_ns"),
+)
+"""A moment has two equal ends, so that retention treats it as everything else."""
 
 TOTAL = Table(
     "total",

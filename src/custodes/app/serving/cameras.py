@@ -13,7 +13,8 @@ import structlog
 
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.config import Assignment, read_assignment, write_assignment
-from custodes.errors import ConfigError, CustodesError, NotFound, ProtocolError
+from custodes.errors import ConfigError, CustodesError, InvalidArgument, NotFound, ProtocolError
+from custodes.geometry.homography import homography_from_points
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
@@ -22,6 +23,14 @@ from custodes.units import CameraId
 
 RETRY_S = 1.0
 _CHECKPOINT_TIMEOUT_S = 2.0
+
+
+def _check_ground(spec: CameraSpec) -> None:
+    if spec.scene.ground:
+        try:
+            homography_from_points([one.at for one in spec.scene.ground], [one.place_m for one in spec.scene.ground])
+        except InvalidArgument as error:
+            raise InvalidArgument(f"ground of camera {spec.camera_id}: {error}") from error
 
 
 class CameraService:
@@ -51,8 +60,11 @@ class CameraService:
                 raise ProtocolError(f"the server does not answer {type(request).__name__}")
 
     async def put(self, cameras: Iterable[CameraSpec], *, is_exclusive: bool, actor: str) -> None:
-        """Create or replace. Raises: Unavailable when the warden is down; then nothing has changed."""
+        """Create or replace. Raises: InvalidArgument for a ground that is none; Unavailable when the warden is
+        down; then nothing has changed."""
         wanted = {spec.camera_id: spec for spec in cameras}
+        for spec in wanted.values():
+            _check_ground(spec)
         async with self._lock:
             before = {spec.camera_id: spec for spec in await self._catalog.cameras()}
             await self._warden.publish_keys(tuple(sorted(wanted)))

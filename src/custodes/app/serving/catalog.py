@@ -19,7 +19,7 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.vision import Tracklet
@@ -130,6 +130,14 @@ class ThreadedCatalog:
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """See `Catalog`."""
         return await self._read(self._catalog.tracks_within, scope, start_ns, end_ns, limit)
+
+    async def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_crossings, crossings)
+
+    async def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.crossings, camera_id, start_ns, end_ns, limit)
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

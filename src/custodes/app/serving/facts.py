@@ -15,6 +15,7 @@ from custodes.types.event import (
     CameraStatus,
     FrameAnalysed,
     GateChanged,
+    LineCrossed,
     OpenSegment,
     StreamVerified,
     TrackEnded,
@@ -42,17 +43,21 @@ class AnalysisStore:
         self._catalog = catalog
         self._frames: list[FrameAnalysed] = []
         self._ended: list[TrackEnded] = []
+        self._crossed: list[LineCrossed] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._has_news = asyncio.Event()
         self.commits = 0
 
-    async def put(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
+    async def put(
+        self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded], crossed: Sequence[LineCrossed] = ()
+    ) -> None:
         """Returns after the commit."""
-        if not frames and not ended:
+        if not frames and not ended and not crossed:
             return
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frames += frames
         self._ended += ended
+        self._crossed += crossed
         self._waiting.append(committed)
         self._has_news.set()
         await committed
@@ -63,17 +68,19 @@ class AnalysisStore:
             await self._has_news.wait()
             await asyncio.sleep(LINGER_S)
             self._has_news.clear()
-            frames, ended, waiting = self._frames, self._ended, self._waiting
-            self._frames, self._ended, self._waiting = [], [], []
-            await self._commit(frames, ended)
+            frames, ended, crossed, waiting = self._frames, self._ended, self._crossed, self._waiting
+            self._frames, self._ended, self._crossed, self._waiting = [], [], [], []
+            await self._commit(frames, ended, crossed)
             for committed in waiting:
                 if not committed.done():
                     committed.set_result(None)
 
-    async def _commit(self, frames: list[FrameAnalysed], ended: list[TrackEnded]) -> None:
+    async def _commit(self, frames: list[FrameAnalysed], ended: list[TrackEnded], crossed: list[LineCrossed]) -> None:
         while True:
             try:
                 await self._catalog.put_analysis(frames, ended)
+                if crossed:
+                    await self._catalog.put_crossings(crossed)
             except (ResourceExhausted, Unavailable) as error:
                 structlog.get_logger().error("facts cannot be stored", error=str(error), frames=len(frames))
                 await asyncio.sleep(RETRY_S)
@@ -126,6 +133,7 @@ class FactsService:
     async def _take(self, batch: FactBatch) -> None:
         frames: list[FrameAnalysed] = []
         ended: list[TrackEnded] = []
+        crossed: list[LineCrossed] = []
         for payload in batch.facts:
             try:
                 fact = checked(decode(payload))
@@ -139,24 +147,32 @@ class FactsService:
                     frames.append(fact)
                 case TrackEnded():
                     ended.append(fact)
-                case CameraStatus():
-                    self._live.take_camera(fact)
-                case AnalyserStatus():
-                    self._live.take_analyser(fact)
-                case StreamVerified():
-                    self._live.take_verified(fact)
-                    self._on_verified(fact)
-                case GateChanged():
-                    self._note_gate_change(fact)
-                case OpenSegment(segment=segment):
-                    self._growing[segment.header.segment_id] = segment
-                    self._on_segment(segment)
+                case LineCrossed():
+                    crossed.append(fact)
+                case _:
+                    self._take_news(fact)
         by_camera: dict[CameraId, list[FrameAnalysed]] = {}
         for frame in frames:
             by_camera.setdefault(frame.frame.camera_id, []).append(frame)
         for camera_id, news in by_camera.items():
             self._on_frames(camera_id, news)
-        await self.store.put(frames, ended)
+        await self.store.put(frames, ended, crossed)
+
+    def _take_news(self, fact: object) -> None:
+        """What is of now, and never stored as it came."""
+        match fact:
+            case CameraStatus():
+                self._live.take_camera(fact)
+            case AnalyserStatus():
+                self._live.take_analyser(fact)
+            case StreamVerified():
+                self._live.take_verified(fact)
+                self._on_verified(fact)
+            case GateChanged():
+                self._note_gate_change(fact)
+            case OpenSegment(segment=segment):
+                self._growing[segment.header.segment_id] = segment
+                self._on_segment(segment)
 
     def _note_gate_change(self, fact: GateChanged) -> None:
         if self._live.take_gate_change(fact):
@@ -181,6 +197,8 @@ def checked(fact: object) -> object:
             _check_numbers(frame.seq, frame.utc_ns, valid_from_ns, quiet_from_ns)
         case TrackEnded(tracklet=tracklet):
             _check_numbers(tracklet.track_id, tracklet.start_ns, tracklet.end_ns, tracklet.frames)
+        case LineCrossed(track_id=track_id, utc_ns=utc_ns):
+            _check_numbers(track_id, utc_ns)
         case OpenSegment(segment=segment):
             _check_numbers(segment.header.start_ns, segment.end_ns, segment.bytes_on_disk, segment.fragments)
         case StreamVerified(start_ns=start_ns, end_ns=end_ns, detail=detail, vendor=vendor, signer=signer):

@@ -223,6 +223,10 @@ function take(data) {
   timeline.data = data;
   timeline.draw();
   drawChart($("chart"), data.counts, data.from_ns, data.to_ns);
+  $("lines-panel").hidden = data.lines.length === 0;
+  const crossed = (way) => `${way.people} people, ${way.vehicles} vehicles`;
+  $("lines").replaceChildren(...data.lines.map((line) =>
+    el("li", {}, `${line.line}: ${crossed(line.forward)} forward · ${crossed(line.backward)} backward`)));
   say($("bin-words"), data.counts.bin_ns === 60e9 ? "minute" : `${data.counts.bin_ns / 60e9} minutes`);
   showTracks(data);
   if (timeline.cursorNs === null && data.recorded.length) {
