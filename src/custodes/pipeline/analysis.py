@@ -302,6 +302,7 @@ class FrameAnalysis:
                 mean_score=track.mean_score,
                 first_box_norm=track.first_box_norm,
                 last_box_norm=track.last_box_norm,
+                quality=track.quality,
             )
         )
 
@@ -317,6 +318,7 @@ _NO_TRACKS = TrackColumns(
     is_measured=np.zeros(0, bool),
     is_confirmed=np.zeros(0, bool),
     is_hidden=np.zeros(0, bool),
+    feet_norm=np.zeros((0, 2)),
 )
 
 
@@ -339,4 +341,5 @@ def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:
         is_measured=np.concatenate([columns.is_measured, np.zeros(count, bool)]),
         is_confirmed=np.concatenate([columns.is_confirmed, np.zeros(count, bool)]),
         is_hidden=np.concatenate([columns.is_hidden, np.zeros(count, bool)]),
+        feet_norm=np.concatenate([columns.feet_norm, boxes_norm[:, 2:].astype(np.float64)]),
     )

@@ -35,7 +35,6 @@ class Crossings:
             return []
         rows = np.flatnonzero(columns.is_measured & (columns.track_ids >= 0))
         boxes = columns.boxes_norm[rows].astype(np.float64)
-        feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
         sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * aspect * (boxes[:, 3] - boxes[:, 1]))
         row_of = {int(columns.track_ids[row]): row for row in rows.tolist()}
         return [
@@ -48,7 +47,7 @@ class Crossings:
                 utc_ns=Ns(crossing.utc_ns),
                 is_forward=crossing.is_forward,
             )
-            for crossing in self._counter.step(columns.track_ids[rows], feet, sizes, utc_ns, aspect)
+            for crossing in self._counter.step(columns.track_ids[rows], columns.feet_norm[rows], sizes, utc_ns, aspect)
             if columns.is_confirmed[row_of[crossing.track_id]]
         ]
 

@@ -118,6 +118,7 @@ def make_track(
             mean_score=0.75,
             first_box_norm=(0.1, 0.2, 0.3, 0.4),
             last_box_norm=(0.5, 0.6, 0.7, 0.8),
+            quality=0.625,
         )
     )
 

@@ -50,7 +50,8 @@ class TrackColumns:
 
     `track_ids` (n,) int64; `class_ids` (n,) int16 by vote; `boxes_norm` (n, 4) float32; `scores` (n,) float32;
     `is_measured`, `is_confirmed`, `is_hidden` (n,) bool. A measured row's box is the detection's own, not the
-    filter's. A hidden row is predicted, and something in front covers it.
+    filter's. A hidden row is predicted, and something in front covers it. `feet_norm` (n, 2) float64: the middle of
+    the lower edge as the filter has it, which trembles less than the detector's.
     """
 
     track_ids: npt.NDArray[np.int64]
@@ -60,6 +61,7 @@ class TrackColumns:
     is_measured: npt.NDArray[np.bool_]
     is_confirmed: npt.NDArray[np.bool_]
     is_hidden: npt.NDArray[np.bool_]
+    feet_norm: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +301,8 @@ class Tracker:
         predicted = self._predicted()[shown]
         if self._steady is not steady.STILL:
             predicted = steady.moved(predicted, steady.inverse(self._steady), self._aspect)
-        boxes = np.where(is_measured[:, None], book.last_box[shown], self._shares(predicted))
+        filtered = self._shares(predicted)
+        boxes = np.where(is_measured[:, None], book.last_box[shown], filtered)
         is_hidden = ~is_measured & (covered_share(boxes, is_measured) >= self._config.hidden_share)
         none = np.zeros(len(lone), bool)
         return TrackColumns(
@@ -310,6 +313,7 @@ class Tracker:
             is_measured=np.concatenate([is_measured, ~none]),
             is_confirmed=np.concatenate([book.stage[shown] == CONFIRMED, none]),
             is_hidden=np.concatenate([is_hidden, none]),
+            feet_norm=np.concatenate([_feet(filtered), _feet(seen.shares[lone])]),
         )
 
     def _predicted(self) -> Columns:
@@ -346,6 +350,10 @@ class Tracker:
 
 def _columns(table: Book | Filter) -> list[npt.NDArray[np.generic]]:
     return [getattr(table, name) for name in table.__slots__]
+
+
+def _feet(boxes: Columns) -> Columns:
+    return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
 
 
 def _blended(before: Columns, newest: Columns) -> Columns:

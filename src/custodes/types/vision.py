@@ -105,3 +105,5 @@ class Tracklet:
     mean_score: float
     first_box_norm: tuple[float, float, float, float]
     last_box_norm: tuple[float, float, float, float]
+    quality: float = 0.0
+    """0 to 1: mean score times the share of its frames in which it was measured; 0 where it was not judged."""

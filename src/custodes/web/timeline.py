@@ -66,6 +66,7 @@ def track_rows(tracks: Sequence[Tracklet]) -> list[dict[str, object]]:
             "end_ns": track.end_ns,
             "frames": track.frames,
             "mean_score": round(track.mean_score, 3),
+            "quality": round(track.quality, 3),
         }
         for track in tracks
     ]

@@ -319,6 +319,7 @@ def _tracklet_row(tracklet: Tracklet) -> dict[str, object]:
         "object_class": int(tracklet.object_class),
         "frames": tracklet.frames,
         "mean_score": tracklet.mean_score,
+        "quality": tracklet.quality,
         "boxes": _BOXES.pack(*tracklet.first_box_norm, *tracklet.last_box_norm),
     }
 
@@ -336,4 +337,5 @@ def _tracklet(row: Any) -> Tracklet:
         mean_score=row.mean_score,
         first_box_norm=boxes[:4],
         last_box_norm=boxes[4:],
+        quality=row.quality,
     )

@@ -162,6 +162,7 @@ TRACKLET = Table(
     Column("object_class", Integer, nullable=False),
     Column("frames", Integer, nullable=False),
     Column("mean_score", Float, nullable=False),
+    Column("quality", Float, nullable=False, server_default="0"),
     Column("boxes", LargeBinary, nullable=False),
     Index("tracklet_by_time", "camera_id", "start_ns"),
 )

@@ -1,4 +1,4 @@
-"""What people say about a camera's picture, and who crossed its lines."""
+"""What people say about a camera's picture, who crossed its lines, how good a track is."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Cameras of before have no ground and no lines."""
     op.add_column("camera", sa.Column("scene", sa.String(), server_default="", nullable=False))
+    op.add_column("tracklet", sa.Column("quality", sa.Float(), server_default="0", nullable=False))
     op.create_table(
         "crossing",
         sa.Column("camera_id", sa.String(), nullable=False),
