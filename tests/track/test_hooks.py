@@ -94,8 +94,8 @@ def test_looks_of_the_wrong_shape_are_refused():
 def test_who_walks_behind_somebody_is_hidden_and_who_vanishes_in_the_open_is_not():
     tracker = Tracker()
     for n in range(8):
-        tracker.step(people(box(500, top=330), box(300 + 24 * n, top=300), box(900)), at(n), SIZE)
-    columns = tracker.step(people(box(500, top=330)), at(8), SIZE)
+        tracker.step(people(box(470, top=310, width=80), box(300 + 24 * n), box(900)), at(n), SIZE)
+    columns = tracker.step(people(box(470, top=310, width=80)), at(8), SIZE)
     by_number = dict(zip(columns.track_ids.tolist(), columns.is_hidden.tolist(), strict=True))
     assert by_number == {1: False, 2: True, 3: False}
 

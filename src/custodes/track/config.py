@@ -33,7 +33,7 @@ class TrackerConfig:
     tentative_lost_s: float = 0.38
     coast_s: float = 1.0
     """Predictions of an unmeasured track are reported for this long."""
-    hidden_share: float = 0.5
+    hidden_share: float = 0.65
     """An unmeasured track is hidden, not gone, while another object in front covers this share of its box."""
     memory_s: float = 0.2
     """A detector errs the same way on similar pictures for about this long, so that a measurement right after another
