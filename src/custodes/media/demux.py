@@ -40,8 +40,9 @@ NEVER_DECODED = "mjpeg,mpeg4"
 parsers are enough. Their decoders take 4 kB per NAL unit, so that a picture of a million empty units costs 4 GB
 (measured 2026-11-25), and the process that records all cameras had better not run them on hostile bytes at all."""
 
-MAX_UNITS = 4096
-"""NAL units of one packet. A 4K picture in slices of one row has 135; decoders of viewers and analysis get no more."""
+MAX_UNITS = 16_384
+"""NAL units of one packet. A 4K picture in slices of one row has 135; what the decoders of viewers and analysis take
+for as many is 64 MB. Packets too small to hold them are not counted: that takes 2 µs per kB."""
 
 _NO_VIDEO = (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError)
 
