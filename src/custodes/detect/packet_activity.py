@@ -141,7 +141,6 @@ class PacketActivity:
     def take(self, packet: Packet) -> bool:
         """Whether the stream, up to this packet, is unlike quiet. Always True before quiet is known."""
         payload = packet.payload
-        weight = float(len(payload))
         if packet.is_keyframe:
             self._measure_rate(packet.utc_ns)
             self._packets_since += 1
@@ -153,8 +152,9 @@ class PacketActivity:
             kind = _AFTER_KEYFRAME  # all pictures are keyframes
         else:
             self.is_reference = is_reference = self._slices.is_reference(payload)
-            kind = _AFTER_KEYFRAME if self._was_keyframe else _REFERENCE if is_reference else _NON_REFERENCE
-            self._was_keyframe = False
+            kind = _REFERENCE if is_reference else _NON_REFERENCE
+            if self._was_keyframe:
+                kind, self._was_keyframe = _AFTER_KEYFRAME, False
             self._packets_since += 1
             if is_reference:
                 self._references += 1
@@ -164,7 +164,7 @@ class PacketActivity:
                     qp = self._slices.qp(payload)
                     if qp is not None:
                         self._gain = 2 ** ((qp - 26) / _QP_DOUBLES)
-        weight = weight * self._gain + self._floor
+        weight = len(payload) * self._gain + self._floor
         self._sums[kind] += weight
         self._counts[kind] += 1
         quiet, rate = self._quiet, self._rate

@@ -37,8 +37,9 @@ picture to compare the others with (`review.likeness`). Until motion has come an
 (`Trust.is_proven`), every keyframe a second apart is looked at: quiet packets alone do not prove that motion would
 show in them."""
 
-QUIET_CHECK_NS = 30 * NS_PER_S
-"""How often the detector is called on a quiet camera whose pixels do not change either."""
+QUIET_CHECK_NS = 120 * NS_PER_S
+"""How often the detector is called on a camera where nobody was for a while and pixels do not change either: what it
+said of the same picture holds."""
 
 GOP_OCCUPIED_NS = 2050 * NS_PER_MS
 """With longer GOPs keyframes come too seldom to keep a track (`TrackerConfig.lost_s`), so while somebody stands there
