@@ -161,3 +161,34 @@ def test_api_token_beyond_its_owner_is_not_made(ann, wrong):
 def test_authorization_header_of_nobody_is_nobody(claimed, header):
     claimed.client.cookies.clear()
     assert claimed.client.get("/api/v1/status", headers={"authorization": header}).status_code == 401
+
+
+def first_boot(site, authenticator, *, token=None, **changes):
+    body = {"token": token or site.tokens[-1], "name": NAME, "roles": ["operator"], **changes}
+    options = site.client.post("/first-boot/passkey/options", json=body, headers=HERE)
+    if options.status_code != 200:
+        return options
+    credential = answer_to(authenticator.create, options)
+    return site.client.post("/first-boot/passkey", json={**body, "credential": credential}, headers=HERE)
+
+
+def test_first_account_with_a_passkey_has_no_password_and_is_made_once(site):
+    from custodes.testing.passkey import FakeAuthenticator
+
+    authenticator = FakeAuthenticator()
+    assert first_boot(site, authenticator, token="x" * 43).status_code == 403
+    assert first_boot(site, authenticator, name=" ").status_code == 400
+    assert first_boot(site, authenticator, roles=["god"]).status_code == 400
+    assert site.catalog.accounts() == []
+    site.warden.is_down = True
+    assert first_boot(site, authenticator).status_code == 503
+    site.warden.is_down = False
+    assert site.catalog.accounts() == [] and site.catalog.passkeys() == []
+    assert first_boot(site, authenticator).status_code == 200
+    (account,) = site.catalog.accounts()
+    assert account.password_hash == "" and len(site.catalog.passkeys()) == 1
+    assert site.client.get("/api/v1/session").json()["name"] == NAME
+    assert first_boot(site, FakeAuthenticator()).status_code == 409
+    site.client.cookies.clear()
+    assert site.log_in(password="").status_code == 401
+    assert site.log_in().status_code == 401

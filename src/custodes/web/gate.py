@@ -58,6 +58,8 @@ ROUTES: dict[str, Access] = {
     "/people/invite": Access.PEOPLE,
     "/people/{user_id}": Access.PEOPLE,
     "/access": Access.LOGGED_IN,
+    "/first-boot/passkey/options": Access.PUBLIC,
+    "/first-boot/passkey": Access.PUBLIC,
     "/login/passkey/options": Access.PUBLIC,
     "/login/passkey": Access.PUBLIC,
     "/login/oidc": Access.PUBLIC,

@@ -10,11 +10,13 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from custodes.errors import CustodesError, InvalidArgument, NotFound
-from custodes.types.access import AuditKind, AuditRecord
+from custodes.ports.catalog import Account
+from custodes.types.access import AuditKind, AuditRecord, Role
 from custodes.web.auth.factors import code_step, make_token, new_secret, otp_uri
 from custodes.web.auth.passkeys import Place, parse_credential
+from custodes.web.auth.passwords import clean_name
 from custodes.web.auth.routes import address_of, set_session
-from custodes.web.auth.service import parse_roles
+from custodes.web.auth.service import first_user_id, parse_roles
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of
@@ -34,6 +36,54 @@ def place_of(request: Request) -> Place:
     host = request.headers.get("host", "")
     scheme = "https" if cookie_of(request).is_secure else "http"
     return Place(rp_id=host_name(host), origin=f"{scheme}://{host}")
+
+
+# -- the first account, without a password ---------------------------------------------------------------------
+
+
+@router.post("/first-boot/passkey/options")
+async def first_options(request: Request, body: _Body) -> Response:
+    """For whoever holds the token from the terminal: options for the first account's passkey."""
+    deps = deps_of(request)
+    token = str(body.get("token", ""))[:128]
+    deps.auth.check_claim(token, address=address_of(request))
+    return _json(
+        await deps.passkeys.registration(_first(request, token, str(body.get("name", ""))), place_of(request))
+    )
+
+
+@router.post("/first-boot/passkey")
+async def claim_with_passkey(request: Request, body: _Body) -> Response:
+    """Make the first account with the passkey and log in."""
+    deps, place = deps_of(request), place_of(request)
+    token, name = str(body.get("token", ""))[:128], str(body.get("name", ""))[:1024]
+    deps.auth.check_claim(token, address=address_of(request))
+    roles = body.get("roles")
+    wanted = parse_roles([str(one) for one in roles[: len(Role)]] if isinstance(roles, list) else [])
+    key = deps.passkeys.checked(
+        _first(request, token, name), place, parse_credential(body.get("credential")), "First passkey"
+    )
+
+    async def enrol(account: Account) -> None:
+        await deps.passkeys.keep(account, key, place)
+
+    logged_in = await deps.auth.claim(
+        token=token, name=name, password="", roles=wanted, address=address_of(request), enrol=enrol
+    )
+    answer = JSONResponse({"to": "/"})
+    set_session(request, answer, logged_in)
+    return answer
+
+
+def _first(request: Request, token: str, name: str) -> Account:
+    """The account that is about to be made."""
+    return Account(
+        user_id=first_user_id(token),
+        name=clean_name(name[:1024]),
+        password_hash="",
+        roles=frozenset({Role.ADMINISTRATOR}),
+        created_ns=deps_of(request).clock.now_ns(),
+    )
 
 
 # -- log in and prove ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from custodes.web.auth.service import ABSOLUTE_NS, LoggedIn, parse_roles
 from custodes.web.deps import deps_of, page, present, visitor_of
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of
+from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
 
 router = APIRouter()
@@ -151,6 +152,7 @@ def _first_boot(
         token=token,
         offered=offered,
         administrator=ROLE_WORDS[Role.ADMINISTRATOR],
+        can_have_passkey=host_name(request.headers.get("host", "")) == "localhost" or cookie_of(request).is_secure,
         min_chars=MIN_PASSWORD_CHARS,
     )
 

@@ -6,6 +6,7 @@ HTTP is not here; the routes are in `web.auth.routes`.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -89,22 +90,33 @@ class AuthService:
                 "each start makes a new one."
             )
 
-    async def claim(self, *, token: str, name: str, password: str, roles: frozenset[Role], address: str) -> LoggedIn:
-        """Create the first account and log in.
+    async def claim(
+        self,
+        *,
+        token: str,
+        name: str,
+        password: str,
+        roles: frozenset[Role],
+        address: str,
+        enrol: Callable[[Account], Awaitable[None]] | None = None,
+    ) -> LoggedIn:
+        """Create the first account and log in. `enrol` keeps its passkey instead of a password.
 
         Raises: as `check_claim`; InvalidArgument in words; FailedPrecondition if somebody was faster; Unavailable if
         the warden cannot log it.
         """
         self.check_claim(token, address=address)
         name = clean_name(name)
-        check_password(password, name=name)
-        password_hash = await self._passwords.hash(password)
+        password_hash = ""
+        if enrol is None:
+            check_password(password, name=name)
+            password_hash = await self._passwords.hash(password)
         # taken before the next await: of two claims at once, one finds no token left
         claim_hash, self._claim_hash = self._claim_hash, None
         if claim_hash is None or await self._catalog.accounts():
             raise FailedPrecondition("Somebody else has just made the first account. Log in with it.")
         account = Account(
-            user_id=secrets.token_hex(8),
+            user_id=first_user_id(token),
             name=name,
             password_hash=password_hash,
             roles=roles | {Role.ADMINISTRATOR},
@@ -114,6 +126,8 @@ class AuthService:
             await self._log(
                 AuditKind.USER_CREATED, name, name, {"roles": _role_list(account.roles), "how": "first-boot token"}
             )
+            if enrol is not None:
+                await enrol(account)
             await self._catalog.put_account(account)
         except (Unavailable, AlreadyExists):
             self._claim_hash = claim_hash
@@ -327,6 +341,11 @@ class AuthService:
         wait_s = self._limits.wait_s(address=address, name=name)
         if wait_s > 0:
             raise ResourceExhausted(f"Too many wrong tries. Wait {_in_words(wait_s)} and try again.")
+
+
+def first_user_id(token: str) -> str:
+    """Id of the account that a first-boot token makes: known before it exists, for its passkey."""
+    return hashlib.sha256(b"first account\n" + token.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def parse_roles(names: list[str]) -> frozenset[Role]:

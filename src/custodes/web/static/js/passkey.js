@@ -37,6 +37,8 @@ async function run(button) {
   const { passkey, options, answer, fields } = button.dataset;
   const values = {};
   for (const name of (fields ?? "").split(" ").filter(Boolean)) values[name] = $(name).value;
+  const roles = [...document.querySelectorAll('input[name="roles"]:checked')].map((box) => box.value);
+  if (roles.length) values.roles = roles;
   const challenge = await post(options, values);
   const credential = await (passkey === "create" ? create(challenge) : get(challenge));
   const { to } = await post(answer, { ...values, credential });
