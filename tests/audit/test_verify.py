@@ -138,6 +138,7 @@ def test_verify_when_shared_among_processes_then_the_same_and_tampering_is_found
     monkeypatch.setattr(verify, "_SHARE", 512)
     monkeypatch.setattr(verify, "_SHARED_FROM", 1)
     monkeypatch.setattr(verify.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(verify.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     path = tmp_path / "log.db"
     log = open_test_log(path)
     fill(log, 1800)

@@ -153,6 +153,8 @@ def verify_log(path: Path, trusted: LogKeys, progress: Progress | None = None) -
         recount, erased = _Recount(connection), 0
         (size,) = connection.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()
         workers = min(os.cpu_count() or 1, _MAX_WORKERS)
+        if os.getloadavg()[0] > workers:
+            workers = 1  # nothing is idle: processes of ours would only wait for each other
         if size >= _SHARED_FROM and workers > 1:
             erased = _verify_shared(path, recount, size // _SHARE * _SHARE, workers, progress)
         return verify_connection(connection, trusted, progress, recount=recount, erased=erased)
