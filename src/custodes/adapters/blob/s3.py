@@ -22,6 +22,9 @@ CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES = 5.0, 60.0, 3
 MAX_BYTES = 5 * 2**30 - 1
 """Of one PutObject (S3 API reference); a segment of two minutes at 300 Mbit/s is below it."""
 
+PAGE_KEYS = 1000
+"""Of one listing: the most that S3 gives."""
+
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge"})
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -105,7 +108,7 @@ class S3Store:
         """See the port."""
         with self._translated("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
+                Bucket=self._bucket, Prefix=self._prefix + prefix, PaginationConfig={"PageSize": PAGE_KEYS}
             )
             for page in pages:
                 for one in page.get("Contents", ()):
