@@ -194,8 +194,12 @@ def test_disk_when_full_and_the_slower_one_has_room_then_old_ones_move_instead_o
         assert await made.retention.sweep() == 0
         await made.mover.sweep()
         assert made.moved() == [segment.path]
+        # The slower disk does not take anything any more, but is not full: deleting there would gain nothing.
+        made.slow.is_failing = True
+        assert await made.retention.sweep() == 0
+        assert made.moved() == [segment.path]
         # Neither has room: then the oldest goes, from the slower one.
-        monkeypatch.setattr(SlowTier, "has_room", lambda self: False)
+        monkeypatch.setattr(SlowTier, "is_full", lambda self: True)
         assert await made.retention.sweep() == 1
         assert made.moved() == []
 
@@ -250,3 +254,41 @@ def test_offsite_when_a_credential_is_missing_then_a_sentence_names_the_referenc
 def test_offsite_when_configured_wrongly_then_refused(tree: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="offsite"):
         SiteConfig.model_validate({"tiers": {"offsite": tree}})
+
+
+def test_tiers_when_the_store_elsewhere_is_away_then_moves_to_the_slower_disk_go_on(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StorageFailed("nobody answers")
+
+    async def test(made: Tiers) -> None:
+        first = made.bench.record(0)
+        await made.bench.follow(made.catalog)
+        made.bench.advance(2000)
+        monkeypatch.setattr(OffsiteTier, "take", away)
+        with pytest.raises(StorageFailed, match="nobody answers"):
+            await made.mover.sweep()
+        assert made.moved() == [first.path]
+        assert made.slow.has_room()
+
+    run(site, tmp_path, test)
+
+
+def test_disk_when_full_and_the_slower_one_is_away_then_the_oldest_on_the_full_one_goes(
+    site: Site, tmp_path: Path
+) -> None:
+    async def test(made: Tiers) -> None:
+        archived = made.bench.record(0)
+        await made.bench.follow(made.catalog)
+        made.bench.advance(1900)
+        await made.mover.sweep()
+        here = made.bench.record(1860, 30)
+        await made.bench.follow(made.catalog)
+        made.slow_dir.rename(tmp_path / "away")
+        made.bench.disk.room = 0
+        assert await made.retention.sweep() == 1
+        assert not (site.paths.data_dir / here.path).exists()
+        assert (site.paths.data_dir / archived.path).is_symlink()
+
+    run(site, tmp_path, test, recorder={"min_free_mb": 1})

@@ -45,6 +45,9 @@ ROOM_STEP_BYTES = 64 * 2**20
 KEY_GRACE_NS = 3600 * NS_PER_S
 """After a day's end before its keys may go: a camera's clock may lag, and a segment begun then is sealed to it."""
 
+MAX_LOOKED_AT = 200_000
+"""Rows to look through for some whose files are on the recorder's own disk; 100,000 take a second."""
+
 QUIET_BATCH = 20
 """Segments per camera and sweep that are looked at for proof that nothing was in them."""
 QUIET_MARGIN_NS = 60 * NS_PER_S
@@ -227,8 +230,11 @@ class RetentionSweeper:
             for camera_id in cameras:
                 await find(camera_id, now_ns - limits.age_ns(camera_id))
         stored = await self._catalog.recorded_bytes() if limits.max_bytes is not None else 0
-        if wanted_bytes or (limits.max_bytes is not None and stored > limits.max_bytes):
+        if limits.max_bytes is not None and stored > limits.max_bytes:
             await find(None, now_ns - REST_NS)
+        if wanted_bytes:
+            here = await self._room_makers(now_ns)
+            found.update({one.header.segment_id: one for one in here if one.header.camera_id in cameras})
         return plan(
             [segment for segment in found.values() if segment.header.site_id == self._site_id],
             await self._catalog.holds(now_ns),
@@ -238,6 +244,19 @@ class RetentionSweeper:
             wanted_bytes=wanted_bytes,
             batch=BATCH,
         )
+
+    async def _room_makers(self, now_ns: Ns) -> list[Segment]:
+        """The oldest whose deletion makes room on the recorder's disk; on the slower one, too, when that is full.
+
+        Without this a full disk would eat the archive on the slower disk, and gain nothing by it.
+        """
+        limit, counts_moved = BATCH + 1, self._slow is not None and self._slow.is_full()
+        while True:
+            oldest = await self._catalog.deletable_segments(None, Ns(now_ns - REST_NS), now_ns, limit)
+            useful = [one for one in oldest if counts_moved or not (self._paths.data_dir / one.path).is_symlink()]
+            if useful or len(oldest) < limit or limit > MAX_LOOKED_AT:
+                return useful[: BATCH + 1]
+            limit *= 4
 
     async def _quiet(self, now_ns: Ns) -> dict[SegmentId, str]:
         """Segments old enough for which there is proof that nothing was in them; a few of each camera, in turn."""

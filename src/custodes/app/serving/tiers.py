@@ -135,14 +135,24 @@ class TierSweeper:
             await asyncio.sleep(SWEEP_S)
 
     async def sweep(self) -> int:
-        """Take every segment that is due to where it belongs; returns how many. Raises: StorageFailed, StorageFull."""
-        taken = 0
-        if self._offsite is not None and self._clock.monotonic_ns() >= self._next_forget_ns:
+        """Take every segment that is due to where it belongs; returns how many.
+
+        Raises: StorageFailed, StorageFull, after every tier had its turn: a store that is away keeps nothing here.
+        """
+        taken, failure = 0, None
+        for tier in self._tiers:
+            try:
+                for camera_id in await self._catalog.totals():
+                    taken += await self._sweep_camera(tier, camera_id)
+                tier.is_failing = False
+            except (StorageFailed, StorageFull) as error:
+                tier.is_failing = isinstance(error, StorageFailed)
+                failure = failure or error
+        if failure is None and self._offsite is not None and self._clock.monotonic_ns() >= self._next_forget_ns:
             await asyncio.to_thread(self._offsite.forget, self._paths.journal_dir / RETENTION_JOURNAL)
             self._next_forget_ns = self._clock.monotonic_ns() + FORGET_NS
-        for tier in self._tiers:
-            for camera_id in await self._catalog.totals():
-                taken += await self._sweep_camera(tier, camera_id)
+        if failure is not None:
+            raise failure
         return taken
 
     async def _sweep_camera(self, tier: "Tier", camera_id: CameraId) -> int:
@@ -166,6 +176,7 @@ class Tier(Protocol):
 
     name: str
     after_ns: int
+    is_failing: bool
 
     def is_pressed(self) -> bool:
         """Whether they have to go at once."""
@@ -183,6 +194,7 @@ class SlowTier:
 
     def __init__(self, disk: SlowDisk, *, after_h: float, data_dir: Path, min_free_bytes: int) -> None:
         self.after_ns = int(after_h * _HOUR_NS)
+        self.is_failing = False
         self._disk = disk
         self._data_dir = data_dir
         self._min_free_bytes = min_free_bytes
@@ -193,11 +205,19 @@ class SlowTier:
         return status.f_bavail * status.f_frsize < 3 * self._min_free_bytes
 
     def has_room(self) -> bool:
-        """Whether the slower disk can still take what the faster one has to give away."""
+        """Whether the slower disk can, and does, take what the faster one has to give away."""
+        return not self.is_failing and self._free_bytes() > SLOW_RESERVE_BYTES
+
+    def is_full(self) -> bool:
+        """Whether it is there and takes no more: then room has to be made on it."""
+        return 0 <= self._free_bytes() <= SLOW_RESERVE_BYTES
+
+    def _free_bytes(self) -> int:
+        """-1 when it is not there."""
         try:
-            return self._disk.free_bytes() > SLOW_RESERVE_BYTES
+            return self._disk.free_bytes()
         except (StorageFailed, StorageFull):
-            return False
+            return -1
 
     def take(self, paths: SitePaths, segment: Segment) -> bool:
         """See `Tier`."""
@@ -232,6 +252,7 @@ class OffsiteTier:
 
     def __init__(self, store: BlobStore, *, after_h: float, site_id: str) -> None:
         self.after_ns = int(after_h * _HOUR_NS)
+        self.is_failing = False
         self._store = store
         self._prefix = f"{site_id}/"
         self._there: set[str] | None = None
