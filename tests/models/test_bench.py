@@ -44,6 +44,7 @@ def test_advice_when_nothing_was_judged_then_the_first_model_and_it_is_said() ->
     chosen, words = recommend([first, replace(first, model="b", wall_ms=1, cpu_ms=1)])
     assert chosen == first
     assert "not judged" in words
+    assert "analyser: {detector: a, runtime: onnx, threads: 1}" in words
 
 
 def test_advice_when_nothing_ran_then_none() -> None:

@@ -38,6 +38,7 @@ from custodes.track.config import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
 from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened
+from custodes.types.model import ModelFormat
 from custodes.types.scene import CameraScene
 from custodes.types.vision import DetectArea
 from custodes.units import NS_PER_S, CameraId, RunId
@@ -322,6 +323,7 @@ def make_looking(config: SiteConfig) -> Looking:
         models_dir=models_dir_from_environment() or config.models_dir,
         name=config.analyser.detector or None,
         threads=config.analyser.threads,
+        runtime=ModelFormat(config.analyser.runtime) if config.analyser.runtime else None,
         acknowledged=acknowledged_from_environment(),
     )
     return Looking(detector=detector, to_picture=PictureMaker(), limits=limits_of(detector.manifest.input),

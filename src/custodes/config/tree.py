@@ -241,6 +241,8 @@ class AnalyserConfig(_Strict):
     """Frames analysed per second and camera when something moves."""
     detector: str = ""
     """Model name; empty takes the packaged default."""
+    runtime: Literal["", "onnx", "openvino"] = ""
+    """What runs the model; empty takes the file's own. `custodes models bench` says which is faster."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Inference threads per analyser."""
     gate: bool = True

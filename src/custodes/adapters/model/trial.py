@@ -151,6 +151,8 @@ def recommend(trials: Sequence[Trial]) -> tuple[Trial, str] | None:
         f"take {chosen.model} on {chosen.runtime.value} with {chosen.threads} "
         f"thread{'s' if chosen.threads > 1 else ''}: {chosen.wall_ms} ms a picture, {chosen.cpu_ms} ms of CPU; "
         + reason.format(chosen)
+        + f". In site.yaml: analyser: {{detector: {chosen.model}, runtime: {chosen.runtime.value}, "
+        f"threads: {chosen.threads}}}"
     )
 
 
