@@ -71,6 +71,13 @@ def test_a_look_too_coarse_for_an_object_when_it_finds_nothing_then_the_object_s
     assert boxes(standing) == [MAN]
 
 
+def test_looks_too_coarse_for_an_object_when_they_find_nothing_for_long_then_it_is_given_up():
+    standing = Standing()
+    look(standing, found(MAN), 0)
+    look(standing, found(), 6.5, least=120)
+    assert boxes(standing) == []
+
+
 def test_two_regions_when_both_find_one_object_then_it_counts_once():
     standing = Standing()
     regions = np.array([(0, 0, 300, 300), (90, 90, 400, 400)], np.float32)

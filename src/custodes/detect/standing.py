@@ -22,6 +22,9 @@ LONGEST_VEHICLE_NS = 10 * NS_PER_S
 LONGEST_OTHER_NS = 2 * NS_PER_S
 """A parked car stays for hours; somebody who stands may turn, crouch, or be two. A confirmed interval doubles."""
 
+OVERDUE = 3
+"""So many of the longest intervals after it was last found, an object is given up by any look that misses it."""
+
 WORTH_SCORE = 0.25
 """What a person is masked from (`TrackerConfig.lone_score`)."""
 
@@ -90,7 +93,9 @@ class Standing:
         if len(self.boxes_px):
             is_replaced = _share_inside(self.boxes_px, looked_px) >= _HELD_INSIDE
             height = self.boxes_px[:, 3] - self.boxes_px[:, 1]
-            is_replaced &= height[:, None] >= least_px[None, :]
+            # Whom no look showed large enough for long is not believed in for ever.
+            is_overdue = utc_ns - self._verified_ns > OVERDUE * _longest(self._class_ids)
+            is_replaced &= (height[:, None] >= least_px[None, :]) | is_overdue[:, None]
             keep = np.flatnonzero(~is_replaced.any(axis=1))
         boxes = np.concatenate([*(item.boxes_px for item in found), self.boxes_px[keep]])
         scores = np.concatenate([*(item.scores for item in found), self._scores[keep]])
