@@ -103,5 +103,10 @@ def check_detector(detector: Detector) -> None:
         assert (found.boxes_px[:, 2:] > found.boxes_px[:, :2]).all()
         assert (found.boxes_px >= 0).all()
         assert (found.boxes_px <= np.array([width, height, width, height])).all()
+    parts = [pictures[1][:96, :64], pictures[1][:96, :96], pictures[1][:160, :96]]
+    for found, part in zip(detector.detect_parts(parts), parts, strict=True):
+        assert found.boxes_px.shape == (len(found.scores), 4)
+        assert (found.boxes_px >= 0).all()
+        assert (found.boxes_px <= np.array([part.shape[1], part.shape[0]] * 2)).all()
     alone = detector.detect([pictures[1]])[0]
     np.testing.assert_allclose(alone.boxes_px, results[1].boxes_px, rtol=1e-4, atol=1e-3)
