@@ -16,6 +16,7 @@ from custodes.detect.motion import MIN_CELLS, Cells, LookedGrid, Motion, MotionD
 from custodes.detect.regions import (
     ENLARGE_MAX,
     LEAST_PX,
+    LEAST_WHOLE_PX,
     NOTHING,
     Region,
     RegionLimits,
@@ -135,6 +136,8 @@ class Attention:
             moved = [_in_frame(item, region, plan.size) for item, region in zip(found, plan.regions, strict=True)]
             looked = np.array([(r.x1, r.y1, r.x2, r.y2) for r in plan.regions], np.float32)
             least = np.array([LEAST_PX / region.scale for region in plan.regions], np.float32)
+            if plan.is_whole:
+                least[0] = LEAST_WHOLE_PX / plan.regions[0].scale
             self._standing.update(moved, looked, plan.utc_ns, least_px=least)
             for region in plan.regions:
                 self._looked.mark(plan.motion, plan.utc_ns, *_cells_inside(region, plan.motion))
