@@ -78,6 +78,14 @@ def test_looks_too_coarse_for_an_object_when_they_find_nothing_for_long_then_it_
     assert boxes(standing) == []
 
 
+def test_an_object_in_doubt_when_a_coarse_look_misses_it_then_it_is_gone():
+    standing = Standing()
+    look(standing, found(MAN, CAR), 100)
+    standing.doubt(np.array([True, False]))
+    look(standing, found(), 100.2, least=120)
+    assert boxes(standing) == [CAR]
+
+
 def test_two_regions_when_both_find_one_object_then_it_counts_once():
     standing = Standing()
     regions = np.array([(0, 0, 300, 300), (90, 90, 400, 400)], np.float32)

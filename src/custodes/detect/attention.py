@@ -195,12 +195,13 @@ class Attention:
         need = changed & motion.changed
         stale = motion.changed & self._looked.older_than(Ns(utc_ns - AGAIN_NS))
         if len(standing):
-            of_object = np.zeros_like(changed)
+            of_object, has_changed = np.zeros_like(changed), np.zeros(len(standing), bool)
             for row, (rows, columns) in enumerate(_cell_slices(standing, motion)):
                 of_object[rows, columns] = True
                 part = changed[rows, columns]
-                if not is_due[row] and part.size and np.count_nonzero(part) > _CHANGED_SHARE * part.size:
-                    is_due[row] = True
+                has_changed[row] = np.count_nonzero(part) > _CHANGED_SHARE * part.size
+            self._standing.doubt(has_changed)
+            is_due |= has_changed
             need |= changed & of_object
             stale &= ~of_object
         need |= stale

@@ -71,6 +71,10 @@ class Standing:
         is_due = self._verified_ns[is_worth] + self._interval_ns[is_worth] <= utc_ns
         return self.boxes_px[is_worth], np.asarray(is_due, np.bool_)
 
+    def doubt(self, rows: npt.NDArray[np.bool_]) -> None:
+        """The picture changed where these of the known findings were: any look that misses them says they are gone."""
+        self._verified_ns[np.flatnonzero(self._scores >= WORTH_SCORE)[rows]] = 0
+
     def clear(self) -> None:
         """Nothing is known any more."""
         self._empty()
@@ -93,8 +97,9 @@ class Standing:
         if len(self.boxes_px):
             is_replaced = _share_inside(self.boxes_px, looked_px) >= _HELD_INSIDE
             height = self.boxes_px[:, 3] - self.boxes_px[:, 1]
-            # Whom no look showed large enough for long is not believed in for ever.
+            # Whom no look showed large enough for long is not believed in for ever; weak findings are not protected.
             is_overdue = utc_ns - self._verified_ns > OVERDUE * _longest(self._class_ids)
+            is_overdue |= self._scores < WORTH_SCORE
             is_replaced &= (height[:, None] >= least_px[None, :]) | is_overdue[:, None]
             keep = np.flatnonzero(~is_replaced.any(axis=1))
         boxes = np.concatenate([*(item.boxes_px for item in found), self.boxes_px[keep]])
