@@ -23,7 +23,7 @@ class SteppedClock(FastClock):
         return Ns(super().now_ns() + (self._step_ns if self.monotonic_ns() >= self._after_ns else 0))
 
 
-@pytest.mark.parametrize("step_s", [-60, 60])
+@pytest.mark.parametrize("step_s", [-60, 60, -5 * 86_400, 5 * 86_400])
 def test_packets_when_the_clock_is_set_then_a_new_run_goes_on_without_loss(step_s: int, tmp_path: Path) -> None:
     clock = SteppedClock(after_s=42, step_s=step_s)
     spec = file_spec(write_clip(tmp_path / "walk.mp4", frames=900, size=(160, 120)))
