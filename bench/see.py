@@ -271,9 +271,9 @@ def quiet_hour(
     """A long time of nothing, by a gate that knows the camera, by one that never saw motion, and decoded whole."""
     is_smoke = bool(report.config["smoke"])
     step_ns = NS_PER_S // 10
-    quiet = looped(chosen, packets[-1], 100.0 if is_smoke else 3600.0, step_ns)
-    unbroken = looped(longest(chosen), packets[-1], 100.0 if is_smoke else 3600.0, step_ns)
-    some = round((20.0 if is_smoke else 200.0) * 10)
+    quiet = looped(chosen, packets[-1], 50.0 if is_smoke else 3600.0, step_ns)
+    unbroken = looped(longest(chosen), packets[-1], 50.0 if is_smoke else 3600.0, step_ns)
+    some = round((10.0 if is_smoke else 200.0) * 10)
     report.config |= {"quiet_s": len(quiet) * step_ns / NS_PER_S, "quiet_s_decoded_whole": some / 10}
     taught = teach(looking, info, packets)
     gate = taught.gate
@@ -369,7 +369,7 @@ def main() -> None:
     clips = {"one_by_one": TABLE} if arguments.smoke else CLIPS
     for step, (name, path) in enumerate(clips.items()):
         report.progress(step, len(clips) + 2, name)
-        one_clip(report, looking, name, data / path, 45.0 if arguments.smoke else 150.0)
+        one_clip(report, looking, name, data / path, 40.0 if arguments.smoke else 150.0)
     report.results["events_missed"] = sum(
         value for key, value in report.results.items() if key.endswith("_events_missed")
     )
