@@ -196,7 +196,7 @@ def test_restore_when_a_key_was_destroyed_after_the_backup_then_the_newer_log_ke
         keys.private(FOOTAGE_KEY)
     assert FOOTAGE_KEY not in keys.key_ids()
     keys.close()
-    # What the backup holds alone cannot know that: this is the limit that ADR 15 tells.
+    # What the backup holds alone cannot know that: this is the limit that ADR 21 tells.
     assert rehearsal.restore(tmp_path / "without").destroyed == 0
 
 

@@ -110,3 +110,11 @@ def test_every_package_says_what_it_is_for() -> None:
     source = ROOT / "src" / "custodes"
     silent = [path for path in source.rglob("__init__.py") if not path.read_text(encoding="utf-8").startswith('"""')]
     assert [path.parent.name for path in silent] == []
+
+
+def test_each_decision_has_a_number_of_its_own_in_name_and_heading() -> None:
+    names = sorted(path.name for path in (ROOT / "docs/adr").glob("*.md"))
+    numbers = [int(name[:4]) for name in names]
+    assert len(set(numbers)) == len(numbers), names
+    for name, number in zip(names, numbers, strict=True):
+        assert (ROOT / "docs/adr" / name).read_text().startswith(f"# {number}. "), name
