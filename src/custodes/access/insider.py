@@ -21,7 +21,7 @@ _HOUR_NS = 3600 * NS_PER_S
 BASE_DAYS = 14
 """A person's first days with looks are their habit; before that nothing is said about volume."""
 _SLACK, _LIMIT = 0.75, 6.0
-"""CUSUM in units of the base's deviation: drifts below 1.5 deviations are habit; chosen on seeds 1000 to 1039 of the
+"""CUSUM in units of the base's deviation: drifts below 1.5 deviations are habit; chosen on seeds 1000 to 1005 of the
 trace, evaluated on others."""
 _MIN_DEVIATION = 0.5
 """The square root of a Poisson count has this deviation (Anscombe): nobody's habit is narrower."""

@@ -41,7 +41,9 @@ class PersonsTerminal:
             return
         self._announced = news
         rule = "─" * 72
-        lines = ["", rule, f"  custodes · {self._name}", "", f"  open         {announce.address}"]
+        # by its name: a browser makes no passkey for a site that has only a number
+        address = announce.address.replace("//127.0.0.1:", "//localhost:")
+        lines = ["", rule, f"  custodes · {self._name}", "", f"  open         {address}"]
         if announce.first_boot_token:
             lines += [
                 f"  first login  {announce.first_boot_token}",
