@@ -10,10 +10,11 @@ from custodes.adapters.blob.disk import Disk
 from custodes.errors import KeyMissing
 from custodes.ports.storage import Storage
 from custodes.record.journal import JournalWriter
-from custodes.record.reconcile import reconcile
+from custodes.record.reconcile import UNBORN_BYTES, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
-from custodes.record.segment import Opening, day_of
+from custodes.record.segment import Opening, day_of, segment_files
+from custodes.record.verify import Depth, verify_segments
 from custodes.sealing.container import read_header, scan_fragments
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
 from custodes.testing.camera import START_NS, TightDisk, packet, stream_info
@@ -195,6 +196,32 @@ def test_reconcile_when_a_file_is_of_another_site_then_it_is_left_alone(tmp_path
     journal = JournalWriter(Disk(), bench.site.paths.journal_dir / "recorder.journal")
     result = reconcile(bench.site.data_dir, Disk(), journal, site_id="ff" * 8)
     assert (result.adopted, len(result.unreadable)) == (0, 1)
+
+
+@pytest.mark.parametrize("kept", ["nothing", "half a header", "zeros"])
+def test_reconcile_when_the_power_went_before_the_header_then_the_file_is_set_aside(tmp_path: Path, kept: str) -> None:
+    bench = make(tmp_path)
+    bench.feed(range(20))
+    bench.recording.finish(bench.at(20))
+    named = next(segment_files(bench.site.data_dir))
+    header = (bench.site.data_dir / named).read_bytes()[:100]
+    begun = (bench.site.data_dir / named).with_name("1-00-0.seg")
+    begun.write_bytes({"nothing": b"", "half a header": header, "zeros": bytes(4096)}[kept])
+    result = reconcile(bench.site.data_dir, Disk(), bench.journal, site_id=SITE_ID)
+    assert (result.adopted, result.unborn, result.unreadable) == (0, 1, ())
+    assert verify_segments(bench.site.data_dir, Depth.HASH).found == []
+    assert begun.with_name("1-00-0.seg.unborn").stat().st_size in (0, 100, 4096), "set aside, not deleted"
+
+
+def test_reconcile_when_a_large_file_has_no_header_then_it_is_left_alone(tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    bench.feed(range(20))
+    bench.recording.finish(bench.at(20))
+    foreign = (bench.site.data_dir / next(segment_files(bench.site.data_dir))).with_name("1-00-0.seg")
+    foreign.write_bytes(bytes(UNBORN_BYTES + 1))
+    result = reconcile(bench.site.data_dir, Disk(), bench.journal, site_id=SITE_ID)
+    assert (result.unborn, len(result.unreadable)) == (0, 1)
+    assert foreign.exists()
 
 
 def test_add_when_the_disk_fills_up_and_gets_room_then_recording_pauses_and_resumes_by_itself(tmp_path: Path) -> None:

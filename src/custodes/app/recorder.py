@@ -195,12 +195,13 @@ class Recorder:
             state=known,
             read_already=read_already,
         )
-        if found.sealed or found.adopted or found.lost or found.unreadable:
+        if found.sealed or found.adopted or found.lost or found.unborn or found.unreadable:
             self._log.warning(
                 "an earlier recorder did not end in order",
                 sealed=found.sealed,
                 adopted=found.adopted,
                 lost=found.lost,
+                unborn=found.unborn,
                 cut_bytes=found.cut_bytes,
                 unreadable=list(found.unreadable[:20]),
             )

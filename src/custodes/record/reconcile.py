@@ -1,10 +1,13 @@
 """At start: journal and segment files made to agree. Nothing is deleted; what is whole is kept.
 
 A segment that was open at a crash is cut to its last whole fragment and sealed; a file that no journal knows is
-adopted; a file the journal knows and the disk lost is noted as empty.
+adopted; a file the journal knows and the disk lost is noted as empty. One that was only begun when the power went, so
+that not even its header is whole, is set aside under another name: its first fragment would have come after the
+journal's line.
 """
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,14 @@ from custodes.types.codec import decode_as
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment, SegmentHeader
 from custodes.units import CameraId, Ns
+
+UNBORN_BYTES = 64 * 1024
+"""Many times a header and an init segment. A larger file without a readable header is somebody's, and left alone."""
+
+UNBORN_SUFFIX = ".unborn"
+
+_OURS = re.compile(r"\d+-[0-9a-f]+-\d+\.seg")
+"""How recorders name segments (`record.recording`); what is called otherwise was put there by somebody."""
 
 
 @dataclass(slots=True)
@@ -71,6 +82,7 @@ class Reconciled:
     sealed: int = 0
     adopted: int = 0
     lost: int = 0
+    unborn: int = 0
     unreadable: tuple[str, ...] = ()
     cut_bytes: int = 0
     last_end_ns: dict[CameraId, Ns] = field(default_factory=dict)
@@ -143,6 +155,13 @@ def _adopt(data_dir: Path, path: str, site_id: str, storage: Storage, journal: J
     try:
         with (data_dir / path).open("rb") as stream:
             header = read_header(stream)
+    except OSError:
+        result.unreadable += (path,)
+        return
+    except SealBroken:
+        _set_aside(data_dir / path, path, storage, result)
+        return
+    try:
         if header.site_id != site_id or segment_path(header.camera_id, header.start_ns, header.segment_id) != path:
             raise SealBroken("the file belongs to another site or place")
         end, fragments = _whole(data_dir / path)
@@ -156,6 +175,19 @@ def _adopt(data_dir: Path, path: str, site_id: str, storage: Storage, journal: J
     journal.append(SegmentSealed(segment=sealed))
     result.adopted += 1
     _extend(result.last_end_ns, header.camera_id, sealed.end_ns)
+
+
+def _set_aside(file: Path, path: str, storage: Storage, result: Reconciled) -> None:
+    try:
+        if _OURS.fullmatch(file.name) is None or file.stat().st_size > UNBORN_BYTES:
+            result.unreadable += (path,)
+            return
+        file.rename(file.with_name(file.name + UNBORN_SUFFIX))
+        storage.sync_dir(file.parent)
+    except (OSError, StorageFull, StorageFailed):
+        result.unreadable += (path,)
+        return
+    result.unborn += 1
 
 
 def _whole(path: Path) -> tuple[int, list[Fragment]]:
