@@ -18,6 +18,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import file_spec, write_clip
 from custodes.testing.onvif import ENVELOPE, OnvifServer, answers
 from custodes.testing.rtsp import RtspServer, prepare_clip
+from custodes.testing.tcp import tcp_server
 from custodes.units import NS_PER_S
 
 SHARED = Path(os.environ.get("CUSTODES_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -198,33 +199,19 @@ def test_profiles_when_there_are_a_thousand_then_bounded() -> None:
 @contextmanager
 def raw_server(reply: bytes, sent: list[bytes], *, drip: bool = False) -> Iterator[int]:
     """Accepts connections until the end; with `drip` a byte every 50 ms for ever."""
-    listener = socket.create_server(("127.0.0.1", 0))
     stopping = threading.Event()
 
-    def serve() -> None:
-        while not stopping.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    sent.append(connection.recv(65_536))
-                    connection.sendall(reply)
-                    while drip and not stopping.wait(0.05):
-                        connection.sendall(b"x")
-                except OSError:
-                    continue
+    def answer(connection: socket.socket) -> None:
+        sent.append(connection.recv(65_536))
+        connection.sendall(reply)
+        while drip and not stopping.wait(0.05):
+            connection.sendall(b"x")
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        stopping.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+    with tcp_server(answer) as port:
+        try:
+            yield port
+        finally:
+            stopping.set()
 
 
 def ask(port: int, *, login: Login = NOBODY, seconds: float = 20.0) -> bytes:

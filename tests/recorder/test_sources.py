@@ -3,8 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +27,7 @@ from custodes.media.demux import Demuxer
 from custodes.ports.camera import CameraSource
 from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import CameraSourceSuite, FastClock, file_spec, write_clip, write_tone
+from custodes.testing.tcp import tcp_server
 from custodes.types.media import Packet, StreamInfo
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId
@@ -173,34 +173,6 @@ def test_play_when_the_shared_corrupt_clips_come_then_only_camera_errors() -> No
         assert isinstance(error, CameraError), path.name
         played += sum(len(packets) for _, packets in runs)
     assert played > 2000
-
-
-@contextmanager
-def tcp_server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    done = threading.Event()
-
-    def serve() -> None:
-        while not done.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    answer(connection)
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        done.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
 
 
 def try_open(spec: CameraSpec, *, stall_s: float = 1.0, env: dict[str, str] | None = None) -> CameraError:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from custodes.detect.motion import MIN_CELLS, Cells, LookedGrid, Motion, MotionDetector
+from custodes.detect.motion import MIN_CELLS, LookedGrid, Motion, MotionDetector
 from custodes.detect.regions import (
     ENLARGE_MAX,
     LEAST_PX,
@@ -28,6 +28,7 @@ from custodes.detect.regions import (
 from custodes.detect.standing import Standing
 from custodes.errors import DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes
+from custodes.geometry.cells import Cells
 from custodes.types.vision import Detections
 from custodes.units import NS_PER_S, Ns
 

@@ -72,7 +72,7 @@ class ChangeWatch:
     def look(self, luma: npt.NDArray[np.uint8], tracked: TrackedFrame) -> Change:
         """Compare with the look before. luma: (h, w) uint8. The first look is active. About 0.1 ms."""
         across = max(1, min(_CELLS_ACROSS, luma.shape[1] // _CELL_MIN_PX))
-        grid = cell_means(luma, across=across, samples=_SAMPLES)
+        grid, _ = cell_means(luma, across=across, samples=_SAMPLES)
         before, self._grid = self._grid, grid
         stood = {track_id for track_id, stand in self._stands.items() if stand.stands}
         seen = set(tracked.track_ids[tracked.is_measured].tolist())

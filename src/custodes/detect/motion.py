@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import DataLoss
+from custodes.geometry.cells import Cells, Grid, beside_another, cell_means
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
-
-Grid = npt.NDArray[np.float32]
-Cells = npt.NDArray[np.bool_]
 
 _GRID_WIDTH = 96
 """Cells across: 8 pixels each at 768. A person 12 × 30 pixels large still touches six of them."""
@@ -109,7 +107,7 @@ class MotionDetector:
         elif utc_ns - self._learnt_ns >= _LEARN_EVERY_NS:
             self._learn(difference, distance, changed, (utc_ns - self._learnt_ns) / NS_PER_S)
             self._learnt_ns = utc_ns
-        is_moving = is_lighting or int(np.count_nonzero(neighboured(changed))) >= MIN_CELLS
+        is_moving = is_lighting or beside_another(changed) >= MIN_CELLS
         return Motion(is_moving=is_moving, is_lighting_change=is_lighting, share=share, changed=changed, grid=grid,
                       threshold=threshold, cell_px=cell_px)  # fmt: skip
 
@@ -214,17 +212,6 @@ class LookedGrid:
         self._grid, self._utc_ns = restored, restored_ns
 
 
-def neighboured(changed: Cells) -> Cells:
-    """Cells that changed together with a cell beside, above or below: single ones are noise."""
-    beside = np.zeros_like(changed)
-    beside[1:] |= changed[:-1]
-    beside[:-1] |= changed[1:]
-    beside[:, 1:] |= changed[:, :-1]
-    beside[:, :-1] |= changed[:, 1:]
-    beside &= changed
-    return beside
-
-
 def _middle(difference: Grid) -> np.float32:
     """Median of a sixteenth of the cells: how much brighter the whole picture is."""
     sample = np.sort(difference[1::4, 1::4], axis=None)  # a fifth of the time of np.median
@@ -237,15 +224,5 @@ def _rate(duration_s: float, time_constant_s: float) -> np.float32:
 
 def _grid(luma: npt.NDArray[np.uint8]) -> tuple[Grid, int]:
     """(h, w) uint8 → about (54, 96) float32 means of a few samples each, and the cells' side in pixels."""
-    wanted = _GRID_WIDTH if luma.shape[1] < _LARGE_PX else _GRID_WIDTH_LARGE
-    step = max(1, luma.shape[1] // (wanted * _SAMPLES))
-    sampled = luma[step // 2 :: step, step // 2 :: step]
-    side = max(1, sampled.shape[1] // wanted)
-    height, width = sampled.shape[0] // side, sampled.shape[1] // side
-    total = np.zeros((height, width), np.uint16)
-    for y in range(side):  # strided sums: a fifth of the time of reshape and mean
-        for x in range(side):
-            total += sampled[y : height * side : side, x : width * side : side]
-    grid = total.astype(np.float32)
-    grid *= np.float32(1 / (side * side))
-    return grid, step * side
+    across = _GRID_WIDTH if luma.shape[1] < _LARGE_PX else _GRID_WIDTH_LARGE
+    return cell_means(luma, across=across, samples=_SAMPLES)

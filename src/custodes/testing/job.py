@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from custodes.adapters.ipc.framing import Channel
+from custodes.adapters.ipc.framing import Channel, listening_socket
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, write_effective, write_identity
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
@@ -67,9 +66,7 @@ class JobSite:
         write_identity(self.paths.identity, SiteIdentity(site_id=SITE_ID, name="Test", created_ns=Ns(1)))
         write_effective(SiteConfig(data_dir=data_dir), self.paths.effective_config)
         self.paths.run_dir.mkdir(mode=0o700)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self.paths.socket("server-jobs")))
-        self._listener.listen(4)
+        self._listener = listening_socket(self.paths.socket("server-jobs"))
         self._listener.settimeout(WAIT_S)
 
     def start(self, kind: str, name: str) -> subprocess.Popen[bytes]:

@@ -145,8 +145,15 @@ def encode_clip(
         time_base_den=90_000,
         fps=float(fps),
     )
+    return info, coded_packets(codec, chain([frame], frames), info, fps=fps, start_ns=start_ns, first=first)
+
+
+def coded_packets(
+    codec: av.VideoCodecContext, frames: Iterable[Frame], info: StreamInfo, *, fps: int, start_ns: int, first: int
+) -> list[Packet]:
+    """What an opened encoder on a 90 kHz clock makes of frames. `first`: number of the first packet."""
     packets: list[Packet] = []
-    for number, one in enumerate(chain([frame], frames, [None])):
+    for number, one in enumerate(chain(frames, [None])):
         picture = None if one is None else to_picture(one)
         if picture is not None:
             picture.pts, picture.time_base = number * 90_000 // fps, codec.time_base
@@ -166,7 +173,7 @@ def encode_clip(
                     utc_ns=Ns(start_ns + pts * NS_PER_S // 90_000),
                 )
             )
-    return info, packets
+    return packets
 
 
 def gops_of(info: StreamInfo, packets: list[Packet]) -> Iterator[Gop]:

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from custodes.media.planes import to_picture
+from custodes.testing.media import coded_packets
 from custodes.types.media import Frame, Packet, StreamInfo
-from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.units import CameraId, Ns, RunId
 
 WIDTH, HEIGHT = 192, 128
 _SEED = 11
@@ -71,28 +71,7 @@ def scene_clip(
         time_base_den=90_000,
         fps=float(scene.fps),
     )
-    packets: list[Packet] = []
-    for number, frame in enumerate([*_frames(scene), None]):
-        picture = None if frame is None else to_picture(frame)
-        if picture is not None:
-            picture.pts, picture.time_base = number * 90_000 // scene.fps, codec.time_base
-        for coded in codec.encode(picture):
-            pts = int(coded.pts or 0)
-            packets.append(
-                Packet(
-                    camera_id=info.camera_id,
-                    run=info.run,
-                    seq=first + len(packets),
-                    payload=bytes(coded),
-                    pts=pts,
-                    dts=int(coded.dts or 0),
-                    duration=90_000 // scene.fps,
-                    is_keyframe=coded.is_keyframe,
-                    is_corrupt=False,
-                    utc_ns=Ns(start_ns + pts * NS_PER_S // 90_000),
-                )
-            )
-    return info, packets
+    return info, coded_packets(codec, _frames(scene), info, fps=scene.fps, start_ns=start_ns, first=first)
 
 
 def stuffed(packets: Sequence[Packet], nbytes: int) -> list[Packet]:

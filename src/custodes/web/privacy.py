@@ -1,7 +1,6 @@
 """Pages for those who are filmed and for those who answer them: notices, who saw whom, the record of processing."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from io import BytesIO
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from custodes.units import NS_PER_S, Ns
 from custodes.web.auth.people import person_rows
 from custodes.web.deps import WebDeps, deps_of, page
 from custodes.web.gate import cookie_of
+from custodes.web.moments import utc_ns_of
 from custodes.web.shell import LOOPBACK_NAMES
 
 router = APIRouter(include_in_schema=False)
@@ -76,7 +76,7 @@ async def subject_access(
     rows, problem = None, ""
     if camera and begin and end:
         try:
-            rows = await _who_saw(deps, camera, _utc_ns(begin), _utc_ns(end))
+            rows = await _who_saw(deps, camera, utc_ns_of(begin), utc_ns_of(end))
         except (InvalidArgument, NotFound) as error:
             problem = str(error)
     return page(
@@ -167,13 +167,3 @@ def site_facts(
         is_loopback=config.server.host in LOOPBACK_NAMES or config.server.host == "::1",
         log_size=log_size,
     )
-
-
-def _utc_ns(text: str) -> Ns:
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.") from error
-    if not 1970 < moment.year < 2200:
-        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.")
-    return Ns(int(moment.timestamp()) * NS_PER_S)

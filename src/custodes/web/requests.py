@@ -25,6 +25,7 @@ from custodes.web.auth.me import place_of
 from custodes.web.auth.passkeys import parse_credential, signing_options
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.moments import utc_ns_of
 from custodes.web.words import request_words
 
 router = APIRouter(include_in_schema=False)
@@ -166,8 +167,8 @@ async def _file(
             action=Action(action),
             purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
             camera_ids=_known(deps, cameras or []),
-            start_ns=_utc_ns(begin),
-            end_ns=_utc_ns(end),
+            start_ns=utc_ns_of(begin),
+            end_ns=utc_ns_of(end),
             fidelity=Fidelity(fidelity),
             reason=reason,
             is_break_glass=is_break_glass,
@@ -186,17 +187,6 @@ def _known(deps: WebDeps, cameras: list[str]) -> tuple[CameraId, ...]:
     if not set(cameras) <= known:
         raise InvalidArgument("There is no such camera.")
     return tuple(CameraId(one) for one in cameras)
-
-
-def _utc_ns(text: str) -> Ns:
-    """A `datetime-local` value, taken as UTC. Raises: InvalidArgument."""
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.") from error
-    if not 1970 < moment.year < 2200:
-        raise InvalidArgument("Give begin and end as 2026-11-25T14:30, in UTC.")
-    return Ns(int(moment.timestamp()) * NS_PER_S)
 
 
 async def _record(request: Request, request_id: str) -> RequestRecord:

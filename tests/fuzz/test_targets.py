@@ -1,25 +1,49 @@
-"""The fuzz targets of the cameras' side on seeds and on seeds bent at random: a smoke test of `make fuzz`."""
+"""Every fuzz target on seeds and on seeds bent at random: a smoke test of `make fuzz`."""
 
 import random
 from types import ModuleType
 
 import pytest
 
-from fuzz import camera_http, camera_xml, nal_units, stream_time
+from fuzz import (
+    camera_http,
+    camera_xml,
+    container_header,
+    fmp4_boxes,
+    journal_records,
+    nal_units,
+    sealed_fragments,
+    signing_sei,
+    stream_time,
+)
 
-TARGETS = [camera_xml, camera_http, nal_units, stream_time]
+TARGETS = [
+    camera_xml,
+    camera_http,
+    nal_units,
+    stream_time,
+    container_header,
+    sealed_fragments,
+    fmp4_boxes,
+    journal_records,
+    signing_sei,
+]
 RUNS = 120
 
 
 def bent(seed: bytes, chance: random.Random) -> bytes:
-    """Some bytes changed, cut out or doubled."""
+    """Some bytes changed, bits turned, pieces cut out, doubled or put in."""
     case = bytearray(seed)
     for _ in range(chance.randrange(1, 8)):
         at = chance.randrange(len(case) + 1)
-        match chance.randrange(3):
+        match chance.randrange(5):
             case 0 if at < len(case):
                 case[at] = chance.randrange(256)
-            case 1:
+            case 1 if at < len(case):
+                case[at] ^= 1 << chance.randrange(8)
+            case 2:
+                case[at:at] = chance.randbytes(chance.randrange(40))
+            case 3:
                 del case[at : at + chance.randrange(40)]
             case _:
                 case[at:at] = case[at : at + chance.randrange(40)] or chance.randbytes(4)
