@@ -3,7 +3,9 @@
 Credentials exist only in the URL handed to FFmpeg.
 """
 
+import contextlib
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -20,7 +22,8 @@ from custodes.units import NS_PER_S
 OPEN_TIMEOUT_S = 10.0
 UDP_TIMEOUT_S = 6.0
 """Where nothing came over UDP until then, a firewall or NAT keeps it away, and TCP is tried."""
-CONNECT_BOUND_S = EXCHANGE_TIMEOUT_S + UDP_TIMEOUT_S + 2 * OPEN_TIMEOUT_S
+TEARDOWN_S = 0.5
+CONNECT_BOUND_S = EXCHANGE_TIMEOUT_S + UDP_TIMEOUT_S + 3 * OPEN_TIMEOUT_S + TEARDOWN_S
 MAX_SECRET_BYTES = 1024
 
 _NETWORK_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
@@ -77,6 +80,10 @@ class _Connection:
             return self._demuxer(url, self._rtsp_options() | ONLY_VIDEO)
         except CameraGarbage:
             pass  # FFmpeg's word for an answer without video, too: asked for all, it tells the two apart
+        with contextlib.suppress(CameraUnreachable):
+            return self._demuxer(url, self._rtsp_options())
+        # A server still ending the first session may refuse the next (GStreamer's does, with 503).
+        time.sleep(TEARDOWN_S)
         return self._demuxer(url, self._rtsp_options())
 
     def _open_udp(self, url: str) -> Demuxer | None:
