@@ -11,8 +11,6 @@ GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gst
 BROWSER := chromium
 # a PKCS#11 token in software, for the tests of that key provider
 SOFTHSM := softhsm2
-# a PKCS#11 token in software, for the tests of that key provider
-SOFTHSM := softhsm2
 # What bench.record compares with.
 FFMPEG := ffmpeg
 # For the library that makes disks fail and records writes (chaos/faults.c).
