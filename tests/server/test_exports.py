@@ -29,6 +29,7 @@ from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import SealLogger
 from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
 from custodes.cli.evidence import evidence
 from custodes.config import SiteConfig, write_effective
@@ -345,6 +346,7 @@ async def control(at: Bench) -> AsyncIterator[None]:
         clock=clock,
         warden=at.warden,
         exporter=at.exporter,
+        traffic=TrafficService(catalog=at.catalog, clock=clock),
     )
     async with listening(paths.socket("server-control"), service.serve_peer):
         yield

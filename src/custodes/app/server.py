@@ -37,6 +37,7 @@ from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
+from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
@@ -104,7 +105,9 @@ class Server:
             config=config,
             site_id=site_id,
         )
+        self._traffic = TrafficService(catalog=catalog, clock=clock)
         self._control = ControlService(
+            traffic=self._traffic,
             cameras=self._cameras,
             people=People(catalog=catalog, warden=self._warden, clock=clock),
             holds=HoldService(catalog=catalog, warden=self._warden, clock=clock),
@@ -193,6 +196,7 @@ class Server:
             "jobs": self._jobs.run(),
             "signers": self._signers.run(),
             "cameras": self._configure(),
+            "traffic": self._traffic.run(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
         }

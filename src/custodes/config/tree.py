@@ -93,6 +93,8 @@ class LineConfig(_Strict):
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
     start: tuple[Share, Share]
     end: tuple[Share, Share]
+    lanes: Annotated[int, Field(ge=1, le=16)] = 1
+    """Of the road, each way: level of service is per lane."""
 
     @model_validator(mode="after")
     def _has_a_length(self) -> "LineConfig":
@@ -171,7 +173,9 @@ class CameraConfig(_Strict):
             ),
             scene=CameraScene(
                 ground=tuple(GroundPoint(at=point.at, place_m=point.place_m) for point in self.ground),
-                lines=tuple(CountLine(name=line.name, start=line.start, end=line.end) for line in self.lines),
+                lines=tuple(
+                    CountLine(name=line.name, start=line.start, end=line.end, lanes=line.lanes) for line in self.lines
+                ),
             ),
         )
 

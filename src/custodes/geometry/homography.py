@@ -71,6 +71,14 @@ class Homography:
             result += by_entry @ self.spread @ by_entry.transpose(0, 2, 1)
         return result
 
+    def gap_spread(self, first: Floats, second: Floats) -> Floats:
+        """(2, 2) m²: what the calibration's uncertainty makes of the way from one point of the picture to another,
+        each (2,) shares. Errors of both ends go together, so it is far less than the sum of theirs."""
+        by_entry = _slope_by_entry(self.to_ground, self.nearer(np.stack([first, second])))
+        apart = by_entry[1] - by_entry[0]
+        result: Floats = apart @ self.spread @ apart.T
+        return result
+
 
 def homography_from_matrix(to_ground: npt.NDArray[np.floating], spread: Floats | None = None) -> Homography:
     """From a 3×3 matrix, picture shares → metres. Raises: InvalidArgument if it has no inverse or sees no ground."""

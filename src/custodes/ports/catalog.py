@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 NEVER: Final = Ns(0)
+F = TypeVar("F", bound=Figure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,19 @@ class Catalog(Protocol):
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
+        ...
+
+    # figures
+    def put_figures(self, figures: Sequence[Figure]) -> None:
+        """Create or replace by camera, start and, for an incident, kind and road."""
+        ...
+
+    def figures(self, kind: type[F], camera_id: CameraId | None, start_ns: Ns, end_ns: Ns, limit: int) -> list[F]:
+        """Those of one kind that began in [start, end), by start; None means all cameras'."""
+        ...
+
+    def forget_figures(self, before_ns: Ns) -> None:
+        """Drop those that ended before."""
         ...
 
     # retention

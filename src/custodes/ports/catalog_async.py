@@ -1,7 +1,7 @@
 """The catalog as the event loop sees it: the same methods, awaited. Written for `web` and `app.serving`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from custodes.ports.catalog import (
     Account,
@@ -18,8 +18,11 @@ from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
+
+F = TypeVar("F", bound=Figure)
 
 
 class AsyncCatalog(Protocol):
@@ -117,6 +120,21 @@ class AsyncCatalog(Protocol):
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """Sums per camera."""
+        ...
+
+    # figures
+    async def put_figures(self, figures: Sequence[Figure]) -> None:
+        """Create or replace by camera, start and, for an incident, kind and road."""
+        ...
+
+    async def figures(
+        self, kind: type[F], camera_id: CameraId | None, start_ns: Ns, end_ns: Ns, limit: int
+    ) -> list[F]:
+        """Those of one kind that began in [start, end), by start; None means all cameras'."""
+        ...
+
+    async def forget_figures(self, before_ns: Ns) -> None:
+        """Drop those that ended before."""
         ...
 
     # retention

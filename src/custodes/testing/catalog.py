@@ -19,6 +19,7 @@ from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
+from custodes.types.traffic import ClassCount, Incident, LineFigures, Movement, Quarter
 from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
@@ -120,6 +121,32 @@ def make_track(
             last_box_norm=(0.5, 0.6, 0.7, 0.8),
             quality=0.625,
         )
+    )
+
+
+def make_quarter(camera_id: str, second: float) -> Quarter:
+    """Figures of one line, from `second` on."""
+    counts = (ClassCount(object_class=ObjectClass.CAR, count=3),)
+    line = LineFigures(
+        line="gate",
+        is_forward=True,
+        counts=counts,
+        vehicles_per_h=12.0,
+        speeds=None,
+        headway_s=4.5,
+        occupancy=None,
+        density_per_km=None,
+        level_of_service="",
+    )
+    return Quarter(
+        camera_id=CameraId(camera_id),
+        start_ns=at(second),
+        end_ns=at(second + 900),
+        coverage=0.5,
+        is_calibrated=False,
+        lines=(line,),
+        movements=(Movement(entry="gate", exit="yard", object_class=ObjectClass.CAR, count=2),),
+        queue=None,
     )
 
 
@@ -324,6 +351,18 @@ class CatalogSuite:
         assert catalog.tracks(CAMERA, at(0), at(700), 2) == [ended[0].tracklet, ended[1].tracklet]
         sums = catalog.totals()[CAMERA]
         assert (sums.tracks, sums.people, sums.vehicles) == (3, 2, 1)
+
+    def test_figures_when_put_again_replace_and_are_told_apart_by_kind_and_camera(self, catalog: Catalog) -> None:
+        """A quarter that is made again while it runs."""
+        first, other = make_quarter("gate", 0), make_quarter("yard", 0)
+        catalog.put_figures([first, other, make_quarter("gate", 900)])
+        newer = replace(first, coverage=1.0)
+        catalog.put_figures([newer])
+        assert catalog.figures(Quarter, CameraId("gate"), at(0), at(900), 9) == [newer]
+        assert catalog.figures(Quarter, None, at(0), at(900), 9) == [newer, other]
+        assert catalog.figures(Incident, None, at(0), at(9000), 9) == []
+        catalog.forget_figures(at(901))
+        assert [one.start_ns for one in catalog.figures(Quarter, None, at(0), at(9000), 9)] == [at(900)]
 
     def test_crossings_when_found_again_after_a_kill_count_once(self, catalog: Catalog) -> None:
         """The way back, and another line, are others."""

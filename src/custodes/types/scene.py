@@ -28,6 +28,8 @@ class CountLine:
     end: Point
     """Shares of the frame. *Forward* is from its left to its right, seen from `start` towards `end`: downwards over a
     line drawn from left to right."""
+    lanes: int = 1
+    """Of the road it lies across, each way; density and level of service are per lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

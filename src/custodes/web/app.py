@@ -17,7 +17,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, errors, pages, people, privacy, requests
+from custodes.web import api, api_log, errors, pages, people, privacy, requests, traffic
 from custodes.web import live as live_routes
 from custodes.web.auth import me, oidc_routes
 from custodes.web.auth import routes as auth_routes
@@ -92,9 +92,10 @@ def create_app(
         policies=policies,
     )
     errors.install(app)
-    for module in (auth_routes, me, oidc_routes, pages, people, requests, privacy, api, api_log, live_routes):
+    for module in (auth_routes, me, oidc_routes, pages, people, requests, privacy, traffic, api, api_log, live_routes):
         app.include_router(module.router)
     app.include_router(privacy.api_router)
+    app.include_router(traffic.api_router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app

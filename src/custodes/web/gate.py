@@ -97,6 +97,8 @@ ROUTES: dict[str, Access] = {
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,
     "/cameras/{camera_id}": Access.METADATA,
+    "/traffic": Access.LOGGED_IN,
+    "/api/v1/cameras/{camera_id}/traffic": Access.METADATA,
     "/log": Access.LOG,
     "/api/v1/openapi.json": Access.LOGGED_IN,
     "/api/v1/session": Access.LOGGED_IN,

@@ -7,6 +7,7 @@ from custodes.types.approval import LookRequest
 from custodes.types.event import GateChanged, GateMode
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
+from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 
@@ -85,6 +86,13 @@ CLASS_WORDS: dict[ObjectClass, str] = {
     ObjectClass.BUS: "bus",
     ObjectClass.TRUCK: "lorry",
     ObjectClass.FACE: "face",
+}
+
+INCIDENT_WORDS: dict[IncidentKind, str] = {
+    IncidentKind.STOPPED: "stopped vehicle",
+    IncidentKind.WRONG_WAY: "wrong way",
+    IncidentKind.PERSON_ON_ROAD: "person on the carriageway",
+    IncidentKind.CONGESTION: "congestion",
 }
 
 _SIGNATURE_WORDS: dict[str, str] = {

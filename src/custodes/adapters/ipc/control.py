@@ -35,6 +35,7 @@ from custodes.types.people import (
     ReadPeople,
     ReadPrivacyReport,
 )
+from custodes.types.traffic import ReadTraffic, TrafficTable
 from custodes.units import CameraId
 
 T = TypeVar("T")
@@ -73,6 +74,11 @@ def read_cameras(control_socket: Path) -> CameraTable:
 def put_cameras(control_socket: Path, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> None:
     """Create or replace; `is_exclusive` removes all others. Raises: Unavailable, InvalidArgument."""
     _ask(control_socket, PutCameras(cameras=tuple(cameras), is_exclusive=is_exclusive), Ok)
+
+
+def read_traffic(control_socket: Path, request: ReadTraffic) -> TrafficTable:
+    """Raises: Unavailable."""
+    return _ask(control_socket, request, TrafficTable)
 
 
 def remove_camera(control_socket: Path, camera_id: CameraId) -> None:

@@ -4,11 +4,13 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from custodes.adapters.sql import analysis, credentials, people, recording, retention, totals
 from custodes.adapters.sql import crossings as crossing_rows
+from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
 from custodes.ports.catalog import (
     Account,
@@ -26,8 +28,11 @@ from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
+
+F = TypeVar("F", bound=Figure)
 
 
 class SqliteCatalog:
@@ -186,6 +191,22 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return totals.read_totals(connection)
+
+    # figures
+    def put_figures(self, figures: Sequence[Figure]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            figure_rows.put_figures(connection, figures)
+
+    def figures(self, kind: type[F], camera_id: CameraId | None, start_ns: Ns, end_ns: Ns, limit: int) -> list[F]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return figure_rows.read_figures(connection, kind, camera_id, start_ns, end_ns, limit)
+
+    def forget_figures(self, before_ns: Ns) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            figure_rows.forget_figures(connection, before_ns)
 
     # retention
     def deletable_segments(self, camera_id: CameraId | None, before_ns: Ns, now_ns: Ns, limit: int) -> list[Segment]:

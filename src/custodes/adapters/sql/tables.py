@@ -184,6 +184,19 @@ CROSSING = Table(
 )
 """A moment has two equal ends, so that retention treats it as everything else."""
 
+FIGURE = Table(
+    "figure",
+    METADATA,
+    Column("kind", String, primary_key=True),
+    Column("camera_id", String, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+"""What remains of tracks as numbers: `kind` is the value's class, `payload` its bytes (`types.codec`). No person is in
+it, so it outlives the recordings."""
+
 TOTAL = Table(
     "total",
     METADATA,

@@ -22,11 +22,13 @@ from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Figure)
 
 READERS = 3
 """Beside each other; more would only queue for the two cores that recording and analysis need."""
@@ -142,6 +144,21 @@ class ThreadedCatalog:
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""
         return await self._read(self._catalog.totals)
+
+    # figures
+    async def put_figures(self, figures: Sequence[Figure]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_figures, figures)
+
+    async def figures(
+        self, kind: type[F], camera_id: CameraId | None, start_ns: Ns, end_ns: Ns, limit: int
+    ) -> list[F]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.figures, kind, camera_id, start_ns, end_ns, limit)
+
+    async def forget_figures(self, before_ns: Ns) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.forget_figures, before_ns)
 
     # retention
     async def deletable_segments(

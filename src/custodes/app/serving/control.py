@@ -8,6 +8,7 @@ from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.traffic import TrafficService
 from custodes.config import SiteConfig
 from custodes.errors import Unauthenticated
 from custodes.ports.catalog_async import AsyncCatalog
@@ -28,6 +29,7 @@ from custodes.types.people import (
     ReadPrivacyReport,
     ReportSection,
 )
+from custodes.types.traffic import ReadTraffic
 from custodes.web.auth.factors import code_step
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
@@ -49,7 +51,9 @@ class ControlService:
         clock: Clock,
         warden: Warden,
         exporter: Exporter,
+        traffic: TrafficService,
     ) -> None:
+        self._traffic = traffic
         self._warden = warden
         self._exporter = exporter
         self._passwords = Passwords()
@@ -97,6 +101,14 @@ class ControlService:
             case ForgetExport():
                 await self._exporter.forget(request.export_id)
                 return Ok()
+            case PlaceHold() | ReleaseHold() | ReadHolds():
+                return await self._about_holds(request)
+            case ReadTraffic():
+                return await self._traffic.table(request)
+        return await self._cameras.respond(request)
+
+    async def _about_holds(self, request: PlaceHold | ReleaseHold | ReadHolds) -> object:
+        match request:
             case PlaceHold():
                 return await self._holds.place(request, actor=CLI)
             case ReleaseHold():
@@ -104,7 +116,6 @@ class ControlService:
                 return Ok()
             case ReadHolds():
                 return await self._holds.table()
-        return await self._cameras.respond(request)
 
     async def _export(self, request: StartExport) -> ExportState:
         """As the person named, who shows it by the password: an export is never anonymous."""

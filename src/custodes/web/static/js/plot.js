@@ -1,0 +1,68 @@
+// Series over time as an SVG: lines or bars, with an axis, a legend, and pale stretches where little was analysed.
+import { clockText, dateText, svg } from "./dom.js";
+
+const HEIGHT = 150;
+const BASE = 122;
+const LEFT = 38;
+
+/** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]. */
+export function drawSeries(node, series, bins, fromNs, toNs) {
+  const width = Math.max(280, node.clientWidth || 700);
+  node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  const values = series.flatMap((one) => one.points.map((point) => point[1])).filter((value) => value !== null);
+  const top = niceTop(Math.max(1, ...values));
+  const xOf = (ns) => LEFT + ((ns - fromNs) / (toNs - fromNs)) * (width - LEFT - 4);
+  const yOf = (value) => BASE - (value / top) * (BASE - 18);
+  const parts = bins.filter((bin) => bin[2] < 0.95).map(([start, end, coverage]) => svg("rect", {
+    x: xOf(start), width: Math.max(1, xOf(end) - xOf(start)), y: 14, height: BASE - 14, class: "unseen" },
+  svg("title", {}, `${clockText(start).slice(0, 5)}: ${Math.round(coverage * 100)} % analysed`)));
+  for (const share of [0, 0.5, 1]) {
+    parts.push(svg("line", { x1: LEFT, x2: width, y1: yOf(top * share), y2: yOf(top * share), class: "grid" }));
+    parts.push(svg("text", { x: LEFT - 5, y: yOf(top * share) + 3.5, class: "axis end" }, String(top * share)));
+  }
+  series.forEach((one, index) => parts.push(...drawOne(one, index, series.filter((each) => each.isBar).length, xOf, yOf)));
+  const hours = (toNs - fromNs) / 3.6e12;
+  const stepNs = 3.6e12 * (hours <= 8 ? 1 : hours <= 36 ? 4 : 24);
+  for (let ns = Math.ceil(fromNs / stepNs) * stepNs; ns < toNs; ns += stepNs) {
+    if (xOf(ns) < width - 30) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 12, class: "axis" }, hours > 36 ? dateText(ns).slice(5) : clockText(ns).slice(0, 5)));
+  }
+  let at = LEFT;
+  series.forEach((one, index) => {
+    parts.push(svg("rect", { x: at, y: 2, width: 9, height: 9, class: `series-${index % 6} key` }));
+    parts.push(svg("text", { x: at + 13, y: 10.5, class: "axis" }, one.name));
+    at += 24 + one.name.length * 6.4;
+  });
+  node.replaceChildren(...parts);
+  node.setAttribute("aria-label", series.map((one) => `${one.name}: ${summary(one.points)}`).join("; "));
+}
+
+function drawOne(one, index, bars, xOf, yOf) {
+  const name = `series-${index % 6}`;
+  if (one.isBar) {
+    return one.points.filter((point) => point[1]).map(([ns, value, endNs]) => {
+      const wide = Math.max(1, (xOf(endNs) - xOf(ns)) / bars - 1);
+      return svg("rect", { x: xOf(ns) + index * (wide + 1), width: wide, y: yOf(value), height: yOf(0) - yOf(value), class: name },
+        svg("title", {}, `${clockText(ns).slice(0, 5)} ${one.name}: ${value}`));
+    });
+  }
+  const parts = [];
+  let path = "";
+  for (const [ns, value, endNs] of one.points) {
+    if (value === null) { path += " "; continue; }
+    const x = xOf((ns + endNs) / 2);
+    path += `${path === "" || path.endsWith(" ") ? "M" : "L"}${x.toFixed(1)},${yOf(value).toFixed(1)}`;
+    parts.push(svg("circle", { cx: x, cy: yOf(value), r: 2.5, class: name },
+      svg("title", {}, `${clockText(ns).slice(0, 5)} ${one.name}: ${value}`)));
+  }
+  return [svg("path", { d: path.trim() || "M0,0", class: `${name} stroke` }), ...parts];
+}
+
+function niceTop(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [1, 2, 4, 5, 10].map((one) => one * power).find((one) => one >= most);
+}
+
+function summary(points) {
+  const values = points.map((point) => point[1]).filter((value) => value !== null);
+  return values.length ? `up to ${Math.max(...values)}` : "nothing";
+}

@@ -1,0 +1,168 @@
+"""Counts, movements, headways, density, queues; the exports say the same."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from defusedxml import ElementTree
+
+from custodes.geometry.pose import pose_of
+from custodes.traffic.exports import to_csv, to_datex
+from custodes.traffic.paths import paths_of
+from custodes.traffic.quarter import level_of_service, measure
+from custodes.traffic.queues import queue_of
+from custodes.types.event import LineCrossed
+from custodes.types.scene import CameraScene, CountLine
+from custodes.types.traffic import Movement
+from custodes.types.vision import ObjectClass
+from custodes.units import NS_PER_S, CameraId, Ns
+from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
+
+CAMERA = Pinhole((6.0, -12.0, 7.0), (0.0, 25.0), focal_px=900)
+
+
+def crossed(track_id, second, line="in", *, forward=True, object_class=ObjectClass.CAR):
+    return LineCrossed(
+        camera_id=CameraId("cam"),
+        run=RUN,
+        line=line,
+        track_id=track_id,
+        object_class=object_class,
+        utc_ns=Ns(T0_NS + int(second * NS_PER_S)),
+        is_forward=forward,
+    )
+
+
+def quarter_of(crossings, *, coverage=1.0, seconds=900, lanes=1, **more):
+    scene = CameraScene(lines=(CountLine(name="in", start=(0, 0.5), end=(1, 0.5), lanes=lanes),))
+    given = {"ground": None, "pose": None, "paths": [], **more}
+    return measure(
+        camera_id=CameraId("cam"),
+        start_ns=Ns(T0_NS),
+        end_ns=Ns(T0_NS + seconds * NS_PER_S),
+        coverage=coverage,
+        scene=scene,
+        crossings=crossings,
+        **given,
+    )
+
+
+def test_counts_are_by_line_way_and_class_and_flow_is_scaled_by_coverage():
+    crossings = [crossed(1, 5), crossed(2, 9, object_class=ObjectClass.BUS), crossed(3, 12, forward=False)]
+    crossings += [crossed(4, 20, object_class=ObjectClass.PERSON), crossed(5, -1), crossed(6, 900)]
+    backward, forward = quarter_of(crossings, coverage=0.5).lines
+    assert (forward.is_forward, backward.is_forward) == (True, False)
+    assert {one.object_class: one.count for one in forward.counts} == {
+        ObjectClass.PERSON: 1,
+        ObjectClass.CAR: 1,
+        ObjectClass.BUS: 1,
+    }
+    assert (forward.vehicles, forward.vehicles_per_h, backward.vehicles_per_h) == (2, 16.0, 8.0)
+    assert forward.headway_s == 4.0
+    assert forward.speeds is None
+    assert forward.level_of_service == ""
+
+
+def test_nothing_crossed_is_a_count_of_zero_not_a_missing_line():
+    backward, forward = quarter_of([]).lines
+    assert forward.vehicles == backward.vehicles == 0
+    assert forward.level_of_service == "A"
+
+
+def test_movements_go_from_the_first_line_to_the_last_and_count_where_they_end():
+    crossings = [crossed(1, -9, "south"), crossed(1, 5, "east", forward=False)]
+    crossings += [crossed(2, 5, "south"), crossed(3, 7, "south"), crossed(3, 20, "south", forward=False)]
+    crossings += [crossed(4, 880, "south"), crossed(4, 901, "east", forward=False)]
+    assert quarter_of(crossings).movements == (
+        Movement(entry="south", exit="east", object_class=ObjectClass.CAR, count=1),
+        Movement(entry="south", exit="south", object_class=ObjectClass.CAR, count=1),
+    )
+
+
+def convoy(mps, gap_s, count, stop_at_m=None):
+    """Cars one after the other along x = 0; with `stop_at_m` the first stops there and the others 7 m behind."""
+    movers = []
+    for number in range(count):
+        end_m = np.inf if stop_at_m is None else stop_at_m - 7.0 * number
+
+        def where(second, late=number * gap_s, end_m=end_m):
+            place_m = min(-2 + mps * (second - late), end_m)
+            return None if place_m < -2 or place_m > 70 else (np.array([0.0, place_m]), np.pi / 2)
+
+        movers.append(Mover(number, ObjectClass.CAR, (4.4, 1.8, 1.5), where))
+    return movers
+
+
+def watched(movers, seconds):
+    ground = CAMERA.homography()
+    rng = np.random.default_rng(5)
+    line = ((0.0, 0.62), (1.0, 0.62))
+    scene = CameraScene(lines=(CountLine(name="in", start=line[0], end=line[1]),))
+    seen = look(CAMERA, movers, (0, seconds), fps=5, noise=Noise(), rng=rng, scene=scene, homography=ground)
+    pose = pose_of(ground, CAMERA.aspect)
+    return quarter_of(seen.crossings, seconds=seconds, ground=ground, pose=pose, paths=paths_of(seen.frames))
+
+
+def test_speeds_density_and_occupancy_of_a_steady_stream():
+    quarter = watched(convoy(15.0, 3.0, 14), 48)
+    (line,) = [one for one in quarter.lines if one.vehicles]
+    assert line.vehicles == 14
+    assert line.speeds.measured == 14
+    assert abs(line.speeds.v50_kmh - 54) < 1
+    assert abs(line.speeds.v85_kmh - 54) < 1.5
+    assert abs(line.headway_s - 3.0) < 0.1
+    flow_per_s = 14 / 48
+    assert abs(line.density_per_km - flow_per_s / 15 * 1000) < 0.5
+    assert abs(line.occupancy - flow_per_s * 4.4 / 15) < 0.02
+    assert quarter.queue.vehicles <= 1
+
+
+def test_a_queue_is_as_long_as_the_cars_that_stand_in_it():
+    quarter = watched(convoy(12.0, 3.0, 5, stop_at_m=45.0), 40)
+    assert quarter.queue.vehicles == 5
+    assert abs(quarter.queue.length_m - (4 * 7 + 4.4)) < 7
+    assert 0 < quarter.queue.mean_vehicles < 5
+
+
+def test_a_queue_breaks_where_the_road_is_free():
+    spots = np.array([[0.0, 0.0], [0.0, 8.0], [0.0, 40.0], [0.0, 47.0], [0.0, 54.0]])
+    assert queue_of(spots, 4.0) == (3, 18.0)
+
+
+@pytest.mark.parametrize(("density", "letter"), [(0, "A"), (7.1, "B"), (16, "C"), (28, "E"), (29, "F")])
+def test_level_of_service_follows_the_manual(density, letter):
+    assert level_of_service(density) == letter
+
+
+def test_csv_read_back_says_the_same_and_runs_no_formula():
+    quarter = watched(convoy(15.0, 3.0, 8), 30)
+    lines = tuple(replace(one, line="=cmd()") for one in quarter.lines)
+    movement = Movement(entry="+a", exit="b", object_class=ObjectClass.CAR, count=3)
+    rows = list(csv.DictReader(io.StringIO(to_csv([replace(quarter, lines=lines, movements=(movement,))]))))
+    assert [row["kind"] for row in rows] == ["line", "line", "movement"]
+    assert (rows[2]["line"], rows[2]["to_line"], rows[2]["car"]) == ("'+a", "b", "3")
+    row, line = next((row, one) for row, one in zip(rows, lines, strict=False) if one.vehicles)
+    assert row["line"] == "'=cmd()"
+    assert int(row["car"]) == line.vehicles
+    assert float(row["v85_kmh"]) == line.speeds.v85_kmh
+    assert row["start"].endswith("Z")
+    assert float(row["coverage"]) == 1.0
+
+
+def test_datex_is_well_formed_and_says_the_same():
+    quarter = watched(convoy(15.0, 3.0, 8), 30)
+    lines = tuple(replace(one, line='a<"b&') for one in quarter.lines)
+    text = to_datex([replace(quarter, lines=lines)], site="Tor & Söhne", country="de", now_ns=T0_NS)
+    root = ElementTree.fromstring(text)
+    sites = root.findall("{*}siteMeasurements")
+    assert len(sites) == 2
+    (site,) = [one for one in sites if one.find(".//{*}speed") is not None]
+    line = next(one for one in lines if one.vehicles)
+    assert site.find("{*}measurementSiteReference").get("id") == 'cam/a<"b&/' + (
+        "forward" if line.is_forward else "backward"
+    )
+    assert float(site.findtext(".//{*}speed")) == line.speeds.mean_kmh
+    assert int(site.findtext(".//{*}vehicleFlowRate")) == round(line.vehicles_per_h)
+    assert root.findtext("{*}publicationTime") == "2023-11-14T22:15:00Z"
