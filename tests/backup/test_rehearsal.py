@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from custodes.access.requests import awaits_review, digest, phase
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.keys.file import open_file_provider
+from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.adapters.sql import SqliteCatalog
 from custodes.app.backup import make_backup, trusted_keys, verify_backup
@@ -42,7 +44,9 @@ from custodes.sealing.shares import Share
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.camera import START_NS, packet, stream_info
 from custodes.testing.clock import ManualClock
-from custodes.types.access import AuditKind, AuditRecord
+from custodes.testing.passkey import FakeAuthenticator
+from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Principal, Purpose, PurposeKind, Role
+from custodes.types.approval import CastVote, EnrolKey, FileRequest, ForgetKey, RequestPhase, RequestRecord
 from custodes.types.event import SegmentSealed
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
@@ -254,6 +258,60 @@ def test_restore_when_the_target_is_somebody_s_then_it_is_left_alone(rehearsal: 
     with pytest.raises(AlreadyExists):
         rehearsal.restore(tmp_path / "new")
     assert (tmp_path / "new" / "letter").read_text() == "mine"
+
+
+ANN = Principal(user_id="u1", name="Ann Miller", roles=frozenset({Role.INVESTIGATOR}))
+BEN = Principal(user_id="u2", name="Ben Ude", roles=frozenset({Role.SUPERVISOR}))
+
+
+def filing(*, is_break_glass: bool) -> FileRequest:
+    return FileRequest(
+        principal=ANN,
+        action=Action.PLAY_BACK,
+        purpose=Purpose(kind=PurposeKind.CASE, reference="2026-17"),
+        camera_ids=(CAM,),
+        start_ns=START_NS,
+        end_ns=Ns(START_NS + NS_PER_S),
+        fidelity=Fidelity.UNMASKED,
+        reason="somebody was hurt at the gate",
+        is_break_glass=is_break_glass,
+    )
+
+
+def test_restore_when_looks_were_approved_then_none_is_in_force_and_a_break_glass_still_waits_for_its_review(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    key = FakeAuthenticator()
+
+    async def use(gate: Gate) -> None:
+        await gate.answer_server(EnrolKey(principal=BEN, key=key.enrolled(BEN.user_id), name="Key"))
+        asked = await gate.answer_server(filing(is_break_glass=False))
+        assert isinstance(asked, RequestRecord)
+        vote = CastVote(
+            principal=BEN,
+            request_id=asked.request.request_id,
+            is_yes=True,
+            note="",
+            assertion=key.get(digest(asked.request)),
+        )
+        approved = await gate.answer_server(vote)
+        assert isinstance(approved, RequestRecord)
+        assert phase(approved, NOW) is RequestPhase.IN_FORCE
+        await gate.answer_server(filing(is_break_glass=True))
+
+    rehearsal.with_gate(use)
+    shutil.rmtree(rehearsal.backup)
+    make_backup(rehearsal.paths, rehearsal.backup, NOW, with_footage=False)
+    forget = ForgetKey(principal=BEN, credential_id=key.enrolled(BEN.user_id).credential_id)
+    rehearsal.with_gate(lambda gate: gate.answer_server(forget))
+    newer = tmp_path / "newer.db"
+    shutil.copy(rehearsal.paths.warden_dir / "log.db", newer)
+    assert rehearsal.restore(tmp_path / "new", newer_log=newer).requests_ended == 2
+    store = RequestStore(tmp_path / "new" / "warden" / "requests.db")
+    assert [phase(one, NOW) for one in store.records()] == [RequestPhase.WITHDRAWN] * 2
+    assert [awaits_review(one) for one in store.records()] == [False, True]
+    assert store.keys() == []
+    store.close()
 
 
 def test_backup_when_any_file_is_changed_or_gone_then_verify_says_so_and_nothing_is_restored(

@@ -155,6 +155,8 @@ def _copies(paths: SitePaths, scratch: Path) -> Iterator[tuple[str, Path]]:
     yield "catalog.db", _copy_database(paths.catalog, scratch / "catalog.db")
     for journal in sorted(paths.journal_dir.glob("*.journal")):
         yield f"journal/{journal.name}", journal
+    if (paths.warden_dir / "requests.db").is_file():  # before the log: each step is logged before it is kept
+        yield "warden/requests.db", _copy_database(paths.warden_dir / "requests.db", scratch / "requests.db")
     yield "warden/log.db", _copy_database(paths.warden_dir / "log.db", scratch / "log.db")
     keys = _copy_database(paths.warden_dir / "keys.db", scratch / "keys.db")
     _forget_root(keys)

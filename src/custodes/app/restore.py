@@ -2,18 +2,21 @@
 
 What was shredded does not come back: keys that the newest log given says were destroyed, and keys whose retention is
 over by now and that no hold keeps, are destroyed again before the new site exists. A backup alone cannot know what was
-destroyed after it; nothing can be promised about a thief who has it and the shares.
+destroyed after it; nothing can be promised about a thief who has it and the shares. Nor can it know who vetoed a look
+after it: no request is in force in a restored site.
 """
 
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from custodes.access.requests import phase
 from custodes.adapters.keys.file import open_file_provider
+from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.backup import trusted_keys
 from custodes.app.backup_format import Manifest, check_manifest, check_stored, open_file, read_manifest
@@ -27,22 +30,26 @@ from custodes.config.durable import make_folder, sync_folder
 from custodes.errors import AlreadyExists, ConfigError, DataLoss, LogCorrupt, SealBroken
 from custodes.sealing.shares import Share
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
+from custodes.types.approval import RequestPhase
 from custodes.units import NS_PER_S, KeyId, Ns
 
 _DAY_NS = 86_400 * NS_PER_S
 _HOUR_NS = 3600 * NS_PER_S
 _DEFAULT_AGE_H = 72.0
+_BY_RESTORE = "process:restore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What a restore did. `destroyed`: keys destroyed again; `log_size`: before the entry of the restore itself."""
+    """What a restore did. `destroyed`: keys destroyed again; `log_size`: before the entry of the restore itself;
+    `requests_ended`: waited or were in force when the backup was made, and have to be filed anew."""
 
     data_dir: Path
     segments: int
     keys: int
     destroyed: int
     log_size: int
+    requests_ended: int
 
 
 def restore_site(
@@ -81,7 +88,7 @@ def restore_site(
         sync_folder(target.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Restored(data_dir=target, segments=done[0], keys=done[1], destroyed=done[2], log_size=done[3])
+    return replace(done, data_dir=target)
 
 
 def _restore_into(
@@ -93,7 +100,7 @@ def _restore_into(
     passphrase: str | None,
     newer_log: Path | None,
     now_ns: int,
-) -> tuple[int, int, int, int]:
+) -> Restored:
     for one in manifest.files:
         make_folder((paths.data_dir / one.name).parent, mode=0o700)
         open_file(backup, one, paths.data_dir / one.name, key)
@@ -117,8 +124,17 @@ def _restore_into(
         again = [key_id for key_id in store.key_ids() if key_id in gone]
         for key_id in again:
             store.destroy(key_id, Ns(now_ns))
-        _note_restore(paths, store, manifest, size, now_ns, destroyed=len(again))
-        return len(manifest.segments), len(store.key_ids()), len(again), size
+        ended = _end_requests(paths, Ns(now_ns))
+        done = Restored(
+            data_dir=paths.data_dir,
+            segments=len(manifest.segments),
+            keys=len(store.key_ids()),
+            destroyed=len(again),
+            log_size=size,
+            requests_ended=ended,
+        )
+        _note_restore(paths, store, manifest, done, now_ns)
+        return done
     finally:
         store.close()
 
@@ -195,18 +211,58 @@ def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[Ke
     return gone
 
 
-def _note_restore(
-    paths: SitePaths, store: KeyStore, manifest: Manifest, size: int, now_ns: int, *, destroyed: int
-) -> None:
+def _end_requests(paths: SitePaths, now_ns: Ns) -> int:
+    """End what waited or was in force, forget passkeys that the log calls removed; reviews that are due stay due.
+
+    A veto or a withdrawal after the backup is unknown, and a signature given before it would count again.
+    """
+    path = paths.warden_dir / "requests.db"
+    if not path.is_file():  # a backup from before they were in it
+        return 0
+    store, ended = RequestStore(path), 0
+    try:
+        for record in store.records():
+            if phase(record, now_ns) in (RequestPhase.WAITING, RequestPhase.IN_FORCE):
+                store.put(replace(record, withdrawn_by=_BY_RESTORE, withdrawn_ns=now_ns))
+                ended += 1
+        removed = _removed_passkeys(paths.warden_dir / "log.db")
+        for key in store.keys():
+            if any(key.credential_id.hex().startswith(one) for one in removed):
+                store.forget_key(key.credential_id)
+    finally:
+        store.close()
+    with closing(sqlite3.connect(paths.catalog, isolation_level=None)) as catalog:
+        for one in removed:
+            catalog.execute("DELETE FROM passkey WHERE lower(hex(credential_id)) LIKE ?", (one + "%",))
+    return ended
+
+
+def _removed_passkeys(log: Path) -> set[str]:
+    """Ids (hex, at most 64 bytes of each) of passkeys of which the log's last word is that they were removed."""
+    removed: set[str] = set()
+    for entry in _entries(log):
+        details = entry.record.details
+        if entry.record.kind is not AuditKind.CREDENTIAL_CHANGED or details.get("what") != "passkey":
+            continue
+        if details.get("change") == "removed":
+            removed.add(details.get("credential", ""))
+        else:
+            removed.discard(details.get("credential", ""))
+    removed.discard("")  # an entry whose details were erased
+    return removed
+
+
+def _note_restore(paths: SitePaths, store: KeyStore, manifest: Manifest, done: Restored, now_ns: int) -> None:
     """The log itself says that it was restored: a witness that saw more of it will ask."""
     signer = LogSigner(origin_of(manifest.site_id), store.log_key(), store.log_mldsa_key())
     log = AuditLog.open(paths.warden_dir / "log.db", signer)
     try:
         details = {
             "backup_made_ns": str(manifest.made_ns),
-            "log_size": str(size),
-            "keys_destroyed": str(destroyed),
-            "segments": str(len(manifest.segments)),
+            "log_size": str(done.log_size),
+            "keys_destroyed": str(done.destroyed),
+            "segments": str(done.segments),
+            "requests_ended": str(done.requests_ended),
         }
         record = AuditRecord(
             kind=AuditKind.SITE_RESTORED, actor="process:cli", subject=manifest.site_id, details=details

@@ -126,6 +126,8 @@ def restore(folder: Path, target: Path, shares: tuple[str, ...], newer_log: Path
         f"restored to {done.data_dir}: {done.segments} segments, {done.keys} keys ({done.destroyed} more destroyed "
         f"again), log of {done.log_size} entries"
     )
+    if done.requests_ended:
+        click.echo(f"{done.requests_ended} requests that waited or were in force have to be filed anew")
     click.echo(f"start it with: custodes up --data {done.data_dir}")
 
 

@@ -58,6 +58,10 @@ class RequestStore:
         """A passkey by its id."""
         return self._keys.get(credential_id)
 
+    def keys(self) -> list[EnrolledKey]:
+        """All passkeys, in no order."""
+        return list(self._keys.values())
+
     def put_key(self, key: EnrolledKey) -> None:
         """Create or replace, durably. Raises: StorageFailed."""
         self._write("INSERT OR REPLACE INTO passkey (id, body) VALUES (?, ?)", (key.credential_id, encode(key)))
