@@ -310,7 +310,7 @@ def test_restore_when_looks_were_approved_then_none_is_in_force_and_a_break_glas
     store = RequestStore(tmp_path / "new" / "warden" / "requests.db")
     assert [phase(one, NOW) for one in store.records()] == [RequestPhase.WITHDRAWN] * 2
     assert [awaits_review(one) for one in store.records()] == [False, True]
-    assert store.keys() == []
+    assert store.passkeys() == []
     store.close()
 
 

@@ -226,7 +226,7 @@ def _end_requests(paths: SitePaths, now_ns: Ns) -> int:
                 store.put(replace(record, withdrawn_by=_BY_RESTORE, withdrawn_ns=now_ns))
                 ended += 1
         removed = _removed_passkeys(paths.warden_dir / "log.db")
-        for key in store.keys():
+        for key in store.passkeys():
             if any(key.credential_id.hex().startswith(one) for one in removed):
                 store.forget_key(key.credential_id)
     finally:

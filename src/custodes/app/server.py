@@ -27,6 +27,7 @@ from custodes.adapters.witness.http import HttpWitness
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
+from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.holds import HoldService
@@ -81,12 +82,14 @@ class Server:
         )
         self._seals = SealLogger(catalog, self._warden, self._append_once)
         self._signers = SignerWatch(paths.signers, self._warden)
+        self._disk_watch = DiskWatch(catalog=catalog, log=self._warden, clock=clock)
         self._facts = FactsService(
             catalog=catalog,
             live=self._live,
             on_frames=self._views.on_frames,
             on_segment=self._on_segment,
             on_verified=self._signers.take,
+            on_status=self._disk_watch.take,
         )
         self._cameras = CameraService(
             catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
@@ -195,6 +198,7 @@ class Server:
             "journal": self._follow(),
             "jobs": self._jobs.run(),
             "signers": self._signers.run(),
+            "disk": self._disk_watch.run(),
             "cameras": self._configure(),
             "traffic": self._traffic.run(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),

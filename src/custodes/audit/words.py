@@ -30,13 +30,15 @@ def _segment_count(details: dict[str, str]) -> str:
 
 
 def _otherwise(record: AuditRecord) -> str:
-    """Holds, and kinds without words of their own."""
+    """Holds, the disk, and kinds without words of their own."""
     actor, subject, details = record.actor, record.subject, record.details
     owner, reason = details.get("owner", "?"), details.get("reason", "")
     if record.kind is AuditKind.HOLD_PLACED:
         return f"{owner} holds recordings of camera {subject}: {reason}"
     if record.kind is AuditKind.HOLD_RELEASED:
         return f"{details.get('by', '?')} released {owner}'s hold on camera {subject}: {reason}"
+    if record.kind is AuditKind.STORAGE_EVENT:
+        return f"recording, {details.get('event', '').replace('_', ' ')}: {details.get('state', '')}"
     rest = ", ".join(f"{name} {value}" for name, value in sorted(details.items()))
     about = f" {subject}" if subject and subject != actor else ""
     return f"{actor}: {record.kind.value.replace('_', ' ')}{about}" + (f" ({rest})" if rest else "")

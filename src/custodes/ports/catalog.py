@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
-from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -236,6 +236,14 @@ class Catalog(Protocol):
 
     def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
         """Crossings in the interval, by time."""
+        ...
+
+    def put_site_event(self, event: SiteEvent) -> None:
+        """Create or replace by kind and start; the oldest of thousands are forgotten."""
+        ...
+
+    def site_events(self, limit: int) -> list[SiteEvent]:
+        """Newest first."""
         ...
 
     def totals(self) -> dict[CameraId, CameraTotals]:

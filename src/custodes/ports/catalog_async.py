@@ -15,7 +15,7 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -116,6 +116,14 @@ class AsyncCatalog(Protocol):
 
     async def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
         """Crossings in the interval, by time."""
+        ...
+
+    async def put_site_event(self, event: SiteEvent) -> None:
+        """Create or replace by kind and start; the oldest of thousands are forgotten."""
+        ...
+
+    async def site_events(self, limit: int) -> list[SiteEvent]:
+        """Newest first."""
         ...
 
     async def totals(self) -> dict[CameraId, CameraTotals]:

@@ -15,7 +15,7 @@ from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
 from custodes.types.access import Role
-from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, SiteEventKind, TrackEnded
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
@@ -363,6 +363,15 @@ class CatalogSuite:
         assert catalog.figures(Incident, None, at(0), at(9000), 9) == []
         catalog.forget_figures(at(901))
         assert [one.start_ns for one in catalog.figures(Quarter, None, at(0), at(9000), 9)] == [at(900)]
+
+    def test_site_event_when_it_ends_is_the_same_event_and_newest_come_first(self, catalog: Catalog) -> None:
+        """While it lasts its end is 0."""
+        full = SiteEvent(kind=SiteEventKind.DISK_FULL, start_ns=at(1), end_ns=Ns(0), camera_ids=(CAMERA,), detail="x")
+        error = replace(full, kind=SiteEventKind.DISK_ERROR, start_ns=at(9))
+        for event in (full, error, replace(full, end_ns=at(5))):
+            catalog.put_site_event(event)
+        assert catalog.site_events(9) == [error, replace(full, end_ns=at(5))]
+        assert catalog.site_events(1) == [error]
 
     def test_crossings_when_found_again_after_a_kill_count_once(self, catalog: Catalog) -> None:
         """The way back, and another line, are others."""

@@ -192,6 +192,8 @@ class AuditKind(StrEnum):
     PROCESS_EVENT = "process_event"
     SIGNATURE_ALARM = "signature_alarm"
     """A camera that signs its video stopped, changed its key, or sent video that does not verify."""
+    STORAGE_EVENT = "storage_event"
+    """The disk stopped taking recordings, or takes them again."""
     EVIDENCE_SEALED = "evidence_sealed"
     PERSONAL_ERASED = "personal_erased"
     """Names and reasons of old entries were erased; the entries stay and verify."""

@@ -64,6 +64,26 @@ class CameraStatus:
     clock: ClockReading = UNKNOWN_CLOCK
 
 
+class SiteEventKind(StrEnum):
+    """What the people who run a site are told of."""
+
+    DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteEvent:
+    """Something that began, and ended or lasts; stored. Key = (kind, start_ns)."""
+
+    kind: SiteEventKind
+    start_ns: Ns
+    end_ns: Ns
+    """0 while it lasts."""
+    camera_ids: tuple[CameraId, ...]
+    """Those that were not recorded for at least some of it."""
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSegment:
     """A segment that grows: sent at its start and after each fragment, so that viewing needs no sealed file."""

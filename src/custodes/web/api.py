@@ -22,6 +22,7 @@ from custodes.web.words import (
     gate_change_words,
     gate_words,
     signature_words,
+    site_event_words,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -32,6 +33,8 @@ MAX_CROSSINGS = 100_000
 _MAX_SEGMENTS = 20_000
 """25 h in segments of the shortest useful length, several runs."""
 _LOW_DISK_SHARE = 0.1
+EVENTS_ON_WALL = 4
+EVENTS_ON_SYSTEM = 50
 
 _From = Annotated[int, Query(alias="from", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
 _To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
@@ -70,6 +73,7 @@ async def status(request: Request) -> dict[str, object]:
         "warnings": [text for text in (process_warning, log_warning) if text]
         + _process_warnings(processes)
         + await _glass_warnings(deps, present(request).principal),
+        "events": await _events(deps, EVENTS_ON_WALL),
     }
 
 
@@ -165,6 +169,7 @@ async def system(request: Request) -> dict[str, object]:
         "processes": [{**asdict(one), "words": PROCESS_WORDS.get(one.kind, "")} for one in processes],
         "cameras": [_camera(row) for row in rows],
         "storage": asdict(storage) if storage else None,
+        "events": await _events(deps, EVENTS_ON_SYSTEM),
         "warnings": warnings,
     }
 
@@ -198,6 +203,20 @@ def known_camera(deps: WebDeps, camera_id: str) -> CameraId:
     if all(row.camera_id != camera_id for row in deps.live.camera_rows()):
         raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
     return CameraId(camera_id)
+
+
+async def _events(deps: WebDeps, limit: int) -> list[dict[str, object]]:
+    """What happened to the site as a whole, newest first: no person's trace, and no camera by name."""
+    return [
+        {
+            "kind": event.kind.value,
+            "start_ns": event.start_ns,
+            "end_ns": event.end_ns,
+            "cameras": len(event.camera_ids),
+            "words": site_event_words(event),
+        }
+        for event in await deps.catalog.site_events(limit)
+    ]
 
 
 async def _processes(deps: WebDeps) -> tuple[tuple[ProcessStatus, ...], str]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Role
 from custodes.types.approval import LookRequest
-from custodes.types.event import GateChanged, GateMode
+from custodes.types.event import GateChanged, GateMode, SiteEvent, SiteEventKind
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.traffic import IncidentKind
@@ -66,6 +66,11 @@ STATE_WORDS: dict[str, str] = {
     "no_key": "No key: not recording",
     "disabled": "Switched off",
     "unknown": "Recorder does not answer",
+}
+
+SITE_EVENT_WORDS: dict[str, str] = {
+    SiteEventKind.DISK_FULL.value: "The disk is full",
+    SiteEventKind.DISK_ERROR.value: "The disk fails",
 }
 
 PROCESS_WORDS: dict[str, str] = {
@@ -225,6 +230,9 @@ def _work_sentence(record: AuditRecord) -> str:
             whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
             where = f" of camera {subject}" if subject else ""
             return f"{whose}{where} ended{_pictures(shown)}."
+        case AuditKind.STORAGE_EVENT:
+            why = SITE_EVENT_WORDS.get(details.get("event", ""), "Trouble with the disk")
+            return f"{why}: {'over, recording goes on' if details.get('state') == 'over' else 'recording stopped'}."
         case AuditKind.EVIDENCE_SEALED:
             return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
         case AuditKind.FOOTAGE_DELETED:
@@ -284,3 +292,15 @@ def gate_words(row: CameraRow) -> str:
 def gate_change_words(change: GateChanged) -> str:
     """What is decoded from here on, and why."""
     return f"{GATE_WORDS[change.mode.value]}: {change.reason}"
+
+
+def site_event_words(event: SiteEvent) -> str:
+    """An event in a sentence; the page says when."""
+    count = len(event.camera_ids)
+    cameras = "1 camera" if count == 1 else f"{count} cameras"
+    what = SITE_EVENT_WORDS[event.kind.value]
+    if event.end_ns:
+        what = what.replace(" is ", " was ").replace(" fails", " failed")
+        return f"{what}: {cameras} missed some recording, and all record again."
+    detail = f" ({event.detail})" if event.detail else ""
+    return f"{what}: {cameras} not recorded{detail}."

@@ -58,7 +58,7 @@ class RequestStore:
         """A passkey by its id."""
         return self._keys.get(credential_id)
 
-    def keys(self) -> list[EnrolledKey]:
+    def passkeys(self) -> list[EnrolledKey]:
         """All passkeys, in no order."""
         return list(self._keys.values())
 

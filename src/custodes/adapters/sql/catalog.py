@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, credentials, people, recording, retention, totals
+from custodes.adapters.sql import analysis, credentials, events, people, recording, retention, totals
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
@@ -25,7 +25,7 @@ from custodes.ports.catalog import (
 )
 from custodes.ports.clock import Clock
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -186,6 +186,16 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return crossing_rows.read_crossings(connection, camera_id, start_ns, end_ns, limit)
+
+    def put_site_event(self, event: SiteEvent) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            events.put_event(connection, event)
+
+    def site_events(self, limit: int) -> list[SiteEvent]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return events.read_events(connection, limit)
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

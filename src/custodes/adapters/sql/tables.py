@@ -79,6 +79,17 @@ SEGMENT = Table(
     Index("segment_unlogged", "start_ns", sqlite_where=text("is_sealed AND log_index IS NULL")),
 )
 
+SITE_EVENT = Table(
+    "site_event",
+    METADATA,
+    Column("kind", String, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("cameras", String, nullable=False),
+    Column("detail", String, nullable=False),
+)
+"""`cameras`: JSON list of ids."""
+
 GARBAGE = Table(
     "garbage",
     METADATA,

@@ -19,7 +19,7 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
+from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -140,6 +140,14 @@ class ThreadedCatalog:
     async def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
         """See `Catalog`."""
         return await self._read(self._catalog.crossings, camera_id, start_ns, end_ns, limit)
+
+    async def put_site_event(self, event: SiteEvent) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_site_event, event)
+
+    async def site_events(self, limit: int) -> list[SiteEvent]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.site_events, limit)
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

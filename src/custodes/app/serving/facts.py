@@ -100,6 +100,7 @@ class FactsService:
         on_frames: Callable[[CameraId, Sequence[FrameAnalysed]], None],
         on_segment: Callable[[Segment], None],
         on_verified: Callable[[StreamVerified], None] = lambda fact: None,
+        on_status: Callable[[CameraStatus], None] = lambda status: None,
     ) -> None:
         """The callbacks are called on the loop, before anything is stored; they must not block."""
         self._catalog = catalog
@@ -107,6 +108,7 @@ class FactsService:
         self._on_frames = on_frames
         self._on_segment = on_segment
         self._on_verified = on_verified
+        self._on_status = on_status
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
@@ -163,6 +165,7 @@ class FactsService:
         match fact:
             case CameraStatus():
                 self._live.take_camera(fact)
+                self._on_status(fact)
             case AnalyserStatus():
                 self._live.take_analyser(fact)
             case StreamVerified():

@@ -1,5 +1,5 @@
 // A camera's page: purpose first, then timeline, stills while dragging, playback, tracks, counts.
-import { alertLine, ask, nowNs, poll } from "./common.js";
+import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
 import { drawChart } from "./chart.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { Player } from "./player.js";
@@ -326,6 +326,7 @@ poll("/api/v1/status", 2, (status) => {
   $("gate-changes").replaceChildren(...row.gate_changes.slice(-8).reverse().map((change) =>
     el("li", {}, `${dateText(change.utc_ns)} ${clockText(change.utc_ns)} — ${change.words}`)));
   alertLine("warnings", status.warnings.join(" "));
+  showEvents(status.events, status.now_ns);
 });
 
 /** A look that rests on an approved request brings its purpose, interval and fidelity in the address. */

@@ -58,6 +58,16 @@ export function showWarnings(list) {
   alertLine("warnings", list.join(" "));
 }
 
+const EVENT_SHOWN_NS = 3600e9; // after its end; the system page keeps it
+/** What happened to the site: while it lasts, and for an hour after. */
+export function showEvents(events, now) {
+  const fresh = events.filter((one) => !one.end_ns || now - one.end_ns < EVENT_SHOWN_NS);
+  alertLine("events", fresh.map((one) => {
+    const from = clockText(one.start_ns);
+    return `${one.end_ns ? `${from} to ${clockText(one.end_ns)}` : `Since ${from}`}: ${one.words}`;
+  }).join(" "));
+}
+
 function watchSession(leftS) {
   alertLine("session", leftS < WARN_BEFORE_S && leftS > 0
     ? `You will be logged out in ${Math.ceil(leftS)} s because nobody has touched this page. Move the mouse or press a key to stay.`

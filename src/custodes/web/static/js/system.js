@@ -1,6 +1,6 @@
 // The system page: processes, storage, cameras, warnings, every 2 s.
 import { poll } from "./common.js";
-import { $, bytesText, durationText, el, say } from "./dom.js";
+import { $, bytesText, clockText, dateText, durationText, el, say } from "./dom.js";
 
 function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
@@ -39,10 +39,21 @@ function showStorage(storage) {
   $("storage").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
+function eventRow(one, nowNs) {
+  const when = (ns) => `${dateText(ns)} ${clockText(ns)}`;
+  return el("tr", {},
+    el("td", {}, when(one.start_ns)),
+    el("td", {}, el("span", { class: `dot ${one.end_ns ? "ok" : "bad"}` }), ` ${one.end_ns ? when(one.end_ns) : "lasts"}`),
+    el("td", { class: "num" }, durationText(((one.end_ns || nowNs) - one.start_ns) / 1e9)),
+    el("td", {}, one.words));
+}
+
 poll("/api/v1/system", 2, (system) => {
   $("processes").replaceChildren(...system.processes.map(processRow));
   $("cameras").replaceChildren(...system.cameras.map(cameraRow));
   $("cameras-empty").hidden = system.cameras.length > 0;
+  $("events").replaceChildren(...system.events.map((one) => eventRow(one, system.now_ns)));
+  $("events-empty").hidden = system.events.length > 0;
   $("warnings").replaceChildren(...system.warnings.map((text) => el("li", {}, text)));
   $("warnings").hidden = system.warnings.length === 0;
   say($("well"), system.warnings.length ? `${system.warnings.length} to look at` : "All is well.");

@@ -1,5 +1,5 @@
 // The wall: one tile per camera, each with its own live view.
-import { poll, showWarnings } from "./common.js";
+import { poll, showEvents, showWarnings } from "./common.js";
 import { $, el, plural, say } from "./dom.js";
 import { Player } from "./player.js";
 
@@ -135,6 +135,7 @@ function show(status) {
   say($("sum"), status.cameras.length
     ? `${recording} of ${plural(status.cameras.length, "camera", "cameras")} recording · now ${plural(people, "person", "people")}, ${plural(vehicles, "vehicle", "vehicles")}` : "");
   showWarnings(status.warnings);
+  showEvents(status.events, status.now_ns);
 }
 
 function columnsFor(count) {
