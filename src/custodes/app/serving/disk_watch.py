@@ -1,8 +1,8 @@
 """Says when the disk stopped recording and when it goes on again: an event in the catalog, two entries in the log.
 
 The recorder's statuses say of each camera and second whether the disk takes its video (`CameraState`). Here they
-become one event a trouble, for people: it begins with the first camera that is not recorded and ends once every camera has
-been recorded for `SETTLE_NS`; a disk that retention keeps just short of full would else make an event a minute.
+become one event a trouble, for people: it begins with the first camera that is not recorded and ends once every camera
+has been recorded for `SETTLE_NS`; a disk that retention keeps just short of full would else make an event a minute.
 """
 
 import asyncio
