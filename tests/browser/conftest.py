@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from playwright.sync_api import Browser, sync_playwright
 
 from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.runtime.clock import SystemClock
 from custodes.testing.history import fill_history
@@ -76,6 +77,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         views=views,
         live=live,
         warden=warden,
+        holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=clock),
         config=config,
         clock=clock,
         announce=announce,

@@ -142,6 +142,23 @@ def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     assert person.complaints == []
 
 
+def test_camera_when_a_stretch_is_held_lists_it_and_the_log_knows(person, site):
+    person.claim(site.token)
+    person.go("/cameras/gate")
+    expect(person.page.locator("#holds-empty")).to_be_visible()
+    person.page.get_by_text("Hold recordings").click()
+    form = person.page.locator("#hold-form")
+    expect(form.get_by_label("From")).not_to_have_value("")
+    form.get_by_label("Case, alarm or ticket").fill("2026-0117")
+    shot(person.page, "hold-form")
+    form.get_by_role("button", name="Hold").click()
+    expect(person.page.locator("#hold-note")).to_contain_text("It is in the log")
+    expect(person.page.locator("#hold-list")).to_contain_text(f"by {NAME}: case 2026-0117")
+    shot(person.page, "held")
+    assert AuditKind.HOLD_PLACED in site.warden.kinds()
+    assert person.complaints == []
+
+
 def test_socket_closed_while_connecting_leaves_no_error_in_the_console(person, site):
     person.claim(site.token)
     state = person.page.evaluate(

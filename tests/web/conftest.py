@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 
 from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -79,6 +80,7 @@ def site_in(folder: Path, *, oidc: object = None, clock: str = "manual", **serve
         views=views,
         live=live,
         warden=warden,
+        holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
         clock=time,
         announce=announce,

@@ -14,6 +14,7 @@ PATHS = {
     "request_id": "none",
     "credential_id": "none",
     "token_id": "none",
+    "hold_id": "none",
 }
 
 

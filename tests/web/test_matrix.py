@@ -51,6 +51,18 @@ BODIES = {
     "/requests/{request_id}/approve": {"credential": {"rawId": "AAAA"}},
     "/me/passkeys": {"credential": {}},
     "/prove/passkey": {"credential": {}},
+    "/api/v1/cameras/{camera_id}/holds": {
+        "purpose": "case",
+        "reference": "2026-7",
+        "start_ns": START_NS,
+        "end_ns": START_NS + 60 * NS_PER_S,
+        "expires_ns": START_NS + 90 * 86_400 * NS_PER_S,
+    },
+    "/api/v1/cameras/{camera_id}/holds/{hold_id}/release": {
+        "purpose": "case",
+        "reference": "2026-7",
+        "reason": "the case is closed",
+    },
 }
 PURPOSES = ("case", "alarm", "maintenance", "subject_access")
 
@@ -81,7 +93,7 @@ def session_of(site, role, cameras=ALL_CAMERAS):
 def status_of(site, method, path):
     address = path.format(**PATHS) + QUERIES.get(path, "")
     headers = {"x-csrf-token": "csrf"}
-    if path in BODIES or path.endswith("/options"):
+    if method == "POST" and (path in BODIES or path.endswith("/options")):
         return site.client.request(method, address, json=BODIES.get(path, {}), headers=headers).status_code
     data = FORMS.get(path) if method == "POST" else None
     return site.client.request(method, address, data=data, headers=headers).status_code

@@ -109,11 +109,12 @@ class Server:
             site_id=site_id,
         )
         self._traffic = TrafficService(catalog=catalog, clock=clock)
+        holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
             people=People(catalog=catalog, warden=self._warden, clock=clock),
-            holds=HoldService(catalog=catalog, warden=self._warden, clock=clock),
+            holds=holds,
             catalog=catalog,
             policies=load_policies(),
             config=config,
@@ -151,6 +152,7 @@ class Server:
                 views=self._views,
                 live=self._live,
                 warden=self._warden,
+                holds=holds,
                 config=config,
                 clock=clock,
                 announce=self._announce,

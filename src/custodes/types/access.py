@@ -55,6 +55,9 @@ class Action(StrEnum):
     """Judge a break-glass afterwards."""
     READ_PRIVACY = "read_privacy"
     """Records of processing, notices of unusual viewing, who saw a person."""
+    PLACE_HOLD = "place_hold"
+    """Keep recordings of a camera as evidence, beyond their retention."""
+    RELEASE_HOLD = "release_hold"
 
 
 MINUTES_PER_DAY = 24 * 60

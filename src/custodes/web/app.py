@@ -15,9 +15,11 @@ from custodes.access.policy import load_policies
 from custodes.config import SiteConfig, SitePaths
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.web import api, api_log, errors, pages, people, privacy, requests, traffic
+from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
 from custodes.web.auth import me, oidc_routes
 from custodes.web.auth import routes as auth_routes
@@ -43,6 +45,7 @@ def create_app(
     views: ViewBroker,
     live: LiveState,
     warden: Warden,
+    holds: HoldDesk,
     config: SiteConfig,
     clock: Clock,
     announce: Announcer,
@@ -79,6 +82,7 @@ def create_app(
         views=views,
         live=live,
         warden=warden,
+        holds=holds,
         config=config,
         clock=clock,
         auth=auth,
@@ -94,8 +98,8 @@ def create_app(
     errors.install(app)
     for module in (auth_routes, me, oidc_routes, pages, people, requests, privacy, traffic, api, api_log, live_routes):
         app.include_router(module.router)
-    app.include_router(privacy.api_router)
-    app.include_router(traffic.api_router)
+    for router in (privacy.api_router, traffic.api_router, hold_routes.router):
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app

@@ -13,6 +13,7 @@ from custodes.access.policy import Policies
 from custodes.config import SiteConfig
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
@@ -48,6 +49,7 @@ class WebDeps:
     views: ViewBroker
     live: LiveState
     warden: Warden
+    holds: HoldDesk
     config: SiteConfig
     clock: Clock
     auth: AuthService

@@ -108,6 +108,8 @@ ROUTES: dict[str, Access] = {
     "/api/v1/tracks": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/timeline": Access.METADATA,
     "/api/v1/cameras/{camera_id}/tracks": Access.METADATA,
+    "/api/v1/cameras/{camera_id}/holds": Access.WARDEN,
+    "/api/v1/cameras/{camera_id}/holds/{hold_id}/release": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/live": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/review": Access.WARDEN,
     "/api/v1/log": Access.LOG,
@@ -128,6 +130,7 @@ FRESH = frozenset(
         "/me/tokens",
         "/me/oidc",
         "/requests/break-glass",
+        "/api/v1/cameras/{camera_id}/holds/{hold_id}/release",
     }
 )
 """Acts that want a proof of identity from the last quarter of an hour (`/prove`). Approvals carry one of their own."""

@@ -4,11 +4,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from custodes.errors import NotFound
-from custodes.types.access import AuditKind
+from custodes.types.access import Action, AuditKind, Purpose, PurposeKind
 from custodes.web.deps import deps_of, page, present
 
 router = APIRouter(include_in_schema=False)
 
+_A_CASE = Purpose(kind=PurposeKind.CASE, reference="any")
 _KIND_WORDS = {kind: kind.value.replace("_", " ").capitalize() for kind in AuditKind}
 
 
@@ -25,7 +26,14 @@ async def camera(request: Request, camera_id: str) -> Response:
     row = next((one for one in rows if one.camera_id == camera_id), None)
     if row is None:
         raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
-    return page(request, "camera.html", camera=row)
+    deps, who = deps_of(request), present(request).principal
+    return page(
+        request,
+        "camera.html",
+        camera=row,
+        may_hold=deps.reads.may(who, Action.PLACE_HOLD, _A_CASE, row.camera_id),
+        may_release=deps.reads.may(who, Action.RELEASE_HOLD, _A_CASE, row.camera_id),
+    )
 
 
 @router.get("/log")

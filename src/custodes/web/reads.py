@@ -20,6 +20,7 @@ _REMEMBER_NS = 15 * 60 * NS_PER_S
 """A page that refreshes itself makes one log entry per quarter of an hour, not thousands."""
 _MAX_REMEMBERED = 4096
 
+_DUTY = Purpose(kind=PurposeKind.LIVE_DUTY, reference="")
 _NO_CAMERA = CameraId("any")
 """Stands for a camera where only the role matters, to decide what the navigation shows."""
 
@@ -76,16 +77,19 @@ class ReadPermits:
             self._lists.popitem(last=False)
         return granted
 
-    def may(self, principal: Principal, action: Action) -> bool:
+    def may(
+        self, principal: Principal, action: Action, purpose: Purpose = _DUTY, camera_id: CameraId = _NO_CAMERA
+    ) -> bool:
         """What the same policies say, without asking and without a log entry. Only for what a page offers."""
-        return decide(self._request(principal, action, _NO_CAMERA), self._policies).is_allowed
+        asked = replace(self._request(principal, action, camera_id), purpose=purpose)
+        return decide(asked, self._policies).is_allowed
 
     def _request(self, principal: Principal, action: Action, camera_id: CameraId) -> AccessRequest:
         now_ns = self._clock.now_ns()
         return AccessRequest(
             principal=principal,
             action=action,
-            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
+            purpose=_DUTY,
             camera_id=camera_id,
             start_ns=now_ns,
             end_ns=Ns(now_ns + _REMEMBER_NS),

@@ -125,6 +125,7 @@ def hold_rows(holds: Iterable[Hold], camera_id: CameraId, start_ns: Ns, end_ns: 
     mine = [one for one in holds if one.camera_id == camera_id and one.start_ns <= end_ns and one.end_ns >= start_ns]
     return [
         {
+            "hold_id": one.hold_id,
             "start_ns": one.start_ns,
             "end_ns": one.end_ns,
             "expires_ns": one.expires_ns,

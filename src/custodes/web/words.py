@@ -150,6 +150,8 @@ _ACTION_WORDS = {
     "read_log": "read the log",
     "export": "export recordings of",
     "configure": "change settings",
+    "place_hold": "hold as evidence what was recorded by",
+    "release_hold": "release a hold on",
 }
 _PURPOSE_WORDS = {
     "live_duty": "on live duty",
@@ -230,6 +232,10 @@ def _work_sentence(record: AuditRecord) -> str:
             whose = "A view" if not record.actor or record.actor.startswith("process:") else f"{record.actor}'s view"
             where = f" of camera {subject}" if subject else ""
             return f"{whose}{where} ended{_pictures(shown)}."
+        case AuditKind.HOLD_PLACED:
+            return f"Recordings of camera {subject} are held as evidence by {details.get('owner', '?')}."
+        case AuditKind.HOLD_RELEASED:
+            return f"{details.get('by', '?')} released {details.get('owner', '?')}'s hold on camera {subject}."
         case AuditKind.STORAGE_EVENT:
             why = SITE_EVENT_WORDS.get(details.get("event", ""), "Trouble with the disk")
             return f"{why}: {'over, recording goes on' if details.get('state') == 'over' else 'recording stopped'}."
@@ -266,7 +272,7 @@ def _access_sentence(record: AuditRecord) -> str:
     what = _ACTION_WORDS.get(action, action.replace("_", " ") or "look at")
     camera = f" camera {record.subject}" if record.subject and action not in ("read_log", "configure") else ""
     purpose = ""
-    if action in ("watch_live", "play_back"):
+    if action in ("watch_live", "play_back", "place_hold", "release_hold"):
         kind = details.get("purpose", "")
         reference = details.get("reference", "")
         purpose = f" {_PURPOSE_WORDS.get(kind, kind)}{f' “{reference}”' if reference else ''}"

@@ -1,0 +1,85 @@
+// Evidence holds on a camera's page: what is held, hold a stretch, release one for a purpose.
+import { ask, nowNs, poll } from "./common.js";
+import { $, bytesText, clockText, dateText, el, plural, say } from "./dom.js";
+
+const DEFAULT_DAYS = 90;
+const AROUND_NS = 300e9; // proposed: five minutes either side of the moment that is shown
+const id = $("camera").dataset.camera;
+const path = `/api/v1/cameras/${encodeURIComponent(id)}/holds`;
+const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+const mayRelease = $("holds").dataset.release === "yes";
+let shown = "";
+
+async function post(address, body) {
+  const answer = await fetch(address, { method: "POST", cache: "no-store", body: JSON.stringify(body),
+    headers: { "content-type": "application/json", "x-csrf-token": csrf } });
+  const tree = await answer.json();
+  if (!answer.ok) throw new Error(tree.detail || tree.title || `answer ${answer.status}`);
+  return tree;
+}
+
+function note(text, needsProof = false) {
+  $("hold-note").replaceChildren(text, needsProof ? " " : "", needsProof ? el("a", { href: "/prove" }, "Confirm who you are") : "");
+  $("hold-note").hidden = !text;
+}
+
+async function attempt(act, done) {
+  note("");
+  try {
+    note(done(await act()));
+    show((await ask(path)).holds);
+  } catch (error) {
+    note(error.message, error.message.startsWith("Confirm who you are"));
+  }
+}
+
+const when = (ns) => `${dateText(ns)} ${clockText(ns)}`;
+
+function row(one) {
+  const form = el("form", { class: "inline", hidden: true },
+    el("select", { name: "purpose", "aria-label": "Purpose" }, ...[["case", "a case"], ["alarm", "an alarm"],
+      ["subject_access", "a subject access"]].map(([value, words]) => el("option", { value }, words))),
+    el("input", { name: "reference", required: true, maxlength: 120, placeholder: "Case, alarm or ticket", "aria-label": "Reference" }),
+    el("input", { name: "reason", required: true, maxlength: 120, placeholder: "Why it is released", "aria-label": "Why" }),
+    el("button", { type: "submit" }, "Release"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const values = Object.fromEntries(new FormData(form));
+    attempt(() => post(`${path}/${encodeURIComponent(one.hold_id)}/release`, values), () => "Released. It is in the log.");
+  });
+  const open = el("button", { type: "button", class: "link", onclick: () => { form.hidden = !form.hidden; } }, "Release");
+  return el("li", {}, el("b", {}, `${when(one.start_ns)} to ${when(one.end_ns)}`), ` until ${dateText(one.expires_ns)} by ${one.owner}: ${one.reason} `,
+    mayRelease ? open : null, mayRelease ? form : null);
+}
+
+function show(holds) {
+  const mark = JSON.stringify(holds);
+  if (mark === shown) return;
+  shown = mark;
+  $("hold-list").replaceChildren(...holds.map(row));
+  $("holds-empty").hidden = holds.length > 0;
+}
+
+const local = (ns) => new Date(ns / 1e6 - new Date(ns / 1e6).getTimezoneOffset() * 60_000).toISOString();
+const ns = (text) => new Date(text).getTime() * 1e6;
+
+function propose(form) {
+  const moment = Date.parse($("moment").textContent.replace(" ", "T")) * 1e6 || nowNs() - AROUND_NS;
+  form.elements.start.value = local(moment - AROUND_NS).slice(0, 19);
+  form.elements.end.value = local(Math.min(moment + AROUND_NS, nowNs())).slice(0, 19);
+  form.elements.until.value = local(nowNs() + DEFAULT_DAYS * 86400e9).slice(0, 10);
+}
+
+$("hold-form-box")?.addEventListener("toggle", (event) => { if (event.target.open) propose($("hold-form")); });
+$("hold-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const values = Object.fromEntries(new FormData(event.target));
+  const body = { purpose: values.purpose, reference: values.reference.trim(), start_ns: ns(values.start), end_ns: ns(values.end),
+    expires_ns: ns(`${values.until}T23:59:59`) };
+  attempt(() => post(path, body), (placed) => {
+    $("hold-form-box").open = false;
+    return `Held: ${plural(placed.segments, "piece", "pieces")} of recording, ${bytesText(placed.bytes_on_disk)} so far. It is in the log.`;
+  });
+});
+
+poll(path, 10, (answer) => show(answer.holds));
