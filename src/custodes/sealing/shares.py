@@ -91,6 +91,8 @@ def parse_share(text: str) -> Share:
         raw = base64.b32decode(coded + "=" * (-len(coded) % 8))
     except binascii.Error as error:
         raise InvalidArgument(f"recovery share {parts[2][:4]} is mistyped") from error
+    if base64.b32encode(raw).decode().rstrip("=") != coded:  # the last character has a bit that no byte holds
+        raise InvalidArgument(f"recovery share {parts[2][:4]} is mistyped in its last character")
     payload, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
     if len(payload) < 3 or check != _check(parts[3], payload) or str(payload[0]) != parts[2] or payload[0] == 0:
         raise InvalidArgument(f"recovery share {parts[2][:4]} is mistyped: its checksum does not fit")
