@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.redact import timeline as timeline_module
-from custodes.redact.timeline import PRE_ROLL_NS, VOUCH_SLACK_NS, MaskLevel, MaskPolicy, MaskTimeline
+from custodes.redact.levels import MaskLevel
+from custodes.redact.timeline import PRE_ROLL_NS, VOUCH_SLACK_NS, MaskPolicy, MaskTimeline
 from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId

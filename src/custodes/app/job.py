@@ -26,7 +26,8 @@ from custodes.config.tree import RedactionConfig
 from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.ports.clock import Clock
-from custodes.redact.timeline import MaskLevel, MaskPolicy, MaskTimeline
+from custodes.redact.levels import MaskLevel
+from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive
 from custodes.review.export import ExportView
 from custodes.review.keys import ViewKeys

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("custodes.cli.doctor", "doctor", "What is wrong with this machine or configuration."),
     "models": ("custodes.cli.models", "models", "Neural networks: list, verify, pull."),
     "audit": ("custodes.cli.audit", "audit", "Verify and list the audit log."),
+    "redact": ("custodes.cli.redact", "redact", "Cover everybody in a film file; needs no site."),
     "export": ("custodes.cli.export", "export", "An evidence bundle of a running site."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),

@@ -124,7 +124,7 @@ class FrameDecoder:
                 self.errors += 1
                 continue
             try:
-                y, u, v = _planes(picture)
+                y, u, v = planes_of(picture)
             except (av.error.FFmpegError, ValueError, MemoryError):
                 self.errors += 1
                 continue
@@ -144,7 +144,7 @@ class FrameDecoder:
         return frames
 
 
-def _planes(picture: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def planes_of(picture: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Y, U, V of 4:2:0, 8 bit, limited range; odd last rows and columns are cut so that U and V are exact halves."""
     if picture.format.name != "yuv420p" or picture.color_range == _FULL_RANGE:
         picture = picture.reformat(format="yuv420p", dst_color_range=_LIMITED_RANGE)

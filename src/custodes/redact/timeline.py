@@ -7,12 +7,14 @@ Fails closed: where no FrameAnalysed vouches, the answer is None and the caller 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
 from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
+from custodes.redact.levels import Box, MaskLevel, covered_part, plate_part
+from custodes.redact.reasons import Mask, MaskBasis, MaskReason
 from custodes.redact.stretches import Stretches
+from custodes.redact.zones import PrivacyZone
 from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
@@ -38,27 +40,19 @@ MAX_BOXES = 400_000
 """Upper bound of what is kept: about 2 h of 10 people at 5 fps, some 60 MB. Beyond it the oldest half is forgotten,
 which masks those moments whole."""
 
-HEAD_SHARE = 0.28
-"""Upper share of a standing person's box that surely holds the head: 1/7.5 by the canon, doubled for bent people."""
-
 MAX_QUIET_NS = 12 * NS_PER_S
 """Longest stretch between two looks that a view may fill by likeness: a "smart" codec's GOP and what comes before its
 keyframe."""
 
 _BUCKET_NS = NS_PER_S
-_MASKED = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
+_PEOPLE = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
 
-Box = tuple[float, float, float, float]
-_Key = tuple[str, int, int, bool]
+_Key = tuple[str, int, int, int]
+"""Run, track id (or packet number and row of a lone detection), class."""
 
-
-class MaskLevel(StrEnum):
-    """How much is covered."""
-
-    PERSON = "person"
-    HEAD = "head"
-    FRAME = "frame"
+TrackKey = tuple[RunId, int]
+"""One track: its run and its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +66,12 @@ class MaskPolicy:
     level: MaskLevel = MaskLevel.PERSON
     margin: float = 0.15
     look_ahead_ns: Ns = DEFAULT_LOOK_AHEAD_NS
+    has_plates: bool = False
+    """Cover number plates, too."""
+    zones: tuple[PrivacyZone, ...] = ()
+    """Covered at every moment, whoever is there."""
+    exempt: frozenset[TrackKey] = frozenset()
+    """People whom a grant shows: one track each. Everybody else stays covered, also where they overlap."""
 
     def __post_init__(self) -> None:
         assert self.margin >= 0
@@ -131,11 +131,10 @@ class MaskTimeline:
             frame = fact.frame
             rows = zip(frame.track_ids.tolist(), frame.class_ids.tolist(), frame.boxes_norm.tolist(), strict=True)
             for row, (track_id, class_id, box) in enumerate(rows):
-                if class_id in _MASKED:
+                if self._is_covered(class_id):
                     # A detection without a track (id < 0) is a track of its own, with pre- and post-roll.
                     identity = (track_id, -1) if track_id >= 0 else (frame.seq, row)
-                    key = (frame.run, *identity, class_id == ObjectClass.FACE)
-                    self._put(key, frame.utc_ns, tuple(box))
+                    self._put((frame.run, *identity, class_id), frame.utc_ns, tuple(box))
             if fact.valid_from_ns <= frame.utc_ns:
                 self._vouched.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
                 self._settled.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
@@ -145,15 +144,25 @@ class MaskTimeline:
         while self._boxes > MAX_BOXES:
             self._forget_oldest_half()
 
-    def masks_at(self, utc_ns: Ns, run: RunId) -> Boxes | None:
+    def masks_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> Boxes | None:
         """What must be covered in a frame of `run` taken at `utc_ns`.
 
+        Args: aspect: width ÷ height of the frame in pixels; without it heads are as wide as their person.
         Returns: (n, 4) float32 x1 y1 x2 y2, shares of the frame, margin included, clipped to 0..1; (0, 4) when
         somebody vouches that nobody is there; None when nobody vouches: cover the whole frame.
         """
-        return self._boxes_at(utc_ns) if self.vouches_over(utc_ns, utc_ns, run) else None
+        return self._boxes_at(utc_ns, aspect) if self.vouches_over(utc_ns, utc_ns, run) else None
 
-    def quiet_at(self, utc_ns: Ns, run: RunId) -> tuple[Ns, Boxes] | None:
+    def reasons_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> tuple[Mask, ...]:
+        """Why each part is covered: what `masks_at` gives, in its order, with the reason.
+
+        A moment that nobody vouches for has one reason, and it covers the frame.
+        """
+        if not self.vouches_over(utc_ns, utc_ns, run):
+            return (Mask(box=WHOLE_FRAME, reason=MaskReason.UNKNOWN, basis=MaskBasis.ALWAYS, track_id=-1),)
+        return tuple(self._masks_at(utc_ns, aspect))
+
+    def quiet_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> tuple[Ns, Boxes] | None:
         """Between two looks with nothing but quiet packets and no change from the one to the other.
 
         Returns: the former look's time, and what must be covered at `utc_ns` if the picture is like that one outside
@@ -162,7 +171,7 @@ class MaskTimeline:
         for start_ns, end_ns in self._quiet.get(run, {}).items():
             if start_ns < utc_ns < end_ns:
                 # Whoever stood there at one of the looks may have stood there all the time, tracked or not.
-                ends = [self._boxes_at(Ns(moment_ns)) for moment_ns in (start_ns, utc_ns, end_ns)]
+                ends = [self._boxes_at(Ns(moment_ns), aspect) for moment_ns in (start_ns, utc_ns, end_ns)]
                 return Ns(start_ns), np.concatenate(ends)
         return None
 
@@ -172,17 +181,62 @@ class MaskTimeline:
         end_ns = utc_ns + self._policy.look_ahead_ns
         return settled is not None and settled.covers(utc_ns, end_ns, slack_ns=VOUCH_SLACK_NS)
 
-    def _boxes_at(self, utc_ns: Ns) -> Boxes:
+    def _is_covered(self, class_id: int) -> bool:
+        return class_id in _PEOPLE or (self._policy.has_plates and plate_part(class_id, WHOLE_FRAME) is not None)
+
+    def _boxes_at(self, utc_ns: Ns, aspect: float | None) -> Boxes:
+        boxes = [mask.box for mask in self._masks_at(utc_ns, aspect)]
+        return np.array(boxes, np.float32).reshape(-1, 4) if boxes else empty_boxes()
+
+    def _masks_at(self, utc_ns: Ns, aspect: float | None) -> list[Mask]:
+        """Margin included, cut to the frame."""
         if self._policy.level is MaskLevel.FRAME:
-            return np.array([WHOLE_FRAME], np.float32)
-        boxes = [
-            _head_of(box) if self._policy.level is MaskLevel.HEAD and not key[3] else box
+            return [Mask(box=WHOLE_FRAME, reason=MaskReason.LEVEL, basis=MaskBasis.ALWAYS, track_id=-1)]
+        found = [
+            (key, box, basis)
             for key in self._near.get(utc_ns // _BUCKET_NS, ())
-            for box in _boxes_at(self._tracks[key], utc_ns)
+            for box, basis in _boxes_at(self._tracks[key], utc_ns)
         ]
-        if not boxes:
-            return empty_boxes()
-        return clip_norm(grow(np.array(boxes, np.float32), self._policy.margin))
+        if self._policy.exempt:
+            found = [item for item in found if not self._is_exempt(item[0], item[1], found)]
+        masks: list[Mask] = []
+        for key, box, basis in found:
+            part, reason = self._part_of(key[3], box, aspect)
+            if part is not None:
+                masks.append(Mask(box=part, reason=reason, basis=basis, track_id=key[1] if key[2] < 0 else -1))
+        if masks:
+            grown = clip_norm(grow(np.array([mask.box for mask in masks], np.float32), self._policy.margin))
+            masks = [mask.moved(tuple(box)) for mask, box in zip(masks, grown.tolist(), strict=True)]
+        for zone in self._policy.zones:
+            if zone.is_on(utc_ns):
+                masks += [
+                    Mask(box=strip, reason=MaskReason.ZONE, basis=MaskBasis.ALWAYS, track_id=-1)
+                    for strip in zone.strips
+                ]
+        return masks
+
+    def _part_of(self, class_id: int, box: Box, aspect: float | None) -> tuple[Box | None, MaskReason]:
+        plate = plate_part(class_id, box)
+        if plate is not None:
+            return plate, MaskReason.PLATE
+        reason = MaskReason.PERSON if self._policy.level is MaskLevel.PERSON else MaskReason.HEAD
+        return (
+            covered_part(self._policy.level, class_id, box, aspect),
+            MaskReason.FACE if class_id == ObjectClass.FACE else reason,
+        )
+
+    def _is_exempt(self, key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]]) -> bool:
+        """A person who may be seen, or a face that can be nobody else's."""
+        if key[2] < 0 and key[3] == ObjectClass.PERSON:
+            return (key[0], key[1]) in self._policy.exempt
+        if key[3] != ObjectClass.FACE:
+            return False
+        owners = {
+            other[:3]
+            for other, person, _ in found
+            if other[3] == ObjectClass.PERSON and _overlaps(box, _reach_of(person))
+        }
+        return bool(owners) and all(owner[2] < 0 and owner[:2] in self._policy.exempt for owner in owners)
 
     def vouched_until(self, run: RunId) -> Ns:
         """The newest moment of the run that is vouched for; 0 when none is."""
@@ -237,18 +291,18 @@ class MaskTimeline:
             self.forget_before(Ns(times[-1] + MAX_FILL_NS))
 
 
-def _boxes_at(samples: _Samples, utc_ns: int) -> Iterator[Box]:
+def _boxes_at(samples: _Samples, utc_ns: int) -> Iterator[tuple[Box, MaskBasis]]:
     times, boxes = samples.times_ns, samples.boxes
     after = bisect_left(times, utc_ns)
     if after < len(times) and times[after] == utc_ns:
-        yield boxes[after]
+        yield boxes[after], MaskBasis.SEEN
     elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_FILL_NS:
-        yield _union(boxes[after - 1], boxes[after])
+        yield _union(boxes[after - 1], boxes[after]), MaskBasis.BETWEEN
     else:
         if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
-            yield _reached(samples, after, after + 1, utc_ns)
+            yield _reached(samples, after, after + 1, utc_ns), MaskBasis.BEFORE
         if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
-            yield _reached(samples, after - 1, after - 2, utc_ns)
+            yield _reached(samples, after - 1, after - 2, utc_ns), MaskBasis.AFTER
 
 
 def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
@@ -272,8 +326,14 @@ def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
     return _union(box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y))
 
 
-def _head_of(box: Box) -> Box:
-    return (box[0], box[1], box[2], box[1] + HEAD_SHARE * (box[3] - box[1]))
+def _reach_of(person: Box) -> Box:
+    """Where a person's face may be found: the upper half of the box, and some way around it."""
+    width, height = person[2] - person[0], person[3] - person[1]
+    return (person[0] - width / 4, person[1] - height / 8, person[2] + width / 4, person[1] + height / 2)
+
+
+def _overlaps(first: Box, second: Box) -> bool:
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
 def _union(first: Box, second: Box) -> Box:

@@ -84,7 +84,7 @@ class Renderer:
             )
         masks = None
         if not frame.is_corrupt and self._timeline.is_settled(frame.utc_ns, frame.run):
-            masks = self._timeline.masks_at(frame.utc_ns, frame.run)
+            masks = self._timeline.masks_at(frame.utc_ns, frame.run, _aspect(frame))
             if masks is None:
                 masks = self._masks_by_likeness(frame)
         is_fully_masked = masks is None
@@ -95,7 +95,7 @@ class Renderer:
 
     def _masks_by_likeness(self, frame: Frame) -> Boxes | None:
         """Masks of a quiet stretch that nobody vouches for, if the picture equals the one looked at before it."""
-        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run)
+        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run, _aspect(frame))
         if quiet is None:
             return None
         looked_ns, masks = quiet
@@ -104,3 +104,8 @@ class Renderer:
             self._looked_at = (looked_ns, frame.run, None if found is None else grid_of(found.y))
         grid = self._looked_at[2]
         return masks if grid is not None and is_like(frame.y, grid, masks) else None
+
+
+def _aspect(frame: Frame) -> float:
+    height_px, width_px = frame.y.shape
+    return float(width_px / height_px)
