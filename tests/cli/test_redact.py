@@ -96,7 +96,11 @@ def test_redact_when_the_film_ends_in_the_middle_then_what_is_there_is_covered(t
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_redact_when_the_input_is_bad_then_one_sentence_says_what(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.mp4").write_text("no film")
