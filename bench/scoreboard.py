@@ -43,6 +43,13 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
         "gate_vs_demux": ("≤", 1.3),
         "cameras_90_quiet": ("≥", 24),
     },
+    "bench.journeys": {
+        "journey_ms_p95": ("≤", 10),
+        "flow_matrix_ms_p95": ("≤", 50),
+        "bytes_per_row": ("≤", 15),
+        "bulk_rows_per_s": ("≥", 1e6),
+        "live_rows_per_s": ("≥", 20000),
+    },
     "bench.web": {
         "timeline_64x30d_ms_p95": ("≤", 200),
         "scrub_ms_p95": ("≤", 100),

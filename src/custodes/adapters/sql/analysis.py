@@ -239,8 +239,9 @@ def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, 
     return low, high, connection.scalar(behind) is None
 
 
-def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Differences) -> None:
-    """Insert tracks that are not there yet."""
+def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Differences) -> list[Tracklet]:
+    """Insert tracks that are not there yet; returns these."""
+    added: list[Tracklet] = []
     statement = insert(TRACKLET).on_conflict_do_nothing()
     for tracklet in (fact.tracklet for fact in ended):
         if connection.execute(statement, _tracklet_row(tracklet)).rowcount:
@@ -249,6 +250,8 @@ def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Dif
             change.people += tracklet.object_class is ObjectClass.PERSON
             change.vehicles += tracklet.object_class in VEHICLES
             change.longest_track_ns = max(change.longest_track_ns, tracklet.end_ns - tracklet.start_ns)
+            added.append(tracklet)
+    return added
 
 
 def read_frames(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:

@@ -12,6 +12,7 @@ from custodes.adapters.sql import analysis, credentials, events, people, recordi
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
+from custodes.adapters.sql.movements import SqlMovements
 from custodes.ports.catalog import (
     Account,
     ApiToken,
@@ -28,9 +29,13 @@ from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.movement import crossings_from, passages_from
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
-from custodes.units import CameraId, KeyId, Ns, SegmentId
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
+
+FORGET_EVERY_NS = 3600 * NS_PER_S
+"""Movements go by whole hours."""
 
 F = TypeVar("F", bound=Figure)
 
@@ -47,6 +52,9 @@ class SqliteCatalog:
         self._clock = clock
         self._lock = threading.Lock()
         self._analysis = analysis.AnalysisWriter()
+        self._forgotten: dict[CameraId, int] = {}
+        self.movements = SqlMovements(self._write, self._read)
+        """`ports.movements.Movements` in the same file."""
         self._writer = open_engine(path, is_writer=True)
         try:
             with self._write() as connection:
@@ -65,6 +73,7 @@ class SqliteCatalog:
                     yield connection
             except BaseException:
                 self._analysis.forget()
+                self.movements.forget_cache()
                 raise
 
     @contextlib.contextmanager
@@ -154,7 +163,9 @@ class SqliteCatalog:
         with self._write() as connection:
             self._analysis.put_frames(connection, frames)
             changes = totals.Differences()
-            analysis.put_tracks(connection, ended, changes)
+            added = analysis.put_tracks(connection, ended, changes)
+            if added:
+                self.movements.add_passages(connection, passages_from(added))
             changes.apply(connection)
 
     def analysed(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
@@ -180,7 +191,9 @@ class SqliteCatalog:
     def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
         """See `Catalog`."""
         with self._write() as connection:
-            crossing_rows.put_crossings(connection, crossings)
+            added = crossing_rows.put_crossings(connection, crossings)
+            if added:
+                self.movements.add_crossings(connection, crossings_from(added))
 
     def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
         """See `Catalog`."""
@@ -237,8 +250,17 @@ class SqliteCatalog:
             condemned = retention.condemn(connection, reasons, now_ns)
             for camera_id, before_ns in forget_before.items():
                 retention.forget(connection, camera_id, before_ns)
+                self._forget_movements(connection, camera_id, before_ns)
             self._analysis.forget()  # its newest chunk or stretch may be among what went
             return condemned
+
+    def _forget_movements(self, connection: Connection, camera_id: CameraId, before_ns: Ns) -> None:
+        """Once an hour and camera: each time, the block in which the moment lies is written anew."""
+        hour = before_ns // FORGET_EVERY_NS
+        if self._forgotten.get(camera_id) != hour:
+            kept = retention.remaining(connection, camera_id, Ns(hour * FORGET_EVERY_NS))
+            self.movements.forget_within(connection, camera_id, Ns(hour * FORGET_EVERY_NS), kept)
+            self._forgotten[camera_id] = hour
 
     def garbage(self, limit: int) -> list[Garbage]:
         """See `Catalog`."""

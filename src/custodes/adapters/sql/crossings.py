@@ -15,8 +15,9 @@ _SAME_NS = 2 * NS_PER_S
 moment; nobody crosses a line twice the same way in so short a time with hysteresis in between."""
 
 
-def put_crossings(connection: Connection, crossings: Sequence[LineCrossed]) -> None:
-    """Insert those that are not there yet."""
+def put_crossings(connection: Connection, crossings: Sequence[LineCrossed]) -> list[LineCrossed]:
+    """Insert those that are not there yet; returns these."""
+    added: list[LineCrossed] = []
     for one in crossings:
         same = (
             select(CROSSING.c.start_ns)
@@ -37,6 +38,8 @@ def put_crossings(connection: Connection, crossings: Sequence[LineCrossed]) -> N
                 "is_forward": one.is_forward,
             }
             connection.execute(insert(CROSSING).values(row).on_conflict_do_nothing())
+            added.append(one)
+    return added
 
 
 def read_crossings(

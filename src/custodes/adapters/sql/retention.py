@@ -108,12 +108,7 @@ def _forget_coverage(connection: Connection, camera_id: CameraId, before_ns: Ns)
     stretches = connection.execute(select(COVERAGE.c.start_ns, COVERAGE.c.end_ns).where(is_old)).all()
     if not stretches:
         return
-    remaining = connection.execute(
-        select(SEGMENT.c.start_ns, SEGMENT.c.end_ns)
-        .where(SEGMENT.c.camera_id == camera_id, SEGMENT.c.start_ns <= before_ns)
-        .order_by(SEGMENT.c.start_ns)
-    ).all()
-    kept = [(row.start_ns, row.end_ns) for row in remaining]
+    kept = remaining(connection, camera_id, before_ns)
     rows = [
         {"camera_id": camera_id, "start_ns": start, "end_ns": end}
         for stretch in stretches
@@ -122,6 +117,16 @@ def _forget_coverage(connection: Connection, camera_id: CameraId, before_ns: Ns)
     connection.execute(delete(COVERAGE).where(is_old))
     if rows:
         connection.execute(insert(COVERAGE), rows)
+
+
+def remaining(connection: Connection, camera_id: CameraId, before_ns: Ns) -> list[tuple[int, int]]:
+    """Where segments are still there that began by a moment, by start."""
+    found = connection.execute(
+        select(SEGMENT.c.start_ns, SEGMENT.c.end_ns)
+        .where(SEGMENT.c.camera_id == camera_id, SEGMENT.c.start_ns <= before_ns)
+        .order_by(SEGMENT.c.start_ns)
+    )
+    return [(row.start_ns, row.end_ns) for row in found]
 
 
 def _within(start_ns: int, end_ns: int, kept: list[tuple[int, int]], before_ns: int) -> Iterable[tuple[int, int]]:
