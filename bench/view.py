@@ -22,6 +22,7 @@ from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.stills import StillView
 from custodes.runtime.clock import SystemClock
 from custodes.testing.job import SITE_ID, JobSite
+from custodes.testing.marks import score
 from custodes.testing.media import encode_clip, read_clip, vouch, write_segment
 from custodes.testing.review import ReviewSite, make_review_site
 from custodes.types.media import Frame, Packet, StreamInfo
@@ -29,7 +30,6 @@ from custodes.types.message import MaskFacts, MediaChunk, SeekTo, StillRendered,
 from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import Marker
 from custodes.watermark.pattern import slot_of
-from custodes.watermark.score import score
 from eval.report import Report
 
 START_NS = 1_767_225_600 * NS_PER_S

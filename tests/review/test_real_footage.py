@@ -14,13 +14,13 @@ from custodes.media.decode import FrameDecoder
 from custodes.redact.fill import FILL_UV, FILL_Y, fill_boxes
 from custodes.review.playback import PlaybackView
 from custodes.review.stills import StillView
+from custodes.testing.marks import score, score_all
 from custodes.testing.media import encode_clip, read_clip, vouch, write_segment
 from custodes.testing.player import PlayedStream, play
 from custodes.testing.review import MARK_KEY, START_NS, ReviewSite
 from custodes.types.message import StillRendered, ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
 from custodes.watermark.pattern import slot_of
-from custodes.watermark.score import score
 
 SHARED = Path(os.environ.get("CUSTODES_SHARED", Path(__file__).parents[3] / "shared"))
 PEOPLE = SHARED / "data" / "people"
@@ -122,7 +122,7 @@ def check_mark(site: ReviewSite, clip, stream: PlayedStream, frame_ns: int) -> N
         original, slot = fill_boxes(frame, masks).y, slot_of(frame.utc_ns)
         assert round((stream.utc_ns[number] - START_NS) / frame_ns) == number
         assert score(original, shown, MARK_KEY, slot) >= 9
-        assert max(abs(score(original, shown, bytes([n]) * 32, slot)) for n in range(30)) < 5
+        assert abs(score_all(original, shown, [bytes([n]) * 32 for n in range(30)], slot)).max() < 5
 
 
 def test_pets_when_scrubbed_then_people_are_solid_in_the_jpeg_and_the_mark_is_read(site: ReviewSite, clip):

@@ -19,7 +19,7 @@ from custodes.units import NS_PER_MS, CameraId, KeyId, Ns, RunId, SegmentId
 from custodes.watermark.mark import Marker
 
 MARK = Marker(MARK_KEY)
-NEAR = 4
+NEAR = 12  # the mark, at its strongest on pictures this small, and rounding
 """What the mark may add."""
 
 

@@ -1,0 +1,225 @@
+"""Fitting a found picture onto an archived one: choosing among hypotheses, ECC, smooth flow, warp, likeness."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from custodes.leaks.registration import (
+    Features,
+    Luma,
+    Matrix,
+    Registration,
+    features_of,
+    match,
+    mirrored,
+    plain,
+)
+from custodes.watermark.residual import WORK_PX, Aligned, working
+
+_ECC_PX = 480
+_ECC_STEPS = 40
+_TRIED = 3
+"""Hypotheses that are sharpened before the best is chosen."""
+_FLOW_SIGMA = 20.0
+_MAX_FLOW_PX = 6.0
+_GOOD_LIKENESS = 0.5
+
+Plane = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A picture laid over an original."""
+
+    registration: Registration
+    likeness: float
+    """-1..1: correlation of their structure, exposure aside, where they overlap."""
+    hypotheses: int
+    """How many were looked at: each is a trial for the false-accusation bound."""
+
+
+class Original:
+    """An archived picture, prepared once for many comparisons."""
+
+    def __init__(self, y: Luma, features: Features | None = None) -> None:
+        self.y = y
+        self.features = features_of(y) if features is None else features
+        self.target = working(y)
+        self.small = _small(self.target)
+
+
+class Suspect:
+    """A found picture with its features, as it is and mirrored; the blurred ones when somebody asks."""
+
+    def __init__(self, y: Luma) -> None:
+        self.y = y
+        self.sides = (y, mirrored(y))
+        self._features: dict[tuple[bool, bool], Features] = {}
+
+    @property
+    def aspect(self) -> float:
+        """Height by width."""
+        return float(self.y.shape[0] / self.y.shape[1])
+
+    def features(self, *, is_mirrored: bool, is_blurred: bool = False) -> Features:
+        """Of one side; blurred: without the edges of compression blocks, which are features of their own."""
+        key = (is_mirrored, is_blurred)
+        if key not in self._features:
+            side = self.sides[is_mirrored]
+            if is_blurred:
+                sigma = max(side.shape[1] / 500, 0.8)
+                side = cv2.GaussianBlur(side, (0, 0), sigma)
+            self._features[key] = features_of(side)
+        return self._features[key]
+
+
+def fit(suspect: Suspect, original: Original) -> Fit | None:
+    """The best hypothesis, sharpened; None when there is none. 0.3 to 1 s."""
+    tried = 0
+    best: Fit | None = None
+    for is_blurred in (False, True):
+        hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.features.aspect)
+        for flag in (False, True):
+            features = suspect.features(is_mirrored=flag, is_blurred=is_blurred)
+            hypotheses += match(features, original.features, is_mirrored=flag)
+        tried += len(hypotheses)
+        best = _best(suspect, original, hypotheses, best)
+        if best is not None and best.likeness >= _GOOD_LIKENESS:
+            break
+    return None if best is None else Fit(registration=best.registration, likeness=best.likeness, hypotheses=tried)
+
+
+def _best(suspect: Suspect, original: Original, hypotheses: Sequence[Registration], best: Fit | None) -> Fit | None:
+    rough = sorted(hypotheses, key=lambda one: -_likeness(suspect, original, one))
+    for hypothesis in rough[:_TRIED]:
+        sharp = _sharpened(suspect, original, hypothesis)
+        likeness = _likeness(suspect, original, sharp)
+        if best is None or likeness > best.likeness:
+            best = Fit(registration=sharp, likeness=likeness, hypotheses=0)
+    return best
+
+
+_HALF = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+"""Sample centres lie at half pixels, on both sides."""
+
+
+def _in_pixels(matrix: Matrix, source_px: float, target_px: float) -> Matrix:
+    """Shares of the width → indices of samples, on both sides."""
+    to_target = _HALF @ np.diag([target_px, target_px, 1.0]) @ matrix
+    return np.asarray(to_target @ np.diag([1 / source_px, 1 / source_px, 1.0]) @ np.linalg.inv(_HALF))
+
+
+def _in_shares(whole: Matrix, source_px: float, target_px: float) -> Matrix:
+    back = np.diag([1 / target_px, 1 / target_px, 1.0]) @ np.linalg.inv(_HALF)
+    return np.asarray(back @ whole @ _HALF @ np.diag([source_px, source_px, 1.0]))
+
+
+def _flattened(plane: Plane) -> Plane:
+    """Without exposure: what is left is structure, in units of its own strength."""
+    detail = plane - cv2.GaussianBlur(plane, (0, 0), 12.0)
+    strength = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), 12.0)) + np.float32(4)
+    return np.asarray(detail / strength, dtype=np.float32)
+
+
+def _small(target: Plane) -> Plane:
+    height, width = target.shape
+    size = (_ECC_PX, max(round(height * _ECC_PX / width), 16))
+    return _flattened(cv2.GaussianBlur(cv2.resize(target, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0))
+
+
+def _warped_small(suspect: Suspect, original: Original, found: Registration) -> tuple[Plane, npt.NDArray[np.uint8]]:
+    """The picture, flattened, at `_ECC_PX`; and where it reaches."""
+    height, width = original.small.shape
+    source, pixels = _reduced(suspect.sides[found.is_mirrored], found.matrix, _ECC_PX)
+    whole = _in_pixels(found.matrix, pixels, float(width))
+    warped = cv2.warpPerspective(source, whole, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    seen = cv2.warpPerspective(np.ones_like(source), whole, (width, height), flags=cv2.INTER_NEAREST)
+    return _flattened(cv2.GaussianBlur(warped, (0, 0), 1.0)), (seen > 0).astype(np.uint8)
+
+
+def _likeness(suspect: Suspect, original: Original, found: Registration) -> float:
+    warped, seen = _warped_small(suspect, original, found)
+    inside = cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0
+    if int(inside.sum()) < 300:
+        return -1.0
+    a, b = original.small[inside], warped[inside]
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(float(np.sqrt((a**2).sum() * (b**2).sum())), 1e-6))
+
+
+def _sharpened(suspect: Suspect, original: Original, found: Registration) -> Registration:
+    """ECC on the residual homography; what it was when that does not converge."""
+    warped, seen = _warped_small(suspect, original, found)
+    height, width = original.small.shape
+    if int(seen.sum()) < 500:
+        return found
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ECC_STEPS, 1e-5)
+    start = np.eye(3, dtype=np.float32)
+    try:
+        _, step = cv2.findTransformECC(original.small, warped, start, cv2.MOTION_HOMOGRAPHY, criteria, seen, 3)
+    except cv2.error:
+        return found
+    # `step` maps target to warped coordinates. A large step is a wrong minimum, not a correction.
+    corners = np.array([[[0.0, 0.0]], [[width, 0.0]], [[width, height]], [[0.0, height]]])
+    moved = np.abs(cv2.perspectiveTransform(corners, step.astype(np.float64)) - corners).max()
+    if not np.isfinite(moved) or moved > 0.06 * width:
+        return found
+    side = suspect.sides[found.is_mirrored]
+    pixels = float(side.shape[1])
+    whole = np.linalg.inv(step.astype(np.float64)) @ _in_pixels(found.matrix, pixels, float(width))
+    return Registration(
+        matrix=_in_shares(whole, pixels, float(width)), is_mirrored=found.is_mirrored, inliers=found.inliers
+    )
+
+
+def align(suspect: Suspect, original: Original, found: Registration) -> Aligned:
+    """Warp the picture onto the original, bent by smooth flow. About 0.3 s."""
+    target = original.target
+    height, width = target.shape
+    source, pixels = _reduced(suspect.sides[found.is_mirrored], found.matrix, WORK_PX)
+    whole = _in_pixels(found.matrix, pixels, float(width))
+    across, down = _flow(source, target, whole)
+    inverse = np.linalg.inv(whole)
+    xs, ys = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    at = np.stack([xs + across, ys + down, np.ones_like(xs)], axis=-1) @ inverse.T
+    map_x = (at[..., 0] / at[..., 2]).astype(np.float32)
+    map_y = (at[..., 1] / at[..., 2]).astype(np.float32)
+    picture = cv2.remap(source, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    inside = (map_x > 1) & (map_y > 1) & (map_x < source.shape[1] - 2) & (map_y < source.shape[0] - 2)
+    inside &= at[..., 2] * inverse[2, 2] > 0
+    valid = cv2.erode(inside.astype(np.float32), np.ones((5, 5), np.uint8))
+    return Aligned(original=target, picture=np.asarray(picture, dtype=np.float32), valid=np.asarray(valid))
+
+
+def _reduced(y: Luma, matrix: Matrix, target_px: int) -> tuple[Plane, float]:
+    """The picture, reduced until one of its pixels is about one of the target's; and its width in pixels."""
+    height, width = y.shape
+    cross = np.array([[[-0.05, 0.0]], [[0.05, 0.0]], [[0.0, -0.05]], [[0.0, 0.05]]])
+    ends = cross + np.array([0.5, 0.5 * height / width])
+    landed = cv2.perspectiveTransform(ends, matrix).reshape(4, 2)
+    covers = max(np.linalg.norm(landed[1] - landed[0]), np.linalg.norm(landed[3] - landed[2])) / 0.1
+    wanted = covers * target_px
+    if width <= wanted * 1.15:
+        return y.astype(np.float32), float(width)
+    size = (max(round(wanted), 16), max(round(height * wanted / width), 16))
+    return np.asarray(cv2.resize(y, size, interpolation=cv2.INTER_AREA), dtype=np.float32), float(size[0])
+
+
+def _flow(source: Plane, target: Plane, whole: Matrix) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Smooth displacement, target → warped picture, in pixels: a bent lens, a creased print, a bit of elastic."""
+    height, width = target.shape
+    warped = cv2.warpPerspective(source, whole, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    seen = cv2.warpPerspective(np.ones_like(source), whole, (width, height), flags=cv2.INTER_NEAREST)
+    pair = [np.clip(_flattened(plane) * 32 + 128, 0, 255).astype(np.uint8) for plane in (target, warped)]
+    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(pair[0], pair[1], None)
+    found = np.clip(found, -_MAX_FLOW_PX, _MAX_FLOW_PX)
+    # Only where there is structure to hold on to, and where there is a picture.
+    trust = cv2.GaussianBlur(np.abs(cv2.Laplacian(pair[0].astype(np.float32), cv2.CV_32F)), (0, 0), 4.0)
+    trust *= seen * (np.abs(found).max(axis=2) < _MAX_FLOW_PX)
+    total = cv2.GaussianBlur(trust, (0, 0), _FLOW_SIGMA) + np.float32(1.0)
+    across = cv2.GaussianBlur(found[..., 0] * trust, (0, 0), _FLOW_SIGMA) / total
+    down = cv2.GaussianBlur(found[..., 1] * trust, (0, 0), _FLOW_SIGMA) / total
+    return across.astype(np.float64), down.astype(np.float64)

@@ -1,0 +1,70 @@
+"""A found picture is laid over the archived one, whatever was done to it, and still names the copy."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from tests.leaks.scenes import NOW_NS, frame_of, scene
+
+from custodes.leaks.alignment import Original, Suspect, align, fit
+from custodes.units import Ns
+from custodes.watermark.mark import Marker
+from custodes.watermark.pattern import slot_key, slot_of
+from custodes.watermark.residual import evidence_of
+from custodes.watermark.score import NAMED_Z, scores
+
+KEY = hashlib.sha256(b"the session").digest()
+
+
+@pytest.fixture(scope="module")
+def original() -> Original:
+    return Original(scene(1))
+
+
+@pytest.fixture(scope="module")
+def delivered() -> np.ndarray:
+    return Marker(KEY).mark(frame_of(scene(1), Ns(NOW_NS))).y
+
+
+def jpeg(y: np.ndarray, quality: int) -> np.ndarray:
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", y, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0))
+
+
+def turned(y: np.ndarray) -> np.ndarray:
+    height, width = y.shape
+    return cv2.warpAffine(y, cv2.getRotationMatrix2D((width / 2, height / 2), 8, 0.9), (width, height))
+
+
+def tilted(y: np.ndarray) -> np.ndarray:
+    height, width = y.shape
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    moved = corners + np.array([[60, 30], [-20, 10], [-50, -40], [10, -20]], np.float32)
+    return cv2.warpPerspective(y, cv2.getPerspectiveTransform(corners, moved), (width, height))
+
+
+ATTACKS = {
+    "jpeg": lambda y: jpeg(y, 40),
+    "mirror and crop": lambda y: jpeg(np.ascontiguousarray(y[60:300, 100:560][:, ::-1]), 70),
+    "rotation": turned,
+    "perspective": tilted,
+    "scale": lambda y: jpeg(cv2.resize(y, (400, 225), interpolation=cv2.INTER_AREA), 70),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_fit_when_picture_was_changed_then_its_copy_is_named_and_no_other(name, original, delivered):
+    suspect = Suspect(ATTACKS[name](delivered))
+    found = fit(suspect, original)
+    assert found is not None
+    evidence = evidence_of(align(suspect, original, found.registration))
+    slot = slot_of(Ns(NOW_NS))
+    others = [slot_key(hashlib.sha256(b"%d" % n).digest(), slot) for n in range(300)]
+    z = np.max([scores(each, [slot_key(KEY, slot), slot_key(KEY, slot + 1), *others]) for each in evidence], axis=0)
+    assert z[0] >= NAMED_Z
+    assert np.abs(z[1:]).max() < 5, "neither the session's next slot nor anybody else"
+
+
+def test_fit_when_another_place_then_unlike(original):
+    found = fit(Suspect(scene(2)), original)
+    assert found is None or found.likeness < 0.3
