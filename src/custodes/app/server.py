@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.live_state import ServerLiveState
@@ -51,8 +52,11 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 from custodes.types.access import AuditRecord
+from custodes.types.event import FrameAnalysed
 from custodes.types.media import Segment
 from custodes.types.message import Append, Appended
+from custodes.types.traffic import Incident
+from custodes.units import CameraId
 from custodes.web.app import create_app
 from custodes.web.auth.people import People
 
@@ -86,7 +90,7 @@ class Server:
         self._facts = FactsService(
             catalog=catalog,
             live=self._live,
-            on_frames=self._views.on_frames,
+            on_frames=self._on_frames,
             on_segment=self._on_segment,
             on_verified=self._signers.take,
             on_status=self._disk_watch.take,
@@ -110,6 +114,7 @@ class Server:
         )
         self._traffic = TrafficService(catalog=catalog, clock=clock)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
+        self._incidents = IncidentService(catalog=catalog, on_incident=_note_incident)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -203,6 +208,7 @@ class Server:
             "disk": self._disk_watch.run(),
             "cameras": self._configure(),
             "traffic": self._traffic.run(),
+            "incidents": self._incidents.run(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
         }
@@ -231,6 +237,10 @@ class Server:
     async def _configure(self) -> None:
         await self._cameras.start(tuple(camera.spec() for camera in self._config.cameras))
         await asyncio.Event().wait()
+
+    def _on_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
+        self._views.on_frames(camera_id, frames)
+        self._incidents.take(camera_id, frames)
 
     def _on_segment(self, segment: Segment) -> None:
         self._views.on_segment(segment)
@@ -263,6 +273,18 @@ class Server:
             await client.close()
         self._listener.close()
         self._retention.close()
+
+
+def _note_incident(incident: Incident) -> None:
+    if not incident.is_over:
+        structlog.get_logger().info(
+            "incident",
+            camera_id=incident.camera_id,
+            kind=incident.kind.value,
+            road=incident.road,
+            start_ns=incident.start_ns,
+            evidence=incident.evidence,
+        )
 
 
 def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier | None:

@@ -16,16 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from custodes.config.scene import GroundPointConfig, LineConfig, RoadConfig
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
-from custodes.types.scene import (
-    MAX_GROUND_POINTS,
-    MAX_LINES,
-    MIN_GROUND_POINTS,
-    CameraScene,
-    CountLine,
-    GroundPoint,
-)
+from custodes.types.scene import MAX_GROUND_POINTS, MAX_LINES, MAX_ROADS, MIN_GROUND_POINTS, CameraScene
 from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
@@ -75,34 +69,6 @@ class DetectConfig(_Strict):
     """Nothing that a mask names counts in it."""
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Metres = Annotated[float, Field(ge=-100_000, le=100_000)]
-
-
-class GroundPointConfig(_Strict):
-    """A point of the ground in the picture whose place was measured."""
-
-    at: tuple[Share, Share]
-    """Shares of the frame, x to the right, y down."""
-    place_m: tuple[Metres, Metres]
-
-
-class LineConfig(_Strict):
-    """A line that is counted."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
-    start: tuple[Share, Share]
-    end: tuple[Share, Share]
-    lanes: Annotated[int, Field(ge=1, le=16)] = 1
-    """Of the road, each way: level of service is per lane."""
-
-    @model_validator(mode="after")
-    def _has_a_length(self) -> "LineConfig":
-        if self.start == self.end:
-            raise ValueError(f"line {self.name!r} begins where it ends")
-        return self
-
-
 class CameraConfig(_Strict):
     """One camera."""
 
@@ -122,6 +88,8 @@ class CameraConfig(_Strict):
     ground: Annotated[tuple[GroundPointConfig, ...], Field(max_length=MAX_GROUND_POINTS)] = ()
     """Four or more points, no three on a line; tracks then live in metres."""
     lines: Annotated[tuple[LineConfig, ...], Field(max_length=MAX_LINES)] = ()
+    roads: Annotated[tuple[RoadConfig, ...], Field(max_length=MAX_ROADS)] = ()
+    """Carriageways that are watched: standing and wrong-way vehicles, people, congestion."""
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "CameraConfig":
@@ -129,6 +97,8 @@ class CameraConfig(_Strict):
             raise ValueError(f"ground needs {MIN_GROUND_POINTS} points or none; {len(self.ground)} given")
         if len({line.name for line in self.lines}) < len(self.lines):
             raise ValueError("two lines have the same name")
+        if len({road.name for road in self.roads}) < len(self.roads):
+            raise ValueError("two roads have the same name")
         return self
 
     @field_validator("url")
@@ -172,10 +142,9 @@ class CameraConfig(_Strict):
                 *(mask.area(is_mask=True) for mask in self.detect.masks),
             ),
             scene=CameraScene(
-                ground=tuple(GroundPoint(at=point.at, place_m=point.place_m) for point in self.ground),
-                lines=tuple(
-                    CountLine(name=line.name, start=line.start, end=line.end, lanes=line.lanes) for line in self.lines
-                ),
+                ground=tuple(point.point() for point in self.ground),
+                lines=tuple(line.line() for line in self.lines),
+                roads=tuple(road.road() for road in self.roads),
             ),
         )
 

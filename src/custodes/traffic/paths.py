@@ -1,7 +1,7 @@
 """One object's way through the picture, gathered from analysed frames. Knows no ground and no line."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,16 @@ class Path:
     """That of most frames."""
     utc_ns: npt.NDArray[np.int64]
     boxes_norm: npt.NDArray[np.float64]
+
+    def before(self, utc_ns: int) -> "Path":
+        """Its part before a moment."""
+        keep = self.utc_ns < utc_ns
+        return replace(self, utc_ns=self.utc_ns[keep], boxes_norm=self.boxes_norm[keep])
+
+    def since(self, utc_ns: int) -> "Path":
+        """Its part from a moment on."""
+        keep = self.utc_ns >= utc_ns
+        return replace(self, utc_ns=self.utc_ns[keep], boxes_norm=self.boxes_norm[keep])
 
 
 def paths_of(frames: Iterable[FrameAnalysed]) -> list[Path]:

@@ -13,6 +13,7 @@ from custodes.traffic.paths import Path
 from custodes.traffic.placing import GroundPath, place
 from custodes.traffic.queues import longest_queue
 from custodes.traffic.speed import Speed, speed_at
+from custodes.traffic.stitching import Key, reversal_ns, stitched
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
 from custodes.types.traffic import ClassCount, LineFigures, Movement, Quarter, SpeedFigures
@@ -49,6 +50,7 @@ def measure(
     came before and left in it is counted where it left.
     """
     grounded = {} if ground is None else _placed(paths, ground, pose)
+    cuts = {(run, track_id): int(path.utc_ns[0]) for (run, track_id, part), path in grounded.items() if part}
     inside = [one for one in crossings if start_ns <= one.utc_ns < end_ns]
     covered_s = max(coverage, 0.0) * (end_ns - start_ns) / NS_PER_S
     lanes = {line.name: line.lanes for line in scene.lines}
@@ -67,32 +69,44 @@ def measure(
                 is_forward,
                 [one for one in inside if (one.line, one.is_forward) == (line, is_forward)],
                 grounded,
+                cuts,
                 ground,
                 covered_s=covered_s,
                 lanes=lanes.get(line, 1),
             )
             for line, is_forward in ways
         ),
-        movements=tuple(_movements(crossings, start_ns, end_ns)),
+        movements=tuple(_movements(crossings, start_ns, end_ns, cuts, stitched(grounded))),
         queue=longest_queue(grounded.values(), start_ns, end_ns) if ground is not None else None,
     )
 
 
-def _placed(paths: Iterable[Path], ground: Homography, pose: Pose | None) -> dict[tuple[RunId, int], GroundPath]:
-    found = {}
+def _placed(paths: Iterable[Path], ground: Homography, pose: Pose | None) -> dict[Key, GroundPath]:
+    found: dict[Key, GroundPath] = {}
     for path in paths:
-        if path.object_class in VEHICLES:
-            on_ground = place(path, ground, pose)
+        if path.object_class not in VEHICLES:
+            continue
+        on_ground = place(path, ground, pose)
+        cut_ns = reversal_ns(on_ground)
+        parts = [path] if cut_ns is None else [path.before(cut_ns), path.since(cut_ns)]
+        for part, one in enumerate(parts):
+            on_ground = on_ground if len(parts) == 1 else place(one, ground, pose)
             if len(on_ground.utc_ns):
-                found[path.run, path.track_id] = on_ground
+                found[path.run, path.track_id, part] = on_ground
     return found
+
+
+def _key_of(crossing: LineCrossed, cuts: Mapping[tuple[RunId, int], int]) -> Key:
+    cut_ns = cuts.get((crossing.run, crossing.track_id))
+    return crossing.run, crossing.track_id, int(cut_ns is not None and crossing.utc_ns >= cut_ns)
 
 
 def _figures(
     line: str,
     is_forward: bool,
     crossings: Sequence[LineCrossed],
-    grounded: Mapping[tuple[RunId, int], GroundPath],
+    grounded: Mapping[Key, GroundPath],
+    cuts: Mapping[tuple[RunId, int], int],
     ground: Homography | None,
     *,
     covered_s: float,
@@ -102,7 +116,7 @@ def _figures(
     vehicles = [one for one in crossings if one.object_class in VEHICLES]
     speeds, on_line_s = [], 0.0
     for one in vehicles:
-        path = grounded.get((one.run, one.track_id))
+        path = grounded.get(_key_of(one, cuts))
         speed = _speed_over(path, one, ground)
         if path is not None and speed is not None and speed.mps > 0:
             speeds.append(speed)
@@ -176,10 +190,17 @@ def level_of_service(density_per_km: float) -> str:
     return next((letter for limit, letter in _LEVELS if density_per_km <= limit), "F")
 
 
-def _movements(crossings: Sequence[LineCrossed], start_ns: Ns, end_ns: Ns) -> Iterable[Movement]:
-    by_track: dict[tuple[RunId, int], list[LineCrossed]] = {}
+def _movements(
+    crossings: Sequence[LineCrossed],
+    start_ns: Ns,
+    end_ns: Ns,
+    cuts: Mapping[tuple[RunId, int], int],
+    whole: Mapping[Key, Key],
+) -> Iterable[Movement]:
+    by_track: dict[Key, list[LineCrossed]] = {}
     for one in sorted(crossings, key=lambda one: one.utc_ns):
-        by_track.setdefault((one.run, one.track_id), []).append(one)
+        key = _key_of(one, cuts)
+        by_track.setdefault(whole.get(key, key), []).append(one)
     found: Counter[tuple[str, str, ObjectClass]] = Counter()
     for several in by_track.values():
         first, last = several[0], several[-1]

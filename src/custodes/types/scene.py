@@ -7,6 +7,7 @@ Point = tuple[float, float]
 MIN_GROUND_POINTS = 4
 MAX_GROUND_POINTS = 32
 MAX_LINES = 16
+MAX_ROADS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,24 @@ class CountLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """A carriageway in the picture, and what is usual on it."""
+
+    name: str
+    polygon: tuple[Point, ...]
+    """Corners, shares of the frame."""
+    heading: tuple[Point, Point] | None = None
+    """From where to where it is driven, shares of the frame; None where both ways are."""
+    stop_after_s: float = 5.0
+    """Who stands longer is an incident; before lights, longer than they are red. 0: standing is usual."""
+    has_people: bool = False
+    """People may walk on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraScene:
     """All of it; empty where nobody said anything."""
 
     ground: tuple[GroundPoint, ...] = ()
     lines: tuple[CountLine, ...] = ()
+    roads: tuple[Road, ...] = ()

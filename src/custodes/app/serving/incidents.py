@@ -1,0 +1,77 @@
+"""Incidents on roads, found in the analysis as it arrives, stored, and handed on. What one is, `traffic.incidents`
+says."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from custodes.app.serving.traffic import ground_of
+from custodes.errors import CustodesError
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.traffic.incidents import IncidentWatch
+from custodes.types.event import FrameAnalysed
+from custodes.types.message import CameraSpec
+from custodes.types.scene import CameraScene
+from custodes.types.traffic import Incident
+from custodes.units import CameraId
+
+RELOAD_S = 5.0
+"""How soon a road that somebody drew is watched."""
+MAX_WAITING = 1000
+"""Incidents that wait for the catalog; beyond it the oldest are lost, and counted."""
+
+
+class IncidentService:
+    """Takes facts on the event loop; `run` keeps roads and catalog up to date."""
+
+    def __init__(self, *, catalog: AsyncCatalog, on_incident: Callable[[Incident], None]) -> None:
+        """`on_incident` is told each that begins or ends, at once, on the loop; it must not block."""
+        self._catalog = catalog
+        self._on_incident = on_incident
+        self._scenes: dict[CameraId, CameraScene] = {}
+        self._watches: dict[CameraId, IncidentWatch] = {}
+        self._waiting: list[Incident] = []
+        self._has_news = asyncio.Event()
+        self.lost = 0
+
+    def take(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
+        """New facts of one camera, by time. About 0.1 ms a frame with ten objects."""
+        watch = self._watches.get(camera_id)
+        if watch is None:
+            return
+        for fact in frames:
+            for incident in watch.step(fact):
+                self._waiting.append(incident)
+                self._on_incident(incident)
+        if self._waiting:
+            self.lost += max(0, len(self._waiting) - MAX_WAITING)
+            del self._waiting[:-MAX_WAITING]
+            self._has_news.set()
+
+    async def run(self) -> None:
+        """For ever; what cannot be stored waits."""
+        while True:
+            try:
+                self.set_cameras(await self._catalog.cameras())
+                waiting = list(self._waiting)
+                if waiting:
+                    await self._catalog.put_figures(waiting)
+                    del self._waiting[: len(waiting)]
+            except CustodesError as error:
+                structlog.get_logger().warning("incidents wait", error=str(error), waiting=len(self._waiting))
+            self._has_news.clear()
+            try:
+                await asyncio.wait_for(self._has_news.wait(), RELOAD_S)
+            except TimeoutError:
+                continue
+
+    def set_cameras(self, cameras: Sequence[CameraSpec]) -> None:
+        """Watch their roads from now on; a camera whose drawing did not change keeps what it knows."""
+        scenes = {one.camera_id: one.scene for one in cameras if one.is_enabled and one.scene.roads}
+        for camera_id in self._scenes.keys() - scenes.keys():
+            del self._watches[camera_id]
+        for camera_id, scene in scenes.items():
+            if self._scenes.get(camera_id) != scene:
+                self._watches[camera_id] = IncidentWatch(camera_id, scene.roads, ground_of(scene))
+        self._scenes = scenes

@@ -1,0 +1,110 @@
+"""Incidents on a simulated road, with and without a ground; what is ordinary is none. What the tracker mixed up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from custodes.traffic.incidents import IncidentWatch
+from custodes.traffic.paths import Path
+from custodes.traffic.placing import GroundPath
+from custodes.traffic.stitching import reversal_ns, stitched
+from custodes.types.traffic import IncidentKind
+from custodes.types.vision import ObjectClass
+from custodes.units import NS_PER_S, CameraId
+from eval import road
+from eval.pinhole import RUN, T0_NS, Noise, look
+
+
+def told(movers, seconds=60.0, *, is_calibrated=True, roads=None, everything=False):
+    scene, ground = road.scene(), road.CAMERA.homography()
+    rng = np.random.default_rng(2)
+    noise = Noise(missed=0.1, jitter=0.25)
+    seen = look(road.CAMERA, movers, (0, seconds), fps=5, noise=noise, rng=rng, homography=ground)
+    watch = IncidentWatch(CameraId("road"), roads or scene.roads, ground if is_calibrated else None)
+    found = [one for fact in seen.frames for one in watch.step(fact)]
+    return found if everything else [one for one in found if not one.is_over]
+
+
+@pytest.mark.parametrize("is_calibrated", [True, False], ids=["ground", "picture"])
+@pytest.mark.parametrize(
+    ("kind", "delay_s"),
+    [(IncidentKind.WRONG_WAY, 3), (IncidentKind.STOPPED, 10), (IncidentKind.PERSON_ON_ROAD, 3)],
+    ids=lambda value: str(value),
+)
+def test_an_incident_is_told_once_and_in_time(kind, delay_s, is_calibrated):
+    mover, happened = road.staged(kind, 5.0, np.random.default_rng(8), 1)
+    found = told([mover], is_calibrated=is_calibrated)
+    assert {one.kind for one in found} == {kind}
+    first = found[0]
+    assert (first.found_ns - T0_NS) / NS_PER_S - happened.start_s <= delay_s
+    assert first.road == happened.road
+    assert len(found) == len({one.road for one in found})
+
+
+def test_an_incident_ends_after_it_was_last_seen():
+    mover, happened = road.staged(IncidentKind.STOPPED, 5.0, np.random.default_rng(8), 1)
+    first, last = told([mover], seconds=happened.end_s + 40, everything=True)
+    assert (first.is_over, last.is_over) == (False, True)
+    assert (last.start_ns, last.found_ns) == (first.start_ns, first.found_ns)
+    assert abs((last.end_ns - T0_NS) / NS_PER_S - happened.end_s) < 5
+
+
+def test_ordinary_traffic_is_no_incident():
+    rng = np.random.default_rng(4)
+    assert told(road.ordinary(90.0, 600, rng, []), seconds=90.0) == []
+
+
+def test_where_people_may_walk_and_vehicles_may_stand_nothing_is_told():
+    roads = [replace(one, has_people=True, stop_after_s=0.0) for one in road.scene().roads]
+    for kind in (IncidentKind.STOPPED, IncidentKind.PERSON_ON_ROAD):
+        mover, _ = road.staged(kind, 5.0, np.random.default_rng(8), 1)
+        assert told([mover], roads=roads) == []
+
+
+def test_vehicles_that_creep_one_behind_the_other_are_congestion():
+    movers = [
+        replace(mover, where=road.straight(1.75, 1, 5.0 * number, 1.6), name=number)
+        for number, (mover, _) in enumerate(
+            road.staged(IncidentKind.WRONG_WAY, 0.0, np.random.default_rng(1), n) for n in range(12)
+        )
+    ]
+    found = told(movers, seconds=100.0)
+    assert [one.kind for one in found] == [IncidentKind.CONGESTION]
+    assert found[0].road == "up"
+
+
+def way(points, start_s, step_s=0.2, track_id=1):
+    times = T0_NS + ((start_s + step_s * np.arange(len(points))) * NS_PER_S).astype(np.int64)
+    boxes = np.zeros((len(points), 4))
+    path = Path(run=RUN, track_id=track_id, object_class=ObjectClass.CAR, utc_ns=times, boxes_norm=boxes)
+    return GroundPath(
+        path=path,
+        utc_ns=times,
+        places_m=np.array(points, float),
+        spread_m2=np.tile(np.eye(2), (len(points), 1, 1)),
+        picture=boxes[:, :2],
+        length_m=4.4,
+    )
+
+
+def test_a_number_that_goes_over_to_an_oncoming_car_is_cut_there():
+    there = [(0.0, 2.0 * n) for n in range(10)]
+    back = [(-3.0, 18.0 - 2.0 * n) for n in range(10)]
+    mixed = way(there + back, 0.0)
+    assert reversal_ns(mixed) == mixed.utc_ns[10]
+    assert reversal_ns(way(there, 0.0)) is None
+    angles = np.linspace(0, np.pi, 40)
+    turning = [(6 - 6 * np.cos(a), 18 + 6 * np.sin(a)) for a in angles]  # 19 m in eight seconds
+    assert reversal_ns(way([*there, *turning, *[(12.0, 18 - 2.0 * n) for n in range(10)]], 0.0)) is None
+
+
+def test_parts_of_one_way_become_one_and_strangers_do_not():
+    first = way([(0.0, 2.0 * n) for n in range(10)], 0.0, track_id=1)
+    second = way([(0.1, 2.0 * n) for n in range(15, 25)], 3.0, track_id=2)
+    beside = way([(9.0, 2.0 * n) for n in range(15, 25)], 3.0, track_id=3)
+    late = way([(0.0, 2.0 * n) for n in range(60, 70)], 12.0, track_id=4)
+    keys = {(RUN, one.path.track_id, 0): one for one in (first, second, beside, late)}
+    whole = stitched(keys)
+    assert whole[RUN, 2, 0] == (RUN, 1, 0)
+    assert [whole[RUN, n, 0] for n in (1, 3, 4)] == [(RUN, n, 0) for n in (1, 3, 4)]
