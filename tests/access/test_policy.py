@@ -57,10 +57,11 @@ def request(
 
 
 AROUND = {
-    "alone": Circumstances(),
-    "approved": Circumstances(is_approved=True),
-    "break-glass": Circumstances(is_break_glass=True),
-    "overdue": Circumstances(is_approved=True, is_break_glass=True, is_review_overdue=True),
+    "alone": Circumstances(is_in_case=True),
+    "approved": Circumstances(is_approved=True, is_in_case=True),
+    "break-glass": Circumstances(is_break_glass=True, is_in_case=True),
+    "overdue": Circumstances(is_approved=True, is_break_glass=True, is_review_overdue=True, is_in_case=True),
+    "no-case": Circumstances(is_approved=True, is_break_glass=True),
 }
 
 
@@ -122,8 +123,8 @@ def test_decide_when_nobody_then_refused_everything() -> None:
 
 
 def test_decide_when_default_denied_then_says_what_was_missing() -> None:
-    decision = decide(request({Role.OPERATOR}, Action.PLAY_BACK, reference="  "), POLICIES)
-    assert decision.reasons == ("No policy lets operator play back, masked, for case without a reference.",)
+    decision = decide(request({Role.OPERATOR}, Action.PLAY_BACK, PurposeKind.ALARM, "  "), POLICIES)
+    assert decision.reasons == ("No policy lets operator play back, masked, for alarm without a reference.",)
     assert decision.policy_ids == ()
 
 
@@ -232,7 +233,7 @@ def test_decide_when_export_by_break_glass_then_refused() -> None:
 
 def test_explain_when_refused_then_each_named_change_alone_opens_it() -> None:
     found = explain(
-        request({Role.INVESTIGATOR}, Action.PLAY_BACK, fidelity=Fidelity.UNMASKED), POLICIES, Circumstances()
+        request({Role.INVESTIGATOR}, Action.PLAY_BACK, fidelity=Fidelity.UNMASKED), POLICIES, AROUND["alone"]
     )
     assert not found.decision.is_allowed
     assert "looking at masked pictures" in found.would_help
@@ -240,8 +241,15 @@ def test_explain_when_refused_then_each_named_change_alone_opens_it() -> None:
     assert not any("role" in words for words in found.would_help)
 
 
+def test_decide_when_the_case_is_not_theirs_then_refused_whatever_others_approve_and_explained() -> None:
+    asked = request({Role.INVESTIGATOR, Role.OPERATOR}, Action.PLAY_BACK)
+    decision = decide(asked, POLICIES, AROUND["no-case"])
+    assert (decision.is_allowed, decision.policy_ids) == (False, ("case-not-theirs",))
+    assert "an open case that they work on" in explain(asked, POLICIES, Circumstances()).would_help
+
+
 def test_explain_when_allowed_then_nothing_would_have_to_change() -> None:
-    assert explain(request({Role.OPERATOR}, Action.PLAY_BACK), POLICIES, Circumstances()).would_help == ()
+    assert explain(request({Role.OPERATOR}, Action.PLAY_BACK), POLICIES, AROUND["alone"]).would_help == ()
 
 
 SCHEMA = """

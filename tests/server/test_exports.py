@@ -32,11 +32,13 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
 from custodes.cli.evidence import evidence
+from custodes.cli.main import run
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import DataLoss, InvalidArgument, NotFound, PermissionDenied
 from custodes.ports.catalog import Account
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
+from custodes.testing.cases import opening
 from custodes.testing.catalog import make_spec
 from custodes.testing.media import make_clip, people_at, vouch, write_segment
 from custodes.testing.passkey import FakeAuthenticator
@@ -152,6 +154,7 @@ async def bench(site: Site) -> AsyncIterator[Bench]:
             site_id=SITE_ID,
         )
         segment = await record(site, catalog, warden)
+        await warden.about_cases(opening(ADA, CASE.reference))
         async with listening(site.paths.socket("server-jobs"), pool.serve_peer):
             try:
                 yield Bench(site, catalog, warden, exporter, jobs, segment)
@@ -370,6 +373,39 @@ async def run_command(at: Bench, *more: str) -> tuple[int, str]:
     said, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, said.decode()
+
+
+def test_case_commands_when_the_person_is_right_then_open_note_staff_show_and_close(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def case(at: Bench, *words: str) -> tuple[int, str]:
+        password = at.site.paths.data_dir / "password"
+        who = ["--as", "Ada", "--password-file", str(password), "--data", str(at.site.paths.data_dir)]
+        status = await asyncio.to_thread(run, ["case", *words, *who])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    async def main() -> None:
+        async with bench(site) as at, control(at):
+            password = at.site.paths.data_dir / "password"
+            password.write_text("wrong")
+            assert (await case(at, "list"))[0] != 0
+            password.write_text("correct horse battery staple")
+            account = (await at.catalog.accounts())[0]
+            await at.catalog.put_account(replace(account, totp_secret=""))
+            assert "2026-7" in (await case(at, "list"))[1]
+            opened = await case(at, "open", "Bicycle", "--reason", "stolen at the gate", "--number", "B1")
+            assert opened == (0, "opened case B1\n")
+            assert (await case(at, "note", "B1", "leaves", "--camera", "cam", "--at", "1h"))[0] == 0
+            assert (await case(at, "note", "B1", "leaves", "--camera", "cam"))[0] != 0
+            assert (await case(at, "staff", "B1", "--add", "Ada"))[1] == "works on case B1: Ada\n"
+            assert (await case(at, "staff", "B1", "--add", "Nobody"))[0] != 0
+            assert "leaves" in (await case(at, "show", "b1"))[1]
+            assert (await case(at, "close", "B1", "--because", "found"))[0] == 0
+            assert (await case(at, "note", "B1", "too late"))[0] != 0
+            assert (await case(at, "reopen", "B1", "--because", "lost again"))[1] == "case B1 is open\n"
+
+    asyncio.run(main())
 
 
 def test_command_when_the_person_and_the_approval_are_right_then_writes_a_bundle(site: Site, tmp_path: Path) -> None:

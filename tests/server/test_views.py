@@ -55,7 +55,7 @@ class Bench:
             "principal": ADA,
             "purpose": Purpose(kind=PurposeKind.LIVE_DUTY, reference="")
             if is_live
-            else Purpose(kind=PurposeKind.CASE, reference="case 7"),
+            else Purpose(kind=PurposeKind.MAINTENANCE, reference="ticket 7"),
             "kind": kind,
             "camera_id": CAMERA,
             "start_ns": now_ns if is_live else at(0),

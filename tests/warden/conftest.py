@@ -91,10 +91,12 @@ class Site:
     ) -> AccessRequest:
         live = action is Action.WATCH_LIVE
         now = self.clock.now_ns()
+        masked = PurposeKind.LIVE_DUTY if live else PurposeKind.MAINTENANCE
+        kind = masked if fidelity is Fidelity.MASKED else PurposeKind.CASE
         return AccessRequest(
             principal=Principal(user_id="u1", name="Ann Miller", roles=frozenset({role})),
             action=action,
-            purpose=Purpose(kind=PurposeKind.LIVE_DUTY if live else PurposeKind.CASE, reference="" if live else "7"),
+            purpose=Purpose(kind=kind, reference="" if live else "7"),
             camera_id=camera_id,
             start_ns=now,
             end_ns=Ns(now + lasts_ns),

@@ -82,7 +82,7 @@ def test_authorise_when_allowed_then_the_durable_entry_names_who_what_and_why(si
                 "gate",
             )
             details = entry.record.details
-            assert (details["action"], details["purpose"], details["reference"]) == ("play_back", "case", "7")
+            assert (details["action"], details["purpose"], details["reference"]) == ("play_back", "maintenance", "7")
             assert details["fidelity"] == "masked"
             assert details["grant_id"] == answer.grant.grant_id
             assert answer.grant.token not in str(entry)

@@ -9,6 +9,7 @@ from tests.warden.conftest import GATE, HOUR, Site
 from custodes.access.quotas import QUOTAS
 from custodes.access.requests import digest
 from custodes.errors import PermissionDenied, ResourceExhausted
+from custodes.testing.cases import opening
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, Fidelity, Principal, Role
 from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord, WithdrawRequest
@@ -52,6 +53,7 @@ async def approved(site: Site, gate) -> RequestRecord:
 def test_unmasked_release_when_approved_says_so_and_stops_at_the_withdrawal(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
             header, data_key = site.segment()
             assert (await gate.authorise(wanted(site, ""))).grant is None
             record = await approved(site, gate)
@@ -74,6 +76,7 @@ def test_unmasked_release_when_approved_says_so_and_stops_at_the_withdrawal(site
 def test_approval_when_the_warden_restarts_still_holds_and_the_signature_counts_no_more(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
             record = await approved(site, gate)
         async with site.warden() as gate:
             assert (await gate.authorise(wanted(site, record.request.request_id))).grant is not None
@@ -96,6 +99,7 @@ def test_approval_when_the_warden_restarts_still_holds_and_the_signature_counts_
 def test_approvals_when_two_race_for_the_last_place_count_once(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
             record = await gate.answer_server(filing(site))
             request_id = record.request.request_id
             votes = []
@@ -115,6 +119,7 @@ def test_approvals_when_two_race_for_the_last_place_count_once(site: Site) -> No
 def test_server_cannot_have_steps_of_requests_appended(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
             for kind in (AuditKind.REQUEST_APPROVED, AuditKind.BREAK_GLASS_REVIEWED, AuditKind.REQUEST_FILED):
                 with pytest.raises(PermissionDenied):
                     await gate.answer_server(Append(record=replace(site.entries()[0].record, kind=kind)))
@@ -125,6 +130,7 @@ def test_server_cannot_have_steps_of_requests_appended(site: Site) -> None:
 def test_release_beyond_the_hours_quota_is_refused_and_logged(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
             asked = site.request(Action.PLAY_BACK, lasts_ns=HOUR)
             grant = (await gate.authorise(asked)).grant
             assert grant is not None

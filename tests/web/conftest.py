@@ -20,6 +20,7 @@ from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
+from custodes.types.cases import Case, CaseMember
 from custodes.web.app import create_app
 
 NAME, PASSWORD = "Ada Lovelace", "four words in a row"
@@ -51,6 +52,26 @@ class Site:
 
     def log_in(self, name: str = NAME, password: str = PASSWORD) -> httpx.Response:
         return self.client.post("/login", data={"name": name, "password": password})
+
+    def case(self, number: str, *members: CaseMember) -> None:
+        """Put an open case into the register."""
+        owner = CaseMember(user_id="owner", name="Owner")
+        self.warden.cases.put(
+            Case(
+                number=number,
+                title="Bicycle",
+                reason="stolen at the gate",
+                owner=owner,
+                members=members,
+                opened_ns=self.clock.now_ns(),
+                keep_days=30,
+            )
+        )
+
+    def own_case(self, number: str) -> None:
+        """One that the first person works on."""
+        (me,) = [one for one in self.catalog.accounts() if one.name == NAME]
+        self.case(number, CaseMember(user_id=me.user_id, name=me.name))
 
     @property
     def csrf(self) -> str:
@@ -115,4 +136,6 @@ def site(make_site: Callable[..., Site]) -> Site:
 def claimed(site: Site) -> Site:
     """A site whose first person, with the offered roles, is logged in."""
     assert site.claim().status_code == 303
+    for number in ("2026-7", "2026-0117"):
+        site.own_case(number)
     return site

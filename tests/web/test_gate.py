@@ -15,6 +15,7 @@ PATHS = {
     "credential_id": "none",
     "token_id": "none",
     "hold_id": "none",
+    "number": "other",
 }
 
 

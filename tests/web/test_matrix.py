@@ -21,6 +21,7 @@ from custodes.ports.catalog import Account, LoginSession
 from custodes.testing.catalog import make_spec
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import ALL_CAMERAS, CameraScope, Role
+from custodes.types.cases import CaseMember
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.gate import ROUTES, Access
 
@@ -41,7 +42,9 @@ REQUEST = {
     "end": "2023-11-14T20:30",
     "reason": "somebody was hurt at the gate",
 }
+CASE = {"title": "Bicycle", "reason": "stolen at the gate"}
 FORMS = {
+    "/cases": CASE,
     "/requests": REQUEST,
     "/requests/break-glass": REQUEST,
     "/people/invite": {"name": "Somebody New", "roles": "operator"},
@@ -75,6 +78,9 @@ def session_of(site, role, cameras=ALL_CAMERAS):
     site.catalog.put_account(
         Account(user_id=user_id, name=user_id, password_hash="", roles=roles, created_ns=now_ns, cameras=cameras)
     )
+    for number in ("7", "2026-7"):
+        site.case(number, CaseMember(user_id=user_id, name=user_id))
+    site.case("other")
     cookie = secrets.token_urlsafe(32)
     session = LoginSession(
         token_hash=hashlib.sha256(cookie.encode()).digest(),

@@ -65,7 +65,8 @@ def _looks(request: AccessRequest, circumstances: Circumstances) -> Iterator[tup
             reference = "" if kind is PurposeKind.LIVE_DUTY else purpose.reference.strip() or _EXAMPLE_REFERENCE
             other = replace(request, purpose=replace(purpose, kind=kind, reference=reference))
             what = kind.value.replace("_", " ")
-            yield f"looking for {what}{', with its reference' if reference else ''}", other, circumstances
+            around = replace(circumstances, is_in_case=kind is PurposeKind.CASE)
+            yield f"looking for {what}{', with its reference' if reference else ''}", other, around
     if request.fidelity is not Fidelity.MASKED:
         yield "looking at masked pictures", replace(request, fidelity=Fidelity.MASKED), circumstances
     if not person.cameras.covers(request.camera_id):
@@ -79,6 +80,8 @@ def _looks(request: AccessRequest, circumstances: Circumstances) -> Iterator[tup
     if request.end_ns - request.start_ns > _PART_OF_HOUR_NS:
         shorter = replace(request, end_ns=Ns(request.start_ns + _PART_OF_HOUR_NS))
         yield "asking for an hour at most", shorter, circumstances
+    if purpose.kind is PurposeKind.CASE and not circumstances.is_in_case:
+        yield "an open case that they work on", request, replace(circumstances, is_in_case=True)
     yield "a request for it that others approve", request, replace(circumstances, is_approved=True)
     if request.action is not Action.EXPORT:
         yield "a break-glass, which others review", request, replace(circumstances, is_break_glass=True)

@@ -35,6 +35,8 @@ class Circumstances:
     is_approved: bool = False
     is_break_glass: bool = False
     is_review_overdue: bool = False
+    is_in_case: bool = False
+    """The reference is an open case of the register that the person works on."""
 
 
 ORDINARY: Final = Circumstances()
@@ -122,6 +124,7 @@ def _cedar_request(request: AccessRequest, circumstances: Circumstances) -> dict
             "approved": circumstances.is_approved,
             "break_glass": circumstances.is_break_glass,
             "review_overdue": circumstances.is_review_overdue,
+            "in_case": circumstances.is_in_case,
         },
     }
 

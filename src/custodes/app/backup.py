@@ -158,6 +158,8 @@ def _copies(paths: SitePaths, scratch: Path) -> Iterator[tuple[str, Path]]:
     if (paths.warden_dir / "requests.db").is_file():  # before the log: each step is logged before it is kept
         yield "warden/requests.db", _copy_database(paths.warden_dir / "requests.db", scratch / "requests.db")
     yield "warden/log.db", _copy_database(paths.warden_dir / "log.db", scratch / "log.db")
+    if (paths.warden_dir / "cases.db").is_file():
+        yield "warden/cases.db", _copy_database(paths.warden_dir / "cases.db", scratch / "cases.db")
     keys = _copy_database(paths.warden_dir / "keys.db", scratch / "keys.db")
     _forget_root(keys)
     yield "warden/keys.db", keys

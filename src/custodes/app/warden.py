@@ -17,11 +17,13 @@ import structlog
 from custodes.access.policy import load_policies
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
+from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.choose import open_provider
 from custodes.adapters.keys.file import read_passphrase
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import BelievedClock, witness_keys
+from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_requests import RequestDesk
@@ -98,6 +100,7 @@ async def open_gate(
 
         desk = RequestDesk(
             store=RequestStore(folder / "requests.db"),
+            cases=CaseDesk(store=CaseStore(folder / "cases.db"), append=append, policies=policies, clock=clock),
             append=append,
             policies=policies,
             clock=clock,
@@ -149,6 +152,7 @@ async def _renew_forever(gate: Gate, clock: BelievedClock, personal_days: int | 
     while True:
         try:
             await gate.renew()
+            await gate.forget_cases(clock.now_ns())
             if personal_days is not None:
                 await gate.forget_people(clock.now_ns(), personal_days)
         except CustodesError as error:

@@ -237,10 +237,9 @@ class Gate:
             raise
 
     def _check_still(self, live: LiveGrant, message: ReleaseKeys, now_ns: Ns) -> None:
-        """What can change while a grant lives: its request may be withdrawn or vetoed, the hour's quota used up."""
+        """What can change while a grant lives: what it rests on, and the hour's quota."""
         asked = live.request
-        if asked.request_id and not self._desk.is_in_force(asked.request_id):
-            raise PermissionDenied("the request that this rests on is not in force any more")
+        self._desk.check_still(asked)
         if asked.action is Action.PLAY_BACK:
             segment_ids = tuple(header.segment_id for header in message.headers)
             self._quotas.charge(asked.principal, asked.camera_id, segment_ids, now_ns)
@@ -313,6 +312,10 @@ class Gate:
     async def forget_people(self, now_ns: Ns, days: int) -> int:
         """Erase names and reasons of entries older than `days`; returns how many. Raises: errors of the disk."""
         return await erase_old(self._log, now_ns, days)
+
+    async def forget_cases(self, now_ns: Ns) -> int:
+        """Erase what closed cases collected when their time is over. Raises: errors of the disk."""
+        return await self._desk.erase_due_cases(now_ns)
 
     async def renew(self) -> None:
         """Publish for every camera that ever asked; called at start and every few minutes. Never raises for one."""

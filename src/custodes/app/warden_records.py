@@ -24,6 +24,11 @@ OWN_KINDS = frozenset(
         AuditKind.REQUEST_WITHDRAWN,
         AuditKind.BREAK_GLASS,
         AuditKind.BREAK_GLASS_REVIEWED,
+        AuditKind.CASE_OPENED,
+        AuditKind.CASE_CHANGED,
+        AuditKind.CASE_CLOSED,
+        AuditKind.CASE_NOTED,
+        AuditKind.CASE_ERASED,
     }
 )
 """Only the warden says these; the server cannot have them appended."""

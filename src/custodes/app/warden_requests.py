@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from custodes.access import requests
 from custodes.access.assertion import check_assertion, credential_of
-from custodes.access.policy import Circumstances, Policies, decide
+from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide
 from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_cases import CASE_MESSAGES, CaseDesk
 from custodes.app.warden_records import request_record
 from custodes.config import AccessConfig
 from custodes.errors import NotFound, PermissionDenied, ProtocolError, ResourceExhausted
@@ -58,9 +59,17 @@ class RequestDesk:
     """Answers everything about requests. Lives on one event loop."""
 
     def __init__(
-        self, *, store: RequestStore, append: Append, policies: Policies, clock: Clock, rules: AccessConfig
+        self,
+        *,
+        store: RequestStore,
+        cases: CaseDesk,
+        append: Append,
+        policies: Policies,
+        clock: Clock,
+        rules: AccessConfig,
     ) -> None:
         self._store = store
+        self._cases = cases
         self._append = append
         self._policies = policies
         self._clock = clock
@@ -85,6 +94,8 @@ class RequestDesk:
                 return await self._enrol(message)
             case ForgetKey():
                 return await self._forget(message)
+        if isinstance(message, CASE_MESSAGES):
+            return await self._cases.answer(message)
         raise ProtocolError(f"the warden does not answer {type(message).__name__} from the server")
 
     def around(self, asked: AccessRequest) -> Circumstances:
@@ -98,6 +109,7 @@ class RequestDesk:
             is_approved=is_covered and not is_break_glass,
             is_break_glass=is_break_glass,
             is_review_overdue=requests.is_review_overdue(self._store.records(), asked.principal.user_id, now_ns),
+            is_in_case=self._cases.carries(asked.purpose, asked.principal.user_id),
         )
 
     def latest_use_ns(self, asked: AccessRequest) -> Ns | None:
@@ -109,6 +121,17 @@ class RequestDesk:
         """Whether it still carries what rests on it; asked again before each release of keys."""
         record = self._store.record(request_id)
         return record is not None and requests.phase(record, self._clock.now_ns()) is RequestPhase.IN_FORCE
+
+    def check_still(self, asked: AccessRequest) -> None:
+        """What can change while a grant lives: its request is vetoed, its case closed or given to others.
+
+        Raises: PermissionDenied.
+        """
+        if asked.request_id and not self.is_in_force(asked.request_id):
+            raise PermissionDenied("the request that this rests on is not in force any more")
+        is_for_case = asked.purpose.kind is PurposeKind.CASE and asked.action in FOOTAGE
+        if is_for_case and not self._cases.carries(asked.purpose, asked.principal.user_id):
+            raise PermissionDenied("the case that this rests on is closed, or the person works on it no longer")
 
     # -- steps -------------------------------------------------------------------------------------------------
 
@@ -159,6 +182,7 @@ class RequestDesk:
             is_review_overdue=requests.is_review_overdue(
                 self._store.records(), principal.user_id, self._clock.now_ns()
             ),
+            is_in_case=self._cases.carries(asked.purpose, principal.user_id),
         )
         for camera_id in asked.camera_ids:
             wanted = AccessRequest(
@@ -277,8 +301,13 @@ class RequestDesk:
             raise PermissionDenied(" ".join(decision.reasons))
 
     def close(self) -> None:
-        """Close the store."""
+        """Close both stores."""
         self._store.close()
+        self._cases.close()
+
+    async def erase_due_cases(self, now_ns: Ns) -> int:
+        """See `CaseDesk.erase_due`."""
+        return await self._cases.erase_due(now_ns)
 
 
 def _pieces(assertion: str) -> dict[str, str]:

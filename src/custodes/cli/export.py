@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from custodes.adapters.ipc.control import forget_export, read_export, start_export
+from custodes.cli.proof import code_option, password_option, person_option, read_password
 from custodes.cli.where import data_option, find_site
-from custodes.errors import AlreadyExists, InvalidArgument, Unavailable
+from custodes.errors import AlreadyExists, Unavailable
 from custodes.types.access import Fidelity, Purpose, PurposeKind
 from custodes.types.message import ExportState, StartExport
 from custodes.units import NS_PER_S, CameraId, Ns
 
 _POLL_S = 0.5
 _FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
-_MAX_PASSWORD_CHARS = 1024
 
 
 @click.command()
@@ -25,11 +25,11 @@ _MAX_PASSWORD_CHARS = 1024
 @click.argument("end", metavar="TO", type=click.DateTime(_FORMATS))
 @click.option("--purpose", type=click.Choice([kind.value for kind in PurposeKind]), required=True)
 @click.option("--reference", required=True, help="The case, alarm or ticket.")
-@click.option("--as", "person", required=True, help="Your account's name; you are asked for its password.")
+@person_option
 @click.option("--request", "request_id", default="", help="Id of the request that others approved.")
 @click.option("--unmasked", is_flag=True, help="Show everybody, if the approved request says so.")
-@click.option("--password-file", type=click.Path(path_type=Path), default=None, help="Read the password from there.")
-@click.option("--code", default="", help="The authenticator app's six digits, when your account has one.")
+@password_option
+@code_option
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=None, help="[default: CAMERA-FROM.zip]")
 @data_option
 def export(
@@ -58,7 +58,7 @@ def export(
         end_ns=_ns(end),
         purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
         person=person,
-        password=_password(password_file),
+        password=read_password(password_file),
         request_id=request_id,
         fidelity=Fidelity.UNMASKED if unmasked else Fidelity.MASKED,
         code=code,
@@ -84,16 +84,6 @@ def _await_bundle(control: Path, state: ExportState) -> ExportState:
     if state.state != "ready":
         raise Unavailable(f"the export failed: {state.detail}")
     return state
-
-
-def _password(path: Path | None) -> str:
-    if path is None:
-        return str(click.prompt("Password", hide_input=True, err=True))
-    try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(_MAX_PASSWORD_CHARS).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"password file {path} cannot be read: {error}") from error
 
 
 def _ns(moment: datetime) -> Ns:

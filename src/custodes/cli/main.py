@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("custodes.cli.camera", "apply", "Make the cameras of a running site those of a site.yaml."),
     "person": ("custodes.cli.person", "person", "Invite people, give and take roles, disable accounts."),
     "access": ("custodes.cli.person", "access", "Why somebody may see something, or may not."),
+    "case": ("custodes.cli.case", "case", "Cases that looks refer to: open, staff, note, close."),
     "hold": ("custodes.cli.hold", "hold", "Keep recordings as evidence beyond their retention."),
     "privacy": ("custodes.cli.privacy", "privacy", "Record of processing and impact assessment of a running site."),
     "traffic": ("custodes.cli.traffic", "traffic", "Counts, speeds, queues and incidents of a camera, as files."),

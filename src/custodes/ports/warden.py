@@ -68,6 +68,10 @@ class Warden(Protocol):
         """Whatever `types.approval` defines as a message; the reply it names. Raises: as `access.requests`."""
         ...
 
+    async def about_cases(self, message: object) -> object:
+        """Whatever `types.cases` defines as a message; the reply it names. Raises: as `access.cases`."""
+        ...
+
 
 class KeyReleaser(Protocol):
     """What a view job may ask (blocking)."""

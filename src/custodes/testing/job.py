@@ -123,7 +123,7 @@ class JobSite:
         purpose = (
             Purpose(kind=PurposeKind.LIVE_DUTY, reference="")
             if live
-            else Purpose(kind=PurposeKind.CASE, reference="case 7")
+            else Purpose(kind=PurposeKind.MAINTENANCE, reference="ticket 7")
         )
         request = AccessRequest(
             principal=Principal(user_id="u1", name="ada", roles=frozenset({Role.OPERATOR})),

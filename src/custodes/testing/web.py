@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from custodes.access.policy import decide, decide_list, load_policies
+from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.proof import prove_entries
@@ -87,8 +89,10 @@ class LoggingWarden:
         """While true, everything raises Unavailable, as when the process is gone."""
         self._clock = clock
         self._policies = load_policies()
+        self.cases = CaseStore(folder / "cases.db")
         self.desk = RequestDesk(
             store=RequestStore(folder / "requests.db"),
+            cases=CaseDesk(store=self.cases, append=self.append, policies=self._policies, clock=clock),
             append=self.append,
             policies=self._policies,
             clock=clock,
@@ -137,6 +141,11 @@ class LoggingWarden:
         return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
 
     async def about_requests(self, message: object) -> object:
+        """The real desk's answer."""
+        self._check_up()
+        return await self.desk.answer(message)
+
+    async def about_cases(self, message: object) -> object:
         """The real desk's answer."""
         self._check_up()
         return await self.desk.answer(message)

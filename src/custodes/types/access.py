@@ -58,6 +58,11 @@ class Action(StrEnum):
     PLACE_HOLD = "place_hold"
     """Keep recordings of a camera as evidence, beyond their retention."""
     RELEASE_HOLD = "release_hold"
+    OPEN_CASE = "open_case"
+    READ_CASES = "read_cases"
+    """All of the register, also those one does not work on."""
+    LEAD_CASES = "lead_cases"
+    """Say who works on any case; close and reopen it."""
 
 
 MINUTES_PER_DAY = 24 * 60
@@ -202,6 +207,14 @@ class AuditKind(StrEnum):
     """Names and reasons of old entries were erased; the entries stay and verify."""
     HOLD_PLACED = "hold_placed"
     HOLD_RELEASED = "hold_released"
+    CASE_OPENED = "case_opened"
+    CASE_CHANGED = "case_changed"
+    """Who works on it, or that it is open again."""
+    CASE_CLOSED = "case_closed"
+    CASE_NOTED = "case_noted"
+    """A note or a bookmark; the entry has its hash."""
+    CASE_ERASED = "case_erased"
+    """What a closed case had collected; number and dates stay."""
     RECOVERY_KEY_MADE = "recovery_key_made"
     BACKUP_MADE = "backup_made"
     SITE_RESTORED = "site_restored"

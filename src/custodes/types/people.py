@@ -83,6 +83,18 @@ class AccessExplained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActOnCase:
+    """A step on a case as the person named, who shows it by the password. Answer: the step's own."""
+
+    person: str
+    password: str
+    code: str
+    """Of the authenticator app; empty for who has none."""
+    step: bytes
+    """A message of `types.cases` in codec form; the server puts the proven person into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPrivacyReport:
     """Answer: PrivacyReport."""
 

@@ -18,7 +18,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, errors, pages, people, privacy, requests, traffic
+from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
 from custodes.web.auth import me, oidc_routes
@@ -96,9 +96,22 @@ def create_app(
         policies=policies,
     )
     errors.install(app)
-    for module in (auth_routes, me, oidc_routes, pages, people, requests, privacy, traffic, api, api_log, live_routes):
+    for module in (
+        auth_routes,
+        me,
+        oidc_routes,
+        pages,
+        people,
+        requests,
+        cases,
+        privacy,
+        traffic,
+        api,
+        api_log,
+        live_routes,
+    ):
         app.include_router(module.router)
-    for router in (privacy.api_router, traffic.api_router, hold_routes.router):
+    for router in (privacy.api_router, traffic.api_router, cases.api_router, hold_routes.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))

@@ -35,6 +35,8 @@ _OFFERED = (
     Action.APPROVE,
     Action.REVIEW,
     Action.READ_PRIVACY,
+    Action.OPEN_CASE,
+    Action.READ_CASES,
 )
 """What decides which pages the navigation shows."""
 

@@ -3,8 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from custodes.errors import NotFound
+from custodes.access.cases import carries
+from custodes.errors import NotFound, Unavailable
 from custodes.types.access import Action, AuditKind, Purpose, PurposeKind
+from custodes.types.cases import Case
+from custodes.web.cases import known_cases
 from custodes.web.deps import deps_of, page, present
 
 router = APIRouter(include_in_schema=False)
@@ -31,9 +34,20 @@ async def camera(request: Request, camera_id: str) -> Response:
         request,
         "camera.html",
         camera=row,
+        cases=await _open_cases(request),
         may_hold=deps.reads.may(who, Action.PLACE_HOLD, _A_CASE, row.camera_id),
         may_release=deps.reads.may(who, Action.RELEASE_HOLD, _A_CASE, row.camera_id),
     )
+
+
+async def _open_cases(request: Request) -> list[Case]:
+    """Cases that this person's look may refer to; none while the warden is down, which refuses looks by itself."""
+    who = present(request).principal
+    try:
+        found = await known_cases(deps_of(request), who)
+    except Unavailable:
+        return []
+    return [one for one in found if carries(one, who.user_id)]
 
 
 @router.get("/log")

@@ -202,7 +202,7 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
-    rows = [_row(record, now_ns) for record in await deps.requests_for(who)]
+    rows = [request_row(record, now_ns) for record in await deps.requests_for(who)]
     cameras = deps.visible_cameras(who)
     until = datetime.fromtimestamp(now_ns // NS_PER_S, UTC)
     return page(
@@ -231,7 +231,7 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
         "request.html",
         status=status,
         problem=problem,
-        row=_row(record, now_ns),
+        row=request_row(record, now_ns),
         record=record,
         may_approve=may_decide and now is RequestPhase.WAITING,
         may_refuse=may_decide and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
@@ -243,7 +243,8 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
     )
 
 
-def _row(record: RequestRecord, now_ns: Ns) -> dict[str, Any]:
+def request_row(record: RequestRecord, now_ns: Ns) -> dict[str, Any]:
+    """A request as a list shows it."""
     asked = record.request
     now = rules.phase(record, now_ns)
     return {

@@ -178,6 +178,11 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
     AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
     AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
+    AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
+    AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
+    AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",
+    AuditKind.CASE_NOTED: "{actor} wrote a note in case {subject}; the entry has its hash.",
+    AuditKind.CASE_ERASED: "What case {subject} had collected was erased: its time was over.",
     AuditKind.CONFIG_CHANGED: "{actor} changed the configuration.",
     AuditKind.KEYS_DESTROYED: "The keys of {subject} were destroyed: what they sealed can never be read again.",
 }

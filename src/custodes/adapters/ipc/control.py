@@ -26,6 +26,7 @@ from custodes.types.message import (
 )
 from custodes.types.people import (
     AccessExplained,
+    ActOnCase,
     ChangePerson,
     ExplainAccess,
     Invited,
@@ -120,6 +121,12 @@ def read_export(control_socket: Path, export_id: str) -> ExportState:
 def forget_export(control_socket: Path, export_id: str) -> None:
     """Raises: Unavailable."""
     _ask(control_socket, ForgetExport(export_id=export_id), Ok, timeout_s=START_TIMEOUT_S)
+
+
+def act_on_case(control_socket: Path, message: ActOnCase, reply: type[T]) -> T:
+    """Raises: Unauthenticated, PermissionDenied, NotFound, InvalidArgument, FailedPrecondition, AlreadyExists,
+    Unavailable (server or warden), ResourceExhausted."""
+    return _ask(control_socket, message, reply, timeout_s=START_TIMEOUT_S)
 
 
 def place_hold(control_socket: Path, message: PlaceHold) -> HoldPlaced:

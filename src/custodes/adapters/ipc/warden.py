@@ -119,6 +119,10 @@ class WardenClient:
         """Messages of `types.approval` and their replies."""
         return await self._request(message, object)
 
+    async def about_cases(self, message: object) -> object:
+        """Messages of `types.cases` and their replies."""
+        return await self._request(message, object)
+
     async def close(self) -> None:
         """Idempotent."""
         for client in self._clients:

@@ -10,15 +10,27 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.traffic import TrafficService
 from custodes.config import SiteConfig
-from custodes.errors import Unauthenticated
+from custodes.errors import ProtocolError, Unauthenticated
+from custodes.ports.catalog import Account
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.cases import (
+    ChangeCase,
+    CloseCase,
+    NoteOnCase,
+    OpenCase,
+    ReadCase,
+    ReadCases,
+    ReopenCase,
+)
+from custodes.types.codec import decode
 from custodes.types.hold import PlaceHold, ReadHolds, ReleaseHold
 from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
 from custodes.types.people import (
     AccessExplained,
+    ActOnCase,
     ChangePerson,
     ExplainAccess,
     Invited,
@@ -72,6 +84,29 @@ class ControlService:
     async def respond(self, request: object) -> object:
         """One answer. Raises: what the acts raise; ProtocolError for what is no request of this socket."""
         match request:
+            case ReadPeople() | InvitePerson() | ChangePerson():
+                return await self._about_people(request)
+            case ReadPrivacyReport():
+                return await self._privacy()
+            case ExplainAccess():
+                return await self._explain(request)
+            case ActOnCase():
+                return await self._on_case(request)
+            case StartExport():
+                return await self._export(request)
+            case ReadExport():
+                return self._exporter.state(request.export_id)
+            case ForgetExport():
+                await self._exporter.forget(request.export_id)
+                return Ok()
+            case PlaceHold() | ReleaseHold() | ReadHolds():
+                return await self._about_holds(request)
+            case ReadTraffic():
+                return await self._traffic.table(request)
+        return await self._cameras.respond(request)
+
+    async def _about_people(self, request: ReadPeople | InvitePerson | ChangePerson) -> object:
+        match request:
             case ReadPeople():
                 return PeopleTable(people=await person_rows(self._catalog))
             case InvitePerson():
@@ -90,22 +125,6 @@ class ControlService:
                     is_disabled=request.is_disabled,
                 )
                 return Ok()
-            case ReadPrivacyReport():
-                return await self._privacy()
-            case ExplainAccess():
-                return await self._explain(request)
-            case StartExport():
-                return await self._export(request)
-            case ReadExport():
-                return self._exporter.state(request.export_id)
-            case ForgetExport():
-                await self._exporter.forget(request.export_id)
-                return Ok()
-            case PlaceHold() | ReleaseHold() | ReadHolds():
-                return await self._about_holds(request)
-            case ReadTraffic():
-                return await self._traffic.table(request)
-        return await self._cameras.respond(request)
 
     async def _about_holds(self, request: PlaceHold | ReleaseHold | ReadHolds) -> object:
         match request:
@@ -119,20 +138,7 @@ class ControlService:
 
     async def _export(self, request: StartExport) -> ExportState:
         """As the person named, who shows it by the password: an export is never anonymous."""
-        account = await self._people.find(request.person)
-        is_right = await self._passwords.verify(account.password_hash or None, request.password)
-        if account.totp_secret and is_right:
-            now_ns = self._clock.now_ns()
-            step = code_step(account.totp_secret, request.code, now_ns, after_step=account.totp_step)
-            is_right = step is not None
-            if step is not None:  # a code counts once
-                await self._catalog.put_account(replace(account, totp_step=step))
-        if account.is_disabled or not is_right:
-            record = AuditRecord(
-                kind=AuditKind.LOGIN_FAILED, actor=CLI, subject=account.name, details={"for": "export"}
-            )
-            await self._warden.append(record)
-            raise Unauthenticated("wrong password or code, or the account is disabled")
+        account = await self._prove(request.person, request.password, request.code, "export")
         export_id = await self._exporter.start(
             principal=principal_of(account),
             purpose=request.purpose,
@@ -143,6 +149,28 @@ class ControlService:
             fidelity=request.fidelity,
         )
         return self._exporter.state(export_id)
+
+    async def _on_case(self, request: ActOnCase) -> object:
+        account = await self._prove(request.person, request.password, request.code, "case")
+        step = decode(request.step)
+        if not isinstance(step, OpenCase | ChangeCase | CloseCase | ReopenCase | NoteOnCase | ReadCases | ReadCase):
+            raise ProtocolError(f"{type(step).__name__} is no step on a case")
+        return await self._warden.about_cases(replace(step, principal=principal_of(account)))
+
+    async def _prove(self, person: str, password: str, code: str, what: str) -> Account:
+        """Whose password and code these are. Raises: NotFound, Unauthenticated, which is logged."""
+        account = await self._people.find(person)
+        is_right = await self._passwords.verify(account.password_hash or None, password)
+        if account.totp_secret and is_right:
+            step = code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step)
+            is_right = step is not None
+            if step is not None:  # a code counts once
+                await self._catalog.put_account(replace(account, totp_step=step))
+        if account.is_disabled or not is_right:
+            record = AuditRecord(kind=AuditKind.LOGIN_FAILED, actor=CLI, subject=account.name, details={"for": what})
+            await self._warden.append(record)
+            raise Unauthenticated("wrong password or code, or the account is disabled")
+        return account
 
     async def _privacy(self) -> PrivacyReport:
         facts = site_facts(

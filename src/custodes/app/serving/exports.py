@@ -253,6 +253,8 @@ class Exporter:
             reel = await self._render(export, grant, link, segments, work)
             export.state = "sealing"
             await self._seal(export, grant, reel)
+            # Before anybody may fetch it: who forgets it ends this task.
+            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
             export.state, export.detail = "ready", ""
         except CustodesError as error:
             export.state, export.detail = "failed", str(error)

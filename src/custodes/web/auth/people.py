@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from dataclasses import replace
 
+from custodes.access.cases import carries
 from custodes.access.duty import duty_words
 from custodes.access.explain import Explanation, explain
 from custodes.access.policy import Circumstances, Policies
@@ -29,6 +30,7 @@ from custodes.types.access import (
     PurposeKind,
     Role,
 )
+from custodes.types.cases import CaseFile, ReadCase
 from custodes.types.people import PersonRow
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 from custodes.web.auth.passwords import clean_name, name_key
@@ -187,7 +189,19 @@ class People:
             fidelity=shown,
             session_id=SessionId("explain"),
         )
-        return explain(request, policies, circumstances)
+        around = replace(circumstances, is_in_case=await self._is_in_case(request))
+        return explain(request, policies, around)
+
+    async def _is_in_case(self, asked: AccessRequest) -> bool:
+        """What the warden's register says of a look's reference."""
+        if asked.purpose.kind is not PurposeKind.CASE or not asked.purpose.reference.strip():
+            return False
+        try:
+            found = await self._warden.about_cases(ReadCase(principal=asked.principal, number=asked.purpose.reference))
+        except NotFound:
+            return False
+        assert isinstance(found, CaseFile)
+        return carries(found.case, asked.principal.user_id)
 
     async def _log(self, kind: AuditKind, actor: str, subject: str, details: dict[str, str]) -> None:
         await self._warden.append(AuditRecord(kind=kind, actor=actor, subject=subject, details=details))

@@ -332,12 +332,23 @@ poll("/api/v1/status", 2, (status) => {
 /** A look that rests on an approved request brings its purpose, interval and fidelity in the address. */
 function fromRequest() {
   const query = new URLSearchParams(location.search);
-  if (!query.get("request")) return null;
+  if (!query.get("request")) return fromCase(query);
   const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
   timeline.setWindow(to + (to - from) * 0.05, Math.max((to - from) * 1.1, 60e9));
   timeline.setCursor(from + 1e9);
   return { purpose: query.get("purpose"), reference: query.get("reference"), fidelity: query.get("fidelity"),
     request_id: query.get("request"), limits: [from, to] };
+}
+
+/** A look that a case's page leads to: its number, and perhaps a bookmarked moment. */
+function fromCase(query) {
+  if (query.get("purpose") !== "case" || !query.get("reference")) return null;
+  const at = Number(query.get("at"));
+  if (at > 0) {
+    timeline.setWindow(at + 300e9, 600e9);
+    timeline.setCursor(at);
+  }
+  return { purpose: "case", reference: query.get("reference") };
 }
 
 let remembered = fromRequest();
