@@ -12,6 +12,7 @@ import pytest
 
 from custodes.access.requests import awaits_review, digest, phase
 from custodes.adapters.blob.disk import Disk
+from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.file import open_file_provider
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
@@ -43,6 +44,7 @@ from custodes.sealing.published import latest_usable, read_pinned
 from custodes.sealing.shares import Share
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.camera import START_NS, packet, stream_info
+from custodes.testing.cases import opening
 from custodes.testing.clock import ManualClock
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Principal, Purpose, PurposeKind, Role
@@ -284,6 +286,7 @@ def test_restore_when_looks_were_approved_then_none_is_in_force_and_a_break_glas
     key = FakeAuthenticator()
 
     async def use(gate: Gate) -> None:
+        await gate.answer_server(opening(ANN, "2026-17"))
         await gate.answer_server(EnrolKey(principal=BEN, key=key.enrolled(BEN.user_id), name="Key"))
         asked = await gate.answer_server(filing(is_break_glass=False))
         assert isinstance(asked, RequestRecord)
@@ -312,6 +315,9 @@ def test_restore_when_looks_were_approved_then_none_is_in_force_and_a_break_glas
     assert [awaits_review(one) for one in store.records()] == [False, True]
     assert store.passkeys() == []
     store.close()
+    cases = CaseStore(tmp_path / "new" / "warden" / "cases.db")
+    assert [one.number for one in cases.cases()] == ["2026-17"]
+    cases.close()
 
 
 def test_backup_when_any_file_is_changed_or_gone_then_verify_says_so_and_nothing_is_restored(

@@ -123,7 +123,7 @@ def test_administrator_when_another_exists_cannot_change_themselves(claimed):
 
 
 def test_explain_when_asked_about_oneself_says_why_and_what_would_help(claimed):
-    text = claimed.client.get("/access?action=play_back&fidelity=unmasked&reference=7").text
+    text = claimed.client.get("/access?action=play_back&fidelity=unmasked&reference=2026-7").text
     assert "<h2>No</h2>" in text
     assert "unmasked-needs-approval" in text
     assert "masked pictures" in text

@@ -155,11 +155,10 @@ def _copies(paths: SitePaths, scratch: Path) -> Iterator[tuple[str, Path]]:
     yield "catalog.db", _copy_database(paths.catalog, scratch / "catalog.db")
     for journal in sorted(paths.journal_dir.glob("*.journal")):
         yield f"journal/{journal.name}", journal
-    if (paths.warden_dir / "requests.db").is_file():  # before the log: each step is logged before it is kept
-        yield "warden/requests.db", _copy_database(paths.warden_dir / "requests.db", scratch / "requests.db")
+    for name in ("requests.db", "cases.db"):  # before the log: each step is logged before it is kept
+        if (paths.warden_dir / name).is_file():
+            yield f"warden/{name}", _copy_database(paths.warden_dir / name, scratch / name)
     yield "warden/log.db", _copy_database(paths.warden_dir / "log.db", scratch / "log.db")
-    if (paths.warden_dir / "cases.db").is_file():
-        yield "warden/cases.db", _copy_database(paths.warden_dir / "cases.db", scratch / "cases.db")
     keys = _copy_database(paths.warden_dir / "keys.db", scratch / "keys.db")
     _forget_root(keys)
     yield "warden/keys.db", keys
