@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import msgspec.structs
 import pytest
 
 from custodes.adapters.ipc.hub import Hub, PlainForm
@@ -57,7 +58,7 @@ def publish(hub, camera_id, run="0" * 12, frames=30):
     info = replace(info, run=RunId(run))
     hub.open_stream(info.camera_id, PlainForm(info))
     for packet in packets:
-        hub.publish(replace(packet, run=info.run))
+        hub.publish(msgspec.structs.replace(packet, run=info.run))
 
 
 def looks(facts, run=None):

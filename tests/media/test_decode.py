@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec.structs
 import numpy as np
 import pytest
 
@@ -62,7 +63,7 @@ def test_decode_when_packets_are_flipped_cut_and_lost_then_never_raises_and_coun
             for _ in range(chance.choice((0, 0, 1, 20))):
                 payload[chance.randrange(len(payload))] ^= 1 << chance.randrange(8)
             cut = chance.choice((len(payload), len(payload), chance.randrange(len(payload)), 0))
-            hostile.append(replace(item, payload=bytes(payload[:cut])))
+            hostile.append(msgspec.structs.replace(item, payload=bytes(payload[:cut])))
         frames, decoder = decode_all(info, hostile)
         assert decoder.errors > 0
         assert len(frames) <= len(packets)
@@ -72,7 +73,7 @@ def test_decode_when_one_packet_is_lost_to_damage_then_frames_are_marked_up_to_t
     tmp_path: Path,
 ) -> None:
     info, packets = packets_of(write_clip(tmp_path / "a.mp4", frames=30, gop=10))
-    packets[13] = replace(packets[13], payload=b"")
+    packets[13] = msgspec.structs.replace(packets[13], payload=b"")
     frames, decoder = decode_all(info, packets)
     assert decoder.errors == 1
     assert [frame.seq for frame in frames if frame.is_corrupt] == list(range(14, 20))
@@ -82,7 +83,7 @@ def test_decode_when_one_packet_is_lost_to_damage_then_frames_are_marked_up_to_t
 def test_decode_when_the_resolution_changes_in_band_then_frames_follow(tmp_path: Path) -> None:
     info, small = packets_of(write_clip(tmp_path / "a.h264", frames=10))
     _, large = packets_of(write_clip(tmp_path / "b.h264", frames=10, size=(640, 480)))
-    frames, decoder = decode_all(info, small + [replace(item, seq=item.seq + 10) for item in large])
+    frames, decoder = decode_all(info, small + [msgspec.structs.replace(item, seq=item.seq + 10) for item in large])
     assert [frame.y.shape for frame in frames] == [(240, 320)] * 10 + [(480, 640)] * 10
     assert decoder.errors == 0
 

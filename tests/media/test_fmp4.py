@@ -1,13 +1,13 @@
 """Fragments: what goes in comes out, for every codec a camera sends; nothing malformed comes through."""
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from custodes.adapters.camera import open_camera
 from custodes.errors import CameraEnded, MediaError
@@ -74,7 +74,7 @@ def test_fragments_when_joined_behind_the_init_then_ffmpeg_plays_them(tmp_path: 
 
 def test_fragment_when_a_packet_is_corrupt_then_the_mark_survives() -> None:
     muxer = FragmentMuxer(stream_info(codec="mjpeg"))
-    marked = [packet(0, is_keyframe=True), replace(packet(1), is_corrupt=True)]
+    marked = [packet(0, is_keyframe=True), structs.replace(packet(1), is_corrupt=True)]
     info = read_init(muxer.init_segment(), camera_id="cam", run="0123456789ab")
     back = read_packets(info, muxer.fragment(marked), start_ns=START_NS)
     assert [item.is_corrupt for item in back] == [False, True]
@@ -89,7 +89,9 @@ def test_fragment_when_timestamps_vary_then_every_pts_comes_back(
 ) -> None:
     dts, made = first, []
     for number, (step, reorder, payload) in enumerate(steps):
-        made.append(replace(packet(number, pts=dts + reorder, payload=payload), dts=dts, is_keyframe=number == 0))
+        made.append(
+            structs.replace(packet(number, pts=dts + reorder, payload=payload), dts=dts, is_keyframe=number == 0)
+        )
         dts += step
     muxer = FragmentMuxer(stream_info(codec="mjpeg"))
     info = read_init(muxer.init_segment(), camera_id="cam", run="0123456789ab")

@@ -1,8 +1,8 @@
 """The packet gate on generated footage: what it leaves undecoded, what it never misses, and when it gives up."""
 
 import itertools
-from dataclasses import replace
 
+import msgspec.structs
 import pytest
 
 from custodes.pipeline.camera import CameraPipeline, draw_by_hash
@@ -163,7 +163,7 @@ def test_live_replay_and_file_give_the_same_tracks(make, tmp_path):
     while (ref := archive.gop_from(Ns(0) if ref is None else ref.start_ns)) is not None:
         file_info, gop = archive.read(ref)
         # A file does not know the run's packet numbers; they follow from the order.
-        recorded += [replace(packet, seq=len(recorded) + place) for place, packet in enumerate(gop)]
+        recorded += [msgspec.structs.replace(packet, seq=len(recorded) + place) for place, packet in enumerate(gop)]
     filed = seen(play(make(), file_info, recorded)[0])
     assert len(straight) == 2
     assert seen(queued) == straight

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from custodes.detect.regions import RegionLimits
 from custodes.pipeline.camera import CameraPipeline
@@ -103,14 +104,14 @@ def test_after_a_gap_in_packet_numbers_the_next_look_vouches_for_itself_only(pip
 
 def test_after_a_corrupt_packet_nothing_is_vouched_for_until_the_next_keyframe(pipeline):
     opened, packets = short_gops()
-    broken = [replace(p, is_corrupt=True) if p.seq == 23 else p for p in packets]
+    broken = [structs.replace(p, is_corrupt=True) if p.seq == 23 else p for p in packets]
     facts = feed(pipeline, [opened, *broken])
     assert breaks(facts) == [0.0, 2.5]
     assert not [f for f in analysed(facts) if T0 + 2.25 * NS_PER_S < f.frame.utc_ns < T0 + 2.5 * NS_PER_S]
 
 
 def test_garbage_instead_of_a_packet_breaks_the_vouching_and_nothing_else(pipeline):
-    broken = [replace(p, payload=b"\x00" * 40) if p.seq == 25 else p for p in PACKETS]
+    broken = [structs.replace(p, payload=b"\x00" * 40) if p.seq == 25 else p for p in PACKETS]
     facts = feed(pipeline, [OPENED, *broken])
     assert 3.0 in breaks(facts)
     assert pipeline.status(Ns(0)).decode_errors > 0
@@ -144,7 +145,7 @@ def test_a_defect_in_the_detector_is_contained_by_the_runner_and_breaks_the_vouc
 
 def test_a_quiet_picture_is_looked_at_every_two_seconds_and_vouched_for(make_looking):
     # The first keyframe over and over is a still picture; nobody is found in it, or the tracks would not end.
-    still = [replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(60)]
+    still = [structs.replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(60)]
     pipeline = CameraPipeline(INFO.camera_id, make_looking(FigureDetector(min_pixels=10**9)), fps=5.0)
     facts = feed(pipeline, [OPENED, *still])
     status = pipeline.status(Ns(0))
@@ -156,7 +157,7 @@ def test_a_quiet_picture_is_looked_at_every_two_seconds_and_vouched_for(make_loo
 
 def test_people_who_stand_still_are_verified_at_intervals_and_stay_in_every_fact(make_looking):
     pipeline = CameraPipeline(INFO.camera_id, make_looking(), fps=5.0)
-    still = [replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(60)]
+    still = [structs.replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * NS_PER_S // 5)) for n in range(60)]
     facts = analysed(feed(pipeline, [OPENED, *still]))
     assert 6 <= pipeline.status(Ns(0)).detector_calls <= 12
     assert [len(f.frame.track_ids) for f in facts] == [2] * 60
@@ -193,7 +194,7 @@ def test_what_finds_no_room_is_masked_as_if_somebody_were_there_and_counted(make
 
 
 def test_a_camera_slower_than_a_frame_per_second_is_vouched_for_at_its_looks_only(pipeline):
-    slow = [replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * 2 * NS_PER_S)) for n in range(5)]
+    slow = [structs.replace(PACKETS[0], seq=n, utc_ns=Ns(T0 + n * 2 * NS_PER_S)) for n in range(5)]
     assert len(breaks(feed(pipeline, [OPENED, *slow]))) == 5
 
 
@@ -208,7 +209,7 @@ def test_after_a_reconnect_the_repeated_gop_is_not_looked_at_twice_and_leaves_no
 
 def test_a_new_run_begins_anew_and_numbers_are_never_given_twice(pipeline):
     other = replace(INFO, run=RunId("b" * 12))
-    again = [replace(p, run=other.run, seq=p.seq + 500) for p in PACKETS[:20]]
+    again = [structs.replace(p, run=other.run, seq=p.seq + 500) for p in PACKETS[:20]]
     facts = feed(pipeline, [OPENED, *PACKETS, StreamOpened(info=other), *again])
     assert len(breaks(facts)) == 2
     assert len([f for f in facts if isinstance(f, TrackEnded)]) == 2
@@ -219,7 +220,7 @@ def test_a_new_run_begins_anew_and_numbers_are_never_given_twice(pipeline):
 
 
 def test_a_clock_that_goes_back_begins_anew(pipeline):
-    back = [replace(p, utc_ns=Ns(p.utc_ns - 3600 * NS_PER_S)) for p in PACKETS[30:]]
+    back = [structs.replace(p, utc_ns=Ns(p.utc_ns - 3600 * NS_PER_S)) for p in PACKETS[30:]]
     facts = feed(pipeline, [OPENED, *PACKETS[:30], *back])
     assert len(breaks(facts)) == 2
     assert len([f for f in facts if isinstance(f, TrackEnded)]) == 2
@@ -234,7 +235,7 @@ def test_a_stream_that_cannot_be_decoded_vouches_for_nothing(pipeline, codec):
 
 def test_packets_without_a_stream_or_of_another_run_are_ignored(pipeline):
     assert feed(pipeline, PACKETS[:5]) == []
-    assert feed(pipeline, [OPENED, *(replace(p, run=RunId("c" * 12)) for p in PACKETS)]) == []
+    assert feed(pipeline, [OPENED, *(structs.replace(p, run=RunId("c" * 12)) for p in PACKETS)]) == []
     assert feed(pipeline, [replace(CLOSED, run=RunId("c" * 12))]) == []
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import msgspec.structs
+
 from custodes.media import nal
 from custodes.pipeline.signatures import SignatureWatch
 from custodes.testing.camera import packet, stream_info
@@ -19,7 +21,7 @@ CLOSED = StreamClosed(camera_id=INFO.camera_id, run=INFO.run)
 def second(seq: int, units: list[bytes]) -> Packet:
     """One picture a second."""
     payload = nal.join_annexb(units)
-    return replace(packet(seq, is_keyframe=seq % 5 == 0, payload=payload), utc_ns=Ns(seq * NS_PER_S))
+    return msgspec.structs.replace(packet(seq, is_keyframe=seq % 5 == 0, payload=payload), utc_ns=Ns(seq * NS_PER_S))
 
 
 def signed(count: int, camera: FakeSigningCamera) -> list[Packet]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from custodes.media import nal
 from custodes.review.signatures import RecordedSignatures
 from custodes.testing.camera import packet, stream_info
@@ -24,7 +26,9 @@ def gops(count: int, camera: FakeSigningCamera) -> list[list[Packet]]:
             seis = [camera.sei_for(before)] if at == 0 and before else []
             seq = number * 5 + at
             payload = nal.join_annexb([*seis, unit])
-            packets.append(replace(packet(seq, is_keyframe=at == 0, payload=payload), utc_ns=Ns(seq * NS_PER_S // 5)))
+            packets.append(
+                structs.replace(packet(seq, is_keyframe=at == 0, payload=payload), utc_ns=Ns(seq * NS_PER_S // 5))
+            )
         found.append(packets)
         before = units
     return found
@@ -43,7 +47,7 @@ def test_signed_recording_when_read_through_then_one_stretch() -> None:
 def test_signed_recording_when_a_picture_was_changed_then_three_stretches() -> None:
     played = gops(20, FakeSigningCamera(is_escaped=True))
     spoilt = played[10][3]
-    played[10][3] = replace(spoilt, payload=spoilt.payload[:-2] + b"X\x80")
+    played[10][3] = structs.replace(spoilt, payload=spoilt.payload[:-2] + b"X\x80")
     assert stretches(INFO, played) == [(A, 50), (N, 4), (A, 40)]
 
 

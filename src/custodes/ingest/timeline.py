@@ -4,7 +4,7 @@ Cameras send packets without pts, with repeated dts, and jump when they set thei
 are never touched.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 MAX_JUMP_S = 10.0
 """A step beyond this, forward or back, is a new clock of the camera, not a pause (stalls end the run earlier)."""
@@ -12,8 +12,7 @@ MAX_JUMP_S = 10.0
 _DEFAULT_FPS = 25.0
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one per packet and nobody keeps it, half the cost of making it
-class Stamp:
+class Stamp(msgspec.Struct, kw_only=True, gc=False):  # a struct for the reason of `types.media.Packet`
     """Times in units of the stream's time base. `is_jump`: the source's clock was set anew before this packet."""
 
     pts: int

@@ -10,12 +10,12 @@ import io
 import struct
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import av
 import av.container
 import av.error
+import msgspec
 
 from custodes.errors import (
     CameraEnded,
@@ -59,8 +59,7 @@ MAX_CORRUPT_READS = 100
 """Unreadable packets in a row after which a source counts as garbage."""
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one per packet and nobody keeps it, half the cost of making it
-class RawPacket:
+class RawPacket(msgspec.Struct, kw_only=True, gc=False):  # a struct for the reason of `types.media.Packet`
     """What FFmpeg said of one packet; times in the stream's time base, None where it knew none."""
 
     payload: bytes
@@ -73,6 +72,10 @@ class RawPacket:
     """The container announced other parameters from here on."""
     camera_ns: int | None = None
     """UTC of the picture by the camera's own clock (RTCP sender reports); None while it tells none."""
+    arrival_ns: int = 0
+    """UTC when it was read, and at the same moment:"""
+    monotonic_ns: int = 0
+    """Both are set by whoever reads (`adapters.camera.source`)."""
 
 
 class Demuxer:
@@ -156,13 +159,14 @@ class Demuxer:
                 failure = _read_failure(error, self._where, self._read_timeout_s)
             if failure is not None:
                 raise failure
-            if packet.size == 0:  # PyAV ends with an empty packet, to flush decoders
+            size = packet.size
+            if size == 0:  # PyAV ends with an empty packet, to flush decoders
                 continue
-            if packet.size > MAX_PACKET_BYTES:
-                raise CameraGarbage(f"{self._where} sent a packet of {packet.size} bytes; at most {MAX_PACKET_BYTES}")
+            if size > MAX_PACKET_BYTES:
+                raise CameraGarbage(f"{self._where} sent a packet of {size} bytes; at most {MAX_PACKET_BYTES}")
             corrupt_in_a_row = 0
             raw = _raw(packet)
-            if packet.size > 4 * MAX_UNITS and raw.payload.count(_START_CODE) > MAX_UNITS and self._is_annexb:
+            if self._is_annexb and size > 4 * MAX_UNITS and raw.payload.count(_START_CODE) > MAX_UNITS:
                 raise CameraGarbage(f"{self._where} sent a picture of more than {MAX_UNITS} pieces")
             yield raw
         raise CameraEnded(f"{self._where} came to its end")

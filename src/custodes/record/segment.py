@@ -106,8 +106,10 @@ class SegmentWriter:
         """
         parts = self._muxer.fragment_parts(gop)
         start_ns = gop[0].utc_ns
-        end_ns = Ns(max(packet.utc_ns + packet.duration * self._unit_ns // self._den for packet in gop))
-        end_ns = max(start_ns, end_ns)
+        end_ns, end_pts, unit_ns, den = start_ns, 0, self._unit_ns, self._den
+        for packet in gop:
+            end_ns = max(end_ns, Ns(packet.utc_ns + packet.duration * unit_ns // den))
+            end_pts = max(end_pts, packet.pts + packet.duration)
         payload_bytes = sum(map(len, parts))
         with (
             self._scratch.borrow(payload_bytes) as payload,
@@ -123,7 +125,7 @@ class SegmentWriter:
         self._note_synced()
         self._end_ns = max(self._end_ns, end_ns)
         self._first_pts = gop[0].pts if self._first_pts is None else self._first_pts
-        self._end_pts = max(self._end_pts, *(packet.pts + packet.duration for packet in gop))
+        self._end_pts = max(self._end_pts, end_pts)
         self._clock = clock if self._clock is None else worse(self._clock, clock)
         return start_ns, end_ns
 

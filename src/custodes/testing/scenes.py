@@ -4,10 +4,11 @@ For what decides when to look. Figures are those of `testing.figures`; no real p
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
+import msgspec.structs
 import numpy as np
 import numpy.typing as npt
 
@@ -76,7 +77,7 @@ def scene_clip(
 
 def stuffed(packets: Sequence[Packet], nbytes: int) -> list[Packet]:
     """The same packets filled up to one size with filler data (H.264 7.3.2.7), as constant-bit-rate cameras do."""
-    return [replace(packet, payload=_fill(packet.payload, nbytes)) for packet in packets]
+    return [msgspec.structs.replace(packet, payload=_fill(packet.payload, nbytes)) for packet in packets]
 
 
 def _fill(payload: bytes, nbytes: int) -> bytes:

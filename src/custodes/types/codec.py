@@ -55,7 +55,10 @@ def _registered() -> dict[str, type]:
     classes: dict[str, type] = {}
     for module in (media, vision, event, access, approval, message, people, hold, traffic, cases):
         for name, value in vars(module).items():
-            if isinstance(value, type) and hasattr(value, "__dataclass_fields__"):
+            if isinstance(value, type) and (
+                hasattr(value, "__dataclass_fields__")
+                or (issubclass(value, msgspec.Struct) and value is not msgspec.Struct)
+            ):
                 classes[name] = value
     return classes
 

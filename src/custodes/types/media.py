@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,9 +28,12 @@ class StreamInfo:
     """Announced mean frame rate, 0.0 when unknown. For display; never used as a clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
-    """One access unit as it came from the camera; never changed on its way to disk."""
+class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One access unit as it came from the camera; never changed on its way to disk.
+
+    A struct, not a dataclass: it is made for every picture of every camera, and making a frozen dataclass of ten
+    fields costs 3.5 µs, this 0.3 (2026-11-25). Holding no containers, it is nothing for the garbage collector.
+    """
 
     camera_id: CameraId
     run: RunId

@@ -6,7 +6,7 @@ Pacing of files and the RTSP options lie beside this file; recording does not be
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from custodes.errors import CameraChanged, CameraEnded, CameraError, CameraGarbage, CameraNoVideo, MediaError
@@ -35,13 +35,6 @@ class Pacer(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Arrived:
-    raw: RawPacket
-    utc_ns: Ns
-    monotonic_ns: Ns
-
-
 class DemuxedCamera:
     """One connection. `connect` opens the input; with `is_looped` it is opened again at each end, without a seam."""
 
@@ -64,12 +57,14 @@ class DemuxedCamera:
         self._is_looped = is_looped
         self._make_run = make_run
         self._demuxer: Demuxer | None = None
-        self._reads: Iterator[_Arrived] = iter(())
-        self._held: deque[_Arrived] = deque()
+        self._reads: Iterator[RawPacket] = iter(())
+        self._held: deque[RawPacket] = deque()
         self._failure: CameraError | None = None
         self._info: StreamInfo | None = None
         self._sets: frozenset[bytes] = frozenset()
         self._clock_of_run: RunClock | None = None
+        self._placed = 0
+        self._last_arrival_ns: int | None = None
         self.timestamp_jumps = 0
 
     def open(self) -> StreamInfo:
@@ -99,39 +94,26 @@ class DemuxedCamera:
         timeline = Timeline(time_base_num=info.time_base_num, time_base_den=info.time_base_den, fps=info.fps)
         clock = RunClock(time_base_num=info.time_base_num, time_base_den=info.time_base_den)
         self._clock_of_run = clock
-        last_ns: Ns | None = None
-        seq = 0
+        self._placed = 0
+        self._last_arrival_ns = None
         if self._pacer is None:
             self._hold_burst()
-        stamped: deque[tuple[_Arrived, Stamp]] = deque()
+        # The start-up burst is stamped as a whole first: its last packets tell how late the first ones came.
+        burst: list[tuple[RawPacket, Stamp]] = []
+        try:
+            while self._held:
+                raw = self._held.popleft()
+                burst.append((raw, self._place(raw, timeline, clock, info)))
+        except CameraChanged:
+            yield from self._finished(burst, clock, info)
+            raise
+        yield from self._finished(burst, clock, info)
+        seq = len(burst)
         while True:
-            # The start-up burst is stamped as a whole first: its last packets tell how late the first ones came.
-            while self._held or not stamped:
-                arrived = self._next()
-                if seq + len(stamped) > 0 and self._is_changed(arrived.raw, info):
-                    self._held.appendleft(arrived)
-                    yield from self._finish(stamped, clock, info, seq)
-                    raise CameraChanged(f"{self._where} goes on with other parameters")
-                elapsed_ns = arrived.monotonic_ns - last_ns if last_ns is not None else 0
-                last_ns = arrived.monotonic_ns
-                raw = arrived.raw
-                stamp = timeline.stamp(pts=raw.pts, dts=raw.dts, duration=raw.duration, elapsed_ns=elapsed_ns)
-                self.timestamp_jumps += stamp.is_jump
-                clock.observe(
-                    stamp.pts,
-                    arrival_ns=arrived.utc_ns,
-                    monotonic_ns=arrived.monotonic_ns,
-                    camera_ns=None if raw.camera_ns is None else Ns(raw.camera_ns),
-                )
-                if raw.is_keyframe and clock.has_stepped():
-                    self._held.appendleft(arrived)
-                    yield from self._finish(stamped, clock, info, seq)
-                    raise CameraChanged(f"the machine's clock was set; {self._where} goes on as a new run")
-                stamped.append((arrived, stamp))
-            for packet in self._finish(stamped, clock, info, seq):
-                yield packet
-                seq += 1
-            stamped.clear()
+            raw = self._next()
+            stamp = self._place(raw, timeline, clock, info)
+            yield self._packet(raw, stamp, clock, info, seq)
+            seq += 1
 
     def clock(self) -> ClockReading:
         """See the port."""
@@ -147,31 +129,54 @@ class DemuxedCamera:
         if demuxer is not None:
             demuxer.close()
 
-    def _finish(
-        self, stamped: deque[tuple[_Arrived, Stamp]], clock: RunClock, info: StreamInfo, seq: int
-    ) -> Iterator[Packet]:
-        for number, (arrived, stamp) in enumerate(stamped):
-            yield Packet(
-                camera_id=self._camera_id,
-                run=info.run,
-                seq=seq + number,
-                payload=arrived.raw.payload,
-                pts=stamp.pts,
-                dts=stamp.dts,
-                duration=stamp.duration,
-                is_keyframe=arrived.raw.is_keyframe,
-                is_corrupt=arrived.raw.is_corrupt,
-                utc_ns=clock.utc_ns(stamp.pts, is_keyframe=arrived.raw.is_keyframe),
-            )
+    def _place(self, raw: RawPacket, timeline: Timeline, clock: RunClock, info: StreamInfo) -> Stamp:
+        """Times of the run's next packet. Raises: CameraChanged; then it is held, as the first of the next run."""
+        if self._placed and (raw.is_keyframe or raw.has_new_parameters) and self._is_changed(raw, info):
+            self._held.appendleft(raw)
+            raise CameraChanged(f"{self._where} goes on with other parameters")
+        last_ns, self._last_arrival_ns = self._last_arrival_ns, raw.monotonic_ns
+        elapsed_ns = 0 if last_ns is None else raw.monotonic_ns - last_ns
+        stamp = timeline.stamp(pts=raw.pts, dts=raw.dts, duration=raw.duration, elapsed_ns=elapsed_ns)
+        if stamp.is_jump:
+            self.timestamp_jumps += 1
+        clock.observe(
+            stamp.pts,
+            arrival_ns=Ns(raw.arrival_ns),
+            monotonic_ns=Ns(raw.monotonic_ns),
+            camera_ns=None if raw.camera_ns is None else Ns(raw.camera_ns),
+        )
+        if raw.is_keyframe and clock.has_stepped():
+            self._held.appendleft(raw)
+            raise CameraChanged(f"the machine's clock was set; {self._where} goes on as a new run")
+        self._placed += 1
+        return stamp
 
-    def _next(self) -> _Arrived:
+    def _finished(self, burst: list[tuple[RawPacket, Stamp]], clock: RunClock, info: StreamInfo) -> Iterator[Packet]:
+        for seq, (raw, stamp) in enumerate(burst):
+            yield self._packet(raw, stamp, clock, info, seq)
+
+    def _packet(self, raw: RawPacket, stamp: Stamp, clock: RunClock, info: StreamInfo, seq: int) -> Packet:
+        return Packet(
+            camera_id=self._camera_id,
+            run=info.run,
+            seq=seq,
+            payload=raw.payload,
+            pts=stamp.pts,
+            dts=stamp.dts,
+            duration=stamp.duration,
+            is_keyframe=raw.is_keyframe,
+            is_corrupt=raw.is_corrupt,
+            utc_ns=clock.utc_ns(stamp.pts, is_keyframe=raw.is_keyframe),
+        )
+
+    def _next(self) -> RawPacket:
         if self._held:
             return self._held.popleft()
         if self._failure is not None:
             raise self._failure
         return next(self._reads)
 
-    def _read(self, demuxer: Demuxer) -> Iterator[_Arrived]:
+    def _read(self, demuxer: Demuxer) -> Iterator[RawPacket]:
         """Packets as they arrive; never returns, ends by a CameraError."""
         media_ns = 0
         while True:
@@ -190,8 +195,9 @@ class DemuxedCamera:
                         media_ns = at_ns + stamp.duration * unit_ns // info.time_base_den
                         self._pacer.wait(at_ns)
                         shift = start_ns * info.time_base_den // unit_ns - first_dts if start_ns else 0
-                        raw = _shifted(raw, shift)
-                    yield _Arrived(raw=raw, utc_ns=self._clock.now_ns(), monotonic_ns=self._clock.monotonic_ns())
+                        _shift(raw, shift)
+                    raw.arrival_ns, raw.monotonic_ns = self._clock.now_ns(), self._clock.monotonic_ns()
+                    yield raw
             except CameraEnded:
                 if not (self._is_looped and has_keyframe):
                     raise
@@ -203,12 +209,12 @@ class DemuxedCamera:
         limit_ns = self._clock.monotonic_ns() + MAX_KEYFRAME_WAIT_NS
         while self._clock.monotonic_ns() <= limit_ns:
             try:
-                arrived = self._next()
+                raw = self._next()
             except CameraEnded:
                 raise CameraNoVideo(f"{self._where} ended before the first picture") from None
-            if arrived.raw.is_keyframe:
-                self._held.appendleft(arrived)
-                return arrived.raw
+            if raw.is_keyframe:
+                self._held.appendleft(raw)
+                return raw
         raise CameraNoVideo(f"{self._where} sent no keyframe for {MAX_KEYFRAME_WAIT_NS // NS_PER_S} s")
 
     def _hold_burst(self) -> None:
@@ -216,12 +222,12 @@ class DemuxedCamera:
         while len(self._held) < MAX_BURST_PACKETS:
             before_ns = self._clock.monotonic_ns()
             try:
-                arrived = next(self._reads)
+                raw = next(self._reads)
             except CameraError as error:
                 self._failure = error
                 return
-            self._held.append(arrived)
-            if arrived.monotonic_ns - before_ns > _BURST_READ_NS:
+            self._held.append(raw)
+            if raw.monotonic_ns - before_ns > _BURST_READ_NS:
                 return
 
     def _described(self, announced: StreamInfo, keyframe: RawPacket) -> StreamInfo:
@@ -262,8 +268,8 @@ def _sequence_sets(raw: RawPacket, info: StreamInfo) -> frozenset[bytes]:
     return frozenset(unit for unit in units if nal.is_sequence_set(unit, info.codec))
 
 
-def _shifted(raw: RawPacket, shift: int) -> RawPacket:
+def _shift(raw: RawPacket, shift: int) -> None:
     if not shift:
-        return raw
-    pts = None if raw.pts is None else raw.pts + shift
-    return replace(raw, pts=pts, dts=None if raw.dts is None else raw.dts + shift)
+        return
+    raw.pts = None if raw.pts is None else raw.pts + shift
+    raw.dts = None if raw.dts is None else raw.dts + shift

@@ -110,10 +110,11 @@ class Hub:
             feed = self._feeds.get(packet.camera_id)
             if feed is None:
                 return
-            wire = feed.form.packet(packet) if self._has_readers(packet.camera_id) else None
-            feed.add(packet, wire)
-            if wire is None:
+            if not self._subscribers or not self._has_readers(packet.camera_id):
+                feed.add(packet, None)
                 return
+            wire = feed.form.packet(packet)
+            feed.add(packet, wire)
             self._offer(packet.camera_id, Kind.KEYFRAME if packet.is_keyframe else Kind.DELTA, wire)
         self._wake()
 
