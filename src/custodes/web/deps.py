@@ -24,21 +24,10 @@ from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.looks import LookBook
+from custodes.web.navigation import DECIDES, offered
 from custodes.web.reads import ReadPermits, Visitor
 from custodes.web.storage import StorageMeter
 from custodes.web.words import ROLE_WORDS
-
-_OFFERED = (
-    Action.READ_LOG,
-    Action.MANAGE_PEOPLE,
-    Action.FILE_REQUEST,
-    Action.APPROVE,
-    Action.REVIEW,
-    Action.READ_PRIVACY,
-    Action.OPEN_CASE,
-    Action.READ_CASES,
-)
-"""What decides which pages the navigation shows."""
 
 Announcer = Callable[[str], Awaitable[None]]
 
@@ -99,18 +88,16 @@ def is_page(request: HTTPConnection) -> bool:
     return not request.url.path.startswith(("/api/", "/static/")) and "text/html" in request.headers.get("accept", "")
 
 
-def _offers(deps: WebDeps, who: Principal) -> dict[str, bool]:
-    return {action.value: deps.reads.may(who, action) for action in _OFFERED}
-
-
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a template with what every page needs."""
     deps = deps_of(request)
     visitor = visitor_of(request)
+    may = {action: deps.reads.may(visitor.principal, action) for action in DECIDES} if visitor else {}
     context: dict[str, object] = {
         "site_name": deps.config.name,
         "visitor": visitor,
-        "may": _offers(deps, visitor.principal) if visitor else {},
+        "may": {action.value: is_so for action, is_so in may.items()},
+        "navigation": offered(may.__getitem__) if visitor else (),
         "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,

@@ -1,0 +1,83 @@
+"""The pages a person finds in the navigation: one list, in the order of the rail. A new page adds its line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from custodes.types.access import Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLink:
+    """One entry. `offered_to`: who may do any of these sees it; empty: everybody who is logged in."""
+
+    path: str
+    label: str
+    offered_to: tuple[Action, ...] = ()
+    also: tuple[str, ...] = ()
+    """Further paths, and all below them, on which this entry is the current one."""
+
+    def is_current(self, path: str) -> bool:
+        """Whether the page at `path` belongs to this entry."""
+        places = self.also if self.path == "/" else (self.path, *self.also)
+        return path == self.path or any(path == place or path.startswith(f"{place}/") for place in places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageGroup:
+    """What belongs together, under a heading."""
+
+    label: str
+    links: tuple[PageLink, ...]
+
+
+PAGES = (
+    PageGroup(
+        label="Watch",
+        links=(
+            PageLink(path="/", label="Wall", also=("/cameras",)),
+            PageLink(path="/traffic", label="Traffic"),
+        ),
+    ),
+    PageGroup(
+        label="Investigate",
+        links=(
+            PageLink(
+                path="/requests", label="Requests", offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.REVIEW)
+            ),
+        ),
+    ),
+    PageGroup(
+        label="Oversight",
+        links=(
+            PageLink(path="/log", label="Log", offered_to=(Action.READ_LOG,)),
+            PageLink(
+                path="/notices",
+                label="Privacy",
+                offered_to=(Action.READ_PRIVACY,),
+                also=("/subject-access", "/privacy"),
+            ),
+        ),
+    ),
+    PageGroup(
+        label="Site",
+        links=(
+            PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
+            PageLink(path="/system", label="System"),
+        ),
+    ),
+)
+
+DECIDES = frozenset(action for group in PAGES for link in group.links for action in link.offered_to)
+"""Every action that an entry hangs on."""
+
+
+def offered(may: Callable[[Action], bool]) -> tuple[PageGroup, ...]:
+    """The groups with the entries that this person may follow; empty groups are left out."""
+    shown = (
+        PageGroup(
+            label=group.label,
+            links=tuple(link for link in group.links if not link.offered_to or any(map(may, link.offered_to))),
+        )
+        for group in PAGES
+    )
+    return tuple(group for group in shown if group.links)
