@@ -108,7 +108,7 @@ def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):
     expect(person.page.get_by_role("heading", name="Main gate")).to_be_visible()
     shot(person.page, "camera-purpose")
     assert not any(one.kind is ViewKind.PLAYBACK for one in site.views.opened)
-    person.page.get_by_label("Case, alarm or ticket").fill("2026-0117")
+    person.page.locator("#purpose").get_by_label("Case, alarm or ticket").fill("2026-0117")
     person.page.get_by_role("button", name="Look").click()
     expect(person.page.locator("#still")).to_be_visible()
     person.page.wait_for_function("() => document.getElementById('still').naturalWidth > 100")

@@ -39,7 +39,7 @@ PAGES = (
         ),
     ),
     PageGroup(
-        label="Investigate",
+        label="Investigations",
         links=(
             PageLink(
                 path="/requests", label="Requests", offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.REVIEW)
