@@ -79,24 +79,25 @@ def test_plates_when_wanted_then_the_lower_part_of_a_vehicle_is_covered_else_not
     assert plate_part(PERSON, WALKER) is None
 
 
+FIRST = frozenset({(RUN, 1)})
+
+
 def test_exempt_when_one_of_two_who_overlap_then_the_other_stays_covered():
-    other = (0.45, 0.2, 0.55, 0.8)
-    masks = timeline([(1, PERSON, WALKER), (2, PERSON, other)], exempt=frozenset({(RUN, 1)}), margin=0.0).masks_at(
-        AT, RUN
-    )
+    rows = [(1, PERSON, WALKER), (2, PERSON, (0.45, 0.2, 0.55, 0.8))]
+    masks = timeline(rows, margin=0.0).masks_at(AT, RUN, exempt=FIRST)
     assert is_covered(masks, 0.5, 0.5) and is_covered(masks, 0.47, 0.5) and not is_covered(masks, 0.42, 0.5)
 
 
 def test_exempt_when_a_face_may_be_somebody_elses_then_it_stays_covered():
     rows = [(1, PERSON, WALKER), (3, FACE, (0.42, 0.22, 0.46, 0.3))]
-    exempt = frozenset({(RUN, 1)})
-    assert not len(timeline(rows, exempt=exempt).masks_at(AT, RUN))
-    assert len(timeline([*rows, (2, PERSON, (0.43, 0.2, 0.53, 0.8))], exempt=exempt).masks_at(AT, RUN)) == 2
-    assert len(timeline([(3, FACE, (0.8, 0.2, 0.85, 0.3))], exempt=exempt).masks_at(AT, RUN)) == 1
+    other = (2, PERSON, (0.43, 0.2, 0.53, 0.8))
+    assert not len(timeline(rows).masks_at(AT, RUN, exempt=FIRST))
+    assert len(timeline([*rows, other]).masks_at(AT, RUN, exempt=FIRST)) == 2
+    assert len(timeline([(3, FACE, (0.8, 0.2, 0.85, 0.3))]).masks_at(AT, RUN, exempt=FIRST)) == 1
 
 
 def test_exempt_when_another_run_has_the_same_track_number_then_it_stays_covered():
-    assert len(timeline([(1, PERSON, WALKER)], exempt=frozenset({(RunId("b" * 12), 1)})).masks_at(AT, RUN))
+    assert len(timeline([(1, PERSON, WALKER)]).masks_at(AT, RUN, exempt=frozenset({(RunId("b" * 12), 1)})))
 
 
 def test_reasons_when_asked_then_one_per_mask_in_its_order():

@@ -8,6 +8,7 @@ import pytest
 from custodes.errors import FailedPrecondition, SealBroken
 from custodes.redact.fill import FILL_UV, FILL_Y
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.redact.zones import zone_of_box
 from custodes.review.keys import MAX_KEYS, ViewKeys
 from custodes.review.render import Renderer
 from custodes.testing.media import draw_frame, people_at, vouch
@@ -102,6 +103,44 @@ def test_renderer_unmasks_only_what_task_and_warden_both_say(asked, permitted):
     is_shown = bool(rendered.frame.y[70:110, 90:150].min() > 200)
     assert is_shown is (asked is permitted is Fidelity.UNMASKED)
     assert rendered.is_fully_masked is not is_shown
+
+
+@pytest.mark.parametrize("permitted", list(Fidelity))
+def test_renderer_when_one_person_may_be_seen_then_all_others_and_the_zones_stay_covered(permitted):
+    boxes = [(0.1, 0.2, 0.3, 0.9), (0.6, 0.2, 0.8, 0.9)]
+    policy = MaskPolicy(margin=0.0, zones=(zone_of_box((0.0, 0.0, 1.0, 0.1)),))
+    renderer = Renderer(
+        fidelity=Fidelity.UNMASKED,
+        timeline=MaskTimeline(policy),
+        max_height_px=720,
+        permitted=lambda: permitted,
+        shown=frozenset({(RunId("0" * 12), 1)}),
+    )
+    renderer.timeline.add(vouched(0, 500, 1000, people=boxes))
+    frame = frame_at(100)
+    frame.y[:] = 235
+    picture = renderer.render(frame, MARK).frame.y
+    height, width = picture.shape
+
+    def is_clear(x: float, y: float) -> bool:
+        return bool(picture[int(y * height), int(x * width)] > 150)
+
+    assert is_clear(0.2, 0.5) is (permitted is Fidelity.UNMASKED)
+    assert not is_clear(0.7, 0.5) and not is_clear(0.5, 0.05) and is_clear(0.45, 0.5)
+
+
+def test_renderer_when_everybody_may_be_seen_then_privacy_zones_stay_covered():
+    policy = MaskPolicy(zones=(zone_of_box((0.5, 0.5, 1.0, 1.0)),))
+    renderer = Renderer(
+        fidelity=Fidelity.UNMASKED,
+        timeline=MaskTimeline(policy),
+        max_height_px=720,
+        permitted=lambda: Fidelity.UNMASKED,
+    )
+    frame = frame_at(100)
+    frame.y[:] = 235
+    picture = renderer.render(frame, MARK).frame.y
+    assert picture[200, 280] < 60 and picture[50, 50] > 200
 
 
 def header(number: int, camera: str = "cam") -> SegmentHeader:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,7 @@ from custodes.media.encode import LiveEncoder
 from custodes.ports.clock import Clock
 from custodes.redact.levels import MaskLevel
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.redact.zones import PrivacyZone
 from custodes.review.archive import Archive
 from custodes.review.export import ExportView
 from custodes.review.keys import ViewKeys
@@ -67,18 +69,21 @@ def mask_policy(config: RedactionConfig) -> MaskPolicy:
     """The site's redaction as a policy."""
     return MaskPolicy(
         level=MaskLevel(config.level),
+        has_plates=config.plates,
         margin=config.margin,
         look_ahead_ns=Ns(round(config.look_ahead_s * 1000) * NS_PER_MS),
     )
 
 
 def make_view(task: ViewTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock) -> View:
-    """The view that a task asks for. Raises: DataLoss."""
+    """The view that a task asks for. Raises: DataLoss, InvalidArgument."""
     warden = WardenJobClient(paths.socket("warden-jobs"))
     keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
+    policy = replace(policy, zones=tuple(PrivacyZone(polygon=polygon) for polygon in task.privacy))
     renderer = Renderer(
         fidelity=task.fidelity,
         timeline=MaskTimeline(policy),
+        shown=frozenset(task.shown),
         max_height_px=task.max_height_px,
         permitted=keys.fidelity,
     )

@@ -10,6 +10,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Metres = Annotated[float, Field(ge=-100_000, le=100_000)]
 
 MAX_CORNERS = 64
+_THIN = 1e-6
 
 
 class _Drawn(BaseModel):
@@ -46,6 +47,22 @@ class LineConfig(_Drawn):
     def line(self) -> CountLine:
         """The value that the analyser uses."""
         return CountLine(name=self.name, start=self.start, end=self.end, lanes=self.lanes)
+
+
+class PrivacyZoneConfig(_Drawn):
+    """A part of the picture that nobody is shown, whatever they may see: neighbours' windows, screens, desks."""
+
+    name: Annotated[str, StringConstraints(max_length=80)] = ""
+    polygon: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3, max_length=MAX_CORNERS)]
+    """Corners, shares of the frame."""
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> "PrivacyZoneConfig":
+        for side in (0, 1):
+            values = [corner[side] for corner in self.polygon]
+            if max(values) - min(values) < _THIN:
+                raise ValueError(f"privacy zone {self.name!r} has no area")
+        return self
 
 
 class RoadConfig(_Drawn):

@@ -16,10 +16,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from custodes.config.scene import GroundPointConfig, LineConfig, RoadConfig
+from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
-from custodes.types.scene import MAX_GROUND_POINTS, MAX_LINES, MAX_ROADS, MIN_GROUND_POINTS, CameraScene
+from custodes.types.scene import (
+    MAX_GROUND_POINTS,
+    MAX_LINES,
+    MAX_PRIVACY_ZONES,
+    MAX_ROADS,
+    MIN_GROUND_POINTS,
+    CameraScene,
+)
 from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
@@ -90,6 +97,8 @@ class CameraConfig(_Strict):
     lines: Annotated[tuple[LineConfig, ...], Field(max_length=MAX_LINES)] = ()
     roads: Annotated[tuple[RoadConfig, ...], Field(max_length=MAX_ROADS)] = ()
     """Carriageways that are watched: standing and wrong-way vehicles, people, congestion."""
+    privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
+    """Covered in every picture that is shown, unmasked ones included. What is recorded stays whole."""
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "CameraConfig":
@@ -145,6 +154,7 @@ class CameraConfig(_Strict):
                 ground=tuple(point.point() for point in self.ground),
                 lines=tuple(line.line() for line in self.lines),
                 roads=tuple(road.road() for road in self.roads),
+                privacy=tuple(zone.polygon for zone in self.privacy),
             ),
         )
 
@@ -225,10 +235,12 @@ class AnalyserConfig(_Strict):
 class RedactionConfig(_Strict):
     """How people are masked for everyone without a grant that says otherwise."""
 
-    level: Literal["person", "head", "frame"] = "person"
+    level: Literal["face", "head", "person", "frame"] = "person"
     margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
     """Added on each side, as a share of the box."""
     look_ahead_s: Annotated[float, Field(ge=0.5, le=5.0)] = 0.6
+    plates: bool = False
+    """Cover where vehicles carry their number plates: the lower part of each vehicle."""
 
 
 class ViewConfig(_Strict):

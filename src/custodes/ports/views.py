@@ -14,7 +14,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
-from custodes.units import CameraId, Ns
+from custodes.units import CameraId, Ns, RunId
 
 ViewOutput = MediaInit | MediaChunk | StillRendered | ViewNote | ViewEnded
 
@@ -65,8 +65,11 @@ class ViewBroker(Protocol):
         speed: float,
         max_height_px: int,
         request_id: str = "",
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> View:
-        """Raises: PermissionDenied (message = the decision's reasons), NotFound, Unavailable (warden or no job),
+        """`shown`: with UNMASKED, the only people (run, track id) who are not masked; empty: nobody is.
+
+        Raises: PermissionDenied (message = the decision's reasons), NotFound, Unavailable (warden or no job),
         InvalidArgument (interval, speed outside 0.25–16, height outside 90–2160)."""
         ...
 

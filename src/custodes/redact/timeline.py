@@ -54,6 +54,8 @@ _Key = tuple[str, int, int, int]
 TrackKey = tuple[RunId, int]
 """One track: its run and its id."""
 
+NOBODY: frozenset[TrackKey] = frozenset()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskPolicy:
@@ -70,8 +72,6 @@ class MaskPolicy:
     """Cover number plates, too."""
     zones: tuple[PrivacyZone, ...] = ()
     """Covered at every moment, whoever is there."""
-    exempt: frozenset[TrackKey] = frozenset()
-    """People whom a grant shows: one track each. Everybody else stays covered, also where they overlap."""
 
     def __post_init__(self) -> None:
         assert self.margin >= 0
@@ -144,25 +144,32 @@ class MaskTimeline:
         while self._boxes > MAX_BOXES:
             self._forget_oldest_half()
 
-    def masks_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> Boxes | None:
+    def masks_at(
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+    ) -> Boxes | None:
         """What must be covered in a frame of `run` taken at `utc_ns`.
 
-        Args: aspect: width ÷ height of the frame in pixels; without it heads are as wide as their person.
+        Args: aspect: width ÷ height of the frame in pixels; without it heads are as wide as their person. exempt:
+        people whom a grant shows; everybody else stays covered, also where they overlap.
         Returns: (n, 4) float32 x1 y1 x2 y2, shares of the frame, margin included, clipped to 0..1; (0, 4) when
         somebody vouches that nobody is there; None when nobody vouches: cover the whole frame.
         """
-        return self._boxes_at(utc_ns, aspect) if self.vouches_over(utc_ns, utc_ns, run) else None
+        return self._boxes_at(utc_ns, aspect, exempt) if self.vouches_over(utc_ns, utc_ns, run) else None
 
-    def reasons_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> tuple[Mask, ...]:
+    def reasons_at(
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+    ) -> tuple[Mask, ...]:
         """Why each part is covered: what `masks_at` gives, in its order, with the reason.
 
         A moment that nobody vouches for has one reason, and it covers the frame.
         """
         if not self.vouches_over(utc_ns, utc_ns, run):
             return (Mask(box=WHOLE_FRAME, reason=MaskReason.UNKNOWN, basis=MaskBasis.ALWAYS, track_id=-1),)
-        return tuple(self._masks_at(utc_ns, aspect))
+        return tuple(self._masks_at(utc_ns, aspect, exempt))
 
-    def quiet_at(self, utc_ns: Ns, run: RunId, aspect: float | None = None) -> tuple[Ns, Boxes] | None:
+    def quiet_at(
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+    ) -> tuple[Ns, Boxes] | None:
         """Between two looks with nothing but quiet packets and no change from the one to the other.
 
         Returns: the former look's time, and what must be covered at `utc_ns` if the picture is like that one outside
@@ -171,7 +178,7 @@ class MaskTimeline:
         for start_ns, end_ns in self._quiet.get(run, {}).items():
             if start_ns < utc_ns < end_ns:
                 # Whoever stood there at one of the looks may have stood there all the time, tracked or not.
-                ends = [self._boxes_at(Ns(moment_ns), aspect) for moment_ns in (start_ns, utc_ns, end_ns)]
+                ends = [self._boxes_at(Ns(moment_ns), aspect, exempt) for moment_ns in (start_ns, utc_ns, end_ns)]
                 return Ns(start_ns), np.concatenate(ends)
         return None
 
@@ -184,11 +191,11 @@ class MaskTimeline:
     def _is_covered(self, class_id: int) -> bool:
         return class_id in _PEOPLE or (self._policy.has_plates and plate_part(class_id, WHOLE_FRAME) is not None)
 
-    def _boxes_at(self, utc_ns: Ns, aspect: float | None) -> Boxes:
-        boxes = [mask.box for mask in self._masks_at(utc_ns, aspect)]
+    def _boxes_at(self, utc_ns: Ns, aspect: float | None, exempt: frozenset[TrackKey]) -> Boxes:
+        boxes = [mask.box for mask in self._masks_at(utc_ns, aspect, exempt)]
         return np.array(boxes, np.float32).reshape(-1, 4) if boxes else empty_boxes()
 
-    def _masks_at(self, utc_ns: Ns, aspect: float | None) -> list[Mask]:
+    def _masks_at(self, utc_ns: Ns, aspect: float | None, exempt: frozenset[TrackKey]) -> list[Mask]:
         """Margin included, cut to the frame."""
         if self._policy.level is MaskLevel.FRAME:
             return [Mask(box=WHOLE_FRAME, reason=MaskReason.LEVEL, basis=MaskBasis.ALWAYS, track_id=-1)]
@@ -197,8 +204,8 @@ class MaskTimeline:
             for key in self._near.get(utc_ns // _BUCKET_NS, ())
             for box, basis in _boxes_at(self._tracks[key], utc_ns)
         ]
-        if self._policy.exempt:
-            found = [item for item in found if not self._is_exempt(item[0], item[1], found)]
+        if exempt:
+            found = [item for item in found if not _is_exempt(item[0], item[1], found, exempt)]
         masks: list[Mask] = []
         for key, box, basis in found:
             part, reason = self._part_of(key[3], box, aspect)
@@ -207,13 +214,18 @@ class MaskTimeline:
         if masks:
             grown = clip_norm(grow(np.array([mask.box for mask in masks], np.float32), self._policy.margin))
             masks = [mask.moved(tuple(box)) for mask, box in zip(masks, grown.tolist(), strict=True)]
-        for zone in self._policy.zones:
-            if zone.is_on(utc_ns):
-                masks += [
-                    Mask(box=strip, reason=MaskReason.ZONE, basis=MaskBasis.ALWAYS, track_id=-1)
-                    for strip in zone.strips
-                ]
-        return masks
+        return masks + [
+            Mask(box=box, reason=MaskReason.ZONE, basis=MaskBasis.ALWAYS, track_id=-1)
+            for box in self._zone_boxes(utc_ns)
+        ]
+
+    def zones_at(self, utc_ns: Ns) -> Boxes:
+        """Privacy zones alone: what is covered even where everybody may be seen. (n, 4) as `masks_at`."""
+        boxes = self._zone_boxes(utc_ns)
+        return np.array(boxes, np.float32) if boxes else empty_boxes()
+
+    def _zone_boxes(self, utc_ns: Ns) -> list[Box]:
+        return [strip for zone in self._policy.zones if zone.is_on(utc_ns) for strip in zone.strips]
 
     def _part_of(self, class_id: int, box: Box, aspect: float | None) -> tuple[Box | None, MaskReason]:
         plate = plate_part(class_id, box)
@@ -224,19 +236,6 @@ class MaskTimeline:
             covered_part(self._policy.level, class_id, box, aspect),
             MaskReason.FACE if class_id == ObjectClass.FACE else reason,
         )
-
-    def _is_exempt(self, key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]]) -> bool:
-        """A person who may be seen, or a face that can be nobody else's."""
-        if key[2] < 0 and key[3] == ObjectClass.PERSON:
-            return (key[0], key[1]) in self._policy.exempt
-        if key[3] != ObjectClass.FACE:
-            return False
-        owners = {
-            other[:3]
-            for other, person, _ in found
-            if other[3] == ObjectClass.PERSON and _overlaps(box, _reach_of(person))
-        }
-        return bool(owners) and all(owner[2] < 0 and owner[:2] in self._policy.exempt for owner in owners)
 
     def vouched_until(self, run: RunId) -> Ns:
         """The newest moment of the run that is vouched for; 0 when none is."""
@@ -324,6 +323,18 @@ def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
     x = shift(box[0] + box[2], other[0] + other[2], 2 * width) / 2
     y = shift(box[1] + box[3], other[1] + other[3], 2 * height) / 2
     return _union(box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y))
+
+
+def _is_exempt(key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]], exempt: frozenset[TrackKey]) -> bool:
+    """A person who may be seen, or a face that can be nobody else's."""
+    if key[2] < 0 and key[3] == ObjectClass.PERSON:
+        return (key[0], key[1]) in exempt
+    if key[3] != ObjectClass.FACE:
+        return False
+    owners = {
+        other[:3] for other, person, _ in found if other[3] == ObjectClass.PERSON and _overlaps(box, _reach_of(person))
+    }
+    return bool(owners) and all(owner[2] < 0 and owner[:2] in exempt for owner in owners)
 
 
 def _reach_of(person: Box) -> Box:

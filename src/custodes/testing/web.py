@@ -52,7 +52,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -287,6 +287,7 @@ class DrawnViews:
         speed: float,
         max_height_px: int,
         request_id: str = "",
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> View:
         """Ask the warden as the real broker does."""
         if start_ns > end_ns:

@@ -315,6 +315,10 @@ class ViewTask:
     """For playback, stills and exports: what covers the interval, by start time; empty for live."""
     end_ns: int = 0
     """For exports: the last moment wanted."""
+    privacy: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """The camera's privacy zones as polygons: covered whatever the fidelity."""
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """With UNMASKED: only these people (run, track id) are shown, all others stay masked. Empty: everybody is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ MIN_GROUND_POINTS = 4
 MAX_GROUND_POINTS = 32
 MAX_LINES = 16
 MAX_ROADS = 16
+MAX_PRIVACY_ZONES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +56,5 @@ class CameraScene:
     ground: tuple[GroundPoint, ...] = ()
     lines: tuple[CountLine, ...] = ()
     roads: tuple[Road, ...] = ()
+    privacy: tuple[tuple[Point, ...], ...] = ()
+    """Polygons, shares of the frame, that are covered in every picture that anybody is shown (`redact.zones`)."""

@@ -15,13 +15,13 @@ from typing import Annotated, Any, Literal
 import anyio
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from custodes.errors import CustodesError, DeadlineExceeded, InvalidArgument, Unauthenticated
 from custodes.ports.views import View, ViewOutput
 from custodes.types.access import Fidelity, Purpose, PurposeKind
 from custodes.types.message import MediaChunk, MediaInit, StillRendered, ViewEnded, ViewKind, ViewNote
-from custodes.units import NS_PER_MS, NS_PER_S, Ns
+from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
 from custodes.web.api import known_camera
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.errors import CLOSE_CODE_BY_KIND, describe
@@ -44,6 +44,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Shown(_Strict):
+    run: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    track_id: Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
 class _Open(_Strict):
     kind: Literal["still", "playback"]
     from_ns: Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -54,6 +59,14 @@ class _Open(_Strict):
     fidelity: Literal["masked", "unmasked"] = "masked"
     request_id: Annotated[str, Field(max_length=64)] = ""
     """An approved request, or a break-glass, on which this look rests."""
+    only: Annotated[tuple[_Shown, ...], Field(max_length=8)] = ()
+    """With `unmasked`: only these people are shown, all others stay masked."""
+
+    @model_validator(mode="after")
+    def _only_when_unmasked(self) -> "_Open":
+        if self.only and self.fidelity != "unmasked":
+            raise ValueError("`only` names whom an unmasked look shows")
+        return self
 
 
 class _OpenMessage(_Strict):
@@ -115,6 +128,7 @@ async def review(
             speed=wanted.speed,
             max_height_px=_height(deps, max_height_px),
             request_id=wanted.request_id,
+            shown=tuple((RunId(one.run), one.track_id) for one in wanted.only),
         )
     except CustodesError as error:
         await _refuse(socket, error)

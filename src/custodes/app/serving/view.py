@@ -30,7 +30,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 RESTART_PAUSES_S = (0.3, 1.0, 3.0)
 MAX_RESTARTS = len(RESTART_PAUSES_S)
@@ -65,6 +65,8 @@ class ViewOrder:
     max_height_px: int
     deadline_ns: Ns
     request_id: str = ""
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """See `ViewTask`."""
 
     def wants(self, segment: Segment) -> bool:
         """Whether the segment is of this camera and touches the interval."""

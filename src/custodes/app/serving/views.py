@@ -23,7 +23,8 @@ from custodes.types.access import AccessRequest, Action, Fidelity, Grant, Princi
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Segment
 from custodes.types.message import MaskFacts, ViewKind, ViewTask
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.types.scene import Point
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 MAX_SEGMENTS = 20_000
 """Two weeks of one camera in one-minute segments; `review.archive` takes no more."""
@@ -31,6 +32,8 @@ MAX_SEGMENTS = 20_000
 RECENT_FRAMES = 256
 RECENT_NS = 20 * NS_PER_S
 """Analysed frames kept per camera in memory, so that a new live view can show its first GOP."""
+
+Polygons = tuple[tuple[Point, ...], ...]
 
 _ACTIONS = {ViewKind.LIVE: Action.WATCH_LIVE, ViewKind.EXPORT: Action.EXPORT}
 _MIN_SPEED, _MAX_SPEED = 0.25, 16.0
@@ -87,6 +90,7 @@ class ServerViewBroker:
         speed: float,
         max_height_px: int,
         request_id: str = "",
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> RunningView:
         """See `ViewBroker`."""
         _check(start_ns, end_ns, speed, max_height_px)
@@ -107,6 +111,7 @@ class ServerViewBroker:
             max_height_px=max_height_px,
             deadline_ns=min(deadline_ns, end_ns) if kind is ViewKind.LIVE else deadline_ns,
             request_id=request_id,
+            shown=shown,
         )
         feed = MaskFeed(self._catalog, self._clock, camera_id, speed=speed)
         view = RunningView(order, self, feed, self._clock)
@@ -124,7 +129,8 @@ class ServerViewBroker:
             link = await self._jobs.take()
             try:
                 segments = await self._segments(order)
-                await link.channel.send(self._task(order, grant, position_ns, segments))
+                privacy = await self._privacy(order.camera_id)
+                await link.channel.send(self._task(order, grant, position_ns, segments, privacy))
                 if order.kind is ViewKind.LIVE:
                     await link.channel.send(MaskFacts(frames=self._recent_frames(order.camera_id)))
             except BaseException:
@@ -155,7 +161,16 @@ class ServerViewBroker:
             raise PermissionDenied(" ".join(answer.decision.reasons) or "no policy allows it")
         return answer.grant
 
-    def _task(self, order: ViewOrder, grant: Grant, position_ns: Ns, segments: list[Segment]) -> ViewTask:
+    async def _privacy(self, camera_id: CameraId) -> Polygons:
+        """As it is now: a zone that was drawn since covers old recordings, too. Raises: NotFound."""
+        spec = next((spec for spec in await self._catalog.cameras() if spec.camera_id == camera_id), None)
+        if spec is None:
+            raise NotFound(f"no camera {camera_id}")
+        return spec.scene.privacy
+
+    def _task(
+        self, order: ViewOrder, grant: Grant, position_ns: Ns, segments: list[Segment], privacy: Polygons
+    ) -> ViewTask:
         return ViewTask(
             kind=order.kind,
             camera_id=order.camera_id,
@@ -168,6 +183,8 @@ class ServerViewBroker:
             max_height_px=order.max_height_px,
             segments=tuple(segments),
             end_ns=order.end_ns,
+            privacy=privacy,
+            shown=order.shown,
         )
 
     async def _segments(self, order: ViewOrder) -> list[Segment]:
