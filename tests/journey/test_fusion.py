@@ -1,0 +1,93 @@
+"""One person is one dot, whichever cameras see them; two people that a camera tells apart stay two."""
+
+import numpy as np
+
+from custodes.journey.fusion import Fusion, Placed, numbers_of
+from custodes.units import NS_PER_S, CameraId, RunId
+
+LEFT, RIGHT = CameraId("left"), CameraId("right")
+RUN = RunId("00000000beef")
+STEP_NS = NS_PER_S // 5
+
+
+def placed(camera, track, place, sd=0.2, group=0):
+    return Placed(key=(camera, RUN, track), group=group, place_m=np.array(place, float), spread_m2=np.eye(2) * sd**2)
+
+
+def walk(seen_at, steps, seed=1, sd=0.2):
+    """`seen_at(step)` → list of (camera, track, place); returns the dots of each step."""
+    fusion, rng, told = Fusion(), np.random.default_rng(seed), []
+    for step in range(steps):
+        seen = [placed(camera, track, place + rng.normal(0, sd, 2), sd) for camera, track, place in seen_at(step)]
+        told.append(fusion.step(step * STEP_NS, seen))
+    return told
+
+
+def at(step, y=0.0):
+    return np.array([1.2 * step / 5, y])
+
+
+def test_one_person_in_two_views_is_one_dot_and_keeps_its_number_from_view_to_view():
+    def seen(step):
+        left = [(LEFT, 1, at(step))] if step < 60 else []
+        right = [(RIGHT, 7, at(step))] if step > 30 else []
+        return left + right
+
+    told = walk(seen, 100)
+    numbers = {dot.number for dots in told[10:] for dot in dots}
+    assert len(numbers) == 1
+    assert all(len(dots) == 1 for dots in told[10:])
+    assert len(told[50][0].tracks) == 2
+    assert np.abs(told[80][0].place_m - at(80)).max() < 0.5
+    assert abs(told[80][0].velocity_mps[0] - 1.2) < 0.3
+
+
+def test_two_people_side_by_side_stay_two_when_a_camera_tells_them_apart():
+    def seen(step):
+        return [(LEFT, 1, at(step)), (LEFT, 2, at(step, 0.5)), (RIGHT, 8, at(step)), (RIGHT, 9, at(step, 0.5))]
+
+    told = walk(seen, 80, sd=0.1)
+    assert all(len(dots) == 2 for dots in told[10:])
+    first = numbers_of(told[20])
+    assert first[LEFT, RUN, 1] == first[RIGHT, RUN, 8] != first[LEFT, RUN, 2] == first[RIGHT, RUN, 9]
+    assert all(numbers_of(dots) == first for dots in told[20:])
+
+
+def test_a_track_that_comes_back_does_not_share_its_dot_with_the_one_that_took_it():
+    def seen(step):
+        if step < 30:
+            return [(LEFT, 1, at(step))]
+        if step < 45:
+            return [(LEFT, 2, at(step))]
+        return [(LEFT, 1, at(step, 4.0)), (LEFT, 2, at(step))]
+
+    told = walk(seen, 80)
+    last = numbers_of(told[-1])
+    assert last[LEFT, RUN, 1] != last[LEFT, RUN, 2]
+    assert last[LEFT, RUN, 2] == told[20][0].number
+
+
+def test_two_dots_that_turn_out_to_be_one_are_merged():
+    def seen(step):
+        right = [(RIGHT, 7, at(step, 9.0 if step < 25 else 0.0))]
+        return [(LEFT, 1, at(step)), *right]
+
+    told = walk(seen, 90)
+    assert len(told[20]) == 2
+    assert len(told[-1]) == 1
+
+
+def test_people_and_vehicles_are_never_one():
+    fusion = Fusion()
+    for step in range(30):
+        dots = fusion.step(step * STEP_NS, [placed(LEFT, 1, at(step)), placed(RIGHT, 7, at(step), group=1)])
+    assert {dot.group for dot in dots} == {0, 1}
+
+
+def test_nothing_seen_for_long_is_forgotten_with_its_tracks():
+    fusion = Fusion()
+    fusion.step(0, [placed(LEFT, 1, (0, 0))])
+    fusion.step(NS_PER_S, [placed(LEFT, 1, (0, 0))])
+    assert fusion.number_of((LEFT, RUN, 1)) == 1
+    assert fusion.step(60 * NS_PER_S, []) == []
+    assert fusion.number_of((LEFT, RUN, 1)) == 0
