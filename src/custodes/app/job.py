@@ -42,6 +42,8 @@ from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
+from custodes.types.event import FrameAnalysed
+from custodes.types.leak import NeedMasks, PictureTraced, TraceTask
 from custodes.types.message import (
     JobReady,
     MaskFacts,
@@ -60,6 +62,9 @@ from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
 HUB_RETRY_S = 0.5
 DEADLINE_GRACE_S = 5.0
 """A job that hangs in a codec beyond its deadline is ended by SIGALRM, which nothing in here catches."""
+
+MASKS_TIMEOUT_S = 30.0
+"""The server reads them from the catalog."""
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
@@ -217,7 +222,7 @@ def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
     raise AssertionError("unreachable")
 
 
-def _await_task(inbox: Inbox) -> tuple[ViewTask, tuple[object, ...]] | None:
+def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask, tuple[object, ...]] | None:
     """The one task and what came with it; None when the server went away before it had one."""
     while True:
         batch = inbox.take(60 * NS_PER_S)
@@ -225,8 +230,8 @@ def _await_task(inbox: Inbox) -> tuple[ViewTask, tuple[object, ...]] | None:
             first, *rest = batch.commands
             if isinstance(first, StopView):
                 return None
-            if not isinstance(first, ViewTask):
-                raise ProtocolError(f"a spare job got {type(first).__name__}; expected ViewTask")
+            if not isinstance(first, ViewTask | TraceTask):
+                raise ProtocolError(f"a spare job got {type(first).__name__}; expected ViewTask or TraceTask")
             return first, tuple(rest)
         if batch.is_over:
             return None
@@ -241,6 +246,9 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
     if assigned is None:
         return
     task, commands = assigned
+    if isinstance(task, TraceTask):
+        _trace(task, paths=paths, policy=policy, clock=clock, channel=channel, inbox=inbox)
+        return
     structlog.contextvars.bind_contextvars(
         camera_id=task.camera_id, session_id=task.session_id, view_kind=task.kind.value
     )
@@ -262,6 +270,43 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
     frames_shown = view.frames_shown if view is not None else 0
     log.info("view ends", frames_shown=frames_shown)
     channel.send(ViewEnded(frames_shown=frames_shown, error=complaint))
+
+
+def _trace(
+    task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, inbox: Inbox
+) -> None:
+    """Serve one trace: a single answer, whatever happens."""
+    from custodes.app.job_trace import Tracer  # OpenCV: not for the views, whose first picture waits for imports
+
+    seconds = max((task.deadline_ns - clock.now_ns()) / NS_PER_S, 0) + DEADLINE_GRACE_S
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    warden = WardenJobClient(paths.socket("warden-jobs"))
+    keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
+
+    def ask_masks(start_ns: Ns, end_ns: Ns) -> tuple[FrameAnalysed, ...]:
+        channel.send(NeedMasks(start_ns=start_ns, end_ns=end_ns))
+        while True:
+            batch = inbox.take(int(MASKS_TIMEOUT_S * NS_PER_S))
+            for command in batch.commands:
+                if isinstance(command, MaskFacts):
+                    return command.frames
+            if batch.is_over or not batch.commands:
+                raise Unavailable("the server does not tell masks")
+
+    try:
+        archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
+        archive.put(task.segments)
+        answer = Tracer(
+            task,
+            archive=archive,
+            policy=policy,
+            ask_masks=ask_masks,
+            release=lambda names: warden.release_marks(task.grant_token, names),
+        ).run()
+    except CustodesError as error:
+        structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)
+        answer = PictureTraced(camera_id=task.camera_id, is_found=False, error=str(error))
+    channel.send(answer)
 
 
 def warm_up() -> None:

@@ -34,6 +34,7 @@ from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
+from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
@@ -126,6 +127,15 @@ class Server:
             clock=clock,
             warden=self._warden,
             exporter=self._exporter,
+            leaks=LeakDesk(
+                catalog=catalog,
+                warden=self._warden,
+                jobs=self._jobs,
+                views=self._views,
+                clock=clock,
+                paths=paths,
+                config=config,
+            ),
         )
         slow = _slow_tier(paths, config, site_id)
         self._retention = RetentionSweeper(

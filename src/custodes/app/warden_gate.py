@@ -22,6 +22,7 @@ from custodes.access.release import LiveGrant, check_release, expiry_of, remembe
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses, erase_old
 from custodes.app.warden_log import LogWriter
+from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.note import NoteVerifier
@@ -47,6 +48,7 @@ from custodes.sealing.published import (
 )
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Grant
+from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.message import (
     Append,
     Appended,
@@ -165,6 +167,8 @@ class Gate:
         match message:
             case ReleaseKeys():
                 return await self.release(message)
+            case ReleaseMarks():
+                return await self.release_marks(message)
             case Ping():
                 return Ok()
         raise ProtocolError(f"the warden does not answer {type(message).__name__} from a job")
@@ -243,6 +247,23 @@ class Gate:
         if asked.action is Action.PLAY_BACK:
             segment_ids = tuple(header.segment_id for header in message.headers)
             self._quotas.charge(asked.principal, asked.camera_id, segment_ids, now_ns)
+
+    async def release_marks(self, message: ReleaseMarks) -> MarksReleased:
+        """Find out who was given these segments, log the list's hash, then hand out their mark keys.
+
+        Raises: PermissionDenied for another grant than a trace's; InvalidArgument; ResourceExhausted; log errors.
+        """
+        live = self._grants.get(token_hash(message.grant_token))
+        if live is None:
+            raise PermissionDenied("no such grant, or it has ended")
+        check_marks(live, message, self._clock.now_ns())
+        shown = await self._log.ask(lambda log: who_was_shown(log, live.request, message.segment_ids))
+        entry = await self._log.append(marks_record(live, message, shown))
+        camera_id = live.request.camera_id
+        return MarksReleased(
+            candidates=tuple(one.with_key(self._keys.mark_key(camera_id, one.session_id)) for one in shown),
+            log_index=entry.index,
+        )
 
     async def _release_checked(self, live: LiveGrant, message: ReleaseKeys) -> KeysReleased:
         key_ids = {header.key_id for header in message.headers}

@@ -15,6 +15,7 @@ OWN_KINDS = frozenset(
         AuditKind.ACCESS_DENIED,
         AuditKind.KEYS_RELEASED,
         AuditKind.KEYS_REFUSED,
+        AuditKind.MARKS_RELEASED,
         AuditKind.KEYS_DESTROYED,
         AuditKind.VIEW_ENDED,
         AuditKind.PERSONAL_ERASED,

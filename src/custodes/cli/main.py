@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "audit": ("custodes.cli.audit", "audit", "Verify and list the audit log."),
     "redact": ("custodes.cli.redact", "redact", "Cover everybody in a film file; needs no site."),
     "export": ("custodes.cli.export", "export", "An evidence bundle of a running site."),
+    "leak": ("custodes.cli.leak", "leak", "Where a posted picture comes from, and which copy it is."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
     "backup": ("custodes.cli.backup", "backup", "Back up a running site, check a backup, restore from one."),

@@ -46,9 +46,21 @@ class Original:
 
     def __init__(self, y: Luma, features: Features | None = None) -> None:
         self.y = y
-        self.features = features_of(y) if features is None else features
+        self._features = features
         self.target = working(y)
         self.small = _small(self.target)
+
+    @property
+    def aspect(self) -> float:
+        """Height by width."""
+        return float(self.y.shape[0] / self.y.shape[1])
+
+    @property
+    def features(self) -> Features:
+        """Made when first asked for."""
+        if self._features is None:
+            self._features = features_of(self.y)
+        return self._features
 
 
 class Suspect:
@@ -81,7 +93,7 @@ def fit(suspect: Suspect, original: Original) -> Fit | None:
     tried = 0
     best: Fit | None = None
     for is_blurred in (False, True):
-        hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.features.aspect)
+        hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.aspect)
         for flag in (False, True):
             features = suspect.features(is_mirrored=flag, is_blurred=is_blurred)
             hypotheses += match(features, original.features, is_mirrored=flag)
@@ -90,6 +102,12 @@ def fit(suspect: Suspect, original: Original) -> Fit | None:
         if best is not None and best.likeness >= _GOOD_LIKENESS:
             break
     return None if best is None else Fit(registration=best.registration, likeness=best.likeness, hypotheses=tried)
+
+
+def refit(suspect: Suspect, original: Original, found: Fit) -> Fit:
+    """A fit on one picture of a fixed camera, sharpened on another of the same camera. 0.1 s; one more trial."""
+    sharp = _sharpened(suspect, original, found.registration)
+    return Fit(registration=sharp, likeness=_likeness(suspect, original, sharp), hypotheses=found.hypotheses + 1)
 
 
 def _best(suspect: Suspect, original: Original, hypotheses: Sequence[Registration], best: Fit | None) -> Fit | None:

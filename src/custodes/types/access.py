@@ -28,6 +28,8 @@ class PurposeKind(StrEnum):
     ALARM = "alarm"
     MAINTENANCE = "maintenance"
     SUBJECT_ACCESS = "subject_access"
+    LEAK_TRACE = "leak_trace"
+    """Finding out where a posted picture comes from."""
 
 
 class Fidelity(StrEnum):
@@ -43,6 +45,8 @@ class Action(StrEnum):
     WATCH_LIVE = "watch_live"
     PLAY_BACK = "play_back"
     EXPORT = "export"
+    TRACE_LEAK = "trace_leak"
+    """Compare a found picture with recordings and with the marks of those who saw them; shows no footage."""
     READ_METADATA = "read_metadata"
     READ_LOG = "read_log"
     CONFIGURE = "configure"
@@ -218,6 +222,9 @@ class AuditKind(StrEnum):
     RECOVERY_KEY_MADE = "recovery_key_made"
     BACKUP_MADE = "backup_made"
     SITE_RESTORED = "site_restored"
+    MARKS_RELEASED = "marks_released"
+    """Mark keys of the sessions that were shown a moment, to a trace; the list is fixed by its hash."""
+    LEAK_TRACED = "leak_traced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,9 @@ _MAX_STEP = 6
 _REFRESH_NS = NS_PER_S
 """The local weights follow the picture once a second (field notes 2.10): fixed cameras change slowly."""
 
+_SAME_WEIGHT = 0.06
+"""Weights that moved less on average keep their pattern: on a still scene the mark costs one addition a frame."""
+
 _FIELD_ROWS, _FIELD_COLUMNS = 2 * GRIDS[0].rows, 2 * GRIDS[0].columns
 _WEIGHT_ROWS, _WEIGHT_COLUMNS = 45, 80
 _TEXTURE_GAIN = 0.10
@@ -128,6 +131,7 @@ class Marker:
         self._slot: int | None = None
         self._chips: Chips = ()
         self._made_ns = 0
+        self._weights: npt.NDArray[np.float32] | None = None
         self._pattern: Pattern | None = None
 
     def mark(self, frame: Frame) -> Frame:
@@ -135,16 +139,17 @@ class Marker:
         slot = slot_of(frame.utc_ns)
         if slot != self._slot:
             self._slot, self._chips, self._pattern = slot, chips(slot_key(self._key, slot)), None
-        is_old = abs(frame.utc_ns - self._made_ns) >= _REFRESH_NS
-        if self._pattern is None or is_old or self._pattern.steps.shape != frame.y.shape:
-            height, width = frame.y.shape
-            self._pattern = make_pattern(
-                self._chips,
-                self._session_chips,
-                local_weights(frame.y),
-                height=height,
-                width=width,
-                psnr_db=self._psnr_db or (SMALL_DB if width <= SMALL_PX else DELIVERED_DB),
-            )
+        if self._pattern is None or self._pattern.steps.shape != frame.y.shape:
+            self._pattern = self._made(frame, local_weights(frame.y))
+        elif abs(frame.utc_ns - self._made_ns) >= _REFRESH_NS:
+            weights = local_weights(frame.y)
             self._made_ns = frame.utc_ns
+            if self._weights is None or float(np.abs(weights - self._weights).mean()) > _SAME_WEIGHT:
+                self._pattern = self._made(frame, weights)
         return mark_frame(frame, self._pattern)
+
+    def _made(self, frame: Frame, weights: npt.NDArray[np.float32]) -> Pattern:
+        height, width = frame.y.shape
+        self._weights, self._made_ns = weights, frame.utc_ns
+        psnr_db = self._psnr_db or (SMALL_DB if width <= SMALL_PX else DELIVERED_DB)
+        return make_pattern(self._chips, self._session_chips, weights, height=height, width=width, psnr_db=psnr_db)

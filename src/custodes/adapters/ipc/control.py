@@ -7,6 +7,7 @@ from typing import TypeVar
 from custodes.adapters.ipc.framing import Channel
 from custodes.types.access import AuditRecord
 from custodes.types.hold import HoldPlaced, HoldTable, PlaceHold, ReadHolds, ReleaseHold
+from custodes.types.leak import LeakTraced, TraceLeak
 from custodes.types.message import (
     Append,
     Appended,
@@ -55,6 +56,15 @@ def _ask(path: Path, message: object, reply: type[T], *, timeout_s: float = ANSW
         return channel.request(message, reply)
     finally:
         channel.close()
+
+
+TRACE_TIMEOUT_S = 1800.0
+"""Seconds for an hour of one camera; minutes for a day of many."""
+
+
+def trace_leak(server_socket: Path, request: TraceLeak) -> LeakTraced:
+    """Raises: Unauthenticated, PermissionDenied, InvalidArgument, NotFound, Unavailable."""
+    return _ask(server_socket, request, LeakTraced, timeout_s=TRACE_TIMEOUT_S)
 
 
 def read_processes(supervisor_socket: Path) -> SiteStatus:

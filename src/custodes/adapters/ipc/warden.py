@@ -7,6 +7,7 @@ from typing import TypeVar
 from custodes.adapters.ipc.framing import REQUEST_TIMEOUT_S, Channel, RequestClient
 from custodes.errors import CustodesError
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
+from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.media import SegmentHeader
 from custodes.types.message import (
     Append,
@@ -34,9 +35,12 @@ from custodes.types.message import (
     StoreCosigned,
     StoreTimestamp,
 )
-from custodes.units import CameraId
+from custodes.units import CameraId, SegmentId
 
 T = TypeVar("T")
+
+MARKS_TIMEOUT_S = 120.0
+"""The warden reads the log from the segments' time on: 20 s per million entries."""
 
 _CONNECTIONS = 8
 """Requests in flight at once, so that appends of several people share one fsync; a connection carries one."""
@@ -146,3 +150,14 @@ class WardenJobClient:
         if len(released.data_keys) != len(headers):
             raise CustodesError(f"warden released {len(released.data_keys)} keys for {len(headers)} segments")
         return released
+
+    def release_marks(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> MarksReleased:
+        """Mark keys of all sessions that were given one of these segments (1 to 64); only to a trace.
+
+        Raises: PermissionDenied, InvalidArgument, ResourceExhausted, Unavailable.
+        """
+        channel = Channel.connect(self._socket, timeout_s=MARKS_TIMEOUT_S)
+        try:
+            return channel.request(ReleaseMarks(grant_token=grant_token, segment_ids=segment_ids), MarksReleased)
+        finally:
+            channel.close()

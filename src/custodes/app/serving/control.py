@@ -8,9 +8,10 @@ from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.traffic import TrafficService
 from custodes.config import SiteConfig
-from custodes.errors import ProtocolError, Unauthenticated
+from custodes.errors import PermissionDenied, ProtocolError, Unauthenticated
 from custodes.ports.catalog import Account
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -27,6 +28,7 @@ from custodes.types.cases import (
 )
 from custodes.types.codec import decode
 from custodes.types.hold import PlaceHold, ReadHolds, ReleaseHold
+from custodes.types.leak import LeakTraced, TraceLeak
 from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
 from custodes.types.people import (
     AccessExplained,
@@ -64,8 +66,10 @@ class ControlService:
         warden: Warden,
         exporter: Exporter,
         traffic: TrafficService,
+        leaks: LeakDesk,
     ) -> None:
         self._traffic = traffic
+        self._leaks = leaks
         self._warden = warden
         self._exporter = exporter
         self._passwords = Passwords()
@@ -94,6 +98,8 @@ class ControlService:
                 return await self._on_case(request)
             case StartExport():
                 return await self._export(request)
+            case TraceLeak():
+                return await self._trace(request)
             case ReadExport():
                 return self._exporter.state(request.export_id)
             case ForgetExport():
@@ -149,6 +155,16 @@ class ControlService:
             fidelity=request.fidelity,
         )
         return self._exporter.state(export_id)
+
+    async def _trace(self, request: TraceLeak) -> LeakTraced:
+        """As two people, both of whom show who they are: nobody sees a suspicion alone."""
+        accounts = [
+            await self._prove(one.person, one.password, one.code, "leak trace")
+            for one in (request.first, request.second)
+        ]
+        if accounts[0].user_id == accounts[1].user_id:
+            raise PermissionDenied("a leak is traced by two different people")
+        return await self._leaks.trace(request, principal_of(accounts[0]), principal_of(accounts[1]))
 
     async def _on_case(self, request: ActOnCase) -> object:
         account = await self._prove(request.person, request.password, request.code, "case")

@@ -190,10 +190,14 @@ class ServerViewBroker:
     async def _segments(self, order: ViewOrder) -> list[Segment]:
         if order.kind is ViewKind.LIVE:
             return []
-        found = await self._catalog.segments(order.camera_id, order.start_ns, order.end_ns, MAX_SEGMENTS)
+        return await self.segments_between(order.camera_id, order.start_ns, order.end_ns)
+
+    async def segments_between(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Segment]:
+        """What was recorded then, by start time, the segment that still grows included."""
+        found = await self._catalog.segments(camera_id, start_ns, end_ns, MAX_SEGMENTS)
         by_id = {segment.header.segment_id: segment for segment in found}
-        growing = self._open.get(order.camera_id)
-        if growing is not None and order.wants(growing):
+        growing = self._open.get(camera_id)
+        if growing is not None and growing.header.start_ns <= end_ns and growing.end_ns >= start_ns:
             known = by_id.get(growing.header.segment_id)
             if known is None or not known.is_sealed:
                 by_id[growing.header.segment_id] = growing

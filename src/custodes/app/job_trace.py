@@ -1,0 +1,228 @@
+"""The trace job: one found picture, one camera's recordings. No picture leaves it: place, moment and scores do.
+
+It gets the data keys of the segments it compares with, and then mark keys of exactly the sessions that the log says
+were given them; both releases are in the log before anything is compared.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
+from custodes.leaks.attribution import Attribution, attribute, looks_like
+from custodes.leaks.moment import Moments, Sketch, compare, interval, moments, sketch, sketch_of_found
+from custodes.leaks.place import background_of, best_fit, is_ours, read_picture
+from custodes.leaks.registration import Luma
+from custodes.ports.warden import KeyReleaser
+from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.review.archive import Archive, GopRef
+from custodes.review.trace import ArchivedFrame, all_frames, as_masked, gops_between, keyframes
+from custodes.types.access import Fidelity
+from custodes.types.event import FrameAnalysed
+from custodes.types.leak import MarksReleased, PictureTraced, TraceTask
+from custodes.types.media import Frame
+from custodes.units import NS_PER_S, Ns, SegmentId
+from custodes.watermark.pattern import SLOT_NS, slot_of
+from custodes.watermark.score import NAMED_Z
+
+MAX_KEYFRAMES = 2000
+"""An hour of 2-second GOPs; longer intervals are looked at less densely, and say so by a wider stretch."""
+
+_REFERENCES = 9
+"""Pictures that the background is the median of; all but rarely, what moved is not in it."""
+_NEAR_GOPS = 6
+_FINE_COLUMNS = 192
+_MAX_SLOTS = 360
+"""An hour of ten seconds around the best moment."""
+_MAX_MARKED_SEGMENTS = 64
+_MASKS_AROUND_NS = 12 * NS_PER_S
+
+AskMasks = Callable[[Ns, Ns], Iterable[FrameAnalysed]]
+ReleaseMarksOf = Callable[[tuple[SegmentId, ...]], MarksReleased]
+
+__all__ = ["AskMasks", "KeyReleaser", "Tracer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Near:
+    """A frame of the archive as it may have been shown."""
+
+    archived: ArchivedFrame
+    fidelity: Fidelity
+    frame: Frame
+
+
+class Tracer:
+    """One trace. Raises what the archive and the warden raise; InvalidArgument for what is no picture."""
+
+    def __init__(
+        self, task: TraceTask, *, archive: Archive, policy: MaskPolicy, ask_masks: AskMasks, release: ReleaseMarksOf
+    ) -> None:
+        self._task = task
+        self._archive = archive
+        self._policy = policy
+        self._ask_masks = ask_masks
+        self._release = release
+        self._sha256 = hashlib.sha256(task.picture).hexdigest()
+
+    def run(self) -> PictureTraced:
+        """Place, moment, and, if wanted, copy."""
+        suspect = Suspect(read_picture(self._task.picture))
+        nothing = PictureTraced(camera_id=self._task.camera_id, is_found=False)
+        gops = gops_between(self._archive, self._task.start_ns, self._task.end_ns, limit=MAX_KEYFRAMES)
+        kept, sketches, references = self._look(gops)
+        if not kept:
+            return replace(nothing, error="nothing was recorded in that time, or it cannot be read any more")
+        background = background_of(references)
+        placed, tried = best_fit(suspect, [Original(background), *(Original(one) for one in references[:2])])
+        if placed is None or not is_ours(placed):
+            likeness = 0.0 if placed is None else placed.likeness
+            return replace(nothing, likeness=likeness, inliers=0 if placed is None else placed.registration.inliers)
+        return self._at_moment(suspect, background, replace(placed, hypotheses=tried), kept, sketches)
+
+    def _look(self, gops: list[GopRef]) -> tuple[list[GopRef], list[Sketch], list[Luma]]:
+        """Sketches of all keyframes, and some of the pictures themselves."""
+        kept: list[GopRef] = []
+        sketches: list[Sketch] = []
+        references: list[Luma] = []
+        every = max(len(gops) // _REFERENCES, 1)
+        for number, one in enumerate(keyframes(self._archive, gops)):
+            kept.append(one.gop)
+            sketches.append(sketch(one.frame.y))
+            if number % every == 0 and len(references) < _REFERENCES:
+                references.append(one.frame.y)
+        return kept, sketches, references
+
+    def _at_moment(
+        self,
+        suspect: Suspect,
+        background: Luma,
+        placed: Fit,
+        kept: list[GopRef],
+        sketches: list[Sketch],
+    ) -> PictureTraced:
+        aligned = align(suspect, Original(background), placed.registration)
+        coarse = compare(sketch_of_found(aligned), sketches)
+        likely = moments(coarse)
+        order = coarse.argsort()[:_NEAR_GOPS]
+        chosen = sorted({n for at in order for n in (int(at) - 1, int(at)) if n >= 0})
+        near = self._near([kept[n] for n in chosen])
+        if not near:
+            return PictureTraced(camera_id=self._task.camera_id, is_found=True, error="the moment cannot be read")
+        found = sketch_of_found(aligned, _FINE_COLUMNS)
+        fine = compare(found, [sketch(one.frame.y, _FINE_COLUMNS) for one in near])
+        which = moments(fine)
+        best = near[which.best]
+        earliest, latest = self._stretch(kept, near, likely, which, set(chosen))
+        traced = PictureTraced(
+            camera_id=self._task.camera_id,
+            is_found=True,
+            likeness=placed.likeness,
+            inliers=placed.registration.inliers,
+            matrix=tuple(float(value) for value in placed.registration.matrix.ravel()),
+            is_mirrored=placed.registration.is_mirrored,
+            utc_ns=best.frame.utc_ns,
+            earliest_ns=earliest,
+            latest_ns=latest,
+            fidelity=_view(near, fine, best.frame.utc_ns),
+            reference_sha256=hashlib.sha256(best.frame.y.tobytes()).hexdigest(),
+        )
+        if not self._task.is_attributing:
+            return traced
+        segments = [best.archived.gop.segment_id, *(kept[n].segment_id for n in likely.alike)]
+        return self._attributed(traced, suspect, background, placed, near, best, segments)
+
+    def _near(self, gops: list[GopRef]) -> list[_Near]:
+        """Every frame of these GOPs, unmasked and, where people were masked, masked."""
+        frames: list[_Near] = []
+        for gop in gops:
+            timeline = MaskTimeline(self._policy)
+            start_ns, end_ns = Ns(gop.start_ns - _MASKS_AROUND_NS), Ns(gop.end_ns + _MASKS_AROUND_NS)
+            timeline.add(list(self._ask_masks(start_ns, end_ns)))
+            for one in all_frames(self._archive, gop):
+                frames.append(_Near(archived=one, fidelity=Fidelity.UNMASKED, frame=one.frame))
+                masked = as_masked(one.frame, timeline)
+                if masked is not None:
+                    frames.append(_Near(archived=one, fidelity=Fidelity.MASKED, frame=masked))
+        return frames
+
+    def _stretch(
+        self, kept: list[GopRef], near: list[_Near], likely: Moments, which: Moments, chosen: set[int]
+    ) -> tuple[Ns, Ns]:
+        """What fits as well: among all frames near the best when nothing else does, else among keyframes."""
+        times = [int(one.frame.utc_ns) for one in near]
+        distinct = sorted(set(times))
+        step_ns = int(np.median(np.diff(distinct))) if len(distinct) > 1 else NS_PER_S
+        if set(likely.alike) <= chosen:
+            return interval(times, which, step_ns=step_ns)
+        starts = [int(gop.start_ns) for gop in kept]
+        wide_ns = int(np.median(np.diff(starts))) if len(starts) > 1 else NS_PER_S
+        return interval(starts, likely, step_ns=wide_ns)
+
+    def _attributed(
+        self,
+        traced: PictureTraced,
+        suspect: Suspect,
+        background: Luma,
+        placed: Fit,
+        near: list[_Near],
+        best: _Near,
+        segments: list[SegmentId],
+    ) -> PictureTraced:
+        wanted = tuple(dict.fromkeys(segments))[:_MAX_MARKED_SEGMENTS]
+        marks = self._release(wanted)
+        if not marks.candidates:
+            return replace(traced, marks_log_index=marks.log_index)
+        slots = _slots(traced)
+        others = [one.frame.y for one in near if one.frame.utc_ns == best.frame.utc_ns and one is not best]
+        answer: Attribution | None = None
+        trials = 0
+        # The exact frame first; the other view and the background only when that names nobody. Each counts.
+        for reference in (best.frame.y, *others, background):
+            original = Original(reference)
+            exact = refit(suspect, original, placed)
+            one = attribute(
+                suspect,
+                original,
+                exact,
+                candidates=marks.candidates,
+                slots=slots,
+                picture_sha256=self._sha256,
+            )
+            trials += one.trials
+            if answer is None or _top(one) > _top(answer):
+                answer = one
+            if _top(answer) >= NAMED_Z:
+                break
+        if answer is None:
+            return replace(traced, marks_log_index=marks.log_index)
+        return replace(
+            traced,
+            candidates=answer.candidates,
+            trials=trials,
+            decoys=answer.decoys,
+            decoy_z_max=answer.decoy_z_max,
+            marks_log_index=marks.log_index,
+            evidence=tuple(one.values.astype("<f4").tobytes() for one in answer.evidence),
+        )
+
+
+def _top(answer: Attribution) -> float:
+    return max((one.z for one in answer.candidates), default=0.0)
+
+
+def _view(near: list[_Near], costs: "np.ndarray[tuple[int], np.dtype[np.float64]]", utc_ns: Ns) -> Fidelity | None:
+    """Masked or not, by the two versions of the best moment; None when nobody was masked then."""
+    at = {one.fidelity: float(costs[n]) for n, one in enumerate(near) if one.frame.utc_ns == utc_ns}
+    if len(at) < 2:
+        return None
+    return looks_like(at[Fidelity.MASKED], at[Fidelity.UNMASKED])
+
+
+def _slots(traced: PictureTraced) -> list[int]:
+    """The ten seconds that the picture may be from, those nearest to the best moment if they are too many."""
+    middle = slot_of(Ns(traced.utc_ns))
+    first, last = slot_of(Ns(traced.earliest_ns)), slot_of(Ns(traced.latest_ns + SLOT_NS // 10))
+    return sorted(range(first, last + 1), key=lambda slot: abs(slot - middle))[:_MAX_SLOTS]

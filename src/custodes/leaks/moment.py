@@ -1,0 +1,113 @@
+"""When a found picture was taken: its content against that of many archived frames of one fixed camera.
+
+A fixed camera looks the same for months; only people, light and clocks in the picture tell. So the answer is a best
+moment *and* the stretch of moments that fit as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from custodes.leaks.registration import Luma
+from custodes.units import Ns
+from custodes.watermark.residual import Aligned
+
+COLUMNS = 96
+"""Width of a sketch, in cells: a person at 10 m is some cells wide."""
+
+_TRUNCATED = 24.0
+"""Luma steps beyond which a cell is simply wrong: a sticker, a fill, glare."""
+
+_SLACK = 1.06
+_SLACK_STEPS = 0.06
+"""Moments whose cost lies within this of the best are told apart by chance: noise and compression alone move the mean
+cost of equal scenes by some hundredths of a luma step."""
+
+Plane = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """A picture reduced to means of cells: (rows, COLUMNS) float32 luma; `seen` 0..1 says where it has any."""
+
+    luma: Plane
+    seen: Plane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Where in time a picture fits."""
+
+    best: int
+    """Index of the best of the frames compared."""
+    alike: tuple[int, ...]
+    """Indices of all that fit as well, in order, the best included."""
+    cost: float
+    """Mean truncated difference of the best, in luma steps."""
+
+
+def sketch(y: Luma, columns: int = COLUMNS) -> Sketch:
+    """Of an archived frame. Below 1 ms."""
+    height, width = y.shape
+    size = (columns, max(round(columns * height / width), 8))
+    luma = cv2.resize(y, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return Sketch(luma=luma, seen=np.ones_like(luma))
+
+
+def sketch_of_found(aligned: Aligned, columns: int = COLUMNS) -> Sketch:
+    """Of a found picture, in the coordinates of the archive."""
+    height, width = aligned.picture.shape
+    size = (columns, max(round(columns * height / width), 8))
+    seen = cv2.resize(aligned.valid, size, interpolation=cv2.INTER_AREA)
+    luma = cv2.resize(aligned.picture * aligned.valid, size, interpolation=cv2.INTER_AREA)
+    return Sketch(luma=luma / np.maximum(seen, 1e-3), seen=np.where(seen > 0.6, seen, 0).astype(np.float32))
+
+
+def compare(found: Sketch, archived: Sequence[Sketch]) -> npt.NDArray[np.float64]:
+    """Cost of each archived sketch: mean truncated difference after the best exposure. O(n · cells), 0.1 ms each.
+
+    Cells that nothing archived explains (a sticker, a filled person) count little, in all of them alike.
+    """
+    if not archived:
+        return np.zeros(0)
+    differences = np.stack([_difference(found, one) for one in archived])
+    least = differences.min(axis=0)
+    weight = found.seen / (1.0 + (least / 6.0) ** 2)
+    return np.asarray((differences * weight).sum(axis=(1, 2)) / max(float(weight.sum()), 1e-6), dtype=np.float64)
+
+
+def _difference(found: Sketch, archived: Sketch) -> Plane:
+    """Cell by cell, after a gain and an offset by robust regression (two rounds)."""
+    x, y, weight = archived.luma, found.luma, found.seen
+    gain, offset = 1.0, 0.0
+    for _ in range(2):
+        total = max(float(weight.sum()), 1e-6)
+        mean_x, mean_y = float((x * weight).sum()) / total, float((y * weight).sum()) / total
+        spread = float((weight * (x - mean_x) ** 2).sum())
+        gain = float((weight * (x - mean_x) * (y - mean_y)).sum()) / max(spread, 1e-6)
+        gain = min(max(gain, 0.3), 3.0)
+        offset = mean_y - gain * mean_x
+        weight = found.seen * (np.abs(y - gain * x - offset) < _TRUNCATED).astype(np.float32)
+    rest = (y - gain * x - offset) / np.float32(gain)
+    # Slow differences are light on a screen or a lens, not the scene.
+    smooth = cv2.GaussianBlur(rest * weight, (0, 0), 8.0) / (cv2.GaussianBlur(weight, (0, 0), 8.0) + np.float32(0.05))
+    return np.asarray(np.minimum(np.abs(rest - smooth), _TRUNCATED), dtype=np.float32)
+
+
+def moments(costs: npt.NDArray[np.float64]) -> Moments:
+    """The best and all that fit as well. Args: costs: (n,) of `compare`, n ≥ 1."""
+    best = int(costs.argmin())
+    limit = float(costs[best]) * _SLACK + _SLACK_STEPS
+    return Moments(best=best, alike=tuple(int(n) for n in np.flatnonzero(costs <= limit)), cost=float(costs[best]))
+
+
+def interval(times_ns: Sequence[int], found: Moments, *, step_ns: int) -> tuple[Ns, Ns]:
+    """From the first to the last moment that fits as well, widened by how densely was looked.
+
+    Args: times_ns: of the frames compared. step_ns: the time between two of them.
+    """
+    chosen = [times_ns[n] for n in found.alike]
+    return Ns(min(chosen) - step_ns), Ns(max(chosen) + step_ns)

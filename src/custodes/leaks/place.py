@@ -1,0 +1,70 @@
+"""Which of several archived pictures of a camera a found one shows, and whether it is of that camera at all."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from custodes.errors import InvalidArgument
+from custodes.leaks.alignment import Fit, Original, Suspect, fit
+from custodes.leaks.registration import Luma
+
+MAX_PICTURE_BYTES = 32 * 1024 * 1024
+MAX_PICTURE_PX = 64_000_000
+_MIN_SIDE_PX = 48
+
+SURE_LIKENESS = 0.55
+"""Structure that agrees this well is the same place; 0.35 to 0.55 takes `MIN_PLACES` inliers beside (eval.leak)."""
+MIN_LIKENESS = 0.35
+ENOUGH_LIKENESS = 0.75
+"""No other picture of the camera need be tried: masks and passers-by are the rest."""
+MIN_PLACES = 20
+
+
+def read_picture(encoded: bytes) -> Luma:
+    """Luma of a JPEG, PNG or WebP as it was found.
+
+    Raises: InvalidArgument for what is too large, too small, or no picture.
+    """
+    if len(encoded) > MAX_PICTURE_BYTES:
+        raise InvalidArgument(f"a picture of {len(encoded)} bytes; at most {MAX_PICTURE_BYTES}")
+    try:
+        y = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if encoded else None
+    except cv2.error as error:
+        raise InvalidArgument("the picture cannot be decoded; expected JPEG, PNG or WebP") from error
+    if y is None:
+        raise InvalidArgument("that is no picture that can be read; expected JPEG, PNG or WebP")
+    if min(y.shape) < _MIN_SIDE_PX or y.size > MAX_PICTURE_PX:
+        raise InvalidArgument(f"a picture of {y.shape[1]}×{y.shape[0]}; expected sides from {_MIN_SIDE_PX} pixels on")
+    return np.asarray(y)
+
+
+def is_ours(found: Fit | None) -> bool:
+    """Whether a fit shows the camera's own view."""
+    if found is None:
+        return False
+    is_backed = found.likeness >= MIN_LIKENESS and found.registration.inliers >= MIN_PLACES
+    return found.likeness >= SURE_LIKENESS or is_backed
+
+
+def best_fit(suspect: Suspect, originals: Sequence[Original]) -> tuple[Fit | None, int]:
+    """(fit, hypotheses looked at) of the picture on the best of several archived ones."""
+    tried = 0
+    best: Fit | None = None
+    for original in originals:
+        found = fit(suspect, original)
+        if found is None:
+            continue
+        tried += found.hypotheses
+        if best is None or found.likeness > best.likeness:
+            best = found
+        if best.likeness > ENOUGH_LIKENESS:
+            break
+    return best, tried
+
+
+def background_of(pictures: Sequence[Luma]) -> Luma:
+    """Median of pictures of one size: who walked by is not in it. Args: pictures: at least one."""
+    size = pictures[0].shape
+    same = [one for one in pictures if one.shape == size]
+    return np.asarray(np.median(np.stack(same), axis=0), dtype=np.uint8)

@@ -1,0 +1,158 @@
+"""Messages of leak tracing: CLI to server, server to trace job, trace job to warden."""
+
+from dataclasses import dataclass
+
+from custodes.types.access import Fidelity
+from custodes.types.media import Segment
+from custodes.units import CameraId, Ns, SegmentId, SessionId
+
+# -- CLI to server (server-control.sock) ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """Who answers for a trace, and what shows it."""
+
+    person: str
+    password: str
+    """Never logged."""
+    code: str = ""
+    """Of the authenticator app, when the account has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLeak:
+    """Find a picture in the archive; with `is_attributing`, also which delivered copy it is. Answer: LeakTraced.
+
+    Two different people: nobody sees a suspicion alone.
+    """
+
+    picture: bytes
+    """A file as it was found: JPEG, PNG, WebP; at most 32 MB."""
+    reference: str
+    """The case."""
+    first: Signer
+    second: Signer
+    camera_ids: tuple[CameraId, ...] = ()
+    """Empty: all."""
+    start_ns: int = 0
+    end_ns: int = 0
+    """0: now."""
+    is_attributing: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakTraced:
+    """The finding as JSON, and the bundle that proves it (a ZIP)."""
+
+    finding: str
+    bundle: bytes
+
+
+# -- server and trace job (server-jobs.sock) --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceTask:
+    """Look for a picture in one camera's recordings. Sent once; answered by one PictureTraced."""
+
+    camera_id: CameraId
+    session_id: SessionId
+    grant_token: str
+    deadline_ns: Ns
+    start_ns: Ns
+    end_ns: Ns
+    segments: tuple[Segment, ...]
+    picture: bytes
+    is_attributing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedMasks:
+    """Job to server: what was analysed between these moments. Answer: one MaskFacts."""
+
+    start_ns: Ns
+    end_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateScore:
+    """One session's agreement with the picture, in the ten seconds where it agrees best."""
+
+    session_id: SessionId
+    slot: int
+    z: float
+    session_z: float
+    """Of the session layer: a lead, no proof."""
+    slot_key: bytes
+    """Makes this one pattern again, and nothing else."""
+    fidelity: Fidelity
+    granted_index: int
+    released_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTraced:
+    """What a trace job found in one camera."""
+
+    camera_id: CameraId
+    is_found: bool
+    likeness: float = 0.0
+    """-1..1, of structure, where the picture lies on the archived one."""
+    inliers: int = 0
+    matrix: tuple[float, ...] = ()
+    """3×3 row by row, picture → archived, both in shares of their width."""
+    is_mirrored: bool = False
+    utc_ns: int = 0
+    """Of the archived frame that fits best."""
+    earliest_ns: int = 0
+    latest_ns: int = 0
+    """Between these the picture could be from any moment, judged by content alone."""
+    fidelity: Fidelity | None = None
+    """Which view it looks like; None when nothing was masked at that moment."""
+    reference_sha256: str = ""
+    """Of the archived frame's luma, as it was compared."""
+    candidates: tuple[CandidateScore, ...] = ()
+    """Every session that was shown the moment, best first."""
+    trials: int = 0
+    """Comparisons made: candidates × slots × references × ways to look × places tried."""
+    decoys: int = 0
+    decoy_z_max: float = 0.0
+    marks_log_index: int = -1
+    """The entry with the hash of the candidate list, made before any score."""
+    evidence: tuple[bytes, ...] = ()
+    """float32 little-endian, 36,000 each: what the scores were made from."""
+    error: str = ""
+
+
+# -- trace job and warden (warden-jobs.sock) --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseMarks:
+    """Mark keys of exactly the sessions that the log says were given these segments. Answer: MarksReleased."""
+
+    grant_token: str
+    segment_ids: tuple[SegmentId, ...]
+    """1 to 64, of the grant's camera."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateMark:
+    """A session that was given keys of one of the segments."""
+
+    session_id: SessionId
+    mark_key: bytes
+    fidelity: Fidelity
+    granted_index: int
+    """Log entry of its grant; -1 when it lies too far back."""
+    released_index: int
+    """Log entry of the first release of one of the segments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarksReleased:
+    """The whole list, fixed and logged before it was sent."""
+
+    candidates: tuple[CandidateMark, ...]
+    log_index: int
