@@ -164,7 +164,7 @@ class Study:
                 evidence = read(attack.act(picture, np.random.default_rng(number)), original)
                 found[attack.name].append(float(best(evidence, [slot_key(self.guilty[0], slot)])[0]))
                 self.seen += evidence[:1]
-                least = min(values[-1] for values in found.values())
+            least = min(values[-1] for values in found.values())
             self.report.progress(number + 1, len(self.points), f"{psnr_db:.0f} dB, crf {crf}, least z {least:.1f}")
         return found
 

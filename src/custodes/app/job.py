@@ -276,6 +276,7 @@ def _trace(
     task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, inbox: Inbox
 ) -> None:
     """Serve one trace: a single answer, whatever happens."""
+    from custodes.app.content_index import ContentIndex
     from custodes.app.job_trace import Tracer  # OpenCV: not for the views, whose first picture waits for imports
 
     seconds = max((task.deadline_ns - clock.now_ns()) / NS_PER_S, 0) + DEADLINE_GRACE_S
@@ -296,9 +297,12 @@ def _trace(
     try:
         archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
         archive.put(task.segments)
+        index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments)
+        index.forget_gone(paths.segments)
         answer = Tracer(
             task,
             archive=archive,
+            index=index,
             policy=policy,
             ask_masks=ask_masks,
             release=lambda names: warden.release_marks(task.grant_token, names),

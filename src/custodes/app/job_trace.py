@@ -7,9 +7,11 @@ were given them; both releases are in the log before anything is compared.
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
+from custodes.app.content_index import ContentIndex
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import Moments, Sketch, compare, interval, moments, sketch, sketch_of_found
@@ -27,8 +29,8 @@ from custodes.units import NS_PER_S, Ns, SegmentId
 from custodes.watermark.pattern import SLOT_NS, slot_of
 from custodes.watermark.score import NAMED_Z
 
-MAX_KEYFRAMES = 2000
-"""An hour of 2-second GOPs; longer intervals are looked at less densely, and say so by a wider stretch."""
+MAX_KEYFRAMES = 50_000
+"""A day of 2-second GOPs; longer intervals are looked at less densely, and say so by a wider stretch."""
 
 _REFERENCES = 9
 """Pictures that the background is the median of; all but rarely, what moved is not in it."""
@@ -58,11 +60,19 @@ class Tracer:
     """One trace. Raises what the archive and the warden raise; InvalidArgument for what is no picture."""
 
     def __init__(
-        self, task: TraceTask, *, archive: Archive, policy: MaskPolicy, ask_masks: AskMasks, release: ReleaseMarksOf
+        self,
+        task: TraceTask,
+        *,
+        archive: Archive,
+        index: ContentIndex,
+        policy: MaskPolicy,
+        ask_masks: AskMasks,
+        release: ReleaseMarksOf,
     ) -> None:
         self._task = task
         self._archive = archive
         self._policy = policy
+        self._index = index
         self._ask_masks = ask_masks
         self._release = release
         self._sha256 = hashlib.sha256(task.picture).hexdigest()
@@ -87,12 +97,13 @@ class Tracer:
         kept: list[GopRef] = []
         sketches: list[Sketch] = []
         references: list[Luma] = []
-        every = max(len(gops) // _REFERENCES, 1)
-        for number, one in enumerate(keyframes(self._archive, gops)):
-            kept.append(one.gop)
-            sketches.append(sketch(one.frame.y))
-            if number % every == 0 and len(references) < _REFERENCES:
-                references.append(one.frame.y)
+        for segment in groupby(gops, key=lambda gop: gop.segment_id):
+            for gop, one in self._index.sketches(segment[0], list(segment[1])):
+                kept.append(gop)
+                sketches.append(one)
+        every = max(len(kept) // _REFERENCES, 1)
+        for found in keyframes(self._archive, kept[::every][:_REFERENCES]):
+            references.append(found.frame.y)
         return kept, sketches, references
 
     def _at_moment(

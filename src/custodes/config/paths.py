@@ -66,6 +66,11 @@ class SitePaths:
         return self.data_dir / "segments"
 
     @property
+    def index(self) -> Path:
+        """Content index of leak traces: per camera and segment, sealed beside the segment's key."""
+        return self.data_dir / "index"
+
+    @property
     def journal_dir(self) -> Path:
         """One journal per recorder."""
         return self.data_dir / "journal"

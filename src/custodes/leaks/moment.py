@@ -15,7 +15,7 @@ from custodes.leaks.registration import Luma
 from custodes.units import Ns
 from custodes.watermark.residual import Aligned
 
-COLUMNS = 96
+COLUMNS = 64
 """Width of a sketch, in cells: a person at 10 m is some cells wide."""
 
 _TRUNCATED = 24.0

@@ -94,6 +94,10 @@ class Archive:
                 return GopRef(segment_id=name, run=self._files[name].segment.header.run, fragment=gops[found])
         return None
 
+    def gops_of(self, segment_id: SegmentId) -> int:
+        """How many GOPs a segment has now."""
+        return len(self._gops(segment_id))
+
     @property
     def is_growing(self) -> bool:
         """Whether the newest segment is still being recorded."""
