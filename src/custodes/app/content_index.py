@@ -1,8 +1,8 @@
 """The content index: sketches of every keyframe, a small file a segment, made by the first trace that reads it.
 
-`index/<camera>/<segment>.idx`, sealed by a key made from the segment's own data key: whoever may not read the segment
-reads no sketch, and when the camera-day's key is destroyed, the index is destroyed with it. Files whose segment is gone
-are removed by the next trace. An index that cannot be read is made anew: nothing depends on it but time.
+`index/<camera>/<segment>.idx`, sealed by a key made from the segment's own data key: who may not read the segment
+reads no sketch, and when the camera-day's key is destroyed, so is the index. Files whose segment is gone are removed
+by the next trace. An index that cannot be read is made anew: nothing depends on it but time.
 """
 
 import contextlib

@@ -1,0 +1,248 @@
+"""Camera and second of attacked stills among real clips, pictures that are not ours, and what the index costs.
+
+    python -m eval.leak --data ../shared/data [--smoke]
+
+Each clip is a camera; its archive is a keyframe a second, and every frame near the likeliest. Stills are attacked
+(`eval.attacks`) and searched in all cameras. Not ours: stills of a camera that is left out, and photographs of faces.
+`second_right_moving` counts stills in which at least 1 % of the cells differ from the background; in the others the
+told stretch has to hold the truth (`interval_holds_still`).
+"""
+
+import argparse
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from custodes.leaks.alignment import Fit, Original, Suspect, align
+from custodes.leaks.moment import compare, interval, moments, sketch, sketch_of_found
+from custodes.leaks.place import background_of, best_fit, is_ours
+from custodes.leaks.sketchbook import Dated, pack, unpack
+from custodes.media.decode import FrameDecoder
+from custodes.testing.media import read_clip
+from custodes.types.media import Frame
+from custodes.units import NS_PER_S, Ns
+from eval.attacks import ATTACKS, Luma
+from eval.report import Report
+
+START_NS = Ns(1_767_225_600 * NS_PER_S)
+CLIPS = {
+    "table": ("people/intel-one-by-one-person-detection.mp4", 1000),
+    "walkers": ("people/pets09-s2l1-view001.avi", 600),
+    "hall": ("people/intel-people-detection.264", 590),
+    "cars": ("traffic/intel-car-detection.mp4", 320),
+    "terrace": ("multicam/epfl/terrace1-c0.mp4", 600),
+    "highway": ("traffic/cdnet-highway.mp4", 600),
+}
+PLAIN = ("none", "jpeg 30", "webp 50", "scale 25 %", "gamma .6", "mirror", "overlay 15 %", "h264 crf 35")
+PHOTO = ("screenshot", "phone photo")
+HARD = ("crop 25 %", "meme", "phone photo, hard")
+MOVING_SHARE = 0.01
+SKETCH_EVERY_S = 2.0
+"""GOPs of common cameras: what the index holds is a sketch of each keyframe."""
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    name: str
+    frames: list[Frame]
+    fps: float
+    originals: list[Original]
+    background: Luma
+    keyframes: list[int]
+
+    def is_moving(self, number: int) -> bool:
+        difference = np.abs(sketch(self.frames[number].y).luma - sketch(self.background).luma)
+        return float((difference > 12).mean()) >= MOVING_SHARE
+
+
+def archives(data: Path, names: list[str], report: Report) -> Iterator[Archive]:
+    for name in names:
+        path, count = CLIPS[name]
+        info, packets = read_clip(data / path, frames=count, start_ns=START_NS)
+        decoder, frames = FrameDecoder(info), []
+        for packet in packets:
+            frames += decoder.decode(packet)
+        frames += decoder.flush()
+        seconds = (frames[-1].utc_ns - frames[0].utc_ns) / NS_PER_S
+        fps = len(frames) / seconds if seconds > 0 else 10.0
+        every = max(round(fps), 1)
+        samples = [frame.y for frame in frames[:: max(len(frames) // 9, 1)]][:9]
+        background = background_of(samples)
+        originals = [Original(background), *(Original(one) for one in samples[:2])]
+        keyframes = list(range(0, len(frames), every))
+        report.note(f"{name}: {len(frames)} frames at {fps:.1f}/s")
+        yield Archive(
+            name=name, frames=frames, fps=fps, originals=originals, background=background, keyframes=keyframes
+        )
+
+
+def camera_of(suspect: Suspect, known: list[Archive]) -> tuple[Archive | None, Fit | None]:
+    """As the leak desk decides: the likeliest of those that are ours."""
+    found = [(archive, best_fit(suspect, archive.originals)[0]) for archive in known]
+    ours = [(archive, fit) for archive, fit in found if fit is not None and is_ours(fit)]
+    return max(ours, key=lambda one: (one[1].likeness, one[1].registration.inliers), default=(None, None))
+
+
+def moment_of(suspect: Suspect, archive: Archive, fit: Fit) -> tuple[Ns, Ns, Ns]:
+    """(best, earliest, latest), as a trace finds them."""
+    aligned = align(suspect, archive.originals[0], fit.registration)
+    frames, keys = archive.frames, archive.keyframes
+    coarse = compare(sketch_of_found(aligned), [sketch(frames[n].y) for n in keys])
+    likely = moments(coarse)
+    chosen = sorted({n for at in coarse.argsort()[:6] for n in (int(at) - 1, int(at)) if n >= 0})
+    every = keys[1] - keys[0] if len(keys) > 1 else 1
+    near = sorted({n for at in chosen for n in range(keys[at], min(keys[at] + every, len(frames)))})
+    fine = compare(sketch_of_found(aligned, 192), [sketch(frames[n].y, 192) for n in near])
+    which = moments(fine)
+    best = frames[near[which.best]].utc_ns
+    step_ns = round(NS_PER_S / archive.fps)
+    if set(likely.alike) <= set(chosen):
+        return best, *interval([int(frames[n].utc_ns) for n in near], which, step_ns=step_ns)
+    return best, *interval([int(frames[n].utc_ns) for n in keys], likely, step_ns=every * step_ns)
+
+
+class Study:
+    def __init__(self, report: Report, known: list[Archive], *, stills: int) -> None:
+        self.report = report
+        self.known = known
+        self.stills = stills
+
+    def attacked(self, names: tuple[str, ...]) -> Iterator[tuple[Archive, int, Suspect]]:
+        chosen = [attack for attack in ATTACKS if attack.name in names]
+        for archive in self.known:
+            numbers = np.linspace(len(archive.frames) * 0.1, len(archive.frames) * 0.9, self.stills).astype(int) + 3
+            for number in numbers.tolist():
+                for attack in chosen:
+                    y = attack.act(archive.frames[number].y, np.random.default_rng(number))
+                    yield archive, number, Suspect(np.ascontiguousarray(y))
+
+    def found(self, kind: str, names: tuple[str, ...]) -> None:
+        right = total = seconds = moving = held = still = 0
+        width_s: list[float] = []
+        count = len(self.known) * self.stills * len(names)
+        for archive, number, suspect in self.attacked(names):
+            camera, fit = camera_of(suspect, self.known)
+            total += 1
+            self.report.progress(total, count, kind)
+            right += camera is archive
+            if camera is not archive or fit is None:
+                continue
+            best, earliest, latest = moment_of(suspect, archive, fit)
+            truth = archive.frames[number].utc_ns
+            is_held = earliest <= truth <= latest
+            if archive.is_moving(number):
+                moving += 1
+                seconds += abs(best - truth) <= NS_PER_S
+            else:
+                still += 1
+                held += is_held
+            width_s.append((latest - earliest) / NS_PER_S)
+        results = self.report.results
+        results[f"camera_right_{kind}"] = round(right / max(total, 1), 4)
+        results[f"stills_{kind}"] = total
+        suffix = "" if kind == "plain" else f"_{kind}"
+        if moving:
+            results[f"second_right_moving{suffix}"] = round(seconds / moving, 4)
+        if still:
+            results[f"interval_holds_still{suffix}"] = round(held / still, 4)
+        results[f"interval_s_median_{kind}"] = round(float(np.median(width_s)), 1) if width_s else 0.0
+
+    def strangers(self, data: Path, count: int) -> None:
+        """Pictures of no camera that is searched: false "ours" per comparison of a picture with a camera."""
+        wrong = total = 0
+        for archive in self.known:
+            others = [one for one in self.known if one is not archive]
+            for number in (5, len(archive.frames) // 2):
+                suspect = Suspect(archive.frames[number].y)
+                for other in others:
+                    wrong += is_ours(best_fit(suspect, other.originals)[0])
+                    total += 1
+        for done, y in enumerate(_faces(data, count)):
+            suspect = Suspect(y)
+            for archive in self.known:
+                wrong += is_ours(best_fit(suspect, archive.originals[:1])[0])
+                total += 1
+            self.report.progress(done + 1, count, "not ours")
+        self.report.results["false_ours"] = round(wrong / max(total, 1), 5)
+        self.report.results["comparisons_not_ours"] = total
+
+    def index(self) -> None:
+        per_day: list[float] = []
+        for archive in self.known:
+            every = max(round(archive.fps * SKETCH_EVERY_S), 1)
+            dated = [Dated(utc_ns=one.utc_ns, sketch=sketch(one.y)) for one in archive.frames[::every]]
+            per_day.append(len(pack(dated)) / len(dated) * DAY_S / SKETCH_EVERY_S / 1e6)
+        self.report.results["index_mb_per_camera_day"] = round(float(np.mean(per_day)), 2)
+        self.report.results["index_mb_per_camera_day_max"] = round(max(per_day), 2)
+
+    def speed(self) -> None:
+        """100 cameras, a day each: fits with every camera, sketches of the day of the one that is found."""
+        archive = self.known[0]
+        suspect = Suspect(ATTACKS[0].act(archive.frames[7].y, np.random.default_rng(0)))
+        for flag in (False, True):
+            suspect.features(is_mirrored=flag)
+        begun = time.process_time()
+        fit = best_fit(suspect, archive.originals)[0]
+        fit_s = time.process_time() - begun
+        assert fit is not None
+        every = max(round(archive.fps * SKETCH_EVERY_S), 1)
+        packed = pack([Dated(utc_ns=one.utc_ns, sketch=sketch(one.y)) for one in archive.frames[::every]])
+        begun = time.process_time()
+        opened = unpack(packed)
+        unpack_s = (time.process_time() - begun) / len(opened)
+        many = [one.sketch for one in opened] * (6000 // len(opened) + 1)
+        begun = time.process_time()
+        compare(sketch_of_found(align(suspect, archive.originals[0], fit.registration)), many)
+        compare_s = (time.process_time() - begun) / len(many)
+        day = DAY_S / SKETCH_EVERY_S
+        results = self.report.results
+        results["fit_one_camera_s"] = round(fit_s, 3)
+        results["compare_sketch_us"] = round(compare_s * 1e6, 1)
+        results["search_100_camera_days_s"] = round(100 * fit_s + day * (unpack_s + compare_s), 1)
+        results["search_1000_camera_years_s"] = round(1000 * fit_s + 365 * day * (unpack_s + compare_s), 0)
+        self.report.note("search: cameras × fit + sketches of the found camera × (unpack + compare), CPU seconds")
+
+
+def _faces(data: Path, count: int) -> Iterator[Luma]:
+    """Photographs of anybody but ours, only to be told that they are not of any camera."""
+    found = 0
+    for path in sorted((data / "faces" / "lfw").glob("**/*.tar")):
+        with tarfile.open(path) as opened:
+            for member in opened:
+                if found == count:
+                    return
+                if member.name.endswith(".jpg") and (stream := opened.extractfile(member)) is not None:
+                    y = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_GRAYSCALE)
+                    found += 1
+                    yield np.asarray(y)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--stills", type=int, default=4, help="of each clip")
+    arguments = parser.parse_args()
+    names = ["table", "terrace"] if arguments.smoke else list(CLIPS)
+    stills = 1 if arguments.smoke else arguments.stills
+    report = Report("eval.leak", smoke=arguments.smoke, config={"cameras": len(names), "stills": stills})
+    study = Study(report, list(archives(arguments.data, names, report)), stills=stills)
+    study.found("plain", PLAIN[1:3] if arguments.smoke else PLAIN)
+    study.found("photo", PHOTO[:1] if arguments.smoke else PHOTO)
+    if not arguments.smoke:
+        study.found("hard", HARD)
+    study.strangers(arguments.data, 2 if arguments.smoke else 100)
+    study.index()
+    study.speed()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
