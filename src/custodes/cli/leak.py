@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from custodes.adapters.ipc.control import trace_leak
+from custodes.cli.leak_case import case
 from custodes.cli.proof import read_password
 from custodes.cli.where import data_option, find_site
 from custodes.errors import AlreadyExists, InvalidArgument
@@ -135,3 +136,4 @@ def _ns(moment: datetime | None) -> int:
 
 leak.add_command(_make("find", "Camera and time that PICTURE shows.", is_attributing=False))
 leak.add_command(_make("attribute", "Camera, time, and the delivered copy that PICTURE is.", is_attributing=True))
+leak.add_command(case)
