@@ -55,6 +55,12 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
         "scrub_ms_p95": ("≤", 100),
         "core_per_marked_1080p15_viewer": ("≤", 0.30),
     },
+    "bench.fleet": {
+        "audit_10k_s": ("≤", 60),
+        "conntrack_24h_1k_s": ("≤", 60),
+        "planted_found": ("≥", 0.99),
+        "false_findings_a_day": ("≤", 1),
+    },
     "bench.mark": {"embed_ms_1080p": ("≤", 0.3), "bitrate_growth_crf28": ("≤", 0.05)},
     "bench.redact": {"speed_vs_deface": ("≥", 5), "mask_ms_per_1080p": ("≤", 3)},
     "eval.count": {"vehicles_error_share": ("=", 0), "people_error_share": ("≤", 0.02)},

@@ -58,6 +58,15 @@ def test_login_when_right_and_the_camera_s_clock_is_24_years_behind_then_in_and_
 
 
 @pytest.mark.parametrize("auth", ["wsse", "MD5"])
+def test_time_when_it_wants_a_login_even_for_that_then_ours_and_the_stream_all_the_same(auth: str) -> None:
+    told = answers(port=1554)
+    with OnvifServer(answers=told, login=("bob", BOB.password), auth=auth, is_time_shut=True, clock="ours") as server:
+        assert find(server, login=BOB) == "rtsp://127.0.0.1:1554/main"
+        assert b"uthorization" not in server.requests[0]
+        assert b"UsernameToken" not in server.requests[0]
+
+
+@pytest.mark.parametrize("auth", ["wsse", "MD5"])
 @pytest.mark.parametrize("login", [NOBODY, replace(BOB, password="falsch")], ids=["none", "wrong"])
 def test_login_when_missing_or_wrong_then_unauthorized_without_the_password(auth: str, login: Login) -> None:
     with OnvifServer(answers=answers(port=1554), login=("bob", BOB.password), auth=auth) as server:

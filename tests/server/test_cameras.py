@@ -19,7 +19,8 @@ from custodes.errors import InvalidArgument, NotFound, Unavailable
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
-from custodes.types.scene import CameraScene, GroundPoint
+from custodes.types.scene import CameraScene, CountLine, GroundPoint
+from custodes.types.vision import DetectArea
 from custodes.units import CameraId
 
 
@@ -55,6 +56,31 @@ def test_ground_that_fixes_no_plane_is_refused_before_anything_changes(site: Sit
                     [replace(make_spec(), scene=CameraScene(ground=points))], is_exclusive=False, actor="Ada"
                 )
             assert await site.log(warden) == before
+
+    asyncio.run(main())
+
+
+def test_another_device_in_the_same_place_keeps_what_was_said_about_the_place(site: Site) -> None:
+    corners = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+    scene = CameraScene(
+        ground=tuple(GroundPoint(at=one, place_m=(one[0] * 10, one[1] * 20)) for one in corners),
+        lines=(CountLine(name="door", start=(0.1, 0.5), end=(0.9, 0.5)),),
+    )
+    area = DetectArea(polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)), is_mask=True)
+    old = replace(make_spec(), name="Main gate", retention_h=99.0, scene=scene, detect_areas=(area,))
+    new = replace(make_spec(), url="onvif://192.0.2.77", username="other", password_ref="env:OTHER")
+
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden) as cameras:
+            await cameras.put([old], is_exclusive=False, actor="Ada")
+            socket = site.paths.socket("server-control")
+            await asyncio.to_thread(control.put_cameras, socket, [new], is_exclusive=False, keeps_rest=True)
+            (assigned,) = read_assignment(site.paths.assignment).cameras
+            wanted = replace(old, url=new.url, username="other", password_ref="env:OTHER", retention_h=0.0)
+            assert assigned == wanted
+            assert (await site.log(warden))[-1].record.details["url"] == "onvif://192.0.2.77"
+            await asyncio.to_thread(control.put_cameras, socket, [new], is_exclusive=False)
+            assert read_assignment(site.paths.assignment).cameras[0].scene == CameraScene()
 
     asyncio.run(main())
 

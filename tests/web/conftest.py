@@ -22,6 +22,8 @@ from custodes.testing.clock import ManualClock
 from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
 from custodes.types.cases import Case, CaseMember
 from custodes.web.app import create_app
+from custodes.web.deps import FleetReader
+from custodes.web.fleet import no_audit
 
 NAME, PASSWORD = "Ada Lovelace", "four words in a row"
 BASE = "http://127.0.0.1"
@@ -80,7 +82,14 @@ class Site:
 
 
 @contextmanager
-def site_in(folder: Path, *, oidc: object = None, clock: str = "manual", **server: object) -> Iterator[Site]:
+def site_in(
+    folder: Path,
+    *,
+    oidc: object = None,
+    clock: str = "manual",
+    fleet: FleetReader = no_audit,
+    **server: object,
+) -> Iterator[Site]:
     """A site without an account, with its doors, in `folder`."""
     time: Clock = SystemClock() if clock == "real" else ManualClock()
     catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=time)
@@ -106,6 +115,7 @@ def site_in(folder: Path, *, oidc: object = None, clock: str = "manual", **serve
         clock=time,
         announce=announce,
         hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
+        fleet=fleet,
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
     with client:

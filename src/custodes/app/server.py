@@ -30,6 +30,8 @@ from custodes.app.serving.control import ControlService
 from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
+from custodes.app.serving.fleet import FleetShelf
+from custodes.app.serving.health import HealthDesk
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
@@ -161,6 +163,7 @@ class Server:
         self._address = address_of(self._listener)
         self._connections = Connections()
         self._announcing: set[asyncio.Task[None]] = set()
+        health = HealthDesk(catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir)
         self._page = Page(
             create_app(
                 catalog=catalog,
@@ -171,6 +174,7 @@ class Server:
                 config=config,
                 clock=clock,
                 announce=self._announce,
+                fleet=FleetShelf(paths, clock, health).read,
             ),
             self._listener,
         )

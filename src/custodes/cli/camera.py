@@ -3,19 +3,23 @@
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from custodes.adapters.ipc.control import put_cameras, read_cameras, remove_camera
+from custodes.cli.camera_onboarding import checked_camera, discover, import_cameras
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
-from custodes.config import CameraConfig, load_site_yaml, problem_in_words
-from custodes.errors import AlreadyExists, ConfigError
+from custodes.config import load_site_yaml
+from custodes.errors import AlreadyExists
 from custodes.units import CameraId
 
 
 @click.group()
 def camera() -> None:
     """Add, list and remove cameras of a running site."""
+
+
+camera.add_command(discover)
+camera.add_command(import_cameras)
 
 
 @camera.command("list")
@@ -36,7 +40,7 @@ def list_cameras(data: Path | None) -> None:
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True)
 @click.option("--retention-h", type=float, default=0.0, help="Hours to keep its recordings; 0 takes the site's.")
 @click.option("--loop", is_flag=True, help="A file: play it again and again.")
-@click.option("--replace", is_flag=True, help="Change the camera that has this id already.")
+@click.option("--replace", is_flag=True, help="Another device for a camera that is there: its place and past stay.")
 @data_option
 def add(
     camera_id: str,
@@ -64,7 +68,7 @@ def add(
     socket = find_site(data).socket("server-control")
     if not replace and any(row.camera_id == camera_id for row in read_cameras(socket).cameras):
         raise AlreadyExists(f"there is a camera {camera_id!r} already; change it with --replace")
-    put_cameras(socket, [spec], is_exclusive=False)
+    put_cameras(socket, [spec], is_exclusive=False, keeps_rest=True)
     click.echo(f"added {camera_id}")
 
 
@@ -86,13 +90,3 @@ def apply(config: Path, data: Path | None) -> None:
     paths = find_site(data)
     put_cameras(paths.socket("server-control"), [one.spec() for one in loaded.cameras], is_exclusive=True)
     click.echo(f"applied {len(loaded.cameras)} cameras to {paths.data_dir}; the rest of the file counts at next start")
-
-
-def checked_camera(**fields: object) -> CameraConfig:
-    """A CameraConfig from the command line's values. Raises: ConfigError, naming the field."""
-    try:
-        # An option that was not given is the configuration's default, which an empty string is not always.
-        return CameraConfig.model_validate({name: value for name, value in fields.items() if value != ""})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {problem_in_words(first)}") from error

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "site": ("custodes.cli.site", "site", "Where the running site is; stop it."),
     "camera": ("custodes.cli.camera", "camera", "Add, list and remove cameras of a running site."),
     "apply": ("custodes.cli.camera", "apply", "Make the cameras of a running site those of a site.yaml."),
+    "fleet": ("custodes.cli.fleet", "fleet", "What the cameras are, and what is wrong with them."),
     "person": ("custodes.cli.person", "person", "Invite people, give and take roles, disable accounts."),
     "access": ("custodes.cli.person", "access", "Why somebody may see something, or may not."),
     "case": ("custodes.cli.case", "case", "Cases that looks refer to: open, staff, note, close."),

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import click
 
-from custodes.cli.camera import checked_camera
+from custodes.cli.camera_onboarding import checked_camera
 from custodes.cli.source import inspect_source
 from custodes.cli.up import run_up
 from custodes.config import CameraConfig, SiteConfig

@@ -51,6 +51,11 @@ class SitePaths:
         return self.data_dir / "signers.json"
 
     @property
+    def fleet_dir(self) -> Path:
+        """What audits of the cameras saw, and the rules and catalogues they are judged by."""
+        return self.data_dir / "fleet"
+
+    @property
     def warden_dir(self) -> Path:
         """Only the warden looks in here (0700)."""
         return self.data_dir / "warden"

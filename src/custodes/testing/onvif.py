@@ -75,6 +75,10 @@ class OnvifServer:
     answers: Mapping[str, bytes]
     login: tuple[str, str] | None = None
     auth: str = "wsse"
+    is_time_shut: bool = False
+    """It answers even the question for its time with 401 and an offer of Basic only, as ipycam 1.3.0 does."""
+    clock: str = "2001"
+    """Its clock stands in 2001, as if its owner never set it, or shows `ours`; it refuses tokens of another time."""
     seen: list[str] = field(default_factory=list)
     """Operations with the path they were sent to: `GetProfiles /onvif/media`."""
     requests: list[bytes] = field(default_factory=list)
@@ -113,6 +117,9 @@ class OnvifServer:
         operation = found[1].decode() if found else ""
         self.seen.append(f"{operation} {handler.path}")
         self.requests.append(bytes(str(handler.headers), "utf-8") + body)
+        if self.is_time_shut and operation == "GetSystemDateAndTime":
+            self._send(handler, 401, b"", 'Basic realm="camera"')
+            return
         if self.login and operation != "GetSystemDateAndTime" and not self._is_allowed(handler, body):
             if self.auth == "wsse":
                 self._send(handler, 400, NOT_AUTHORIZED)
@@ -144,8 +151,8 @@ class OnvifServer:
             name, digest, nonce, created = (part[1] for part in parts if part)
             secret = base64.b64decode(nonce) + created + password.encode()
             wanted = base64.b64encode(hashlib.sha1(secret, usedforsecurity=False).digest())
-            # This camera's clock stands in 2001 and its owner never set it.
-            return name == user.encode() and digest == wanted and created.startswith(b"2001-02-03T01:02:")
+            is_of_now = self.clock == "ours" or created.startswith(b"2001-02-03T01:02:")
+            return name == user.encode() and digest == wanted and is_of_now
         given = dict(re.findall(r'(\w+)="?((?:[^",\\]|\\.)*)"?', handler.headers.get("Authorization", "")))
         realm = 'cam, "era"'
 

@@ -49,6 +49,8 @@ class Action(StrEnum):
     """Compare a found picture with recordings and with the marks of those who saw them; shows no footage."""
     READ_METADATA = "read_metadata"
     READ_LOG = "read_log"
+    READ_FLEET = "read_fleet"
+    """What the cameras are and what is wrong with them: a list of weaknesses."""
     CONFIGURE = "configure"
     MANAGE_PEOPLE = "manage_people"
     """Invite and disable people, give and take roles."""

@@ -581,6 +581,9 @@ class PutCameras:
 
     cameras: tuple[CameraSpec, ...]
     is_exclusive: bool
+    keeps_rest: bool = False
+    """A camera that is there already keeps its ground, lines, areas, name and retention; only how it is reached
+    changes, as when the device was replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
+from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
 from custodes.web.auth import me, oidc_routes
@@ -28,7 +29,8 @@ from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
-from custodes.web.deps import Announcer, WebDeps
+from custodes.web.deps import Announcer, FleetReader, WebDeps
+from custodes.web.fleet import no_audit
 from custodes.web.gate import gate
 from custodes.web.looks import LookBook
 from custodes.web.reads import ReadPermits
@@ -50,12 +52,14 @@ def create_app(
     clock: Clock,
     announce: Announcer,
     hasher: PasswordHasher | None = None,
+    fleet: FleetReader = no_audit,
 ) -> FastAPI:
     """The whole web application.
 
     Args:
         announce: told the first-boot token when the application starts and no account exists.
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
+        fleet: reads the newest audit of the cameras.
     """
     auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
     paths = SitePaths(config.data_dir)
@@ -92,6 +96,7 @@ def create_app(
         people=People(catalog=catalog, warden=warden, clock=clock),
         passkeys=Passkeys(catalog=catalog, warden=warden, clock=clock, site_name=config.name),
         provider=_provider(config, catalog, clock),
+        fleet=fleet,
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
     )
@@ -113,6 +118,8 @@ def create_app(
         app.include_router(module.router)
     for router in (privacy.api_router, traffic.api_router, cases.api_router, hold_routes.router):
         app.include_router(router)
+    app.include_router(fleet_routes.router)
+    app.include_router(fleet_routes.api_router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app

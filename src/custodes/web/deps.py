@@ -11,6 +11,7 @@ from starlette.templating import Jinja2Templates
 
 from custodes.access.policy import Policies
 from custodes.config import SiteConfig
+from custodes.fleet.audit import FleetReport
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.holds import HoldDesk
@@ -28,6 +29,9 @@ from custodes.web.navigation import DECIDES, offered
 from custodes.web.reads import ReadPermits, Visitor
 from custodes.web.storage import StorageMeter
 from custodes.web.words import ROLE_WORDS
+
+FleetReader = Callable[[], Awaitable[FleetReport]]
+"""The newest audit of the cameras, judged by the rules at hand. Raises: InvalidArgument, StorageFailed."""
 
 Announcer = Callable[[str], Awaitable[None]]
 
@@ -49,6 +53,7 @@ class WebDeps:
     reads: ReadPermits
     people: People
     passkeys: Passkeys
+    fleet: FleetReader
     looks: LookBook
     provider: IdentityProvider | None
     policies: Policies

@@ -36,6 +36,8 @@ class Access(StrEnum):
     """Timeline and tracks of a camera: policy `read_metadata`, decided and logged by the warden."""
     PRIVACY = "privacy"
     """Who looked at what, unusual looking, the record of processing: policy `read_privacy`, decided and logged."""
+    FLEET = "fleet"
+    """The cameras' weaknesses: policy `read_fleet`, decided and logged."""
     PEOPLE = "people"
     """Accounts: policy `manage_people`."""
     LOG = "log"
@@ -47,6 +49,7 @@ _ACTIONS = {
     Access.LOG: Action.READ_LOG,
     Access.PEOPLE: Action.MANAGE_PEOPLE,
     Access.PRIVACY: Action.READ_PRIVACY,
+    Access.FLEET: Action.READ_FLEET,
 }
 
 ROUTES: dict[str, Access] = {
@@ -101,6 +104,10 @@ ROUTES: dict[str, Access] = {
     "/api/v1/notices": Access.PRIVACY,
     "/api/v1/subject-access": Access.PRIVACY,
     "/api/v1/privacy": Access.PRIVACY,
+    "/fleet": Access.FLEET,
+    "/fleet.csv": Access.FLEET,
+    "/fleet/{device_id}": Access.FLEET,
+    "/api/v1/fleet": Access.FLEET,
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,

@@ -62,6 +62,7 @@ PAGES = (
         label="Site",
         links=(
             PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
+            PageLink(path="/fleet", label="Fleet", offered_to=(Action.READ_FLEET,)),
             PageLink(path="/system", label="System"),
         ),
     ),

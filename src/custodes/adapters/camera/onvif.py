@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from custodes.adapters.camera import soap
 from custodes.adapters.camera.http_post import Deadline, Login, post
-from custodes.errors import CameraGarbage, CameraNoVideo
+from custodes.errors import CameraGarbage, CameraNoVideo, CameraUnauthorized
 from custodes.ports.clock import Clock
 from custodes.units import NS_PER_S, Ns
 
@@ -78,10 +78,10 @@ class OnvifCamera:
         return urlunsplit((uri.scheme, f"{host}:{port}", uri.path, uri.query, ""))
 
     def _learn_time(self) -> None:
-        """A camera that does not tell its time gets ours."""
+        """A camera that does not tell its time gets ours; some want a login even for that, which ONVIF forbids."""
         try:
             answer = self._ask(self._device, "GetSystemDateAndTime", soap.get_time(), is_open=True)
-        except CameraGarbage:
+        except (CameraGarbage, CameraUnauthorized):
             return
         camera_ns = soap.time_of(answer)
         if camera_ns is not None:
@@ -117,7 +117,7 @@ class OnvifCamera:
             target.port,
             target.path,
             message,
-            login=self._login,
+            login=login,
             deadline=self._deadline,
             where=self._where,
         )

@@ -62,6 +62,16 @@ def get_capabilities() -> str:
     return f'<GetCapabilities xmlns="{DEVICE_NS}"><Category>All</Category></GetCapabilities>'
 
 
+def get_device_information() -> str:
+    """Body of GetDeviceInformation."""
+    return f'<GetDeviceInformation xmlns="{DEVICE_NS}"/>'
+
+
+def get_scopes() -> str:
+    """Body of GetScopes."""
+    return f'<GetScopes xmlns="{DEVICE_NS}"/>'
+
+
 def get_profiles(namespace: str) -> str:
     """Body of GetProfiles of Media or Media2."""
     wanted = "<Type>VideoEncoder</Type>" if namespace == MEDIA2_NS else ""
@@ -154,6 +164,23 @@ def services_of(answer: Element) -> dict[str, str]:
     if media is not None:
         found.setdefault(MEDIA_NS, _text(media, "XAddr"))
     return {name: address for name, address in found.items() if address and len(address) <= MAX_URI_CHARS}
+
+
+def device_of(answer: Element) -> dict[str, str]:
+    """The fields of GetDeviceInformationResponse by names of ours; empty where it is silent."""
+    names = {
+        "manufacturer": "Manufacturer",
+        "model": "Model",
+        "firmware": "FirmwareVersion",
+        "serial": "SerialNumber",
+        "hardware": "HardwareId",
+    }
+    return {name: _text(answer, element) for name, element in names.items()}
+
+
+def scopes_of(answer: Element) -> list[str]:
+    """Scope URIs out of GetScopesResponse, in the camera's order."""
+    return [(one.text or "").strip() for one in _all(answer, "ScopeItem") if one.text]
 
 
 def profiles_of(answer: Element) -> list[Profile]:

@@ -82,9 +82,14 @@ def read_cameras(control_socket: Path) -> CameraTable:
     return _ask(control_socket, ReadCameras(), CameraTable)
 
 
-def put_cameras(control_socket: Path, cameras: Sequence[CameraSpec], *, is_exclusive: bool) -> None:
-    """Create or replace; `is_exclusive` removes all others. Raises: Unavailable, InvalidArgument."""
-    _ask(control_socket, PutCameras(cameras=tuple(cameras), is_exclusive=is_exclusive), Ok)
+def put_cameras(
+    control_socket: Path, cameras: Sequence[CameraSpec], *, is_exclusive: bool, keeps_rest: bool = False
+) -> None:
+    """Create or replace; `is_exclusive` removes all others, `keeps_rest` changes only how known ones are reached.
+
+    Raises: Unavailable, InvalidArgument.
+    """
+    _ask(control_socket, PutCameras(cameras=tuple(cameras), is_exclusive=is_exclusive, keeps_rest=keeps_rest), Ok)
 
 
 def read_traffic(control_socket: Path, request: ReadTraffic) -> TrafficTable:

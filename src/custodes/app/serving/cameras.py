@@ -33,6 +33,21 @@ def _check_ground(spec: CameraSpec) -> None:
             raise InvalidArgument(f"ground of camera {spec.camera_id}: {error}") from error
 
 
+def _replaced(before: CameraSpec, spec: CameraSpec) -> CameraSpec:
+    """Another device in the same place: what people said about the place stays, unless they say it anew."""
+    return replace(
+        before,
+        url=spec.url,
+        username=spec.username,
+        password_ref=spec.password_ref,
+        transport=spec.transport,
+        is_enabled=spec.is_enabled,
+        is_looped=spec.is_looped,
+        name=before.name if spec.name == spec.camera_id else spec.name,
+        retention_h=spec.retention_h or before.retention_h,
+    )
+
+
 class CameraService:
     """The only writer of cameras and of `assignment.json`."""
 
@@ -48,8 +63,8 @@ class CameraService:
         match request:
             case ReadCameras():
                 return await self._table()
-            case PutCameras(cameras=cameras, is_exclusive=is_exclusive):
-                await self.put(cameras, is_exclusive=is_exclusive, actor="process:cli")
+            case PutCameras(cameras=cameras, is_exclusive=is_exclusive, keeps_rest=keeps_rest):
+                await self.put(cameras, is_exclusive=is_exclusive, actor="process:cli", keeps_rest=keeps_rest)
                 return Ok()
             case RemoveCamera(camera_id=camera_id):
                 await self.remove(camera_id, actor="process:cli")
@@ -59,14 +74,21 @@ class CameraService:
             case _:
                 raise ProtocolError(f"the server does not answer {type(request).__name__}")
 
-    async def put(self, cameras: Iterable[CameraSpec], *, is_exclusive: bool, actor: str) -> None:
-        """Create or replace. Raises: InvalidArgument for a ground that is none; Unavailable when the warden is
-        down; then nothing has changed."""
+    async def put(
+        self, cameras: Iterable[CameraSpec], *, is_exclusive: bool, actor: str, keeps_rest: bool = False
+    ) -> None:
+        """Create or replace; with `keeps_rest` a known camera only changes how it is reached.
+
+        Raises: InvalidArgument for a ground that is none; Unavailable when the warden is down; then nothing has
+        changed.
+        """
         wanted = {spec.camera_id: spec for spec in cameras}
         for spec in wanted.values():
             _check_ground(spec)
         async with self._lock:
             before = {spec.camera_id: spec for spec in await self._catalog.cameras()}
+            if keeps_rest:
+                wanted = {known: _replaced(before[known], s) if known in before else s for known, s in wanted.items()}
             await self._warden.publish_keys(tuple(sorted(wanted)))
             for camera_id, spec in sorted(wanted.items()):
                 if before.get(camera_id) != spec:

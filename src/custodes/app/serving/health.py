@@ -1,0 +1,64 @@
+"""How cameras and store are doing, computed from the catalog when somebody asks, at most every five minutes."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from custodes.config import SiteConfig
+from custodes.errors import Unavailable
+from custodes.fleet.health import DAY_NS, HealthReport, camera_health, forecast
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.units import NS_PER_S, Ns
+
+KEEP_NS = 300 * NS_PER_S
+MAX_SEGMENTS = 5000
+"""Of one camera and day; a segment is about a minute."""
+
+
+class HealthDesk:
+    """Reads the last day."""
+
+    def __init__(self, *, catalog: AsyncCatalog, clock: Clock, config: SiteConfig, data_dir: Path) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._config = config
+        self._data_dir = data_dir
+        self._kept: tuple[int, HealthReport] | None = None
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> HealthReport:
+        """Raises: Unavailable when the data directory cannot be measured."""
+        async with self._lock:
+            now_ns = self._clock.monotonic_ns()
+            if self._kept is None or now_ns - self._kept[0] > KEEP_NS:
+                self._kept = (now_ns, await self._measure())
+            return self._kept[1]
+
+    async def _measure(self) -> HealthReport:
+        end_ns = self._clock.now_ns()
+        start_ns = Ns(end_ns - DAY_NS)
+        cameras, days = [], []
+        for spec in await self._catalog.cameras():
+            if not spec.is_enabled:
+                continue
+            segments = await self._catalog.segments(spec.camera_id, start_ns, end_ns, MAX_SEGMENTS)
+            gaps = await self._catalog.gaps(spec.camera_id, start_ns, end_ns)
+            cameras.append(camera_health(spec, segments, gaps, start_ns=start_ns, end_ns=end_ns))
+            first_ns = min((one.header.start_ns for one in segments), default=end_ns)
+            span_ns = max(end_ns - max(first_ns, start_ns), 1)
+            size = sum(one.bytes_on_disk for one in segments)
+            # A camera of an hour counts as if it went on like that.
+            days.append((int(size * DAY_NS / span_ns), spec.retention_h or self._config.retention.max_age_h))
+        try:
+            disk = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
+        except OSError as error:
+            raise Unavailable(f"the data directory cannot be measured: {error.strerror}") from error
+        storage = forecast(
+            days,
+            recorded_bytes=await self._catalog.recorded_bytes(),
+            free_bytes=disk.free,
+            reserve_bytes=self._config.recorder.min_free_mb * 2**20,
+        )
+        cameras.sort(key=lambda one: (-len(one.problems), one.uptime_share, one.camera_id))
+        return HealthReport(start_ns=start_ns, end_ns=end_ns, cameras=tuple(cameras), storage=storage)

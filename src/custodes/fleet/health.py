@@ -1,0 +1,163 @@
+"""Uptime, bitrate and storage from what the catalog knows of recordings. Pure.
+
+A bitrate that moved far from the camera's usual one is a reason to look at the picture, not a verdict: night, rain and
+an empty street do it, too. It is compared with the camera's own last day, so nothing is tuned to a scene.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from custodes.types.media import Gap, Segment
+from custodes.types.message import CameraSpec
+from custodes.units import NS_PER_S, CameraId, Ns
+
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
+MIN_UPTIME = 0.99
+"""A quarter of an hour a day may be missing before somebody is told."""
+MANY_GAPS = 24
+"""One an hour: a bad cable or network rather than one outage."""
+MIN_HOURS = 6
+"""So many earlier hours make a usual bitrate."""
+FELL_TO, ROSE_TO = 0.33, 3.0
+"""Hours of one fixed camera spread by less than a factor of three between day and night, judged; see the module."""
+CAMERA_COVERED_HOUR = 0.9
+"""An hour counts that was recorded for this share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraHealth:
+    """One camera over the report's time."""
+
+    camera_id: CameraId
+    name: str
+    uptime_share: float
+    """Of the time that it should have been recorded; 0 to 1."""
+    gaps: int
+    longest_gap_s: float
+    main_cause: str
+    """Of the gaps, by their length; empty without one."""
+    bytes_per_s: float
+    """Of the last whole hour."""
+    usual_bytes_per_s: float
+    """Median of the hours before; 0 while too few are known."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageForecast:
+    """What the recordings need, once the oldest begin to be deleted, and what there is."""
+
+    bytes_per_day: int
+    needed_bytes: int
+    available_bytes: int
+    """Free, without the reserve, and what recordings take already."""
+    full_in_days: float | None
+    """None: they fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """Cameras, the worst first."""
+
+    start_ns: Ns
+    end_ns: Ns
+    cameras: tuple[CameraHealth, ...]
+    storage: StorageForecast
+
+
+def camera_health(
+    spec: CameraSpec, segments: Sequence[Segment], gaps: Sequence[Gap], *, start_ns: Ns, end_ns: Ns
+) -> CameraHealth:
+    """`segments`, `gaps`: of this camera, any that touch the time."""
+    cut = [(max(one.start_ns, start_ns), min(one.end_ns, end_ns), one.cause.value) for one in gaps]
+    cut = [(start, end, cause) for start, end, cause in cut if end > start]
+    rates = _hourly(segments, start_ns, end_ns)
+    now, usual = _last(rates, end_ns), _usual(rates, end_ns)
+    causes: dict[str, int] = defaultdict(int)
+    for start, end, cause in cut:
+        causes[cause] += end - start
+    begin_ns = min((one.header.start_ns for one in segments), default=start_ns)
+    begin_ns = min([begin_ns, *(one.start_ns for one in gaps)]) if segments or gaps else start_ns
+    wanted_ns = end_ns - max(begin_ns, start_ns)
+    recorded_ns = _covered(segments, start_ns, end_ns)
+    uptime = min(recorded_ns / wanted_ns, 1.0) if wanted_ns > 0 else 0.0
+    return CameraHealth(
+        camera_id=spec.camera_id,
+        name=spec.name,
+        uptime_share=uptime,
+        gaps=len(cut),
+        longest_gap_s=max((end - start for start, end, _ in cut), default=0) / NS_PER_S,
+        main_cause=max(causes, key=lambda cause: causes[cause]) if causes else "",
+        bytes_per_s=now,
+        usual_bytes_per_s=usual,
+        problems=tuple(_problems(uptime, len(cut), now, usual, has_any=bool(segments))),
+    )
+
+
+def _problems(uptime: float, gaps: int, now: float, usual: float, *, has_any: bool) -> list[str]:
+    if not has_any:
+        return ["nothing was recorded"]
+    found = []
+    if uptime < MIN_UPTIME:
+        found.append(f"recorded {uptime:.1%} of the time")
+    if gaps >= MANY_GAPS:
+        found.append(f"{gaps} interruptions: cable, network or power?")
+    if usual and now and now <= usual * FELL_TO:
+        found.append(f"its bitrate fell to {now / usual:.0%} of the usual: covered, defocused, or nothing to see?")
+    if usual and now >= usual * ROSE_TO:
+        found.append(f"its bitrate rose to {now / usual:.0%} of the usual: moved, noise at night, or another setting?")
+    return found
+
+
+def _covered(segments: Sequence[Segment], start_ns: int, end_ns: int) -> int:
+    """Recorded time; overlaps count once."""
+    total, reached = 0, start_ns
+    for one in sorted(segments, key=lambda one: one.header.start_ns):
+        begin, end = max(one.header.start_ns, reached), min(one.end_ns, end_ns)
+        if end > begin:
+            total += end - begin
+            reached = end
+    return total
+
+
+def _hourly(segments: Sequence[Segment], start_ns: int, end_ns: int) -> dict[int, float]:
+    """Bytes a second by the hour (number since 1970), for hours that were recorded nearly whole."""
+    sizes: dict[int, float] = defaultdict(float)
+    lengths: dict[int, int] = defaultdict(int)
+    for one in segments:
+        begin, length = one.header.start_ns, one.end_ns - one.header.start_ns
+        if length <= 0 or one.end_ns <= start_ns or begin >= end_ns:
+            continue
+        hour = begin // HOUR_NS
+        sizes[hour] += one.bytes_on_disk
+        lengths[hour] += length
+    return {
+        hour: sizes[hour] * NS_PER_S / lengths[hour]
+        for hour in sizes
+        if lengths[hour] >= HOUR_NS * CAMERA_COVERED_HOUR
+    }
+
+
+def _last(rates: dict[int, float], end_ns: int) -> float:
+    return rates.get(end_ns // HOUR_NS - 1, 0.0)
+
+
+def _usual(rates: dict[int, float], end_ns: int) -> float:
+    before = [rate for hour, rate in rates.items() if hour < end_ns // HOUR_NS - 1]
+    return statistics.median(before) if len(before) >= MIN_HOURS else 0.0
+
+
+def forecast(
+    day_bytes: Sequence[tuple[int, float]], *, recorded_bytes: int, free_bytes: int, reserve_bytes: int
+) -> StorageForecast:
+    """`day_bytes`: bytes of a day, and hours that they are kept, of each camera."""
+    a_day = sum(size for size, _ in day_bytes)
+    needed = int(sum(size * hours / 24 for size, hours in day_bytes))
+    available = max(free_bytes - reserve_bytes, 0) + recorded_bytes
+    full_in = None
+    if needed > available and a_day:
+        full_in = max(available - recorded_bytes, 0) / a_day
+    return StorageForecast(bytes_per_day=a_day, needed_bytes=needed, available_bytes=available, full_in_days=full_in)
