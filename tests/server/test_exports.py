@@ -92,7 +92,14 @@ class Bench:
     jobs: RealJobs
     segment: Segment
 
-    async def start(self, *, start_s: float = 0, end_s: float = 10, request_id: str | None = None) -> str:
+    async def start(
+        self,
+        *,
+        start_s: float = 0,
+        end_s: float = 10,
+        request_id: str | None = None,
+        fidelity: Fidelity = Fidelity.MASKED,
+    ) -> str:
         first = self.segment.header.start_ns
         return await self.exporter.start(
             principal=ADA,
@@ -101,9 +108,10 @@ class Bench:
             start_ns=Ns(first + round(start_s * NS_PER_S)),
             end_ns=Ns(first + round(end_s * NS_PER_S)),
             request_id=await self.approve() if request_id is None else request_id,
+            fidelity=fidelity,
         )
 
-    async def approve(self) -> str:
+    async def approve(self, fidelity: Fidelity = Fidelity.MASKED) -> str:
         """A request that covers everything here, signed by as many others as are needed."""
         first = self.segment.header.start_ns
         filing = FileRequest(
@@ -113,7 +121,7 @@ class Bench:
             camera_ids=(CAMERA,),
             start_ns=Ns(first - NS_PER_S),
             end_ns=Ns(first + 50 * NS_PER_S),
-            fidelity=Fidelity.MASKED,
+            fidelity=fidelity,
             reason="the court asks for it",
             is_break_glass=False,
         )
@@ -317,6 +325,48 @@ def test_export_when_the_job_dies_then_fails_and_leaves_no_file(site: Site) -> N
                 assert list((site.paths.data_dir / "exports").glob("*.zip")) == []
 
     asyncio.run(main())
+
+
+def test_export_when_approved_without_masks_shows_people_and_a_masked_approval_does_not(
+    site: Site, tmp_path: Path
+) -> None:
+    """The whole way: request, passkey, warden's word to the job, film."""
+
+    async def main() -> list[int]:
+        coloured = []
+        async with bench(site) as at:
+            masked = await at.approve()
+            with pytest.raises(PermissionDenied):
+                await at.start(request_id=masked, fidelity=Fidelity.UNMASKED)
+            for fidelity in (Fidelity.MASKED, Fidelity.UNMASKED):
+                export_id = await at.start(request_id=await at.approve(fidelity), fidelity=fidelity)
+                await until(lambda made=export_id: at.exporter.state(made).state in ("ready", "failed"))  # type: ignore[misc]
+                state = at.exporter.state(export_id)
+                assert (state.state, state.detail) == ("ready", "")
+                (mine,) = at.exporter.of_person(ADA.user_id)
+                assert (mine.state.export_id, mine.fidelity) == (export_id, fidelity)
+                with pytest.raises(NotFound):
+                    await at.exporter.fetch(export_id, replace(ADA, user_id="u9"))
+                path = await at.exporter.fetch(export_id, ADA)
+                report = custodes_verify.verify_evidence(path, None)
+                assert report
+                coloured.append(coloured_pixels(path, tmp_path / export_id))
+                await at.exporter.forget(export_id)
+            fetched = [one.record for one in await site.log(at.warden)][-1]
+            assert (fetched.kind, fetched.actor) == (AuditKind.EVIDENCE_FETCHED, "Ada")
+        return coloured
+
+    masked, unmasked = asyncio.run(main())
+    assert unmasked > 10_000 > 100 > masked
+
+
+def coloured_pixels(bundle: Path, film: Path) -> int:
+    """Chroma samples over the whole film that show a drawn person: their colour is nothing else's, nor the fill's."""
+    with zipfile.ZipFile(bundle) as opened:
+        film.write_bytes(opened.read("derived/film-1.mp4"))
+    with av.open(str(film)) as container:
+        frames = [frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)]
+    return sum(int((frame[-frame.shape[0] // 6 :] > 155).sum()) for frame in frames)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.clock import ManualClock
-from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, camera_row
+from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, WrittenExports, camera_row
 from custodes.types.cases import Case, CaseMember
 from custodes.web.app import create_app
 from custodes.web.deps import FleetReader
@@ -40,6 +40,7 @@ class Site:
     views: DrawnViews
     live: FixedLive
     clock: ManualClock
+    exports: WrittenExports
     tokens: list[str] = field(default_factory=list)
 
     def claim(
@@ -99,6 +100,7 @@ def site_in(
         await anyio.sleep(0)
 
     views = DrawnViews(warden, time, pace=pace, frames=6)
+    exports = WrittenExports(folder, warden)
     live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
     tokens: list[str] = []
 
@@ -110,6 +112,7 @@ def site_in(
         views=views,
         live=live,
         warden=warden,
+        exports=exports,
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
         clock=time,
@@ -119,7 +122,7 @@ def site_in(
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
     with client:
-        yield Site(app, client, catalog, warden, views, live, time, tokens)
+        yield Site(app, client, catalog, warden, views, live, time, exports, tokens)
     catalog.close()
     warden.log.close()
 

@@ -17,6 +17,7 @@ PATHS = {
     "token_id": "none",
     "hold_id": "none",
     "number": "other",
+    "export_id": "none",
 }
 
 

@@ -171,6 +171,7 @@ class Server:
                 live=self._live,
                 warden=self._warden,
                 holds=holds,
+                exports=self._exporter,
                 config=config,
                 clock=clock,
                 announce=self._announce,

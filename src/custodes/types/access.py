@@ -209,6 +209,8 @@ class AuditKind(StrEnum):
     STORAGE_EVENT = "storage_event"
     """The disk stopped taking recordings, or takes them again."""
     EVIDENCE_SEALED = "evidence_sealed"
+    EVIDENCE_FETCHED = "evidence_fetched"
+    """A bundle left by the page, in whose hands."""
     PERSONAL_ERASED = "personal_erased"
     """Names and reasons of old entries were erased; the entries stay and verify."""
     HOLD_PLACED = "hold_placed"

@@ -15,10 +15,12 @@ from custodes.access.policy import load_policies
 from custodes.config import SiteConfig, SitePaths
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
+from custodes.web import exports as export_routes
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
@@ -48,6 +50,7 @@ def create_app(
     live: LiveState,
     warden: Warden,
     holds: HoldDesk,
+    exports: ExportDesk,
     config: SiteConfig,
     clock: Clock,
     announce: Announcer,
@@ -87,6 +90,7 @@ def create_app(
         live=live,
         warden=warden,
         holds=holds,
+        exports=exports,
         config=config,
         clock=clock,
         auth=auth,
@@ -116,7 +120,14 @@ def create_app(
         live_routes,
     ):
         app.include_router(module.router)
-    for router in (privacy.api_router, traffic.api_router, cases.api_router, hold_routes.router):
+    for router in (
+        privacy.api_router,
+        traffic.api_router,
+        cases.api_router,
+        export_routes.router,
+        export_routes.api_router,
+        hold_routes.router,
+    ):
         app.include_router(router)
     app.include_router(fleet_routes.router)
     app.include_router(fleet_routes.api_router)

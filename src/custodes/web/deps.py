@@ -14,6 +14,7 @@ from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -45,6 +46,7 @@ class WebDeps:
     live: LiveState
     warden: Warden
     holds: HoldDesk
+    exports: ExportDesk
     config: SiteConfig
     clock: Clock
     auth: AuthService

@@ -88,6 +88,10 @@ ROUTES: dict[str, Access] = {
     "/requests/{request_id}/refuse": Access.WARDEN,
     "/requests/{request_id}/withdraw": Access.WARDEN,
     "/requests/{request_id}/review": Access.WARDEN,
+    "/exports": Access.WARDEN,
+    "/exports/{export_id}/download": Access.WARDEN,
+    "/exports/{export_id}/forget": Access.WARDEN,
+    "/api/v1/exports": Access.WARDEN,
     "/cases": Access.WARDEN,
     "/cases/{number}": Access.WARDEN,
     "/cases/{number}/notes": Access.WARDEN,
@@ -145,6 +149,8 @@ FRESH = frozenset(
         "/me/tokens",
         "/me/oidc",
         "/requests/break-glass",
+        "/exports",
+        "/exports/{export_id}/download",
         "/api/v1/cameras/{camera_id}/holds/{hold_id}/release",
     }
 )

@@ -6,6 +6,11 @@ from custodes.errors import InvalidArgument
 from custodes.units import NS_PER_S, Ns
 
 
+def form_text(utc_ns: int) -> str:
+    """The value of a `datetime-local` field, UTC, to the second."""
+    return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def utc_ns_of(text: str) -> Ns:
     """A `datetime-local` value, taken as UTC. Raises: InvalidArgument."""
     try:

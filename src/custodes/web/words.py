@@ -178,6 +178,7 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
     AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
     AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
+    AuditKind.EVIDENCE_FETCHED: "{actor} took an export of camera {subject} away.",
     AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
     AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
     AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",

@@ -257,6 +257,11 @@ function showTracks(data) {
 
 const step = (seconds) => show(Math.min(nowNs(), (player?.shownNs ?? timeline.cursorNs ?? newestNs()) + seconds * 1e9));
 const toggle = () => (player ? pause() : play());
+$("export").addEventListener("click", () => {
+  const query = new URLSearchParams({ camera: id, from: Math.round(timeline.startNs), to: Math.round(Math.min(timeline.endNs, nowNs())) });
+  if (purpose?.purpose === "case") query.set("reference", purpose.reference);
+  $("export").href = `/exports?${query}`;
+});
 $("play").addEventListener("click", toggle);
 $("back10").addEventListener("click", () => step(-10));
 $("on10").addEventListener("click", () => step(10));
