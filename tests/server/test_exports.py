@@ -8,7 +8,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class Bench:
     exporter: Exporter
     jobs: RealJobs
     segment: Segment
+    keys: dict[int, FakeAuthenticator] = field(default_factory=dict)
 
     async def start(
         self,
@@ -130,7 +131,7 @@ class Bench:
         request_id = record.request.request_id
         for number in range(record.request.needed):
             who = Principal(user_id=f"v{number}", name=f"Ben {number}", roles=frozenset({Role.SUPERVISOR}))
-            key = FakeAuthenticator()
+            key = self.keys.setdefault(number, FakeAuthenticator())
             await self.warden.about_requests(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
             signed = key.get(digest(record.request))
             vote = CastVote(principal=who, request_id=request_id, is_yes=True, note="", assertion=signed)

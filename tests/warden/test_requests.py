@@ -1,18 +1,33 @@
 """The warden with requests: what an approved one opens, what a veto shuts, what survives a restart; all logged."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from tests.warden.conftest import GATE, HOUR, Site
 
+from custodes.access import keys
 from custodes.access.quotas import QUOTAS
 from custodes.access.requests import digest
+from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden import open_gate
+from custodes.config import AccessConfig
 from custodes.errors import PermissionDenied, ResourceExhausted
 from custodes.testing.cases import opening
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, Fidelity, Principal, Role
-from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord, WithdrawRequest
+from custodes.types.approval import (
+    CastVote,
+    EnrolKey,
+    FileRequest,
+    ForgetKey,
+    ReadKeys,
+    RequestRecord,
+    VouchForKey,
+    WithdrawRequest,
+)
 from custodes.types.message import Append, ReleaseKeys
 from custodes.units import Ns
 
@@ -102,11 +117,15 @@ def test_approvals_when_two_race_for_the_last_place_count_once(site: Site) -> No
             await gate.answer_server(opening(ANN, "7"))
             record = await gate.answer_server(filing(site))
             request_id = record.request.request_id
-            votes = []
+            votes, voters = [], []
             for number in range(4):
                 who = replace(BEN, user_id=f"v{number}", name=f"V{number}")
                 key = FakeAuthenticator()
-                await gate.answer_server(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
+                enrolled = key.enrolled(who.user_id)
+                await gate.answer_server(EnrolKey(principal=who, key=enrolled, name="Key"))
+                voters.append((who, key))
+                if number:
+                    await gate.answer_server(vouching(voters[0], key, enrolled))
                 signed = key.get(digest(record.request))
                 votes.append(CastVote(principal=who, request_id=request_id, is_yes=True, note="", assertion=signed))
             answers = await asyncio.gather(*(gate.answer_server(one) for one in votes), return_exceptions=True)
@@ -114,6 +133,79 @@ def test_approvals_when_two_race_for_the_last_place_count_once(site: Site) -> No
 
     site.run(main())
     assert site.kinds().count(AuditKind.REQUEST_APPROVED) == 1
+
+
+def vouching(by, key: FakeAuthenticator, enrolled) -> VouchForKey:
+    who, own = by
+    signed = own.get(keys.digest(enrolled))
+    return VouchForKey(principal=who, credential_id=key.credential_id, assertion=signed)
+
+
+def test_passkey_when_only_the_server_speaks_for_it_then_approves_nothing(site: Site) -> None:
+    """What a server that is taken over could say, one after the other."""
+
+    async def main() -> None:
+        async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
+            record = await approved(site, gate)
+            second = await gate.answer_server(filing(site))
+            forged, mallory = FakeAuthenticator(), replace(BEN, user_id="u9", name="Mallory")
+            key = replace(forged.enrolled("u9"), vouched_by="me")
+            await gate.answer_server(EnrolKey(principal=mallory, key=key, name="x"))
+            vote = CastVote(
+                principal=mallory,
+                request_id=second.request.request_id,
+                is_yes=True,
+                note="",
+                assertion=forged.get(digest(second.request)),
+            )
+            with pytest.raises(PermissionDenied, match="vouched"):
+                await gate.answer_server(vote)
+            own = vouching((mallory, forged), forged, key)
+            with pytest.raises(PermissionDenied, match="vouched"):
+                await gate.answer_server(own)
+            swapped = replace(forged.enrolled(BEN.user_id), credential_id=KEY.credential_id)
+            await gate.answer_server(EnrolKey(principal=BEN, key=swapped, name="x"))
+            with pytest.raises(PermissionDenied):
+                await gate.answer_server(replace(vote, principal=BEN, assertion=KEY.get(digest(second.request))))
+            for known in (await gate.answer_server(ReadKeys())).keys:
+                assert not known.vouched_by
+                await gate.answer_server(
+                    ForgetKey(principal=replace(BEN, user_id=known.user_id), credential_id=known.credential_id)
+                )
+            await gate.answer_server(EnrolKey(principal=mallory, key=key, name="x"))
+            assert [one.vouched_by for one in (await gate.answer_server(ReadKeys())).keys] == [""]
+            assert record.votes
+
+    site.run(main())
+
+
+def test_passkey_when_site_yaml_names_it_counts_again_after_all_others_are_lost(site: Site) -> None:
+    key = FakeAuthenticator()
+    enrolled = key.enrolled(BEN.user_id)
+
+    async def enrol(rules: AccessConfig) -> str:
+        async with open_gate(site.paths, site.identity, passphrase=None, clock=site.clock, rules=rules) as gate:
+            await gate.answer_server(EnrolKey(principal=BEN, key=enrolled, name="Key"))
+            told = await gate.answer_server(ReadKeys())
+            await gate.answer_server(ForgetKey(principal=BEN, credential_id=key.credential_id))
+            return next(iter(told.keys)).vouched_by
+
+    assert site.run(enrol(AccessConfig())) == keys.FIRST
+    assert site.run(enrol(AccessConfig())) == ""
+    assert site.run(enrol(AccessConfig(trusted_keys=[keys.fingerprint(enrolled)]))) == keys.CONFIGURED
+
+
+def test_passkeys_when_written_before_anybody_vouched_still_count(tmp_path) -> None:
+    path, key = tmp_path / "requests.db", KEY.enrolled("u2")
+    store = RequestStore(path)
+    store.put_key(key)
+    store.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 0")
+    store = RequestStore(path)
+    assert (store.passkeys()[0].vouched_by, store.is_rooted) == (keys.BEFORE, True)
+    store.close()
 
 
 def test_server_cannot_have_steps_of_requests_appended(site: Site) -> None:

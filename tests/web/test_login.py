@@ -52,6 +52,8 @@ def test_claim_behind_tls_sets_host_cookie(make_site):
         ({"password": "aaaaaaaaaaaaaaa", "password_again": "aaaaaaaaaaaaaaa"}, "same few characters"),
         ({"password": "ada lovelace rocks", "password_again": "ada lovelace rocks"}, "your name"),
         ({"password": "qwertyuiopas", "password_again": "qwertyuiopas"}, "row of the keyboard"),
+        ({"password": "Passw0rd2026!", "password_again": "Passw0rd2026!"}, "tried first"),
+        ({"password": "letmeinletmein", "password_again": "letmeinletmein"}, "tried first"),
         ({"name": "   "}, "enter a name"),
         ({"name": "x" * 65}, "at most 64"),
     ],

@@ -52,6 +52,7 @@ FORMS = {
 }
 BODIES = {
     "/requests/{request_id}/approve": {"credential": {"rawId": "AAAA"}},
+    "/keys/{credential_id}/vouch": {"credential": {"rawId": "AAAA"}},
     "/me/passkeys": {"credential": {}},
     "/prove/passkey": {"credential": {}},
     "/api/v1/cameras/{camera_id}/holds": {

@@ -4,6 +4,7 @@ import pytest
 from tests.web.conftest import NAME, PASSWORD
 from tests.web.test_live import REVIEW, wanted
 from tests.web.test_people import BEN, BEN_PASSWORD, accept, invite
+from webauthn.helpers import bytes_to_base64url
 
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import AuditKind
@@ -50,6 +51,14 @@ class Person:
         return self.post(
             f"/requests/{request_id}/approve", json={"credential": answer_to(self.authenticator.get, options)}
         )
+
+    def vouch_for(self, other):
+        """With my authenticator, for the newest passkey of another."""
+        path = f"/keys/{bytes_to_base64url(other.authenticator.credential_id)}"
+        options = self.post(f"{path}/options", json={})
+        if options.status_code != 200:
+            return options
+        return self.post(f"{path}/vouch", json={"credential": answer_to(self.authenticator.get, options)})
 
 
 def answer_to(act, options):
@@ -117,6 +126,9 @@ def test_unmasked_look_needs_the_request_and_the_request_needs_another(ann, ben)
     assert ann.approve(request_id).status_code == 403
     assert ben.approve(request_id).status_code == 400  # no passkey yet
     ben.enrol()
+    refused = ben.approve(request_id)
+    assert (refused.status_code, "vouched" in refused.text) == (403, True)
+    assert ann.vouch_for(ben).status_code == 200
     approved = ben.approve(request_id)
     assert approved.status_code == 200, approved.text
     assert look(ann, request_id) == "opened"
@@ -125,6 +137,23 @@ def test_unmasked_look_needs_the_request_and_the_request_needs_another(ann, ben)
     assert look(ben, request_id) == "refused"
     entry = next(e.record for e in ann.site.warden.log.read(0, 999) if e.record.kind is AuditKind.REQUEST_APPROVED)
     assert entry.actor == BEN and entry.details["hash"] in ben.get(f"/requests/{request_id}").text
+
+
+def test_passkey_of_an_approver_is_shown_to_who_may_vouch_and_a_stranger_cannot(ann, ben):
+    ann.enrol()
+    ben.enrol()
+    fingerprint = ben.get("/requests").text.split('<b class="mono">')[1].split("<")[0]
+    assert fingerprint in ann.get("/requests").text
+    assert ben.vouch_for(ben).status_code == 400  # a passkey does not vouch for itself
+    path = f"/keys/{bytes_to_base64url(ben.authenticator.credential_id)}"
+    options = ann.post(f"{path}/options", json={})
+    stolen = answer_to(ben.authenticator.get, options)
+    assert ben.post(f"{path}/vouch", json={"credential": stolen}).status_code == 403
+    assert ann.post(f"{path}/vouch", json={"credential": stolen}).status_code == 403
+    assert ann.vouch_for(ben).status_code == 200
+    assert ann.vouch_for(ben).status_code == 409
+    assert fingerprint not in ann.get("/requests").text
+    assert ann.post("/keys/AAAA/options", json={}).status_code == 404
 
 
 def test_approval_when_vetoed_or_withdrawn_opens_nothing_any_more(ann, ben):

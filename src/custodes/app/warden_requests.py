@@ -14,6 +14,7 @@ from custodes.access.assertion import check_assertion, credential_of
 from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide
 from custodes.adapters.keys.requests import RequestStore
 from custodes.app.warden_cases import CASE_MESSAGES, CaseDesk
+from custodes.app.warden_keys import KEY_MESSAGES, KeyDesk, pieces, require_vouched
 from custodes.app.warden_records import request_record
 from custodes.config import AccessConfig
 from custodes.errors import NotFound, PermissionDenied, ProtocolError, ResourceExhausted
@@ -23,6 +24,7 @@ from custodes.types.access import (
     Action,
     AuditKind,
     AuditRecord,
+    Decision,
     Fidelity,
     Principal,
     Purpose,
@@ -30,9 +32,7 @@ from custodes.types.access import (
 )
 from custodes.types.approval import (
     CastVote,
-    EnrolKey,
     FileRequest,
-    ForgetKey,
     LookRequest,
     ReadRequests,
     RequestPhase,
@@ -43,7 +43,6 @@ from custodes.types.approval import (
     Vote,
     WithdrawRequest,
 )
-from custodes.types.message import Appended
 from custodes.units import CameraId, Ns, SessionId
 
 Append = Callable[[AuditRecord], Awaitable[int]]
@@ -51,8 +50,6 @@ Append = Callable[[AuditRecord], Awaitable[int]]
 MAX_WAITING = 500
 MAX_WAITING_PER_PERSON = 20
 MAX_READ = 200
-_PIECE = 1000
-"""A detail of a log entry has at most 1024 characters."""
 
 
 class RequestDesk:
@@ -75,6 +72,9 @@ class RequestDesk:
         self._clock = clock
         self._rules = rules
         self._lock = asyncio.Lock()
+        self._keys = KeyDesk(
+            store=store, append=append, lock=self._lock, may=self._may, trusted=frozenset(rules.trusted_keys)
+        )
 
     async def answer(self, message: object) -> object:
         """The answer. Raises: what the steps raise; ProtocolError for what is not about requests."""
@@ -90,10 +90,8 @@ class RequestDesk:
                 return await self._withdraw(message)
             case ReviewBreakGlass():
                 return await self._review(message)
-            case EnrolKey():
-                return await self._enrol(message)
-            case ForgetKey():
-                return await self._forget(message)
+        if isinstance(message, KEY_MESSAGES):
+            return await self._keys.answer(message)
         if isinstance(message, CASE_MESSAGES):
             return await self._cases.answer(message)
         raise ProtocolError(f"the warden does not answer {type(message).__name__} from the server")
@@ -216,13 +214,15 @@ class RequestDesk:
                 credential_id=key.credential_id if key else b"",
                 assertion=message.assertion if message.is_yes else "",
             )
+            if key is not None:
+                require_vouched(key)
             changed = requests.cast(record, vote, now_ns)
             details: dict[str, str] = {}
             if key is not None:
                 count = check_assertion(message.assertion, key, requests.digest(record.request))
                 # Before the log, so that not even a crash lets the same assertion count twice.
                 self._store.put_key(replace(key, sign_count=count))
-                details = {"credential": key.credential_id.hex()[:128], **_pieces(message.assertion)}
+                details = {"credential": key.credential_id.hex()[:128], **pieces(message.assertion)}
             if message.note:
                 details["note"] = message.note
             kind = AuditKind.REQUEST_APPROVED if message.is_yes else AuditKind.REQUEST_REFUSED
@@ -249,27 +249,6 @@ class RequestDesk:
             details = {"justified": "yes" if message.is_justified else "no", "note": message.note}
             return await self._take(AuditKind.BREAK_GLASS_REVIEWED, message.principal, changed, details)
 
-    async def _enrol(self, message: EnrolKey) -> Appended:
-        async with self._lock:
-            key, who = message.key, message.principal
-            known = self._store.key(key.credential_id)
-            if key.user_id != who.user_id or (known is not None and known.user_id != who.user_id):
-                raise PermissionDenied("A passkey is enrolled by its owner.")
-            details = {"credential": key.credential_id.hex()[:128], "change": "added", "name": message.name[:64]}
-            index = await self._append(_credential_record(who, details))
-            self._store.put_key(key)
-            return Appended(index=index)
-
-    async def _forget(self, message: ForgetKey) -> Appended:
-        async with self._lock:
-            key = self._store.key(message.credential_id)
-            if key is None or key.user_id != message.principal.user_id:
-                raise NotFound("no such passkey of yours")
-            details = {"credential": key.credential_id.hex()[:128], "change": "removed"}
-            index = await self._append(_credential_record(message.principal, details))
-            self._store.forget_key(key.credential_id)
-            return Appended(index=index)
-
     async def _take(
         self, kind: AuditKind, who: Principal, record: RequestRecord, details: dict[str, str]
     ) -> RequestRecord:
@@ -285,6 +264,14 @@ class RequestDesk:
         return record
 
     def _require(self, principal: Principal, action: Action) -> None:
+        decision = self._decide(principal, action)
+        if not decision.is_allowed:
+            raise PermissionDenied(" ".join(decision.reasons))
+
+    def _may(self, principal: Principal, action: Action) -> bool:
+        return self._decide(principal, action).is_allowed
+
+    def _decide(self, principal: Principal, action: Action) -> Decision:
         now_ns = self._clock.now_ns()
         asked = AccessRequest(
             principal=principal,
@@ -296,9 +283,7 @@ class RequestDesk:
             fidelity=Fidelity.MASKED,
             session_id=SessionId("request"),
         )
-        decision = decide(asked, self._policies)
-        if not decision.is_allowed:
-            raise PermissionDenied(" ".join(decision.reasons))
+        return decide(asked, self._policies)
 
     def close(self) -> None:
         """Close both stores."""
@@ -308,13 +293,3 @@ class RequestDesk:
     async def erase_due_cases(self, now_ns: Ns) -> int:
         """See `CaseDesk.erase_due`."""
         return await self._cases.erase_due(now_ns)
-
-
-def _pieces(assertion: str) -> dict[str, str]:
-    """The assertion in pieces that fit into a log entry's details: anybody can check it against the request's hash."""
-    return {f"assertion_{n}": assertion[n * _PIECE : (n + 1) * _PIECE] for n in range(-(-len(assertion) // _PIECE))}
-
-
-def _credential_record(who: Principal, details: dict[str, str]) -> AuditRecord:
-    details = {"user_id": who.user_id, "what": "passkey", **details}
-    return AuditRecord(kind=AuditKind.CREDENTIAL_CHANGED, actor=who.name, subject=who.name, details=details)

@@ -291,6 +291,8 @@ class AccessConfig(_Strict):
     """IANA name, e.g. Europe/Berlin."""
     approvals: Annotated[int, Field(ge=1, le=5)] = 1
     """How many others have to approve unmasking, exports and subject access. The requester never counts."""
+    trusted_keys: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=16)] = []
+    """Fingerprints of passkeys that count without anybody vouching for them: the way out when all others are lost."""
 
     @field_validator("timezone")
     @classmethod

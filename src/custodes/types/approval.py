@@ -93,6 +93,8 @@ class EnrolledKey:
     sign_count: int
     rp_id: str
     origin: str
+    vouched_by: str = ""
+    """Who vouched that it is this person's (`access.keys`); until somebody has, it approves nothing."""
 
 
 # -- messages ------------------------------------------------------------------------------------------------
@@ -171,3 +173,24 @@ class ForgetKey:
 
     principal: Principal
     credential_id: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VouchForKey:
+    """That a passkey is its owner's: an assertion over its hash, by a passkey that counts. Answer: Appended."""
+
+    principal: Principal
+    credential_id: bytes
+    assertion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadKeys:
+    """Answer: KeyTable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTable:
+    """All passkeys that the warden knows, in no order."""
+
+    keys: tuple[EnrolledKey, ...]

@@ -19,7 +19,7 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
+from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic, vouching
 from custodes.web import exports as export_routes
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
@@ -112,6 +112,7 @@ def create_app(
         pages,
         people,
         requests,
+        vouching,
         cases,
         privacy,
         traffic,

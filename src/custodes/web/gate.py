@@ -92,6 +92,8 @@ ROUTES: dict[str, Access] = {
     "/exports/{export_id}/download": Access.WARDEN,
     "/exports/{export_id}/forget": Access.WARDEN,
     "/api/v1/exports": Access.WARDEN,
+    "/keys/{credential_id}/options": Access.WARDEN,
+    "/keys/{credential_id}/vouch": Access.WARDEN,
     "/cases": Access.WARDEN,
     "/cases/{number}": Access.WARDEN,
     "/cases/{number}/notes": Access.WARDEN,

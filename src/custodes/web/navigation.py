@@ -42,8 +42,16 @@ PAGES = (
         label="Investigations",
         links=(
             PageLink(
-                path="/requests", label="Requests", offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.REVIEW)
+                path="/cases",
+                label="Cases",
+                offered_to=(Action.FILE_REQUEST, Action.OPEN_CASE, Action.READ_CASES),
             ),
+            PageLink(
+                path="/requests",
+                label="Requests",
+                offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.REVIEW, Action.MANAGE_PEOPLE),
+            ),
+            PageLink(path="/exports", label="Exports", offered_to=(Action.FILE_REQUEST,)),
         ),
     ),
     PageGroup(

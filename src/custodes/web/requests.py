@@ -26,6 +26,7 @@ from custodes.web.auth.passkeys import parse_credential, signing_options
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import utc_ns_of
+from custodes.web.vouching import waiting_keys
 from custodes.web.words import request_words
 
 router = APIRouter(include_in_schema=False)
@@ -211,6 +212,8 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
         status=status,
         problem=problem,
         rows=rows,
+        waiting_keys=await waiting_keys(deps, who),
+        place=place_of(request),
         cameras=[(row.camera_id, row.name, row.camera_id == camera) for row in cameras],
         begin=datetime.fromtimestamp(now_ns // NS_PER_S - 1800, UTC).strftime("%Y-%m-%dT%H:%M"),
         end=until.strftime("%Y-%m-%dT%H:%M"),

@@ -1,11 +1,16 @@
 """The warden's table of requests and passkeys: one SQLite file beside its keys, in memory too."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+from custodes.access.keys import BEFORE
 from custodes.errors import DataLoss, ProtocolError, StorageFailed
 from custodes.types.approval import EnrolledKey, RequestRecord
 from custodes.types.codec import decode_as, encode
+
+_UNKNOWN, _NEW, _ROOTED = 0, 1, 2
+"""`user_version`: written before passkeys were vouched for, or new; none counts yet; one did."""
 
 MAX_KEPT = 10_000
 """Oldest go first; what happened stays in the log."""
@@ -30,8 +35,23 @@ class RequestStore:
             self._records = {str(row[0]): decode_as(RequestRecord, row[1]) for row in rows}
             keys = self._database.execute("SELECT id, body FROM passkey").fetchall()
             self._keys = {bytes(row[0]): decode_as(EnrolledKey, row[1]) for row in keys}
+            self._state = int(self._database.execute("PRAGMA user_version").fetchone()[0])
         except (sqlite3.DatabaseError, ProtocolError) as error:
             raise DataLoss(f"{path} is damaged; restore the warden's folder from a backup: {error}") from error
+
+        if self._state == _UNKNOWN:
+            self._enter(_ROOTED if self._keys else _NEW)
+            for key in list(self._keys.values()):
+                self.put_key(replace(key, vouched_by=key.vouched_by or BEFORE))
+
+    @property
+    def is_rooted(self) -> bool:
+        """Whether there ever was a passkey that counts; the first one needs nobody to vouch for it."""
+        return self._state == _ROOTED
+
+    def _enter(self, state: int) -> None:
+        self._write(f"PRAGMA user_version = {state:d}", ())
+        self._state = state
 
     def records(self) -> list[RequestRecord]:
         """Oldest first."""
@@ -64,6 +84,8 @@ class RequestStore:
 
     def put_key(self, key: EnrolledKey) -> None:
         """Create or replace, durably. Raises: StorageFailed."""
+        if key.vouched_by and not self.is_rooted:
+            self._enter(_ROOTED)
         self._write("INSERT OR REPLACE INTO passkey (id, body) VALUES (?, ?)", (key.credential_id, encode(key)))
         self._keys[key.credential_id] = key
 

@@ -6,6 +6,7 @@ import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 from custodes.errors import InvalidArgument
 
@@ -16,6 +17,10 @@ _MIN_DISTINCT_CHARS = 5
 MAX_NAME_CHARS = 64
 _MAX_PARALLEL = 2
 """Each verification takes 64 MiB and a core for about 60 ms (argon2-cffi's defaults, RFC 9106 low-memory)."""
+_JUDGED_CHARS = 72
+"""zxcvbn's own limit: its time grows faster than the password."""
+_MIN_GUESSES = 10**8
+"""What zxcvbn calls "somewhat guessable" ends here: safe against guessing online, with our limits of tries."""
 _RUNS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -57,6 +62,11 @@ def check_password(password: str, *, name: str) -> None:
         raise InvalidArgument("The password contains your name, which is the first thing somebody would try.")
     if any(lowered in run * 2 or lowered in (run * 2)[::-1] for run in _RUNS):
         raise InvalidArgument("The password is a row of the keyboard or the alphabet. Choose something else.")
+    if zxcvbn(password[:_JUDGED_CHARS], user_inputs=[name])["guesses"] < _MIN_GUESSES:
+        raise InvalidArgument(
+            "The password is one of those that are tried first: a common one, or made of common pieces. "
+            "Four or five words that do not belong together are better."
+        )
 
 
 class Passwords:
