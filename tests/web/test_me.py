@@ -3,6 +3,7 @@
 import pyotp
 import pytest
 from tests.web.conftest import NAME, PASSWORD
+from tests.web.test_people import accept, invite
 from tests.web.test_requests import HERE, Person, answer_to
 
 from custodes.types.access import AuditKind
@@ -192,3 +193,22 @@ def test_first_account_with_a_passkey_has_no_password_and_is_made_once(site):
     site.client.cookies.clear()
     assert site.log_in(password="").status_code == 401
     assert site.log_in().status_code == 401
+
+
+def test_sessions_when_listed_can_be_ended_elsewhere_and_nobody_elses(claimed):
+    first = Person(claimed)
+    claimed.client.cookies.clear()
+    claimed.clock.advance(10 * 10**9)
+    assert claimed.log_in().status_code == 303
+    second = Person(claimed)
+    text = second.get("/me").text
+    assert (text.count("<b>here</b>"), text.count("<b>elsewhere</b>")) == (1, 1)
+    path = text.split('action="/me/sessions/')[1].split('"')[0]
+    accept(claimed, invite(claimed))
+    assert Person(claimed).post(f"/me/sessions/{path}").status_code == 404
+    assert second.post(f"/me/sessions/{path}").status_code == 303
+    assert second.post(f"/me/sessions/{path}").status_code == 404
+    assert first.get("/me").status_code == 303
+    assert "elsewhere" not in second.get("/me").text
+    ended = [one.record for one in claimed.warden.log.read(0, 999) if one.record.kind is AuditKind.LOGOUT]
+    assert [one.details["how"] for one in ended] == ["ended from another session"]

@@ -341,6 +341,10 @@ class Catalog(Protocol):
         """Log out everywhere; idempotent."""
         ...
 
+    def sessions(self, user_id: str) -> list[LoginSession]:
+        """Where that person is logged in: those that have not expired, newest first."""
+        ...
+
     def put_invitation(self, invitation: Invitation) -> None:
         """Create or replace by token hash."""
         ...

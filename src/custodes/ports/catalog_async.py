@@ -225,6 +225,10 @@ class AsyncCatalog(Protocol):
         """Log out everywhere; idempotent."""
         ...
 
+    async def sessions(self, user_id: str) -> list[LoginSession]:
+        """Where that person is logged in: those that have not expired, newest first."""
+        ...
+
     async def put_invitation(self, invitation: Invitation) -> None:
         """Create or replace by token hash."""
         ...

@@ -24,7 +24,7 @@ from custodes.web import exports as export_routes
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
-from custodes.web.auth import me, oidc_routes
+from custodes.web.auth import me, oidc_routes, sessions
 from custodes.web.auth import routes as auth_routes
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
@@ -108,6 +108,7 @@ def create_app(
     for module in (
         auth_routes,
         me,
+        sessions,
         oidc_routes,
         pages,
         people,

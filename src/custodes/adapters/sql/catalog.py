@@ -328,6 +328,11 @@ class SqliteCatalog:
         with self._read() as connection:
             return people.read_session(connection, token_hash, self._clock.now_ns())
 
+    def sessions(self, user_id: str) -> list[LoginSession]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return people.read_sessions(connection, user_id, self._clock.now_ns())
+
     def end_session(self, token_hash: bytes) -> None:
         """See `Catalog`."""
         with self._write() as connection:

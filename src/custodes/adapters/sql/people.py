@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
@@ -164,8 +165,16 @@ def read_session(connection: Connection, token_hash: bytes, now_ns: Ns) -> Login
     row = connection.execute(
         select(LOGIN).where(LOGIN.c.token_hash == token_hash, LOGIN.c.expires_ns > now_ns)
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _session(row)
+
+
+def read_sessions(connection: Connection, user_id: str, now_ns: Ns) -> list[LoginSession]:
+    """Of one person, newest first; expired ones are left out."""
+    wanted = select(LOGIN).where(LOGIN.c.user_id == user_id, LOGIN.c.expires_ns > now_ns)
+    return [_session(row) for row in connection.execute(wanted.order_by(LOGIN.c.created_ns.desc()))]
+
+
+def _session(row: Row[Any]) -> LoginSession:
     return LoginSession(
         token_hash=row.token_hash,
         user_id=row.user_id,

@@ -238,6 +238,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         return await self._read(self._catalog.session, token_hash)
 
+    async def sessions(self, user_id: str) -> list[LoginSession]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.sessions, user_id)
+
     async def end_session(self, token_hash: bytes) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.end_session, token_hash)

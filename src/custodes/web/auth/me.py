@@ -17,6 +17,7 @@ from custodes.web.auth.passkeys import Place, parse_credential
 from custodes.web.auth.passwords import clean_name
 from custodes.web.auth.routes import address_of, set_session
 from custodes.web.auth.service import first_user_id, parse_roles
+from custodes.web.auth.sessions import own_sessions
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of
@@ -298,6 +299,7 @@ async def _me(request: Request, *, secret: str = "", problem: str = "", token: s
             if key.user_id == account.user_id
         ],
         tokens=[one for one in await deps.catalog.api_tokens() if one.user_id == account.user_id],
+        sessions=await own_sessions(request),
         own_roles=[(role.value, ROLE_WORDS[role][0]) for role in sorted(account.roles)],
         now_ns=deps.clock.now_ns(),
     )
