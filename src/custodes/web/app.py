@@ -19,11 +19,11 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.views import LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic, vouching
-from custodes.web import exports as export_routes
+from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
+from custodes.web import vouching as vouching_routes
 from custodes.web.auth import me, oidc_routes, sessions
 from custodes.web.auth import routes as auth_routes
 from custodes.web.auth.oidc import IdentityProvider
@@ -32,6 +32,8 @@ from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
 from custodes.web.deps import Announcer, FleetReader, WebDeps
+from custodes.web.exports import api_router as exports_api
+from custodes.web.exports import router as exports_router
 from custodes.web.fleet import no_audit
 from custodes.web.gate import gate
 from custodes.web.looks import LookBook
@@ -113,7 +115,6 @@ def create_app(
         pages,
         people,
         requests,
-        vouching,
         cases,
         privacy,
         traffic,
@@ -122,17 +123,12 @@ def create_app(
         live_routes,
     ):
         app.include_router(module.router)
-    for router in (
-        privacy.api_router,
-        traffic.api_router,
-        cases.api_router,
-        export_routes.router,
-        export_routes.api_router,
-        hold_routes.router,
-    ):
+    for router in (privacy.api_router, traffic.api_router, cases.api_router, hold_routes.router):
         app.include_router(router)
     app.include_router(fleet_routes.router)
     app.include_router(fleet_routes.api_router)
+    for router in (exports_router, exports_api, vouching_routes.router):
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))
     return app

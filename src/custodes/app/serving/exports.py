@@ -6,11 +6,13 @@ Order: grant (logged) → job renders, masked and marked → recordings and proo
 
 import asyncio
 import contextlib
+import json
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -18,11 +20,10 @@ from custodes import __version__
 from custodes.adapters.blob.disk import Disk
 from custodes.app.serving.jobs import JobLink
 from custodes.app.serving.mask_feed import MaskFeed
-from custodes.app.serving.reel import Reel
 from custodes.app.serving.view import MASKS_PER_MESSAGE, JobStarter, ViewOrder
 from custodes.app.serving.witnesses import WitnessRound
 from custodes.audit.checkpoint import log_keys
-from custodes.audit.evidence import BundleWriter, Exported, ProvenSegment, write_bundle
+from custodes.audit.evidence import BundleWriter, Exported, Film, ProvenSegment, write_bundle
 from custodes.audit.export import policy_text
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths
@@ -44,8 +45,12 @@ from custodes.types.media import Segment
 from custodes.types.message import (
     ExportState,
     MaskFacts,
+    MediaChunk,
+    MediaInit,
     StopView,
+    ViewEnded,
     ViewKind,
+    ViewNote,
 )
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 from custodes_verify import Wrong, parse_policy, verify_proof
@@ -60,6 +65,7 @@ FEED_SPEED = 16.0
 _FEED_S = 0.2
 _WITNESS_TIMEOUT_S = 15.0
 _PROOFS_AT_ONCE = 64
+_MAX_UNREADABLE = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +76,55 @@ class _Export:
     detail: str = ""
     done_ns: int = 0
     task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reel:
+    """Films as the job renders them."""
+
+    folder: Path
+    films: list[Film] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    signatures: list[dict[str, object]] = field(default_factory=list)
+    problem: str = ""
+    position_ns: int = 0
+    is_through: bool = False
+    _stream: BinaryIO | None = None
+
+    def take(self, message: object) -> None:
+        """One message of the job; on the event loop, writes some kilobytes."""
+        match message:
+            case MediaInit(payload=payload):
+                self.close()
+                path = self.folder / f"film-{len(self.films) + 1}.mp4"
+                self._stream = path.open("xb")
+                self._stream.write(payload)
+                self.films.append(Film(path=path, frames=0, fully_masked_frames=0, first_ns=Ns(0), last_ns=Ns(0)))
+            case MediaChunk() if self._stream is not None:
+                self._stream.write(message.payload)
+                film = self.films[-1]
+                self.films[-1] = Film(
+                    path=film.path,
+                    frames=film.frames + message.frames,
+                    fully_masked_frames=film.fully_masked_frames + message.is_fully_masked * message.frames,
+                    first_ns=film.first_ns if film.frames else message.utc_ns,
+                    last_ns=message.utc_ns,
+                )
+                self.position_ns = message.utc_ns
+            case ViewNote(code="end"):
+                self.is_through = True
+            case ViewNote(code="unreadable", message=text) if len(self.unreadable) < _MAX_UNREADABLE:
+                self.unreadable.append(text)
+            case ViewNote(code="signature", message=text) if len(self.signatures) < _MAX_UNREADABLE:
+                self.signatures.append(json.loads(text))
+            case ViewEnded(error=error):
+                self.problem = error
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
 
 class Exporter:
@@ -256,8 +311,10 @@ class Exporter:
         if not segments:
             raise FailedPrecondition("nothing was recorded in that time")
 
-    async def _render(self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment], work: Path) -> Reel:
-        order, reel = export.order, Reel(folder=work, position_ns=export.order.start_ns)
+    async def _render(
+        self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment], work: Path
+    ) -> _Reel:
+        order, reel = export.order, _Reel(folder=work, position_ns=export.order.start_ns)
         feed = MaskFeed(self._catalog, self._clock, order.camera_id, speed=order.speed)
         feed.add_segments(segments)
         feed.begin_at(order.start_ns)
@@ -282,7 +339,7 @@ class Exporter:
             await self._jobs.end_grant(grant, sum(film.frames for film in reel.films))
         return reel
 
-    async def _seal(self, export: _Export, grant: Grant, reel: Reel) -> None:
+    async def _seal(self, export: _Export, grant: Grant, reel: _Reel) -> None:
         order = export.order
         segments = await self._catalog.segments(order.camera_id, order.start_ns, order.end_ns, 20_000)
         indices = await self._catalog.log_indices([segment.header.segment_id for segment in segments])
