@@ -28,6 +28,9 @@ def test_offered_when_one_of_several_actions_is_allowed_then_the_entry_is_there(
         ("/requests", "Requests"),
         ("/requests/12", "Requests"),
         ("/subject-access", "Privacy"),
+        ("/traffic", "Traffic"),
+        ("/flows", "Flows"),
+        ("/map", "Map"),
         ("/system", "System"),
     ],
 )

@@ -31,6 +31,7 @@ from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.fleet import FleetShelf
+from custodes.app.serving.flows import FlowService
 from custodes.app.serving.health import HealthDesk
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
@@ -40,7 +41,10 @@ from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.retention import RetentionSweeper
+from custodes.app.serving.rule_senders import watched_rules
+from custodes.app.serving.rules import RuleService
 from custodes.app.serving.signers import SignerWatch
+from custodes.app.serving.site_map import MapService
 from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
@@ -116,8 +120,13 @@ class Server:
             site_id=site_id,
         )
         self._traffic = TrafficService(catalog=catalog, clock=clock)
+        self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
-        self._incidents = IncidentService(catalog=catalog, on_incident=_note_incident)
+        self._map = MapService(catalog=catalog, clock=clock)
+        self._rules = RuleService(
+            site=config.name, watched=watched_rules(config.rules, os.environ), catalog=catalog, clock=clock
+        )
+        self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -176,6 +185,7 @@ class Server:
                 clock=clock,
                 announce=self._announce,
                 fleet=FleetShelf(paths, clock, health).read,
+                floors=self._map,
             ),
             self._listener,
         )
@@ -223,6 +233,9 @@ class Server:
             "disk": self._disk_watch.run(),
             "cameras": self._configure(),
             "traffic": self._traffic.run(),
+            "flows": self._flows.run(),
+            "map": self._map.run(),
+            "rules": self._rules.run(),
             "incidents": self._incidents.run(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
@@ -256,6 +269,12 @@ class Server:
     def _on_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
         self._views.on_frames(camera_id, frames)
         self._incidents.take(camera_id, frames)
+        self._map.take(camera_id, frames)
+        self._rules.take_frames(camera_id, frames)
+
+    def _on_incident(self, incident: Incident) -> None:
+        _note_incident(incident)
+        self._rules.take_incident(incident)
 
     def _on_segment(self, segment: Segment) -> None:
         self._views.on_segment(segment)

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from custodes.config.rules import MAX_RULES, RuleConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
@@ -99,6 +100,9 @@ class CameraConfig(_Strict):
     """Carriageways that are watched: standing and wrong-way vehicles, people, congestion."""
     privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
     """Covered in every picture that is shown, unmasked ones included. What is recorded stays whole."""
+    floor: Annotated[str, StringConstraints(max_length=80)] = ""
+    """Cameras of one floor measure `ground` from the same point along the same axes; what they see is fused on the
+    map."""
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "CameraConfig":
@@ -106,6 +110,8 @@ class CameraConfig(_Strict):
             raise ValueError(f"ground needs {MIN_GROUND_POINTS} points or none; {len(self.ground)} given")
         if len({line.name for line in self.lines}) < len(self.lines):
             raise ValueError("two lines have the same name")
+        if self.floor and not self.ground:
+            raise ValueError("a camera on a floor needs its ground")
         if len({road.name for road in self.roads}) < len(self.roads):
             raise ValueError("two roads have the same name")
         return self
@@ -155,6 +161,7 @@ class CameraConfig(_Strict):
                 lines=tuple(line.line() for line in self.lines),
                 roads=tuple(road.road() for road in self.roads),
                 privacy=tuple(zone.polygon for zone in self.privacy),
+                floor=self.floor,
             ),
         )
 
@@ -365,6 +372,8 @@ class PrivacyConfig(_Strict):
     legal_basis: Annotated[str, StringConstraints(max_length=200)] = ""
     notice_url: Annotated[str, StringConstraints(pattern=r"^$|^https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~/-]*)?$")] = ""
     """Where passers-by reach this page; empty takes the address that the sign is printed from."""
+    min_group: Annotated[int, Field(ge=10, le=1000)] = 10
+    """Flows tell nothing about fewer people or vehicles in an hour."""
 
 
 class SiteConfig(_Strict):
@@ -377,6 +386,8 @@ class SiteConfig(_Strict):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server: ServerConfig = ServerConfig()
     recorder: RecorderConfig = RecorderConfig()
+    rules: Annotated[tuple[RuleConfig, ...], Field(max_length=MAX_RULES)] = ()
+    """Who is told of counts, queues and incidents."""
     retention: RetentionConfig = RetentionConfig()
     tiers: TiersConfig = TiersConfig()
     analyser: AnalyserConfig = AnalyserConfig()

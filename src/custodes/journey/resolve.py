@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from custodes.journey.assignment import Links, decide, marginals
 from custodes.journey.tracklets import Candidates, Tracklets, candidates, centred, chains
-from custodes.journey.transit import TransitModel, learn, strangers
+from custodes.journey.transit import TransitModel, evident, learn, strangers
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -45,9 +45,13 @@ def resolve(tracklets: Tracklets, *, window_s: tuple[float, float] = WINDOW_S, m
     core."""
     looks, means = centred(tracklets)
     pairs = candidates(tracklets, looks, window_s=window_s, most=most)
+    is_blind = not np.isfinite(looks).any()
+    if is_blind:
+        keep = evident(tracklets, window_s)[tracklets.camera[pairs.first], tracklets.camera[pairs.second]]
+        pairs = Candidates(*(getattr(pairs, name)[keep] for name in ("first", "second", "gap_s", "cosine")))
     model, chance = learn(tracklets, pairs, strangers(tracklets, looks, looks), window_s=window_s)
     kind = np.zeros(len(pairs.first), np.int64)
-    for _ in range(_PASSES):
+    for _ in range(0 if is_blind else _PASSES):
         links = Links(pairs.first, pairs.second, model.log_odds(tracklets, pairs, chance, kind))
         is_sure = decide(links, len(tracklets)) & (chance >= SURE)
         whole = chains(looks, pairs.first[is_sure], pairs.second[is_sure])

@@ -17,6 +17,9 @@ Rows = npt.NDArray[np.int64]
 BIN_S = 3.0
 _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / 1.1) ** 2)
 _KERNEL = _KERNEL / _KERNEL.sum()
+_EVIDENT_BINS = 3
+_EVIDENT_SD = 5.0
+"""Standard deviations: one in a million bins by chance, and a site of a hundred cameras has a million."""
 _PRIOR_TIME = 1.5
 """Transits' worth of the mean over all pairs that a pair's times begin with."""
 _PRIOR_WAY = 0.03
@@ -85,6 +88,29 @@ class TransitModel:
         if times[-1] <= 0:
             return float("nan")
         return float(np.interp(times[-1] / 2, times, (np.arange(len(times)) + 1) * BIN_S))
+
+
+def evident(tracklets: Tracklets, window_s: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """(cameras, cameras): between which cameras some duration is far commoner than chance would have it.
+
+    Without looks EM finds a way in any two streams that do not know of each other; this says which are worth a look.
+    For each pair the number of arrivals so long after each departure, in bins of nine seconds, against what two
+    independent streams would give. Cost: departures · bins per pair, 5 s for 76 cameras and 10,000 tracklets.
+    """
+    count = tracklets.cameras
+    edges = np.arange(window_s[0], window_s[1] + BIN_S, BIN_S)
+    span_s = max(float(np.ptp(tracklets.start_s)), window_s[1]) if len(tracklets) else 1.0
+    result = np.zeros((count, count), bool)
+    starts = [tracklets.start_s[tracklets.camera == camera] for camera in range(count)]
+    ends = [tracklets.end_s[tracklets.camera == camera] for camera in range(count)]
+    for first in range(count):
+        at = ends[first][:, None] + edges[None, :]
+        for second in range(count):
+            arrived = np.searchsorted(starts[second], at.ravel()).reshape(at.shape)
+            found = np.convolve(np.diff(arrived, axis=1).sum(axis=0), np.ones(_EVIDENT_BINS), mode="valid")
+            usual = len(ends[first]) * len(starts[second]) * _EVIDENT_BINS * BIN_S / span_s
+            result[first, second] = bool(((found - usual) / (usual + 1) ** 0.5 >= _EVIDENT_SD).any())
+    return result
 
 
 def learn(

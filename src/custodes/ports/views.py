@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from custodes.types.access import Fidelity, Principal, Purpose
+from custodes.types.access import CameraScope, Fidelity, Principal, Purpose
 from custodes.types.message import (
     CameraRow,
     MediaChunk,
@@ -14,6 +14,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
+from custodes.types.place import FloorNow
 from custodes.units import CameraId, Ns, RunId
 
 ViewOutput = MediaInit | MediaChunk | StillRendered | ViewNote | ViewEnded
@@ -83,4 +84,12 @@ class LiveState(Protocol):
 
     async def site_status(self) -> SiteStatus:
         """Processes. Raises: Unavailable when the supervisor is gone."""
+        ...
+
+
+class Floors(Protocol):
+    """What is on each floor now."""
+
+    def floors(self, scope: CameraScope) -> list[FloorNow]:
+        """Cameras in the scope and what these see, at once; at most a few seconds old."""
         ...

@@ -58,3 +58,5 @@ class CameraScene:
     roads: tuple[Road, ...] = ()
     privacy: tuple[tuple[Point, ...], ...] = ()
     """Polygons, shares of the frame, that are covered in every picture that anybody is shown (`redact.zones`)."""
+    floor: str = ""
+    """Cameras of one floor measure their ground from the same point along the same axes; empty: on none."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from custodes.types.flow import FlowHour
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import CameraId, Ns, RunId
 
@@ -141,5 +142,5 @@ class TrafficTable:
     incidents: tuple[Incident, ...] = ()
 
 
-Figure = Quarter | Incident
+Figure = Quarter | Incident | FlowHour
 """What the catalog keeps when tracks are gone."""

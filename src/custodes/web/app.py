@@ -17,9 +17,9 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
-from custodes.ports.views import LiveState, ViewBroker
+from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, cases, errors, pages, people, privacy, requests, traffic
+from custodes.web import api, api_log, cases, errors, flows, pages, people, privacy, requests, site_map, traffic
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
@@ -58,6 +58,7 @@ def create_app(
     announce: Announcer,
     hasher: PasswordHasher | None = None,
     fleet: FleetReader = no_audit,
+    floors: Floors | None = None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -105,6 +106,7 @@ def create_app(
         fleet=fleet,
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
+        floors=floors,
     )
     errors.install(app)
     for module in (
@@ -118,12 +120,21 @@ def create_app(
         cases,
         privacy,
         traffic,
+        flows,
+        site_map,
         api,
         api_log,
         live_routes,
     ):
         app.include_router(module.router)
-    for router in (privacy.api_router, traffic.api_router, cases.api_router, hold_routes.router):
+    for router in (
+        privacy.api_router,
+        traffic.api_router,
+        flows.api_router,
+        site_map.api_router,
+        cases.api_router,
+        hold_routes.router,
+    ):
         app.include_router(router)
     app.include_router(fleet_routes.router)
     app.include_router(fleet_routes.api_router)

@@ -16,7 +16,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
-from custodes.ports.views import LiveState, ViewBroker
+from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
@@ -59,6 +59,7 @@ class WebDeps:
     looks: LookBook
     provider: IdentityProvider | None
     policies: Policies
+    floors: Floors | None = None
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:
         """The newest requests of which this person may know: their own, or all for who decides or audits."""

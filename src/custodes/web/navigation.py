@@ -36,6 +36,8 @@ PAGES = (
         links=(
             PageLink(path="/", label="Wall", also=("/cameras",)),
             PageLink(path="/traffic", label="Traffic"),
+            PageLink(path="/flows", label="Flows"),
+            PageLink(path="/map", label="Map"),
         ),
     ),
     PageGroup(

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 from custodes.adapters.sql.tables import FIGURE
 from custodes.errors import ProtocolError
 from custodes.types.codec import decode, encode
+from custodes.types.flow import FlowHour
 from custodes.types.traffic import Figure, Incident
 from custodes.units import CameraId, Ns
 
@@ -32,10 +33,20 @@ def _row(figure: Figure) -> dict[str, object]:
         "kind": type(figure).__name__,
         "camera_id": figure.camera_id,
         "start_ns": figure.start_ns,
-        "name": f"{figure.kind}/{figure.road}" if isinstance(figure, Incident) else "",
+        "name": _name(figure),
         "end_ns": figure.end_ns,
         "payload": encode(figure),
     }
+
+
+def _name(figure: Figure) -> str:
+    match figure:
+        case Incident(kind=kind, road=road):
+            return f"{kind}/{road}"
+        case FlowHour(group=group):
+            return group.value
+        case _:
+            return ""
 
 
 def read_figures(

@@ -47,8 +47,11 @@ function drawOne(one, index, bars, xOf, yOf) {
   }
   const parts = [];
   let path = "";
+  let before = null;
   for (const [ns, value, endNs] of one.points) {
-    if (value === null) { path += " "; continue; }
+    if (value === null || (before !== null && ns > before)) path += " "; // nothing is drawn over what was not analysed
+    before = endNs;
+    if (value === null) continue;
     const x = xOf((ns + endNs) / 2);
     path += `${path === "" || path.endsWith(" ") ? "M" : "L"}${x.toFixed(1)},${yOf(value).toFixed(1)}`;
     parts.push(svg("circle", { cx: x, cy: yOf(value), r: 2.5, class: name },
@@ -65,4 +68,17 @@ function niceTop(most) {
 function summary(points) {
   const values = points.map((point) => point[1]).filter((value) => value !== null);
   return values.length ? `up to ${Math.max(...values)}` : "nothing";
+}
+
+/** Bins of [startNs, endNs, coverage] by time, and what lies between them, which nobody analysed. */
+export function withHoles(bins, fromNs, toNs) {
+  const whole = [];
+  let at = fromNs;
+  for (const bin of bins) {
+    if (bin[0] > at) whole.push([at, bin[0], 0]);
+    whole.push(bin);
+    at = bin[1];
+  }
+  if (toNs > at) whole.push([at, toNs, 0]);
+  return whole;
 }

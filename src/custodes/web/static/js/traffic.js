@@ -1,7 +1,7 @@
 // The traffic page: one camera's figures by quarters of an hour, with their coverage.
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
-import { drawSeries } from "./plot.js";
+import { drawSeries, withHoles } from "./plot.js";
 
 const wayText = (line) => `${line.line} ${line.is_forward ? "→" : "←"}`;
 let generation = 0;
@@ -25,7 +25,7 @@ async function show() {
 
 function draw(body, fromNs, toNs) {
   const quarters = body.quarters;
-  const bins = withHoles(quarters, fromNs, Math.min(toNs, body.now_ns));
+  const bins = withHoles(quarters.map((one) => [one.start_ns, one.end_ns, one.coverage]), fromNs, Math.min(toNs, body.now_ns));
   const ways = [...new Set(quarters.flatMap((one) => one.lines.filter((line) => line.vehicles).map(wayText)))].sort();
   const seriesOf = (pick, isBar) => ways.map((way) => ({ name: way, isBar, points: quarters.map((one) => {
     const line = one.lines.find((each) => wayText(each) === way);
@@ -47,19 +47,6 @@ function draw(body, fromNs, toNs) {
   $("movements-empty").hidden = moved.length > 0;
   $("incidents").replaceChildren(...body.incidents.slice().reverse().map(incidentRow));
   $("incidents-empty").hidden = body.incidents.length > 0;
-}
-
-/** Quarters, and what lies between them, which nobody analysed. */
-function withHoles(quarters, fromNs, toNs) {
-  const bins = [];
-  let at = fromNs;
-  for (const one of quarters) {
-    if (one.start_ns > at) bins.push([at, one.start_ns, 0]);
-    bins.push([one.start_ns, one.end_ns, one.coverage]);
-    at = one.end_ns;
-  }
-  if (toNs > at) bins.push([at, toNs, 0]);
-  return bins;
 }
 
 function lineRows(quarters, seen) {

@@ -1,0 +1,1 @@
+"""Telling others: webhook, e-mail, MQTT. Blocking; for the server alone."""

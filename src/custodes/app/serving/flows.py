@@ -1,0 +1,134 @@
+"""Flows of the whole site, made once an hour from the catalog's tracks. Links and numbers live in one call and are not
+kept.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from custodes.app.serving.traffic import coverage_share
+from custodes.errors import CustodesError
+from custodes.journey.flows import Rows, flow_hour, stood_in
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.types.event import FrameAnalysed
+from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup, FlowHour
+from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
+from custodes.units import NS_PER_S, CameraId, Ns
+
+HOUR_NS = 3600 * NS_PER_S
+SETTLE_NS = 300 * NS_PER_S
+"""How long after its end an hour waits for tracks that are not over and analysis that lags; it is made only once."""
+BACK_NS = 6 * HOUR_NS
+"""How far back a server that starts looks; an hour of a busy camera costs a second or two."""
+EVERY_S = 60.0
+MAX_TRACKS = 20_000
+"""Of one camera and hour: five a second."""
+_PART_NS = 300 * NS_PER_S
+"""Analysed frames are read in such parts, so that an hour of a busy camera needs no gigabyte."""
+_GROUPS = {FlowGroup.PEOPLE: frozenset({ObjectClass.PERSON}), FlowGroup.VEHICLES: VEHICLES}
+
+
+class FlowService:
+    """Owned by the server; `run` for ever."""
+
+    def __init__(self, *, catalog: AsyncCatalog, clock: Clock, min_group: int) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._min_group = min_group
+        self._done_ns = 0
+
+    async def run(self) -> None:
+        """Make what is due; what fails is tried again."""
+        while True:
+            try:
+                await self.sweep()
+            except CustodesError as error:
+                structlog.get_logger().warning("flows wait", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> None:
+        """Make every whole hour of the last day that nobody made."""
+        now_ns = self._clock.now_ns()
+        last_ns = (now_ns - SETTLE_NS) // HOUR_NS * HOUR_NS
+        first_ns = max(self._done_ns, last_ns - BACK_NS)
+        if first_ns >= last_ns:
+            return
+        known = {one.start_ns for one in await self._catalog.figures(FlowHour, None, Ns(first_ns), Ns(last_ns), 100)}
+        for start_ns in range(first_ns, last_ns, HOUR_NS):
+            if start_ns not in known:
+                await self._make(start_ns)
+            self._done_ns = start_ns + HOUR_NS
+
+    async def _make(self, start_ns: int) -> None:
+        span = Ns(start_ns), Ns(start_ns + HOUR_NS)
+        cameras = sorted(spec.camera_id for spec in await self._catalog.cameras() if spec.is_enabled)
+        coverage: dict[CameraId, float] = {}
+        tracks: list[Tracklet] = []
+        for camera_id in cameras:
+            coverage[camera_id] = coverage_share(await self._catalog.coverage(camera_id, *span), *span)
+            if coverage[camera_id]:
+                found = await self._catalog.tracks(camera_id, *span, MAX_TRACKS)
+                tracks += [one for one in found if span[0] <= one.start_ns < span[1]]
+        if not any(coverage.values()):
+            return
+        stood = {camera_id: await self._stood(camera_id, span) for camera_id in cameras if coverage[camera_id]}
+        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood)
+        await self._catalog.put_figures(made)
+
+    async def _stood(self, camera_id: CameraId, span: tuple[Ns, Ns]) -> dict[FlowGroup, Rows]:
+        ids: dict[FlowGroup, list[Rows]] = {group: [] for group in _GROUPS}
+        feet: dict[FlowGroup, list[npt.NDArray[np.float64]]] = {group: [] for group in _GROUPS}
+        runs: dict[str, int] = {}
+        for start_ns in range(span[0], span[1], _PART_NS):
+            frames = await self._catalog.analysed(camera_id, Ns(start_ns), Ns(start_ns + _PART_NS - 1))
+            for group, classes in _GROUPS.items():
+                some = await asyncio.to_thread(_feet, frames, classes, runs)
+                ids[group].append(some[0])
+                feet[group].append(some[1])
+        return {group: stood_in(np.concatenate(ids[group]), np.concatenate(feet[group])) for group in _GROUPS}
+
+
+def _feet(
+    frames: Sequence[FrameAnalysed], classes: frozenset[ObjectClass], runs: dict[str, int]
+) -> tuple[Rows, npt.NDArray[np.float64]]:
+    """Which tracks stood where: numbers that are told apart over runs (n,), feet (n, 2). One row a track, cell and
+    part."""
+    wanted = [int(one) for one in classes]
+    ids, feet = [np.zeros(0, np.int64)], [np.zeros((0, 2))]
+    for fact in frames:
+        frame = fact.frame
+        keep = frame.is_measured & (frame.track_ids >= 0) & np.isin(frame.class_ids, wanted)
+        if keep.any():
+            boxes = frame.boxes_norm[keep].astype(np.float64)
+            # Track ids are packet numbers times a thousand: a run's index above 2^48 keeps them apart.
+            ids.append(frame.track_ids[keep] + (runs.setdefault(frame.run, len(runs)) << 48))
+            feet.append(np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1))
+    return np.concatenate(ids), np.concatenate(feet)
+
+
+def _both(
+    span: tuple[Ns, Ns],
+    min_group: int,
+    cameras: Sequence[CameraId],
+    tracks: Sequence[Tracklet],
+    coverage: Mapping[CameraId, float],
+    stood: Mapping[CameraId, Mapping[FlowGroup, Rows]],
+) -> list[FlowHour]:
+    none = np.zeros(HEAT_COLUMNS * HEAT_ROWS, np.int64)
+    return [
+        flow_hour(
+            start_ns=span[0],
+            end_ns=span[1],
+            group=group,
+            min_group=min_group,
+            cameras=cameras,
+            tracks=[one for one in tracks if one.object_class in classes],
+            coverage=coverage,
+            stood={camera_id: some.get(group, none) for camera_id, some in stood.items()},
+        )
+        for group, classes in _GROUPS.items()
+    ]

@@ -1,0 +1,162 @@
+"""Rules: watch what is counted and found, and tell others. They tell numbers and incidents, never who somebody is.
+
+What cannot be told is tried again a few times and then dropped, and said in the log file: it is news, not a record.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from custodes.config.rules import RuleConfig
+from custodes.errors import CustodesError, Unavailable
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.types.event import FrameAnalysed
+from custodes.types.traffic import Incident, Quarter
+from custodes.types.vision import VEHICLES, ObjectClass
+from custodes.units import NS_PER_S, CameraId, Ns
+
+Send = Callable[[Mapping[str, object]], None]
+MAX_WAITING = 200
+TRIES = 4
+RETRY_S = 5.0
+QUEUE_EVERY_S = 30.0
+_QUARTER_NS = 900 * NS_PER_S
+_LEAST_LOOKS = 3
+"""So many looks in a row have to say it: one look may count a double."""
+_VEHICLES = [int(one) for one in VEHICLES]
+
+
+@dataclass(slots=True)
+class _State:
+    looks: int = 0
+    told_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A rule and whom it tells."""
+
+    rule: RuleConfig
+    senders: tuple[Send, ...]
+    state: _State = field(default_factory=_State)
+
+
+class RuleService:
+    """Takes news on the event loop; `run` tells it."""
+
+    def __init__(
+        self,
+        *,
+        site: str,
+        watched: Sequence[Watched],
+        catalog: AsyncCatalog,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._site = site
+        self._watched = tuple(watched)
+        self._catalog = catalog
+        self._clock = clock
+        self._sleep = sleep
+        self._waiting: asyncio.Queue[tuple[Watched, dict[str, object]]] = asyncio.Queue(MAX_WAITING)
+        self.dropped = 0
+
+    def take_incident(self, incident: Incident) -> None:
+        """Something began or ended on a road; its end is not told."""
+        for one in self._watched:
+            if incident.is_over or (one.rule.camera, one.rule.kind) != (incident.camera_id, incident.kind):
+                continue
+            text = f"{incident.kind.value.replace('_', ' ')} on {incident.road}: {incident.evidence}"
+            self._tell(one, text, incident.found_ns)
+
+    def take_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
+        """How many are in view now."""
+        mine = [one for one in self._watched if one.rule.camera == camera_id]
+        for one in mine:
+            for limit, classes, word in (
+                (one.rule.people_above, [int(ObjectClass.PERSON)], "people"),
+                (one.rule.vehicles_above, _VEHICLES, "vehicles"),
+            ):
+                for fact in frames if limit is not None else ():
+                    assert limit is not None
+                    count = _present(fact, classes)
+                    one.state.looks = one.state.looks + 1 if count > limit else 0
+                    if one.state.looks >= _LEAST_LOOKS:
+                        self._tell(one, f"{count} {word} in view, more than {limit}", fact.frame.utc_ns)
+
+    async def check_queues(self) -> None:
+        """Compare the running quarter's longest queue."""
+        now_ns = self._clock.now_ns()
+        for one in self._watched:
+            limit_m = one.rule.queue_above_m
+            if limit_m is None:
+                continue
+            span = Ns(now_ns - _QUARTER_NS), Ns(now_ns + 1)
+            for quarter in await self._catalog.figures(Quarter, CameraId(one.rule.camera), *span, 2):
+                if quarter.queue is not None and quarter.queue.length_m > limit_m:
+                    is_new = one.state.told_ns is None or quarter.queue.utc_ns > one.state.told_ns
+                    text = f"a queue of {quarter.queue.length_m:.0f} m, longer than {limit_m:.0f} m"
+                    if is_new:
+                        self._tell(one, text, quarter.queue.utc_ns)
+
+    def _tell(self, watched: Watched, text: str, utc_ns: int) -> None:
+        told_ns, rule = watched.state.told_ns, watched.rule
+        if told_ns is not None and utc_ns < told_ns + rule.again_after_s * NS_PER_S:
+            return
+        watched.state.told_ns = utc_ns
+        news: dict[str, object] = {
+            "text": f"{rule.name}: {text}",
+            "site": self._site,
+            "rule": rule.name,
+            "camera": rule.camera,
+            "utc_ns": utc_ns,
+        }
+        if self._waiting.full():
+            self._waiting.get_nowait()
+            self.dropped += 1
+        self._waiting.put_nowait((watched, news))
+
+    async def run(self) -> None:
+        """For ever."""
+        if self._watched:
+            await asyncio.gather(self._tell_forever(), self._check_forever())
+        await asyncio.Event().wait()
+
+    async def _check_forever(self) -> None:
+        while True:
+            try:
+                await self.check_queues()
+            except CustodesError as error:
+                structlog.get_logger().warning("rules wait", error=str(error))
+            await asyncio.sleep(QUEUE_EVERY_S)
+
+    async def _tell_forever(self) -> None:
+        while True:
+            await self.tell_next()
+
+    async def tell_next(self) -> None:
+        """Wait for one piece of news and tell it to all whom its rule names."""
+        watched, news = await self._waiting.get()
+        for send in watched.senders:
+            await self._send(send, news, watched.rule.name)
+
+    async def _send(self, send: Send, news: Mapping[str, object], rule: str) -> None:
+        for attempt in range(TRIES):
+            try:
+                await asyncio.to_thread(send, news)
+            except Unavailable as error:
+                structlog.get_logger().warning("rule could not tell", rule=rule, error=str(error), attempt=attempt + 1)
+                await self._sleep(RETRY_S * 2**attempt)
+            else:
+                structlog.get_logger().info("rule told", rule=rule, text=news["text"])
+                return
+        self.dropped += 1
+
+
+def _present(fact: FrameAnalysed, classes: Sequence[int]) -> int:
+    frame = fact.frame
+    return int(np.count_nonzero((frame.track_ids >= 0) & np.isin(frame.class_ids, classes)))

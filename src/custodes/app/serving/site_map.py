@@ -1,0 +1,153 @@
+"""What stands and moves on each floor now: the tracks of its cameras fused to dots. Kept for seconds, written
+nowhere."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from custodes.app.serving.traffic import ground_of
+from custodes.errors import CustodesError
+from custodes.geometry.homography import Homography
+from custodes.geometry.pose import pose_of
+from custodes.journey.fusion import Dot, Fusion, Placed
+from custodes.journey.sighting import PERSON_GROUP, placed_of
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.types.access import CameraScope
+from custodes.types.event import FrameAnalysed
+from custodes.types.message import CameraSpec
+from custodes.types.place import FloorNow, MapCamera, MapDot
+from custodes.units import NS_PER_S, CameraId
+
+STEP_NS = NS_PER_S // 5
+LAG_NS = NS_PER_S
+"""Frames of different cameras arrive at different times; a moment is fused when it is this old."""
+TICK_S = 0.25
+RELOAD_TICKS = 20
+SHOWN_NS = 3 * NS_PER_S
+"""A dot that nobody saw for longer is not shown."""
+MAX_PENDING = 20_000
+"""Measurements of a floor that wait to be fused: 20 cameras with 50 objects for four seconds."""
+_ASPECT = 16 / 9
+
+
+class MapService:
+    """Takes facts on the event loop; `run` fuses them."""
+
+    def __init__(self, *, catalog: AsyncCatalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._grounds: dict[CameraId, tuple[str, Homography]] = {}
+        self._cameras: list[tuple[str, MapCamera]] = []
+        self._floors: dict[str, _Floor] = {}
+        self.dropped = 0
+
+    def take(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
+        """New facts of one camera."""
+        known = self._grounds.get(camera_id)
+        if known is None:
+            return
+        floor = self._floors[known[0]]
+        for fact in frames:
+            seen = placed_of(fact.frame, known[1])
+            if len(floor.pending) + len(seen) > MAX_PENDING:
+                self.dropped += len(seen)
+                continue
+            floor.pending += [(fact.frame.utc_ns, one) for one in seen]
+
+    async def run(self) -> None:
+        """For ever."""
+        tick = 0
+        while True:
+            if tick % RELOAD_TICKS == 0:
+                try:
+                    self.set_cameras(await self._catalog.cameras())
+                except CustodesError as error:
+                    structlog.get_logger().warning("the map waits", error=str(error))
+            self.fuse()
+            tick += 1
+            await asyncio.sleep(TICK_S)
+
+    def set_cameras(self, cameras: Sequence[CameraSpec]) -> None:
+        """Which cameras see which floor; a floor that stays keeps its dots."""
+        self._grounds, self._cameras = {}, []
+        for spec in cameras:
+            ground = ground_of(spec.scene) if spec.is_enabled and spec.scene.floor else None
+            if ground is not None:
+                self._grounds[spec.camera_id] = spec.scene.floor, ground
+                self._cameras.append((spec.scene.floor, _map_camera(spec, ground)))
+        names = {floor for floor, _ in self._cameras}
+        self._floors = {name: self._floors.get(name) or _Floor() for name in names}
+
+    def fuse(self) -> None:
+        """Bring every floor up to a moment ago."""
+        until_ns = self._clock.now_ns() - LAG_NS
+        for floor in self._floors.values():
+            floor.fuse(until_ns)
+
+    def floors(self, scope: CameraScope) -> list[FloorNow]:
+        """What somebody with this scope may see: their cameras, and dots that one of these sees now."""
+        now_ns = self._clock.now_ns()
+        found = []
+        for name, floor in sorted(self._floors.items()):
+            cameras = tuple(one for on, one in self._cameras if on == name and scope.covers(one.camera_id))
+            if cameras:
+                dots = tuple(
+                    _map_dot(one, scope)
+                    for one, seen_ns in floor.dots.values()
+                    if _is_shown(one, seen_ns, now_ns, scope)
+                )
+                found.append(FloorNow(name=name, cameras=cameras, dots=dots))
+        return found
+
+
+class _Floor:
+    """One common ground."""
+
+    def __init__(self) -> None:
+        self.fusion = Fusion()
+        self.pending: list[tuple[int, Placed]] = []
+        self.dots: dict[int, tuple[Dot, int]] = {}
+        self._step = 0
+
+    def fuse(self, until_ns: int) -> None:
+        due = sorted((one for one in self.pending if one[0] <= until_ns), key=lambda one: one[0])
+        self.pending = [one for one in self.pending if one[0] > until_ns]
+        steps: dict[int, dict[object, Placed]] = {}
+        for utc_ns, one in due:
+            # A camera's newest look in a step stands for it; what comes too late is fused with what is next.
+            steps.setdefault(max(utc_ns // STEP_NS, self._step), {})[one.key] = one
+        for step in sorted(steps):
+            self._step = step
+            for dot in self.fusion.step(step * STEP_NS, list(steps[step].values())):
+                self.dots[dot.number] = dot, step * STEP_NS
+        for number in [number for number, (_, seen_ns) in self.dots.items() if seen_ns < until_ns - 2 * SHOWN_NS]:
+            del self.dots[number]
+
+
+def _is_shown(dot: Dot, seen_ns: int, now_ns: int, scope: CameraScope) -> bool:
+    return now_ns - seen_ns <= LAG_NS + SHOWN_NS and any(scope.covers(key[0]) for key in dot.tracks)
+
+
+def _map_dot(dot: Dot, scope: CameraScope) -> MapDot:
+    x_m, y_m = dot.place_m.tolist()
+    return MapDot(
+        x_m=round(x_m, 2),
+        y_m=round(y_m, 2),
+        error_m=round(float(dot.spread_m2.trace()) ** 0.5, 2),
+        is_person=dot.group == PERSON_GROUP,
+        cameras=tuple(key[0] for key in dot.tracks if scope.covers(key[0])),
+    )
+
+
+def _map_camera(spec: CameraSpec, ground: Homography) -> MapCamera:
+    places = [point.place_m for point in spec.scene.ground]
+    pose = pose_of(ground, _ASPECT)
+    return MapCamera(
+        camera_id=spec.camera_id,
+        name=spec.name,
+        place_m=None if pose is None else (round(float(pose.place[0]), 2), round(float(pose.place[1]), 2)),
+        height_m=None if pose is None else round(float(pose.place[2]), 2),
+        measured_m=tuple(places),
+    )

@@ -1,0 +1,89 @@
+"""Flows of people and vehicles over the site: the page with its plots, and the same figures as data.
+
+One decision of the warden for all cameras of an answer; what it allows is what is told. Hours are released as they
+were made, so that no choice of stretch or camera tells more than the hours do.
+"""
+
+import csv
+import io
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from custodes.errors import InvalidArgument
+from custodes.types.access import CameraScope
+from custodes.types.flow import FlowHour
+from custodes.units import NS_PER_S, Ns
+from custodes.web.deps import deps_of, page, present
+from custodes.web.words import utc_text
+
+router = APIRouter(include_in_schema=False)
+api_router = APIRouter(prefix="/api/v1")
+
+MAX_SPAN_NS = 32 * 24 * 3600 * NS_PER_S
+MAX_HOURS = 2 * 24 * 32
+
+_From = Annotated[int, Query(alias="from", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
+_To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
+
+
+@router.get("/flows")
+async def flows_page(request: Request) -> Response:
+    """From where to where, how many at once, how long: never about fewer than the minimum group."""
+    deps = deps_of(request)
+    rows = deps.visible_cameras(present(request).principal)
+    return page(request, "flows.html", cameras=rows, min_group=deps.config.privacy.min_group)
+
+
+@api_router.get("/flows")
+async def flows(
+    request: Request,
+    start: _From,
+    end: _To,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """Hours that began between two moments at most 32 days apart, of the cameras that this person may see."""
+    deps, visitor = deps_of(request), present(request)
+    if not 0 < end - start <= MAX_SPAN_NS:
+        raise InvalidArgument("`from` has to lie before `to`, by at most 32 days.")
+    cameras = tuple(row.camera_id for row in deps.live.camera_rows())
+    hours: list[FlowHour] = []
+    if cameras:
+        granted = await deps.reads.permit_list(visitor, cameras)
+        found = await deps.catalog.figures(FlowHour, None, Ns(start), Ns(end), MAX_HOURS)
+        hours = [within(one, granted.scope) for one in found]
+    if form == "csv":
+        headers = {"content-disposition": 'attachment; filename="flows.csv"'}
+        return Response(to_csv(hours), media_type="text/csv; charset=utf-8", headers=headers)
+    body: dict[str, Any] = {
+        "from_ns": start,
+        "to_ns": end,
+        "now_ns": deps.clock.now_ns(),
+        "hours": [msgspec.to_builtins(one) for one in hours],
+    }
+    return JSONResponse(body)
+
+
+def within(hour: FlowHour, scope: CameraScope) -> FlowHour:
+    """What of an hour is about these cameras alone. Its numbers are cells of one partition: leaving some out tells
+    nothing."""
+    return replace(
+        hour,
+        cells=tuple(one for one in hour.cells if scope.covers(one.from_camera) and scope.covers(one.to_camera)),
+        places=tuple(one for one in hour.places if scope.covers(one.camera_id)),
+    )
+
+
+def to_csv(hours: list[FlowHour]) -> str:
+    """One row per cell and hour; times UTC. Camera ids cannot be formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(("start", "group", "from_camera", "to_camera", "count", "median_s", "coverage", "min_group"))
+    for hour in hours:
+        for cell in hour.cells:
+            head = (utc_text(hour.start_ns), hour.group.value, cell.from_camera, cell.to_camera)
+            writer.writerow((*head, cell.count, cell.median_s, cell.coverage, hour.min_group))
+    return text.getvalue()

@@ -1,0 +1,204 @@
+"""Flows: right where they are told, silent about few, deaf to subtraction; pseudonyms that end."""
+
+import gc
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custodes.errors import InvalidArgument
+from custodes.journey.flows import LEAST_GROUP, ROUND_TO, flow_hour, heat_cells, released, stood_in
+from custodes.journey.pseudonyms import MAX_LIFE_NS, Pseudonyms
+from custodes.types.codec import encode
+from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup
+from custodes.types.vision import ObjectClass, Tracklet
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
+
+HOUR_NS = 3600 * NS_PER_S
+T0 = 470_000 * HOUR_NS
+GATE, HALL, YARD = CameraId("gate"), CameraId("hall"), CameraId("yard")
+CAMERAS = (GATE, HALL, YARD)
+
+
+def track(camera_id, number, start_s, seconds=10.0, to_right=True):
+    first, last = (0.1, 0.3, 0.2, 0.6), (0.8, 0.3, 0.9, 0.6)
+    return Tracklet(
+        camera_id=camera_id,
+        run=RunId("feedfacecafe"),
+        track_id=number,
+        object_class=ObjectClass.PERSON,
+        start_ns=Ns(T0 + int(start_s * NS_PER_S)),
+        end_ns=Ns(T0 + int((start_s + seconds) * NS_PER_S)),
+        frames=20,
+        mean_score=0.8,
+        first_box_norm=first if to_right else last,
+        last_box_norm=last if to_right else first,
+    )
+
+
+def walkers(count, every_s=25.0, leg_s=40.0):
+    """They come at the gate as they like; each is in the hall 40 ± 2 s after it left the gate."""
+    rng = np.random.default_rng(6)
+    tracks = []
+    for number, start_s in enumerate(np.cumsum(rng.exponential(every_s, count)) * 3400 / max(count * every_s, 3400)):
+        tracks.append(track(GATE, number + 1, start_s))
+        tracks.append(track(HALL, number + 1, start_s + 10 + leg_s + rng.normal(0, 2)))
+    return tracks
+
+
+def hour(tracks, *, min_group=10, coverage=1.0, stood=None):
+    return flow_hour(
+        start_ns=Ns(T0),
+        end_ns=Ns(T0 + HOUR_NS),
+        group=FlowGroup.PEOPLE,
+        min_group=min_group,
+        cameras=CAMERAS,
+        tracks=tracks,
+        coverage=dict.fromkeys(CAMERAS, coverage),
+        stood=stood or {},
+    )
+
+
+def test_a_flow_is_about_as_large_and_as_long_as_it_was():
+    made = hour(walkers(120), coverage=0.8)
+    (cell,) = made.cells
+    assert (cell.from_camera, cell.to_camera, cell.coverage) == (GATE, HALL, 0.8)
+    assert abs(cell.count - 120) <= 15
+    assert abs(cell.median_s - 40) <= 5
+    gate = next(one for one in made.places if one.camera_id == GATE)
+    assert gate.dwell_median_s == 10.0
+    assert abs(gate.mean_present - 120 * 10 / 3600 / 0.8) < 0.06
+    assert 1 <= gate.peak_present <= 5
+
+
+def test_few_are_held_back_everywhere():
+    made = hour(walkers(LEAST_GROUP - 1))
+    assert made.cells == ()
+    assert all(
+        (one.mean_present, one.peak_present, one.dwell_median_s, one.dwell_p90_s, one.heat) == (None,) * 4 + ((),)
+        for one in made.places
+    )
+
+
+def test_somebody_who_goes_to_and_fro_is_one_not_ten():
+    tracks = []
+    for turn in range(40):
+        tracks.append(track(GATE, 2 * turn + 1, turn * 80))
+        tracks.append(track(HALL, 2 * turn + 2, turn * 80 + 40, to_right=False))
+    assert hour(tracks).cells == ()
+
+
+@given(st.floats(0, 1e6), st.integers(LEAST_GROUP, 200))
+def test_no_count_below_the_group_is_ever_told_and_all_are_rounded(count, min_group):
+    told = released(count, min_group)
+    assert told == 0 or told >= min_group
+    assert told % ROUND_TO == 0 or told == min_group
+    assert (told == 0) == (count < min_group)
+    assert told == 0 or abs(told - count) <= max(ROUND_TO / 2, min_group - count) + 1e-9
+
+
+COUNTS = st.lists(st.integers(0, 40), min_size=12, max_size=12)
+
+
+@settings(max_examples=40)
+@given(COUNTS, COUNTS, st.lists(st.booleans(), min_size=12, max_size=12), st.integers(10, 25))
+def test_subtracting_answers_tells_nothing_of_what_is_held_back(counts, others, chosen, min_group):
+    """Whatever set of cells two questions cover, their difference is a sum of cells that are told anyway; what lies in
+    held-back cells could be anything below the group."""
+    hidden = [min(other, min_group - 1) for other in others]
+    twin = [other if count < min_group else count for count, other in zip(counts, hidden, strict=True)]
+    told, told_twin = ([released(one, min_group) for one in each] for each in (counts, twin))
+    small, large = (sum(one for one, is_in in zip(told, chosen, strict=True) if is_in), sum(told))
+    assert (small, large) == (
+        sum(one for one, is_in in zip(told_twin, chosen, strict=True) if is_in),
+        sum(told_twin),
+    )
+    assert large - small == 0 or large - small >= min_group
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 9), st.integers(0, 9), st.floats(1, 60))
+def test_an_hour_with_other_few_people_reads_the_same(few, other_few, seconds):
+    """Differencing with and without somebody: a camera that saw few tells nothing of them, or through others."""
+    many = [track(GATE, number + 1, number * 30.0) for number in range(30)]
+    first = hour([*many, *(track(YARD, 100 + n, 7 + n * 300.0, seconds) for n in range(few))])
+    second = hour([*many, *(track(YARD, 500 + n, 11 + n * 200.0, 5.0) for n in range(other_few))])
+    assert first.places == second.places
+    assert first.cells == second.cells == ()
+
+
+def test_a_group_smaller_than_ten_is_refused():
+    with pytest.raises(AssertionError):
+        hour(walkers(20), min_group=9)
+
+
+def test_nothing_in_an_hour_leads_back_to_a_track():
+    made = hour(walkers(60), stood={GATE: np.full(HEAT_COLUMNS * HEAT_ROWS, 12)})
+    assert made.cells
+    payload = encode(made)
+    assert b"feedfacecafe" not in payload
+    assert b"track" not in payload
+
+
+def test_heat_counts_different_tracks_not_looks():
+    feet = np.array([[0.5, 0.5]] * 30 + [[0.99, 1.0]])
+    ids = np.array([1] * 29 + [2, 3])
+    stood = stood_in(ids, feet)
+    assert stood[heat_cells(feet[:1])[0]] == 2
+    assert stood[-1] == 1
+    assert stood.sum() == 3
+    made = hour(walkers(20), stood={GATE: np.where(np.arange(len(stood)) == 5, 12, 9)})
+    assert [one for one in made.places[0].heat if one] == [10]
+
+
+def test_pseudonyms_hold_within_their_time_and_cannot_be_joined_beyond():
+    names = Pseudonyms(os.urandom, life_ns=HOUR_NS)
+    now = T0 + 5
+    first = [names.of(number, now) for number in range(50)]
+    assert first == [names.of(number, now + HOUR_NS // 2) for number in range(50)]
+    later = [names.of(number, now + HOUR_NS) for number in range(50)]
+    assert all(one != other for one, other in zip(first, later, strict=True)) or len(set(first) & set(later)) < 3
+    again = Pseudonyms(os.urandom, life_ns=HOUR_NS)
+    assert [again.of(number, now) for number in range(50)] != first
+
+
+def test_a_destroyed_pseudonym_leaves_no_key_behind():
+    drawn = []
+
+    def draw(count):
+        drawn.append(os.urandom(count))
+        return drawn[-1]
+
+    names = Pseudonyms(draw)
+    names.of(1, T0)
+    key = bytes(drawn.pop())
+    names.destroy()
+    held = [one for one in gc.get_objects() if isinstance(one, bytearray) and bytes(one) == key]
+    assert held == []
+    assert key not in {bytes(names._key)}
+    names.of(1, T0)
+    names.rotate(T0 + 2 * HOUR_NS)
+    assert bytes(drawn[-2]) != bytes(names._key) == drawn[-1]
+
+
+@pytest.mark.parametrize("life_ns", [0, -1, MAX_LIFE_NS + 1])
+def test_a_pseudonym_that_lives_for_more_than_a_day_is_refused(life_ns):
+    with pytest.raises(InvalidArgument):
+        Pseudonyms(os.urandom, life_ns=life_ns)
+
+
+def test_cameras_of_an_hour_are_told_apart_by_coverage():
+    made = flow_hour(
+        start_ns=Ns(T0),
+        end_ns=Ns(T0 + HOUR_NS),
+        group=FlowGroup.PEOPLE,
+        min_group=10,
+        cameras=CAMERAS,
+        tracks=[replace(one) for one in walkers(30)],
+        coverage={GATE: 0.5, HALL: 1.0, YARD: 0.0},
+        stood={},
+    )
+    assert {one.camera_id: one.coverage for one in made.places} == {GATE: 0.5, HALL: 1.0}

@@ -1,0 +1,257 @@
+"""Rules: what they tell, how often, to whom; a real HTTP and a real SMTP receiver."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from pydantic import ValidationError
+
+from custodes.adapters.notify import senders
+from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.app.serving.rule_senders import watched_rules
+from custodes.app.serving.rules import TRIES, RuleService, Watched
+from custodes.config.rules import RuleConfig
+from custodes.errors import Unavailable
+from custodes.testing.catalog import make_quarter
+from custodes.testing.clock import ManualClock
+from custodes.testing.media import vouch
+from custodes.testing.web import InlineCatalog
+from custodes.types.traffic import Incident, IncidentKind, Queue
+from custodes.types.vision import ObjectClass
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
+
+HOOK = {"webhook": {"url": "http://127.0.0.1:9/hook"}}
+WRONG_WAY = Incident(
+    camera_id=CameraId("gate"),
+    kind=IncidentKind.WRONG_WAY,
+    road="entry",
+    start_ns=Ns(10 * NS_PER_S),
+    found_ns=Ns(11 * NS_PER_S),
+    end_ns=Ns(11 * NS_PER_S),
+    is_over=False,
+    object_class=ObjectClass.CAR,
+    run=RunId("00000000cafe"),
+    track_id=7,
+    evidence="14 m against the way in 1.2 s",
+)
+
+
+def service_of(*rules, catalog=None, send=None, clock=None):
+    told = []
+    watched = [Watched(RuleConfig(**{**HOOK, **rule}), (send or told.append,)) for rule in rules]
+
+    async def at_once(_):
+        return None
+
+    service = RuleService(site="Hall", watched=watched, catalog=catalog, clock=clock or ManualClock(), sleep=at_once)
+    return service, told
+
+
+def tell(service, count):
+    async def all_of():
+        for _ in range(count):
+            await service.tell_next()
+
+    asyncio.run(all_of())
+
+
+def waiting(service):
+    return service._waiting.qsize()
+
+
+def test_an_incident_is_told_once_in_a_while_without_its_track():
+    service, told = service_of({"name": "wrong", "camera": "gate", "incident": "wrong_way", "again_after_s": 60})
+    service.take_incident(WRONG_WAY)
+    service.take_incident(replace(WRONG_WAY, found_ns=Ns(30 * NS_PER_S)))
+    service.take_incident(replace(WRONG_WAY, kind=IncidentKind.STOPPED, found_ns=Ns(200 * NS_PER_S)))
+    service.take_incident(replace(WRONG_WAY, camera_id=CameraId("yard"), found_ns=Ns(200 * NS_PER_S)))
+    service.take_incident(replace(WRONG_WAY, is_over=True, found_ns=Ns(200 * NS_PER_S)))
+    service.take_incident(replace(WRONG_WAY, found_ns=Ns(100 * NS_PER_S)))
+    assert waiting(service) == 2
+    tell(service, 2)
+    assert [one["utc_ns"] for one in told] == [11 * NS_PER_S, 100 * NS_PER_S]
+    assert told[0]["text"] == "wrong: wrong way on entry: 14 m against the way in 1.2 s"
+    assert set(told[0]) == {"text", "site", "rule", "camera", "utc_ns"}
+
+
+@pytest.mark.parametrize(("count", "looks", "is_told"), [(3, 3, True), (3, 2, False), (2, 9, False)])
+def test_a_count_above_is_told_when_several_looks_say_it(count, looks, is_told):
+    service, _ = service_of({"name": "crowd", "camera": "gate", "people_above": 2})
+    boxes = [(0.1 * n, 0.1, 0.1 * n + 0.05, 0.3) for n in range(count)]
+    times = [n * NS_PER_S for n in range(1, looks + 1)]
+    service.take_frames(CameraId("gate"), vouch(times, [boxes] * looks, camera_id="gate"))
+    assert waiting(service) == int(is_told)
+
+
+def test_a_long_queue_is_told_once(tmp_path):
+    clock = ManualClock()
+    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    now_ns = clock.now_ns()
+    queue = Queue(vehicles=8, length_m=61.0, utc_ns=now_ns - NS_PER_S, mean_vehicles=2.0)
+    quarter = replace(make_quarter("gate", 0), start_ns=Ns(now_ns - 60 * NS_PER_S), end_ns=now_ns, queue=queue)
+    catalog.put_figures([quarter])
+    rules = (
+        {"name": "tailback", "camera": "gate", "queue_above_m": 50},
+        {"name": "x", "camera": "gate", "queue_above_m": 70},
+    )
+    service, told = service_of(*rules, catalog=InlineCatalog.over(catalog), clock=clock)
+    for _ in range(3):
+        asyncio.run(service.check_queues())
+    assert waiting(service) == 1
+    tell(service, 1)
+    assert told[0]["text"] == "tailback: a queue of 61 m, longer than 50 m"
+    catalog.close()
+
+
+def test_what_cannot_be_told_is_tried_again_and_then_dropped():
+    tries = []
+
+    def down(news):
+        tries.append(news)
+        raise Unavailable("nobody answers")
+
+    service, _ = service_of({"name": "wrong", "camera": "gate", "incident": "wrong_way"}, send=down)
+    service.take_incident(WRONG_WAY)
+    tell(service, 1)
+    assert len(tries) == TRIES
+    assert service.dropped == 1
+
+
+@contextmanager
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(60)
+
+
+def test_a_webhook_is_signed_and_an_error_or_a_redirect_is_no_answer():
+    got = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            got.append((self.headers["x-custodes-signature"], body))
+            self.send_response(int(self.path.strip("/")))
+            self.send_header("location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            return
+
+    with serving(HTTPServer(("127.0.0.1", 0), Hook)) as port:
+        senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür offen"})
+        for status in (302, 500):
+            with pytest.raises(Unavailable, match=str(status)):
+                senders.webhook(f"http://127.0.0.1:{port}/{status}", "")({"text": "x"})
+    signature, body = got[0]
+    assert json.loads(body) == {"text": "Tür offen"}
+    assert signature == "sha256=" + hmac.new(b"hush", body, hashlib.sha256).hexdigest()
+    with pytest.raises(Unavailable, match="does not answer"):
+        senders.webhook(f"http://127.0.0.1:{port}/204", "")({"text": "x"})
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """As much SMTP as a client needs; no TLS."""
+
+    def handle(self):
+        say = lambda line: self.wfile.write(line + b"\r\n")  # noqa: E731
+        say(b"220 test")
+        while line := self.rfile.readline():
+            word = line[:4].upper()
+            if word == b"DATA":
+                say(b"354 go")
+                lines = []
+                while (text := self.rfile.readline()) != b".\r\n":
+                    lines.append(text)
+                self.server.mails.append(b"".join(lines))
+            if word == b"QUIT":
+                say(b"221 bye")
+                return
+            say(b"250 ok")
+
+
+def test_an_email_has_one_line_of_subject_and_no_password_goes_without_tls():
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox)
+    server.mails = []
+    news = {"text": "wrong: way\r\nBcc: all@example.org", "site": "Hall"}
+    with serving(server) as port:
+        senders.email(f"smtp://127.0.0.1:{port}", "cam@example.org", ("duty@example.org",), "", "")(news)
+        with pytest.raises(Unavailable, match="no TLS"):
+            senders.email(f"smtp://127.0.0.1:{port}", "c@example.org", ("d@example.org",), "cam", "hush")(news)
+    (mail,) = server.mails
+    head = mail.split(b"\r\n\r\n")[0]
+    assert b"Subject: wrong: way Bcc: all@example.org" in head
+    assert not any(line.startswith(b"Bcc") for line in head.split(b"\r\n"))
+    assert b"site: Hall" in mail
+
+
+class Broker(socketserver.StreamRequestHandler):
+    """As much MQTT 3.1.1 as a client needs that publishes once."""
+
+    def handle(self):
+        while head := self.rfile.read(1):
+            size, factor, byte = 0, 1, 128
+            while byte & 128:
+                byte = self.rfile.read(1)[0]
+                size, factor = size + (byte & 127) * factor, factor * 128
+            body, kind = self.rfile.read(size), head[0] >> 4
+            if kind == 1:  # CONNECT
+                self.wfile.write(b"\x20\x02\x00\x00")
+            if kind == 3:  # PUBLISH, quality of service 1
+                long = int.from_bytes(body[:2], "big")
+                self.server.published.append((body[2 : 2 + long], json.loads(body[4 + long :])))
+                self.wfile.write(b"\x40\x02" + body[2 + long : 4 + long])
+            if kind == 14:  # DISCONNECT
+                return
+
+
+def test_a_message_reaches_an_mqtt_broker_and_a_missing_one_is_said():
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Broker)
+    server.published = []
+    with serving(server) as port:
+        senders.mqtt(f"mqtt://127.0.0.1:{port}", "hall/alarms", "", "")({"text": "wrong way"})
+    assert server.published == [(b"hall/alarms", {"text": "wrong way"})]
+    with pytest.raises(Unavailable, match="does not take"):
+        senders.mqtt(f"mqtt://127.0.0.1:{port}", "hall/alarms", "", "")({"text": "x"})
+
+
+def test_a_rule_without_its_secret_is_left_out_and_the_others_stay(tmp_path):
+    (tmp_path / "secret").write_text("hush\n")
+    ways = [f"file:{tmp_path / 'secret'}", "env:NOWHERE", "env:HOOK", f"file:{tmp_path / 'none'}", ""]
+    rules = [
+        RuleConfig(
+            name=str(number), camera="gate", incident="stopped", webhook={"url": "http://127.0.0.1:9/", "secret": way}
+        )
+        for number, way in enumerate(ways)
+    ]
+    assert [one.rule.name for one in watched_rules(rules, {"HOOK": "x"})] == ["0", "2", "4"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"name": "a", "camera": "gate", **HOOK},
+        {"name": "a", "camera": "gate", "incident": "stopped", "people_above": 3, **HOOK},
+        {"name": "a", "camera": "gate", "incident": "stopped"},
+        {"name": "a", "camera": "gate", "incident": "face", **HOOK},
+        {"name": "a", "camera": "gate", "incident": "stopped", "webhook": {"url": "https://u:p@example.org/"}},
+        {"name": "a", "camera": "gate", "incident": "stopped", "mqtt": {"server": "mqtt://h", "topic": "a/#"}},
+    ],
+    ids=["no cause", "two causes", "nobody to tell", "unknown", "credentials in the URL", "wildcard topic"],
+)
+def test_a_rule_that_makes_no_sense_is_refused(rule):
+    with pytest.raises(ValidationError):
+        RuleConfig(**rule)

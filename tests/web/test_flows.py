@@ -1,0 +1,62 @@
+"""Flows over HTTP: hours as they were made, of the cameras that this person may see, with one decision in the log."""
+
+import csv
+import io
+
+from custodes.types.access import CameraScope
+from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures
+from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.web.flows import within
+
+GATE, YARD = CameraId("gate"), CameraId("yard")
+HOUR_NS = 3600 * NS_PER_S
+
+
+def place(camera_id):
+    return PlaceFigures(
+        camera_id=camera_id,
+        coverage=0.9,
+        mean_present=1.5,
+        peak_present=4,
+        dwell_median_s=20.0,
+        dwell_p90_s=60.0,
+        heat=(),
+    )
+
+
+def make_hour(start_ns):
+    return FlowHour(
+        camera_id=CameraId(""),
+        start_ns=Ns(start_ns),
+        end_ns=Ns(start_ns + HOUR_NS),
+        group=FlowGroup.PEOPLE,
+        min_group=10,
+        cells=(FlowCell(from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9),),
+        places=(place(GATE), place(YARD)),
+    )
+
+
+def test_flows_are_told_with_coverage_and_as_csv(claimed):
+    start_ns = (claimed.clock.now_ns() // HOUR_NS - 2) * HOUR_NS
+    claimed.catalog.put_figures([make_hour(start_ns)])
+    query = f"?from={start_ns}&to={claimed.clock.now_ns()}"
+    (hour,) = claimed.client.get(f"/api/v1/flows{query}").json()["hours"]
+    assert hour["cells"] == [
+        {"from_camera": "gate", "to_camera": "yard", "count": 25, "median_s": 40.0, "coverage": 0.9}
+    ]
+    assert [one["camera_id"] for one in hour["places"]] == ["gate", "yard"]
+    (row,) = csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv").text))
+    assert (row["group"], row["count"], row["min_group"]) == ("people", "25", "10")
+    assert claimed.client.get("/api/v1/flows?from=9&to=9").status_code == 400
+
+
+def test_flows_of_a_camera_out_of_scope_are_left_out_with_all_its_cells():
+    hour = make_hour(0)
+    seen = within(hour, CameraScope(is_all=False, camera_ids=frozenset({GATE})))
+    assert seen.cells == ()
+    assert [one.camera_id for one in seen.places] == [GATE]
+
+
+def test_flows_page_says_how_few_are_held_back(claimed):
+    page = claimed.client.get("/flows", headers={"accept": "text/html"}).text
+    assert "fewer than 10" in page
