@@ -10,7 +10,7 @@ from custodes.adapters.blob.disk import Disk
 from custodes.errors import KeyMissing
 from custodes.ports.storage import Storage
 from custodes.record.journal import JournalWriter
-from custodes.record.reconcile import UNBORN_BYTES, reconcile
+from custodes.record.reconcile import UNBORN_BYTES, adopt_later, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.record.segment import Opening, day_of, segment_files
@@ -150,6 +150,23 @@ def test_reconcile_when_the_journal_is_lost_then_files_are_adopted(tmp_path: Pat
     assert [Path(path).name for path in result.unreadable] == ["junk.seg"]
     assert stray.exists()
     assert sorted(bench.site.sealed(), key=lambda segment: segment.path) == before
+
+
+def test_reconcile_when_brief_then_each_camera_s_newest_is_adopted_and_the_others_while_recording_goes_on(
+    tmp_path: Path,
+) -> None:
+    bench = make(tmp_path)
+    bench.feed(range(100))
+    bench.recording.finish(bench.at(100))
+    before = sorted(segment.path for segment in bench.site.sealed())
+    (bench.site.paths.journal_dir / "recorder.journal").unlink()
+    journal = JournalWriter(Disk(), bench.site.paths.journal_dir / "recorder.journal")
+    result = reconcile(bench.site.data_dir, Disk(), journal, site_id=SITE_ID, is_brief=True)
+    assert (result.adopted, result.last_end_ns[CAM]) == (1, bench.at(100))
+    assert list(result.later) == before[:-1]
+    again = adopt_later(bench.site.data_dir, Disk(), journal, result.later, site_id=SITE_ID)
+    assert (again.adopted, again.unreadable) == (len(before) - 1, ())
+    assert sorted(segment.path for segment in bench.site.sealed()) == before
 
 
 def test_segment_when_its_gops_times_are_known_unequally_then_says_the_worst_and_its_media_length(

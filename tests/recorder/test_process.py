@@ -223,6 +223,24 @@ def test_recorder_when_the_journal_is_none_then_puts_it_aside_and_records(site: 
     assert paths == {str(file.relative_to(site.data_dir)) for file in site.paths.segments.rglob("*.seg")}
 
 
+def test_recorder_when_the_journal_is_gone_then_records_and_adopts_all_files_meanwhile(
+    site: RecorderSite, clip: Path
+) -> None:
+    site.assign([file_spec(clip, is_looped=True)])
+    first = RecorderProcess(site)
+    try:
+        first.wait_for(lambda: len(site.sealed()) >= 3, "three segments")
+    finally:
+        first.kill()
+    known = {segment.path for segment in site.sealed()}
+    (site.paths.journal_dir / "recorder.journal").unlink()
+    second = RecorderProcess(site)
+    try:
+        second.wait_for(lambda: known < {segment.path for segment in site.sealed()}, "all and a new one")
+    finally:
+        second.kill()
+
+
 def test_recorder_when_the_data_directory_is_no_site_then_one_sentence_and_exit_1(tmp_path: Path) -> None:
     import subprocess
     import sys

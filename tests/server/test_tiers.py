@@ -236,9 +236,9 @@ def test_offsite_when_a_credential_is_missing_then_a_sentence_names_the_referenc
         endpoint="http://127.0.0.1:9000", bucket="footage", access_key="env:S3_ID", secret_key="file:/no/such"
     )
     with pytest.raises(ConfigError, match="env:S3_ID"):
-        open_offsite(config, SITE_ID, {})
+        open_offsite(config, {})
     with pytest.raises(ConfigError, match="secret_key"):
-        open_offsite(config, SITE_ID, {"S3_ID": "x"})
+        open_offsite(config, {"S3_ID": "x"})
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
-from custodes.errors import ConfigError, CustodesError, FailedPrecondition
+from custodes.errors import ConfigError, CustodesError, FailedPrecondition, StorageFailed, StorageFull
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.journal import JournalWriter, open_journal
-from custodes.record.reconcile import JournalState, reconcile
+from custodes.record.reconcile import JournalState, adopt_later, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.runtime.clock import SystemClock
@@ -153,6 +153,8 @@ class Recorder:
         self._analysis.start()
         self._live.start()
         self._facts.start()
+        if self._unadopted:
+            threading.Thread(target=self._adopt, name="adopt", daemon=True).start()
 
     def poll(self) -> None:
         """Take over a changed assignment, replace dead and hung threads, tell the server how the cameras are."""
@@ -194,7 +196,9 @@ class Recorder:
             site_id=self._policy.site_id,
             state=known,
             read_already=read_already,
+            is_brief=True,
         )
+        self._unadopted = found.later
         if found.sealed or found.adopted or found.lost or found.unborn or found.unreadable:
             self._log.warning(
                 "an earlier recorder did not end in order",
@@ -206,6 +210,22 @@ class Recorder:
                 unreadable=list(found.unreadable[:20]),
             )
         return found.last_end_ns
+
+    def _adopt(self) -> None:
+        """Files that no journal knows, however many: recording does not wait for them."""
+        try:
+            done = adopt_later(
+                self._paths.data_dir, self._storage, self._journal, self._unadopted, site_id=self._policy.site_id
+            )
+        except (StorageFull, StorageFailed) as error:
+            self._log.error("files that no journal knows wait for the next start", reason=str(error))
+            return
+        self._log.warning(
+            "files that no journal knows",
+            adopted=done.adopted,
+            unborn=done.unborn,
+            unreadable=list(done.unreadable[:20]),
+        )
 
     def _take_assignment(self) -> None:
         try:

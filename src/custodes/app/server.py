@@ -24,6 +24,7 @@ from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.adapters.witness.http import HttpWitness
+from custodes.app.recall import Recall
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
@@ -40,6 +41,7 @@ from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.recall import RecallService
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
@@ -52,6 +54,7 @@ from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnes
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
 from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
+from custodes.ports.blob import BlobStore
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
@@ -160,13 +163,20 @@ class Server:
             clock=clock,
             slow=slow,
         )
+        store = _offsite_store(config)
+        if store is not None:
+            recall = RecallService(
+                recall=_recall(paths, config, site_id, store), catalog=catalog, lock=self._retention.lock
+            )
+            self._views.recall_with(recall)
+            self._exporter.recall_with(recall)
         self._tiers = TierSweeper(
             paths=paths,
             catalog=catalog,
             clock=clock,
             lock=self._retention.lock,
             slow=slow,
-            offsite=_offsite_tier(config, site_id),
+            offsite=_offsite_tier(config, site_id, store),
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
@@ -338,15 +348,27 @@ def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier |
     )
 
 
-def _offsite_tier(config: SiteConfig, site_id: str) -> OffsiteTier | None:
+def _offsite_store(config: SiteConfig) -> BlobStore | None:
     """None also when it is configured wrongly: then nothing is copied, and the rest of the site goes on."""
     if config.tiers.offsite is None:
         return None
     try:
-        return open_offsite(config.tiers.offsite, site_id, os.environ)
+        return open_offsite(config.tiers.offsite, os.environ)
     except ConfigError as error:
         structlog.get_logger().error("no copies elsewhere until the next start", error=str(error))
         return None
+
+
+def _offsite_tier(config: SiteConfig, site_id: str, store: BlobStore | None) -> OffsiteTier | None:
+    offsite = config.tiers.offsite
+    return None if store is None or offsite is None else OffsiteTier(store, after_h=offsite.after_h, site_id=site_id)
+
+
+def _recall(paths: SitePaths, config: SiteConfig, site_id: str, store: BlobStore) -> Recall:
+    min_free_bytes = 2 * config.recorder.min_free_mb * 2**20  # below it retention deletes
+    recall = Recall(store=store, paths=paths, site_id=site_id, storage=Disk(), min_free_bytes=min_free_bytes)
+    recall.clear()
+    return recall
 
 
 async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:

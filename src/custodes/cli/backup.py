@@ -7,14 +7,18 @@ from pathlib import Path
 
 import click
 
+from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.control import note_in_log
 from custodes.adapters.keys.file import read_passphrase
 from custodes.app.backup import make_backup, verify_backup
+from custodes.app.recall import Recall, fetch_all
 from custodes.app.recovery import NEEDED, SHARES, make_recovery
 from custodes.app.restore import restore_site
+from custodes.app.serving.tiers import open_offsite
 from custodes.cli.where import data_option, find_site
+from custodes.config import load_effective, read_identity
 from custodes.config.durable import replace_file
-from custodes.errors import AlreadyExists, DataLoss, InvalidArgument
+from custodes.errors import AlreadyExists, DataLoss, FailedPrecondition, InvalidArgument
 from custodes.sealing.shares import Share, parse_share, share_text
 from custodes.types.access import AuditKind, AuditRecord
 
@@ -129,6 +133,38 @@ def restore(folder: Path, target: Path, shares: tuple[str, ...], newer_log: Path
     if done.requests_ended:
         click.echo(f"{done.requests_ended} requests that waited or were in force have to be filed anew")
     click.echo(f"start it with: custodes up --data {done.data_dir}")
+
+
+@backup.command()
+@click.option("--camera", "cameras", multiple=True, help="Only this camera's; may be given several times.")
+@data_option
+def footage(cameras: tuple[str, ...], data: Path | None) -> None:
+    """Fetch footage that is not here from the S3-compatible store of `tiers.offsite`.
+
+    For a site that was restored without its footage, or lost a disk: each segment is checked against its seal before
+    it counts. A site that runs fetches what somebody looks at by itself.
+    """
+    paths = find_site(data)
+    config = load_effective(paths.data_dir)
+    identity = read_identity(paths.identity)
+    if config.tiers.offsite is None or identity is None:
+        raise FailedPrecondition("no copies elsewhere are configured: tiers.offsite in site.yaml")
+    recall = Recall(
+        store=open_offsite(config.tiers.offsite, os.environ),
+        paths=paths,
+        site_id=identity.site_id,
+        storage=Disk(),
+        min_free_bytes=2 * config.recorder.min_free_mb * 2**20,
+    )
+    done = fetch_all(recall, paths.data_dir, is_wanted=lambda one: not cameras or one.header.camera_id in cameras)
+    for line in done.wrong[:_SHOWN]:
+        click.echo(line)
+    click.echo(
+        f"{done.fetched} segments fetched ({done.bytes_fetched / 1e6:.1f} MB), {done.there} were here, "
+        f"{done.nowhere} are nowhere"
+    )
+    if done.wrong:
+        raise DataLoss(f"{len(done.wrong)} copies are not what was sealed")
 
 
 def _share(text: str) -> Share:

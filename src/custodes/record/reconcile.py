@@ -8,7 +8,7 @@ journal's line.
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +86,8 @@ class Reconciled:
     unreadable: tuple[str, ...] = ()
     cut_bytes: int = 0
     last_end_ns: dict[CameraId, Ns] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
+    """Paths of files that no journal knows and that `adopt_later` is to look into."""
 
 
 def read_state(journal_dir: Path, state: JournalState, *, read_already: str = "") -> JournalState:
@@ -105,6 +107,7 @@ def reconcile(
     is_ours: Callable[[CameraId], bool] = lambda camera_id: True,
     state: JournalState | None = None,
     read_already: str = "",
+    is_brief: bool = False,
 ) -> Reconciled:
     """Bring journal and files together; see the module's first lines. Idempotent.
 
@@ -113,6 +116,9 @@ def reconcile(
     Args:
         is_ours: which cameras this recorder writes; another recorder's open segments are left alone.
         state, read_already: what `JournalWriter` told of the journal of that name when it was opened.
+        is_brief: of the files that no journal knows only each camera's newest is adopted, since a crash leaves no
+            more and the camera's story goes on from its end; the others are named in `later`. They were listed
+            before anything new is recorded, so that no file of now is among them.
 
     Raises: StorageFailed when the journals or the segments' directory cannot be read.
     """
@@ -121,10 +127,26 @@ def reconcile(
     for segment in state.open_segments():
         if is_ours(segment.header.camera_id):
             _close(data_dir, segment.path, segment, storage, journal, result)
-    unknown = [path for path in segment_files(data_dir) if not state.knows(path)]
-    for path in sorted(unknown):
-        if is_ours(CameraId(path.split("/")[1])):
+    unknown = sorted(path for path in segment_files(data_dir) if not state.knows(path))
+    ours = [path for path in unknown if is_ours(CameraId(path.split("/")[1]))]
+    newest = {path.split("/")[1]: path for path in ours} if is_brief else {}
+    later: list[str] = []
+    for path in ours:
+        if newest.get(path.split("/")[1], path) == path:
             _adopt(data_dir, path, site_id, storage, journal, result)
+        else:
+            later.append(path)
+    result.later = tuple(later)
+    return result
+
+
+def adopt_later(
+    data_dir: Path, storage: Storage, journal: Journal, paths: Iterable[str], *, site_id: str
+) -> Reconciled:
+    """Adopt what a brief `reconcile` left, while recording goes on. Returns: what was done here alone."""
+    result = Reconciled()
+    for path in paths:
+        _adopt(data_dir, path, site_id, storage, journal, result)
     return result
 
 

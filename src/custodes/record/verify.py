@@ -189,11 +189,12 @@ def _problem(data_dir: Path, path: str, segment: Segment, depth: Depth) -> Found
     if size != segment.bytes_on_disk:
         detail = f"has {size} bytes; {segment.bytes_on_disk} were sealed"
         return Found(finding=Finding.TORN, path=path, detail=detail)
-    problem = _hash_problem(file, segment) if depth is Depth.HASH else ""
+    problem = hash_problem(file, segment) if depth is Depth.HASH else ""
     return Found(finding=Finding.CHANGED, path=path, detail=problem) if problem else None
 
 
-def _hash_problem(file: Path, segment: Segment) -> str:
+def hash_problem(file: Path, segment: Segment) -> str:
+    """What is wrong with a file that should hold this sealed segment; empty when every byte is as it was sealed."""
     try:
         with file.open("rb") as stream:
             if read_header(stream) != segment.header:

@@ -20,6 +20,7 @@ from custodes import __version__
 from custodes.adapters.blob.disk import Disk
 from custodes.app.serving.jobs import JobLink
 from custodes.app.serving.mask_feed import MaskFeed
+from custodes.app.serving.recall import RecallService
 from custodes.app.serving.view import MASKS_PER_MESSAGE, JobStarter, ViewOrder
 from custodes.app.serving.witnesses import WitnessRound
 from custodes.audit.checkpoint import log_keys
@@ -47,6 +48,7 @@ from custodes.types.message import (
     MaskFacts,
     MediaChunk,
     MediaInit,
+    MoreSegments,
     StopView,
     ViewEnded,
     ViewKind,
@@ -142,6 +144,7 @@ class Exporter:
         config: SiteConfig,
         site_id: str,
     ) -> None:
+        self._recall: RecallService | None = None
         self._catalog = catalog
         self._warden = warden
         self._jobs = jobs
@@ -152,6 +155,10 @@ class Exporter:
         self._site_id = site_id
         self._folder = paths.data_dir / "exports"
         self._exports: dict[str, _Export] = {}
+
+    def recall_with(self, service: RecallService) -> None:
+        """Footage that is gone from the disk is looked for elsewhere from now on."""
+        self._recall = service
 
     def clear(self) -> None:
         """Remove what an earlier run left: nobody can fetch it any more. Blocking."""
@@ -287,6 +294,7 @@ class Exporter:
         try:
             self._check_room(segments)
             work.mkdir(mode=0o700)
+            await self._bring_back(export, link, segments)
             reel = await self._render(export, grant, link, segments, work)
             export.state = "sealing"
             await self._seal(export, grant, reel)
@@ -302,6 +310,20 @@ class Exporter:
             if export.state != "ready":
                 export.path.unlink(missing_ok=True)
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def _bring_back(self, export: _Export, link: JobLink, segments: list[Segment]) -> None:
+        """All of it, before the job hears of masks and begins to read."""
+        if self._recall is None:
+            return
+        session_id = export.order.session_id
+        export.detail = "looking for footage elsewhere"
+        try:
+            await self._recall.begin(session_id, segments)
+            if back := await self._recall.all(session_id):
+                await link.channel.send(MoreSegments(segments=tuple(back)))
+        finally:
+            self._recall.end(session_id)
+        export.detail = ""
 
     def _check_room(self, segments: Sequence[Segment]) -> None:
         needed = 2 * sum(segment.bytes_on_disk for segment in segments) + self._config.recorder.min_free_mb * 10**6

@@ -70,20 +70,19 @@ def open_slow_disk(paths: SitePaths, folder: Path, site_id: str) -> SlowDisk:
     return SlowDisk(folder, anchor=marker)
 
 
-def open_offsite(config: OffsiteConfig, site_id: str, environ: Mapping[str, str]) -> "OffsiteTier":
+def open_offsite(config: OffsiteConfig, environ: Mapping[str, str]) -> BlobStore:
     """The store elsewhere. Raises: ConfigError when boto3 is missing or a credential's reference leads nowhere."""
     try:
         from custodes.adapters.blob.s3 import S3Store  # boto3 is optional, and takes half a second to import
     except ImportError as error:
         raise ConfigError("tiers.offsite needs boto3: pip install 'custodes[s3]'") from error
-    store = S3Store(
+    return S3Store(
         endpoint=config.endpoint,
         bucket=config.bucket,
         region=config.region,
         access_key=_secret("tiers.offsite.access_key", config.access_key, environ),
         secret_key=_secret("tiers.offsite.secret_key", config.secret_key, environ),
     )
-    return OffsiteTier(store, after_h=config.after_h, site_id=site_id)
 
 
 def _secret(name: str, reference: str, environ: Mapping[str, str]) -> str:

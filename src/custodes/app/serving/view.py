@@ -82,6 +82,10 @@ class JobStarter(Protocol):
         """Authorise and give the task to a job."""
         ...
 
+    async def recall(self, order: ViewOrder, utc_ns: Ns, *, is_ahead: bool) -> list[Segment]:
+        """Bring back from elsewhere what is gone from the disk at a moment, and ahead of it; returns what came."""
+        ...
+
     async def end_grant(self, grant: Grant, frames_shown: int) -> None:
         """The job is done."""
         ...
@@ -143,6 +147,9 @@ class RunningView:
             return
         self._wish = SeekTo(utc_ns=utc_ns, request_id=request_id)
         self._position_ns = utc_ns
+        self.add_segments(await self._broker.recall(self.order, utc_ns, is_ahead=False))
+        if self._wish is None or self._wish.request_id != request_id:
+            return  # somewhere else is wanted by now
         self._feed.begin_at(utc_ns)
         self._send_masks(await self._feed.around(utc_ns))
         self._send(self._wish)
@@ -247,7 +254,8 @@ class RunningView:
         """Until the job has ended; ends its grant. Returns the frames it showed."""
         link = self._link
         assert link is not None
-        tasks = [asyncio.create_task(self._send_forever(link)), asyncio.create_task(self._feed_forever())]
+        work = (self._send_forever(link), self._feed_forever(), self._recall_forever())
+        tasks = [asyncio.create_task(one) for one in work]
         left_ns = self._deadline_ns - self._clock.now_ns()
         try:
             async with asyncio.timeout(max(left_ns / NS_PER_S, 0) + DEADLINE_GRACE_S):
@@ -328,4 +336,10 @@ class RunningView:
                 self._send_masks(await self._feed.advance(self._position_ns))
             except CustodesError as error:
                 structlog.get_logger().error("masks cannot be read", error=str(error))
+            await asyncio.sleep(FEED_S)
+
+    async def _recall_forever(self) -> None:
+        """Playback: what is ahead of the position is brought back before the job comes there."""
+        while self.order.kind is ViewKind.PLAYBACK:
+            self.add_segments(await self._broker.recall(self.order, self._position_ns, is_ahead=True))
             await asyncio.sleep(FEED_S)

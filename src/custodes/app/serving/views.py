@@ -13,6 +13,7 @@ import structlog
 
 from custodes.app.serving.jobs import JobLink, JobPool
 from custodes.app.serving.mask_feed import MaskFeed
+from custodes.app.serving.recall import AHEAD_NS, RecallService
 from custodes.app.serving.view import RunningView, ViewOrder
 from custodes.config import SiteConfig
 from custodes.errors import CustodesError, InvalidArgument, NotFound, PermissionDenied
@@ -36,6 +37,8 @@ RECENT_NS = 20 * NS_PER_S
 Polygons = tuple[tuple[Point, ...], ...]
 
 _ACTIONS = {ViewKind.LIVE: Action.WATCH_LIVE, ViewKind.EXPORT: Action.EXPORT}
+_RECALLED = frozenset({ViewKind.STILL, ViewKind.PLAYBACK})
+"""Live needs no files; an export brings all of its own back first (`exports`)."""
 _MIN_SPEED, _MAX_SPEED = 0.25, 16.0
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 90, 2160
 
@@ -54,6 +57,11 @@ class ServerViewBroker:
         self._views: set[RunningView] = set()
         self._recent: dict[CameraId, deque[FrameAnalysed]] = {}
         self._open: dict[CameraId, Segment] = {}
+        self._recall: RecallService | None = None
+
+    def recall_with(self, service: RecallService) -> None:
+        """Footage that is gone from the disk is looked for elsewhere from now on."""
+        self._recall = service
 
     # -- news from the facts socket and the journal ------------------------------------------------------------
 
@@ -126,9 +134,12 @@ class ServerViewBroker:
         """
         grant = await self._authorise(order)
         try:
+            segments = await self._segments(order)
+            if self._recall is not None and order.kind in _RECALLED:
+                await self._recall.begin(order.session_id, segments)
+                await self._recall.around(order.session_id, position_ns, ahead_ns=0)
             link = await self._jobs.take()
             try:
-                segments = await self._segments(order)
                 privacy = await self._privacy(order.camera_id)
                 await link.channel.send(self._task(order, grant, position_ns, segments, privacy))
                 if order.kind is ViewKind.LIVE:
@@ -140,6 +151,12 @@ class ServerViewBroker:
             await self.end_grant(grant, 0)
             raise
         return grant, link, segments
+
+    async def recall(self, order: ViewOrder, utc_ns: Ns, *, is_ahead: bool) -> list[Segment]:
+        """See `JobStarter`."""
+        if self._recall is None or order.kind not in _RECALLED:
+            return []
+        return await self._recall.around(order.session_id, utc_ns, ahead_ns=AHEAD_NS if is_ahead else 0)
 
     async def _authorise(self, order: ViewOrder) -> Grant:
         is_live = order.kind is ViewKind.LIVE
@@ -219,6 +236,8 @@ class ServerViewBroker:
     def remove(self, view: RunningView) -> None:
         """The view is over."""
         self._views.discard(view)
+        if self._recall is not None:
+            self._recall.end(view.order.session_id)
 
     async def close(self) -> None:
         """Stop all views."""
