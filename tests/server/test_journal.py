@@ -12,10 +12,11 @@ from tests.server.conftest import Site
 from custodes.adapters.blob.disk import Disk
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.errors import Unavailable
+from custodes.record.compaction import compact
 from custodes.record.journal import JournalWriter, read_from
 from custodes.testing.catalog import ALL, CAMERA, at, make_segment
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
-from custodes.types.event import GapRecorded, JournalRecord, SegmentOpened, SegmentSealed
+from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Gap, GapCause, Segment
 
 SEGMENTS = [make_segment(10 * n, 10 * n + 10) for n in range(6)]
@@ -239,3 +240,37 @@ def test_server_when_killed_between_journal_and_log_loses_and_doubles_nothing(si
     assert catalog.totals()[CAMERA].recorded_ns == 60 * 10**9
     assert catalog.unlogged_segments(9) == []
     catalog.close()
+
+
+def test_journal_when_written_anew_is_read_from_its_start_and_nothing_deleted_or_logged_comes_again(
+    site: Site,
+) -> None:
+    write_journal(site, [*records_of(SEGMENTS), GapRecorded(gap=GAP)])
+
+    async def main() -> None:
+        async with site.catalog() as catalog, site.warden() as warden:
+            follower = JournalFollower(site.paths.journal_dir, read_from, catalog=catalog, on_segments=ignore)
+            seals = SealLogger(catalog, warden, warden.append)
+            await follower.take_all()
+            await seals.log_new()
+            for deletions in (SEGMENTS[:4], SEGMENTS[4:5]):
+                for one in deletions:  # as retention leaves it: row, log and file are gone
+                    await catalog.condemn({one.header.segment_id: "x"}, {}, at(1000))
+                    await catalog.note_deletion_logged([one.header.segment_id])
+                    await catalog.note_files_gone([one.header.segment_id])
+                gone = [
+                    SegmentDeleted(camera_id=CAMERA, segment_id=one.header.segment_id, path=one.path)
+                    for one in deletions
+                ]
+                write_journal(site, gone, "retention")
+                # The second deletion comes after the journal was written anew and before it is read.
+                path = compact(Disk(), site.paths.journal_dir, "recorder", min_bytes=1)
+            assert path.name == "recorder.1.journal"
+            assert await follower.take_all() > 0
+            await seals.log_new()
+            assert await catalog.segments(CAMERA, *ALL, 99) == SEGMENTS[5:]
+            assert await catalog.garbage(9) == []
+            assert await catalog.gaps(CAMERA, *ALL) == [GAP]
+            assert len(sealed_entries(await site.log(warden))) == len(SEGMENTS)
+
+    asyncio.run(main())

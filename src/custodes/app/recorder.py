@@ -27,9 +27,10 @@ from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
-from custodes.errors import ConfigError, CustodesError, FailedPrecondition, StorageFailed, StorageFull
+from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, StorageFailed, StorageFull
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
+from custodes.record.compaction import compact, current
 from custodes.record.journal import JournalWriter, open_journal
 from custodes.record.reconcile import JournalState, adopt_later, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
@@ -136,7 +137,7 @@ class Recorder:
         self._keys = PublishedKeys(self._paths)
         self._scratch = Scratch()
         known = JournalState()
-        journal_path = self._paths.journal_dir / f"{name}.journal"
+        journal_path = self._journal_path(name)
         self._journal = SharedJournal(self._open_journal(journal_path, known))
         self._last_end_ns = self._reconcile(known, journal_path.name)
         self._analysis = Hub(self._paths.socket("hub-analysis"), tells_watched=True)
@@ -181,6 +182,17 @@ class Recorder:
         self._analysis.stop()
         self._live.stop()
         self._journal.close()
+
+    def _journal_path(self, name: str) -> Path:
+        """Written anew before it is opened, when most of it is outdated."""
+        folder = self._paths.journal_dir
+        try:
+            path = compact(self._storage, folder, name)
+        except DataLoss:
+            return current(folder, name)  # put aside when it is opened
+        if path.name != f"{name}.journal":
+            self._log.info("journal", file=path.name, bytes=path.stat().st_size if path.exists() else 0)
+        return path
 
     def _open_journal(self, path: Path, known: JournalState) -> JournalWriter:
         writer, aside = open_journal(self._storage, path, self._clock.now_ns(), known)

@@ -12,6 +12,7 @@ from custodes.adapters.sql.inspect import read_names
 from custodes.cli.where import data_option, find_site
 from custodes.config import SitePaths, read_identity
 from custodes.errors import CustodesError, DataLoss
+from custodes.record.compaction import current
 from custodes.record.journal import JournalWriter
 from custodes.record.repair import repair_segments
 from custodes.record.verify import Depth, Found, SegmentReport, verify_segments
@@ -80,7 +81,7 @@ def _repaired(paths: SitePaths, depth: str) -> SegmentReport:
     assert identity is not None  # find_site has seen it
     report = _checked(paths, depth)
     storage = Disk()
-    journal = JournalWriter(storage, paths.journal_dir / "recorder.journal")
+    journal = JournalWriter(storage, current(paths.journal_dir, "recorder"))
     try:
         return repair_segments(paths.data_dir, storage, journal, report, site_id=identity.site_id)
     finally:

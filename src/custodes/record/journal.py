@@ -166,10 +166,29 @@ def _payloads(raw: bytes) -> Iterator[tuple[bytes, int]]:
         yield payload, at
 
 
+def payloads_of(path: Path) -> Iterator[bytes]:
+    """Payloads of all whole records, understood or not, in order. Raises: DataLoss, StorageFailed."""
+    offset = 0
+    while True:
+        raw, offset = _read_raw(path, offset)
+        used = 0
+        for payload, end in _payloads(raw):
+            used = end
+            yield payload
+        if not used:
+            return
+        offset += used
+
+
+def front_of(payload: bytes) -> bytes:
+    """What stands before a payload in the file."""
+    return _FRONT.pack(len(payload), zlib.crc32(payload))
+
+
 def encode_record(record: JournalRecord) -> bytes:
     """A record as it stands in the file."""
     payload = encode(record)
-    return _FRONT.pack(len(payload), zlib.crc32(payload)) + payload
+    return front_of(payload) + payload
 
 
 class Reader(Protocol):

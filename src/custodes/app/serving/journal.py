@@ -22,6 +22,8 @@ from custodes.units import SegmentId
 
 POLL_S = 0.3
 LOG_RETRY_S = 1.0
+CATCH_UP = 16
+"""Segments read at once beyond which it is the past that is read, in which deletions may have happened since."""
 _LOG_BATCH = 64
 _LOG_PAGE = 1000
 
@@ -83,9 +85,23 @@ class JournalFollower:
         segments = [record.segment for record in records if isinstance(record, SegmentOpened | SegmentSealed)]
         gaps = [record.gap for record in records if isinstance(record, GapRecorded)]
         deleted = [record.segment_id for record in records if isinstance(record, SegmentDeleted)]
+        if position == 0 or len(segments) > CATCH_UP:
+            deleted += await asyncio.to_thread(self._deleted_among, segments)
         await self._catalog.take_journal(path.name, end, segments, gaps, deleted)
         self._on_segments(segments)
         return len(records)
+
+    def _deleted_among(self, segments: Sequence[Segment]) -> list[SegmentId]:
+        """Those that retention deleted: a journal that was written anew is read from its start, long after."""
+        named = {segment.header.segment_id for segment in segments}
+        found, offset = set[SegmentId](), 0
+        while named:
+            records, end = self._read_from(self._folder / RETENTION_JOURNAL, offset)
+            found |= {one.segment_id for one in records if isinstance(one, SegmentDeleted)} & named
+            if not records:
+                break
+            offset = end
+        return sorted(found)
 
     async def run(self) -> None:
         """Follow for ever; what cannot be read now is tried again."""
