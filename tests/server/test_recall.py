@@ -106,7 +106,7 @@ def test_segment_when_gone_from_the_disk_comes_back_for_its_moment_alone_and_is_
 def test_segment_when_its_copy_was_changed_is_not_taken_for_it(run: Any) -> None:
     async def test(there: Elsewhere) -> None:
         changed, cut, gone = await there.copied(0, 60, 120)
-        for segment, spoil in ((changed, lambda raw: raw[:-1] + b"x"), (cut, lambda raw: raw[:-40])):
+        for segment, spoil in ((changed, lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])), (cut, lambda raw: raw[:-40])):
             key = f"{SITE_ID}/{segment.path}"
             raw = there.store._client.get_object(Bucket=there.store._bucket, Key=key)["Body"].read()
             there.store._client.put_object(Bucket=there.store._bucket, Key=key, Body=spoil(raw))
@@ -166,7 +166,7 @@ def test_playback_of_what_is_elsewhere_waits_for_its_first_segment_and_gets_the_
         async with listening(path, pool.serve_peer), running(pool.run()):
             view = await broker.open_view(
                 principal=ADA,
-                purpose=Purpose(kind=PurposeKind.CASE, reference="case 7"),
+                purpose=Purpose(kind=PurposeKind.MAINTENANCE, reference="ticket 7"),
                 kind=ViewKind.PLAYBACK,
                 camera_id=CAMERA,
                 start_ns=first.header.start_ns,

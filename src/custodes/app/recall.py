@@ -5,32 +5,19 @@ CLI's.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from custodes.config import SitePaths, read_identity
 from custodes.config.durable import make_folder, sync_folder
-from custodes.errors import DataLoss, NotFound, SiteMismatch, StorageFailed, StorageFull
+from custodes.errors import DataLoss, SiteMismatch, StorageFailed, StorageFull
 from custodes.ports.blob import BlobStore
 from custodes.ports.storage import Storage
-from custodes.record.verify import hash_problem, named_segments
+from custodes.record.intact import hash_problem
 from custodes.types.media import Segment
 
 FOLDER = "recall.tmp"
 """In the data directory, so that a whole file is renamed to its place; nothing in it counts."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Fetched:
-    """What `fetch_all` did. `wrong`: copies that are not what was sealed, each with what is wrong."""
-
-    there: int = 0
-    fetched: int = 0
-    nowhere: int = 0
-    """Neither here nor elsewhere."""
-    bytes_fetched: int = 0
-    wrong: tuple[str, ...] = ()
 
 
 class Recall:
@@ -98,32 +85,3 @@ class Recall:
         """Drop what a crash left half fetched."""
         for left in self._folder.glob("*"):
             left.unlink(missing_ok=True)
-
-
-def fetch_all(
-    recall: Recall,
-    data_dir: Path,
-    *,
-    is_wanted: Callable[[Segment], bool] = lambda segment: True,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Fetched:
-    """Fetch all that the journals name and that is not here. For a site that was restored, and does not run.
-
-    Raises: StorageFull, StorageFailed, SiteMismatch; what was fetched before stays.
-    """
-    newest, deleted = named_segments(data_dir)
-    wanted = [one for path, one in sorted(newest.items()) if path not in deleted and one.is_sealed and is_wanted(one)]
-    missing = recall.missing(wanted)
-    done = Fetched(there=len(wanted) - len(missing))
-    for number, segment in enumerate(missing):
-        try:
-            recall.place(segment, recall.fetch(segment))
-        except NotFound:
-            done.nowhere += 1
-        except DataLoss as error:
-            done.wrong += (str(error),)
-        else:
-            done.fetched += 1
-            done.bytes_fetched += segment.bytes_on_disk
-        on_progress(number + 1, len(missing))
-    return done

@@ -11,7 +11,8 @@ from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.control import note_in_log
 from custodes.adapters.keys.file import read_passphrase
 from custodes.app.backup import make_backup, verify_backup
-from custodes.app.recall import Recall, fetch_all
+from custodes.app.recall import Recall
+from custodes.app.recall_all import fetch_all
 from custodes.app.recovery import NEEDED, SHARES, make_recovery
 from custodes.app.restore import restore_site
 from custodes.app.serving.tiers import open_offsite

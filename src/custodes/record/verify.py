@@ -10,9 +10,10 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 
 from custodes.errors import SealBroken
+from custodes.record.intact import hash_problem
 from custodes.record.journal import read_all
 from custodes.record.segment import segment_files, segment_path
-from custodes.sealing.container import read_header, scan_fragments
+from custodes.sealing.container import read_header
 from custodes.types.event import GapRecorded, SegmentDeleted
 from custodes.types.media import Segment
 
@@ -191,17 +192,3 @@ def _problem(data_dir: Path, path: str, segment: Segment, depth: Depth) -> Found
         return Found(finding=Finding.TORN, path=path, detail=detail)
     problem = hash_problem(file, segment) if depth is Depth.HASH else ""
     return Found(finding=Finding.CHANGED, path=path, detail=problem) if problem else None
-
-
-def hash_problem(file: Path, segment: Segment) -> str:
-    """What is wrong with a file that should hold this sealed segment; empty when every byte is as it was sealed."""
-    try:
-        with file.open("rb") as stream:
-            if read_header(stream) != segment.header:
-                return "its header is not the one that was recorded"
-            fragments = scan_fragments(stream)
-    except (OSError, SealBroken) as error:
-        return f"cannot be read: {error}"
-    if len(fragments) != segment.fragments or (fragments and fragments[-1].chain != segment.root):
-        return f"was changed: {len(fragments)} of {segment.fragments} fragments verify against the seal"
-    return ""

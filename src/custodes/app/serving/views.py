@@ -134,12 +134,12 @@ class ServerViewBroker:
         """
         grant = await self._authorise(order)
         try:
-            segments = await self._segments(order)
             if self._recall is not None and order.kind in _RECALLED:
-                await self._recall.begin(order.session_id, segments)
+                await self._recall.begin(order.session_id, await self._segments(order))
                 await self._recall.around(order.session_id, position_ns, ahead_ns=0)
             link = await self._jobs.take()
             try:
+                segments = await self._segments(order)
                 privacy = await self._privacy(order.camera_id)
                 await link.channel.send(self._task(order, grant, position_ns, segments, privacy))
                 if order.kind is ViewKind.LIVE:
