@@ -167,7 +167,9 @@ HOUR = 3600 * 10**9
 
 
 @pytest.mark.parametrize("scope", [ONLY_YARD, CameraScope(is_all=False)], ids=["another camera", "no camera"])
-@pytest.mark.parametrize("action", [Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT, Action.READ_METADATA])
+@pytest.mark.parametrize(
+    "action", [Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT, Action.ANALYSE, Action.READ_METADATA]
+)
 def test_decide_when_the_camera_is_not_theirs_then_no_role_and_no_approval_opens_it(
     scope: CameraScope, action: Action
 ) -> None:

@@ -19,6 +19,7 @@ FORBIDDEN = {
     "matcher": (*MEDIA, *WEB, *SQL, *PRIVATE, "http.client", "httpx"),
     "warden": (*MEDIA, *WEB, *MODELS, "http.client", "httpx", "sqlalchemy"),
     "server": (*MEDIA, *MODELS, *PRIVATE, "custodes.adapters.camera", "custodes.face.gallery"),
+    "backfiller": (*SQL, *WEB, *PRIVATE, "custodes.face"),
     "job": (*SQL, *WEB, *MODELS, *PRIVATE, "custodes.face"),
 }
 

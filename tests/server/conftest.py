@@ -125,7 +125,7 @@ class ScriptedSupervisor:
     async def read_status(self) -> SiteStatus:
         return SiteStatus(site_id=SITE_ID, data_dir="", address="", processes=())
 
-    async def spawn_job(self) -> None:
+    async def spawn_job(self, kind: str = "job") -> None:
         if self.refusal is not None:
             raise self.refusal
         self.jobs.append(await ScriptedJob.connect(self._socket, f"job-{len(self.jobs)}"))

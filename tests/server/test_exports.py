@@ -21,6 +21,7 @@ import custodes_verify
 from custodes.access.policy import load_policies
 from custodes.access.requests import digest
 from custodes.adapters.ipc.warden import WardenClient
+from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
@@ -63,12 +64,12 @@ class RealJobs:
         self._site = site
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    async def spawn_job(self) -> None:
-        name = f"job-{len(self.processes)}"
+    async def spawn_job(self, kind: str = "job") -> None:
+        name = f"{kind}-{len(self.processes)}"
         arguments = [
             sys.executable,
             "-m",
-            "custodes.app.job",
+            f"custodes.app.{kind}",
             "--data",
             str(self._site.paths.data_dir),
             "--name",
@@ -400,6 +401,7 @@ async def control(at: Bench) -> AsyncIterator[None]:
         clock=clock,
         warden=at.warden,
         exporter=at.exporter,
+        backfills=Backfills(catalog=at.catalog, warden=at.warden, jobs=JobPool(at.jobs, clock, spare=0), clock=clock),
         traffic=TrafficService(catalog=at.catalog, clock=clock),
     )
     async with listening(paths.socket("server-control"), service.serve_peer):

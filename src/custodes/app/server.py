@@ -25,6 +25,7 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.adapters.witness.http import HttpWitness
 from custodes.app.recall import Recall
+from custodes.app.serving.backfills import PATIENCE, Backfills
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
@@ -33,6 +34,7 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.fleet import FleetShelf
 from custodes.app.serving.flows import FlowService
+from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.health import HealthDesk
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
@@ -87,6 +89,7 @@ class Server:
         self._warden = WardenClient(paths.socket("warden-server"))
         self._append = RequestClient(paths.socket("warden-server"))
         self._live = ServerLiveState(catalog, self._supervisor, clock)
+        self._gates = GateHistory(catalog, self._live, clock)
         self._jobs = JobPool(self._supervisor, clock, spare=config.views.spare_jobs)
         self._views = ServerViewBroker(
             catalog=catalog, warden=self._warden, jobs=self._jobs, clock=clock, config=config
@@ -130,6 +133,8 @@ class Server:
             site=config.name, watched=watched_rules(config.rules, os.environ), catalog=catalog, clock=clock
         )
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
+        self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
+        self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -141,6 +146,7 @@ class Server:
             clock=clock,
             warden=self._warden,
             exporter=self._exporter,
+            backfills=self._backfills,
             leaks=LeakDesk(
                 catalog=catalog,
                 warden=self._warden,
@@ -203,10 +209,13 @@ class Server:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""
         await asyncio.to_thread(self._exporter.clear)
+        await self._backfills.recover()
         await self._live.refresh()
+        await self._gates.recover()
         sockets = [
             await self._serve("server-facts", self._facts.serve_peer),
             await self._serve("server-jobs", self._jobs.serve_peer),
+            await self._serve("server-backfill", self._backfill_jobs.serve_peer),
         ]
         page = asyncio.create_task(self._page.run(), name="page")
         parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
@@ -235,6 +244,7 @@ class Server:
     def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {
             "live": self._live.run(),
+            "gates": self._gates.run(),
             "store": self._facts.store.run(),
             "grow": self._facts.grow_forever(),
             "journal": self._follow(),
@@ -307,6 +317,7 @@ class Server:
             page,
             asyncio.create_task(self._views.close(), name="views-close"),
             asyncio.create_task(self._exporter.close(), name="exports-close"),
+            asyncio.create_task(self._backfills.close(), name="backfills-close"),
         }
         await asyncio.wait(ending, timeout=STOP_S)
         for task in ending:

@@ -29,10 +29,13 @@ from custodes.telemetry import logs
 from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
 from custodes.units import NS_PER_S
 
+JOB_KINDS = frozenset({"job", "backfiller"})
+"""What the server may have started."""
+
 # Together 10 s, which is what an init system allows before it kills. First who only reads, then who writes, last who
 # is written to: the recorder's last segment is to be sealed while the server can still log it.
 STOP_ORDER = (
-    StopStage(kinds=("job", "analyser"), patience_s=3.5),
+    StopStage(kinds=("job", "backfiller", "analyser"), patience_s=3.5),
     StopStage(kinds=("recorder",), patience_s=3.5),
     StopStage(kinds=("server",), patience_s=2.0),
     StopStage(kinds=("warden", "matcher"), patience_s=1.0),
@@ -95,7 +98,7 @@ class _Site:
         views = site.config.views
         self._supervisor = Supervisor(
             process_specs(site.config, site.paths),
-            job=lambda number: _spec("job", f"job-{number}", site.paths, is_one_shot=True),
+            job=lambda number, kind: _spec(kind, f"{kind}-{number}", site.paths, is_one_shot=True),
             max_jobs=views.max_jobs + views.spare_jobs,
             stop_order=STOP_ORDER,
             log_dir=site.paths.log_dir,
@@ -158,7 +161,9 @@ class _Site:
             case ReadStatus():
                 return self._status()
             case SpawnJob():
-                self._supervisor.spawn_job()
+                if request.kind not in JOB_KINDS:
+                    raise ProtocolError(f"there is no job of kind {request.kind!r}")
+                self._supervisor.spawn_job(request.kind)
                 return Ok()
             case Announce():
                 self._address = request.address

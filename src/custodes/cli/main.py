@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "models": ("custodes.cli.models", "models", "Neural networks: list, verify, pull."),
     "audit": ("custodes.cli.audit", "audit", "Verify and list the audit log."),
     "redact": ("custodes.cli.redact", "redact", "Cover everybody in a film file; needs no site."),
+    "backfill": ("custodes.cli.backfill", "backfill", "Analyse recordings again by the model of today."),
     "export": ("custodes.cli.export", "export", "An evidence bundle of a running site."),
     "leak": ("custodes.cli.leak", "leak", "Where a posted picture comes from, and which copy it is."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),

@@ -85,6 +85,11 @@ class CameraPipeline:
         self.counters = Counters()
 
     @property
+    def camera_id(self) -> CameraId:
+        """Whose pipeline it is."""
+        return self._camera_id
+
+    @property
     def gate(self) -> ActivityGate | None:
         """What decides which packets are decoded; None without one, or before the first run."""
         return self._gate

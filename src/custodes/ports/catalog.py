@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
-from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
+from custodes.types.backfill import AnalysedStretch, Backfill
+from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -244,6 +245,42 @@ class Catalog(Protocol):
 
     def site_events(self, limit: int) -> list[SiteEvent]:
         """Newest first."""
+        ...
+
+    def replace_analysis(
+        self,
+        stretch: AnalysedStretch,
+        frames: Sequence[FrameAnalysed],
+        ended: Sequence[TrackEnded],
+        crossed: Sequence[LineCrossed],
+    ) -> None:
+        """Another analysis of [start, end) of one camera, in one transaction: frames and coverage in it go, tracks
+        and crossings that began in it too, and these come. A frame behind the end that vouched for a part of it
+        vouches for its own moment only. `ended` may hold tracks that began earlier."""
+        ...
+
+    def analysed_stretches(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[AnalysedStretch]:
+        """What was analysed again, by start; the newest analysis of each moment."""
+        ...
+
+    def put_backfill(self, backfill: Backfill) -> Backfill:
+        """Create (version 0) or replace; returns it with its version, which is never given again. Raises: NotFound."""
+        ...
+
+    def backfills(self) -> list[Backfill]:
+        """The newest first, at most 200."""
+        ...
+
+    def put_gates(self, changes: Sequence[GateChanged], hours: Sequence[GateHour]) -> None:
+        """What the activity gates did. A change that is there stays, an hour is replaced; kept for 90 days."""
+        ...
+
+    def gate_changes(self, camera_id: CameraId, limit: int) -> list[GateChanged]:
+        """The latest, oldest first."""
+        ...
+
+    def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """Those that begin in [start, end], by time."""
         ...
 
     def totals(self) -> dict[CameraId, CameraTotals]:

@@ -15,7 +15,8 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
+from custodes.types.backfill import AnalysedStretch, Backfill
+from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -124,6 +125,40 @@ class AsyncCatalog(Protocol):
 
     async def site_events(self, limit: int) -> list[SiteEvent]:
         """Newest first."""
+        ...
+
+    async def replace_analysis(
+        self,
+        stretch: AnalysedStretch,
+        frames: Sequence[FrameAnalysed],
+        ended: Sequence[TrackEnded],
+        crossed: Sequence[LineCrossed],
+    ) -> None:
+        """See `Catalog`."""
+        ...
+
+    async def analysed_stretches(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[AnalysedStretch]:
+        """See `Catalog`."""
+        ...
+
+    async def put_backfill(self, backfill: Backfill) -> Backfill:
+        """See `Catalog`."""
+        ...
+
+    async def backfills(self) -> list[Backfill]:
+        """See `Catalog`."""
+        ...
+
+    async def put_gates(self, changes: Sequence[GateChanged], hours: Sequence[GateHour]) -> None:
+        """See `Catalog`."""
+        ...
+
+    async def gate_changes(self, camera_id: CameraId, limit: int) -> list[GateChanged]:
+        """See `Catalog`."""
+        ...
+
+    async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """See `Catalog`."""
         ...
 
     async def totals(self) -> dict[CameraId, CameraTotals]:

@@ -12,7 +12,7 @@ class Supervisor(Protocol):
         """The processes of the site."""
         ...
 
-    async def spawn_job(self) -> None:
+    async def spawn_job(self, kind: str = "job") -> None:
         """One more view job. Raises: ResourceExhausted when the bound of jobs is met."""
         ...
 

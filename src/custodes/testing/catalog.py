@@ -14,8 +14,18 @@ import pytest
 from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
-from custodes.types.access import Role
-from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, SiteEventKind, TrackEnded
+from custodes.types.access import Purpose, PurposeKind, Role
+from custodes.types.backfill import AnalysedStretch, Backfill, BackfillState
+from custodes.types.event import (
+    FrameAnalysed,
+    GateChanged,
+    GateHour,
+    GateMode,
+    LineCrossed,
+    SiteEvent,
+    SiteEventKind,
+    TrackEnded,
+)
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
@@ -341,6 +351,74 @@ class CatalogSuite:
         assert catalog.coverage(CAMERA, at(3.5), at(3.6)) == hole[1:]
         catalog.put_analysis([make_frame(15, 3, since=1)], [])
         assert catalog.coverage(CAMERA, *ALL) == [Coverage(start_ns=at(0), end_ns=at(4))]
+
+    def test_analysis_when_replaced_is_the_newer_one_in_its_stretch_alone(self, catalog: Catalog) -> None:
+        """Frames by time, tracks and crossings by their beginning; what vouched over the cut does so no more."""
+        frames = [make_frame(seq, seq / 5, since=max(0, seq - 1) / 5) for seq in range(200)]
+        catalog.put_analysis(frames, [make_track(1, 5, 12), make_track(2, 11, 25), make_track(3, 21, 22)])
+        catalog.put_crossings([make_crossing(1, 9), make_crossing(2, 15)])
+        other = [make_frame(seq, seq / 5, since=max(50, seq - 1) / 5, tracks=1) for seq in range(50, 100)]
+        stretch = AnalysedStretch(camera_id=CAMERA, start_ns=at(10), end_ns=at(20), version=1, model="new")
+        for _ in range(2):
+            catalog.replace_analysis(stretch, other, [make_track(4, 13, 14)], [make_crossing(4, 13.5)])
+        read = catalog.analysed(CAMERA, *ALL)
+        parted = replace(frames[100], valid_from_ns=frames[100].frame.utc_ns)
+        assert same_frames(read, [*frames[:50], *other, parted, *frames[101:]])
+        assert [one.track_id for one in catalog.tracks(CAMERA, *ALL, 9)] == [1, 4, 3]
+        assert [one.utc_ns for one in catalog.crossings(CAMERA, *ALL, 9)] == [at(9), at(13.5)]
+        assert catalog.totals()[CAMERA].tracks == 3
+        assert catalog.coverage(CAMERA, at(9), at(19)) == [Coverage(start_ns=at(0), end_ns=at(99 / 5))]
+        assert catalog.analysed_stretches(CAMERA, *ALL) == [stretch]
+        newer = replace(stretch, start_ns=at(12), end_ns=at(14), version=2, model="newest")
+        catalog.replace_analysis(newer, [], [], [])
+        spans = [(one.start_ns, one.end_ns, one.version) for one in catalog.analysed_stretches(CAMERA, *ALL)]
+        assert spans == [(at(10), at(12), 1), (at(12), at(14), 2), (at(14), at(20), 1)]
+        assert catalog.analysed(CAMERA, at(12), at(13.9)) == []
+        catalog.put_analysis([make_frame(200, 40, since=39.8)], [])
+        assert len(catalog.analysed(CAMERA, at(39), at(41))) == 6
+
+    def test_gates_when_put_again_keep_changes_and_replace_the_hour(self, catalog: Catalog) -> None:
+        """Of the last 90 days."""
+        first = GateChanged(
+            camera_id=CAMERA, run=RUN, utc_ns=at(5), mode_before=GateMode.LEARNING, mode=GateMode.PACKETS, reason="why"
+        )
+        second = replace(first, utc_ns=at(9), mode_before=GateMode.PACKETS, mode=GateMode.PIXELS)
+        hour = GateHour(
+            camera_id=CAMERA, start_ns=at(0), mode=GateMode.PACKETS, trials=40, missed=1, miss_low=0.01, miss_high=0.1
+        )
+        later = replace(hour, start_ns=at(3600), trials=50)
+        catalog.put_gates([first], [replace(hour, trials=30)])
+        catalog.put_gates([first, second], [hour, later])
+        assert catalog.gate_changes(CAMERA, 9) == [first, second]
+        assert catalog.gate_changes(CAMERA, 1) == [second]
+        assert catalog.gate_hours(CAMERA, at(0), at(3600)) == [hour, later]
+        assert catalog.gate_hours(CAMERA, at(1), at(4000)) == [later]
+        newest = replace(hour, start_ns=at(91 * 86_400))
+        catalog.put_gates([], [newest])
+        assert catalog.gate_hours(CAMERA, *ALL) == [newest]
+        assert catalog.gate_changes(CAMERA, 9) == []
+
+    def test_backfills_when_put_are_read_newest_first(self, catalog: Catalog) -> None:
+        """Each gets a number of its own."""
+        asked = Backfill(
+            version=0,
+            camera_id=CAMERA,
+            start_ns=at(0),
+            end_ns=at(60),
+            position_ns=at(0),
+            state=BackfillState.RUNNING,
+            detail="",
+            person="Tess",
+            purpose=Purpose(kind=PurposeKind.MAINTENANCE, reference="T-1"),
+            model="",
+            created_ns=at(100),
+        )
+        first, second = catalog.put_backfill(asked), catalog.put_backfill(asked)
+        paused = replace(first, state=BackfillState.PAUSED, position_ns=at(30), model="new", detail="why")
+        catalog.put_backfill(paused)
+        assert catalog.backfills() == [second, paused]
+        with pytest.raises(NotFound):
+            catalog.put_backfill(replace(first, version=99))
 
     def test_tracks_when_stored_twice_count_once(self, catalog: Catalog) -> None:
         """Sums by class."""

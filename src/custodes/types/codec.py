@@ -10,7 +10,21 @@ import msgspec
 import numpy as np
 
 from custodes.errors import ProtocolError
-from custodes.types import access, approval, cases, event, flow, hold, leak, media, message, people, traffic, vision
+from custodes.types import (
+    access,
+    approval,
+    backfill,
+    cases,
+    event,
+    flow,
+    hold,
+    leak,
+    media,
+    message,
+    people,
+    traffic,
+    vision,
+)
 
 T = TypeVar("T")
 
@@ -53,7 +67,21 @@ def _decode_extra(kind: type, value: Any) -> Any:
 
 def _registered() -> dict[str, type]:
     classes: dict[str, type] = {}
-    for module in (media, vision, event, access, approval, message, people, hold, traffic, flow, cases, leak):
+    for module in (
+        media,
+        vision,
+        event,
+        access,
+        approval,
+        message,
+        people,
+        hold,
+        traffic,
+        flow,
+        cases,
+        leak,
+        backfill,
+    ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (
                 hasattr(value, "__dataclass_fields__")

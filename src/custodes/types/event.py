@@ -243,6 +243,19 @@ class GateChanged:
     """In words for a person, with the counts."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateHour:
+    """How a camera's gate stood at the end of an hour, or stands in the one that runs. Key = (camera, start_ns)."""
+
+    camera_id: CameraId
+    start_ns: Ns
+    mode: GateMode
+    trials: int
+    missed: int
+    miss_low: float
+    miss_high: float
+
+
 Fact = (
     CameraStatus
     | OpenSegment

@@ -453,7 +453,10 @@ class SiteStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpawnJob:
-    """Server to supervisor: one more spare view job. Answer: Ok, or Failed when the bound of jobs is met."""
+    """Server to supervisor: one more job. Answer: Ok, or Failed when the bound of jobs is met."""
+
+    kind: str = "job"
+    """`job` is a spare view job, `backfiller` analyses recordings again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -537,7 +540,7 @@ class CameraRow:
     gate_miss_low: float = 0.0
     gate_miss_high: float = 1.0
     gate_changes: tuple[GateChanged, ...] = ()
-    """The latest, oldest first, since the server started."""
+    """The latest, oldest first."""
     regions_shed: int = 0
     """Parts of frames that moved, were not examined for want of room, and are masked; since the analyser started."""
 

@@ -116,6 +116,7 @@ async def camera_timeline(request: Request, camera_id: str, start: _From, end: _
     segments = await deps.catalog.segments(camera, start_ns, end_ns, _MAX_SEGMENTS)
     coverage = await deps.catalog.coverage(camera, start_ns, end_ns)
     tracks = await deps.catalog.tracks(camera, start_ns, end_ns, MAX_TRACKS)
+    gate_hours = await deps.catalog.gate_hours(camera, Ns(max(start_ns - timeline.HOUR_NS, 0)), end_ns)
     return {
         "camera_id": camera,
         "from_ns": start_ns,
@@ -128,6 +129,7 @@ async def camera_timeline(request: Request, camera_id: str, start: _From, end: _
         "tracks": timeline.track_rows(tracks),
         "is_truncated": len(tracks) == MAX_TRACKS or len(segments) == _MAX_SEGMENTS,
         "counts": timeline.counts(tracks, coverage, start_ns=start_ns, end_ns=end_ns),
+        "gate": timeline.gate_rows(gate_hours),
         "lines": timeline.line_rows(await deps.catalog.crossings(camera, start_ns, end_ns, MAX_CROSSINGS)),
     }
 

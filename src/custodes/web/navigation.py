@@ -78,8 +78,10 @@ PAGES = (
     ),
 )
 
-DECIDES = frozenset(action for group in PAGES for link in group.links for action in link.offered_to)
-"""Every action that an entry hangs on."""
+DECIDES = frozenset(action for group in PAGES for link in group.links for action in link.offered_to) | {
+    Action.OPEN_CASE
+}
+"""Every action that an entry hangs on, and that a page asks about itself (`cases.html`)."""
 
 
 def offered(may: Callable[[Action], bool]) -> tuple[PageGroup, ...]:

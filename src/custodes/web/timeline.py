@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from custodes.ports.catalog import Coverage, Hold
-from custodes.types.event import LineCrossed
+from custodes.types.event import GateHour, LineCrossed
 from custodes.types.media import Gap, Segment
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -12,6 +12,7 @@ from custodes.web.words import CAUSE_WORDS, CLASS_WORDS
 
 MAX_SPAN_NS = 25 * 3600 * NS_PER_S
 """The widest zoom is a day; an hour of slack for the day that is longer."""
+HOUR_NS = 3600 * NS_PER_S
 _JOIN_NS = NS_PER_S
 """Segments of one run follow each other within a frame or two; less than a second apart is drawn as one."""
 _MAX_BINS = 360
@@ -109,6 +110,21 @@ def counts(tracks: Sequence[Tracklet], coverage: Sequence[Coverage], *, start_ns
             covered[index] += max(0, min(stretch.end_ns, low + bin_ns) - max(stretch.start_ns, low))
     shares = [round(min(1.0, part / bin_ns), 3) for part in covered]
     return {"first_ns": first_ns, "bin_ns": bin_ns, **lanes, "coverage": shares}
+
+
+def gate_rows(hours: Sequence[GateHour]) -> list[dict[str, object]]:
+    """How well packets told motion, hour by hour."""
+    return [
+        {
+            "start_ns": one.start_ns,
+            "mode": one.mode.value,
+            "trials": one.trials,
+            "missed": one.missed,
+            "miss_low": one.miss_low,
+            "miss_high": one.miss_high,
+        }
+        for one in hours
+    ]
 
 
 def line_rows(crossings: Sequence[LineCrossed]) -> list[dict[str, object]]:

@@ -247,6 +247,8 @@ def _work_sentence(record: AuditRecord) -> str:
             return f"{why}: {'over, recording goes on' if details.get('state') == 'over' else 'recording stopped'}."
         case AuditKind.EVIDENCE_SEALED:
             return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
+        case AuditKind.ANALYSIS_REPLACED:
+            return f"Recordings of camera {subject} were analysed again by {details.get('model', '?')}."
         case AuditKind.FOOTAGE_DELETED:
             return _deleted_sentence(record)
         case AuditKind.SEGMENT_SEALED:

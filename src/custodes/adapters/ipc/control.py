@@ -6,6 +6,14 @@ from typing import TypeVar
 
 from custodes.adapters.ipc.framing import Channel
 from custodes.types.access import AuditRecord
+from custodes.types.backfill import (
+    Backfill,
+    BackfillTable,
+    PauseBackfill,
+    ReadBackfills,
+    ResumeBackfill,
+    StartBackfill,
+)
 from custodes.types.hold import HoldPlaced, HoldTable, PlaceHold, ReadHolds, ReleaseHold
 from custodes.types.leak import LeakTraced, TraceLeak
 from custodes.types.message import (
@@ -142,6 +150,28 @@ def act_on_case(control_socket: Path, message: ActOnCase, reply: type[T]) -> T:
     """Raises: Unauthenticated, PermissionDenied, NotFound, InvalidArgument, FailedPrecondition, AlreadyExists,
     Unavailable (server or warden), ResourceExhausted."""
     return _ask(control_socket, message, reply, timeout_s=START_TIMEOUT_S)
+
+
+def start_backfill(control_socket: Path, message: StartBackfill) -> Backfill:
+    """Raises: Unauthenticated, PermissionDenied with the decision's reasons, NotFound, InvalidArgument, Unavailable,
+    FailedPrecondition."""
+    return _ask(control_socket, message, BackfillTable, timeout_s=START_TIMEOUT_S).backfills[0]
+
+
+def resume_backfill(control_socket: Path, message: ResumeBackfill) -> Backfill:
+    """Raises: as `start_backfill`."""
+    return _ask(control_socket, message, BackfillTable, timeout_s=START_TIMEOUT_S).backfills[0]
+
+
+def pause_backfill(control_socket: Path, version: int, *, is_cancel: bool) -> Backfill:
+    """Raises: NotFound, FailedPrecondition, Unavailable."""
+    message = PauseBackfill(version=version, is_cancel=is_cancel)
+    return _ask(control_socket, message, BackfillTable, timeout_s=START_TIMEOUT_S).backfills[0]
+
+
+def read_backfills(control_socket: Path) -> tuple[Backfill, ...]:
+    """The newest first. Raises: Unavailable."""
+    return _ask(control_socket, ReadBackfills(), BackfillTable).backfills
 
 
 def place_hold(control_socket: Path, message: PlaceHold) -> HoldPlaced:

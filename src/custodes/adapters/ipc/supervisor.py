@@ -16,10 +16,10 @@ class SupervisorClient:
         """All processes, now."""
         return await self._client.request(ReadStatus(), SiteStatus)
 
-    async def spawn_job(self) -> None:
-        """One more view job. Raises: ResourceExhausted at the bound of jobs."""
+    async def spawn_job(self, kind: str = "job") -> None:
+        """One more job. Raises: ResourceExhausted at the bound of jobs."""
         # Sent twice it would start two jobs; a lost one is asked for again by whoever counts the ready ones.
-        await self._client.request(SpawnJob(), Ok, is_repeatable=False)
+        await self._client.request(SpawnJob(kind=kind), Ok, is_repeatable=False)
 
     async def announce(self, address: str, first_boot_token: str) -> None:
         """Show a person at the terminal where to go; an empty token once an account exists."""

@@ -64,7 +64,7 @@ class AnalysisWriter:
         for (camera_id, run), by_seq in by_stream.items():
             ordered = [by_seq[seq] for seq in sorted(by_seq)]
             self._put_stream(connection, camera_id, run, ordered, rows, covered)
-        _put_chunks(connection, rows)
+        put_chunks(connection, rows)
         _extend_coverage(connection, covered)
 
     def _put_stream(
@@ -79,7 +79,7 @@ class AnalysisWriter:
         tail = self._tails.get(camera_id)
         if tail is None or tail.run != run or frames[0].frame.seq <= tail.frames[-1].frame.seq:
             # Rows that this transaction has not written yet must be there to be found.
-            _put_chunks(connection, rows)
+            put_chunks(connection, rows)
             _extend_coverage(connection, covered)
             rows.clear()
             covered.clear()
@@ -90,14 +90,14 @@ class AnalysisWriter:
                 tail = self._make_tail(connection, camera_id, [fact])
             elif fact.frame.seq < tail.frames[-1].frame.seq:
                 # Late: a chunk of its own. It may close a hole, so that the tail's stretch begins earlier.
-                _put_chunks(connection, [_chunk_row([fact])])
+                put_chunks(connection, [chunk_row([fact])])
                 _merge_coverage(connection, camera_id, _from_ns(fact), fact.frame.utc_ns)
                 tail = self._make_tail(connection, camera_id, tail.frames)
             else:
                 _append(connection, tail, fact, rows, covered)
         if tail is not None and frames:
             is_full = len(tail.frames) >= chunks.MAX_FRAMES
-            rows.append(_chunk_row(tail.frames, None if is_full else tail.packed))
+            rows.append(chunk_row(tail.frames, None if is_full else tail.packed))
 
     def _load_tail(self, connection: Connection, camera_id: CameraId, run: RunId) -> _Tail | None:
         self._tails.pop(camera_id, None)
@@ -140,7 +140,7 @@ def _append(
     camera_id, utc_ns = fact.frame.camera_id, fact.frame.utc_ns
     start_ns, end_ns = min(tail.start_ns, utc_ns), max(tail.end_ns, utc_ns)
     if len(tail.frames) >= chunks.MAX_FRAMES or end_ns - start_ns > chunks.MAX_SPAN_NS:
-        rows.append(_chunk_row(tail.frames))
+        rows.append(chunk_row(tail.frames))
         tail.frames, tail.packed, start_ns, end_ns = [], [], utc_ns, utc_ns
     tail.frames.append(fact)
     tail.packed.append(chunks.pack_one(fact))
@@ -175,8 +175,8 @@ def _unknown(
     return [fact for fact in frames if fact.frame.seq not in known]
 
 
-def _chunk_row(frames: list[FrameAnalysed], packed: list[bytes] | None = None) -> dict[str, object]:
-    """`packed` is given for a chunk that still grows."""
+def chunk_row(frames: list[FrameAnalysed], packed: list[bytes] | None = None) -> dict[str, object]:
+    """A row of 1 to `chunks.MAX_FRAMES` frames. `packed` is given for a chunk that still grows."""
     first, last = frames[0].frame, frames[-1].frame
     times = [fact.frame.utc_ns for fact in frames]
     return {
@@ -209,7 +209,8 @@ def _upsert_coverage() -> Insert:
     )
 
 
-def _put_chunks(connection: Connection, rows: list[dict[str, object]]) -> None:
+def put_chunks(connection: Connection, rows: list[dict[str, object]]) -> None:
+    """Insert, or replace by key."""
     if rows:
         connection.execute(_upsert_chunk(), rows)
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, credentials, events, people, recording, retention, totals
+from custodes.adapters.sql import analysis, credentials, events, gates, people, recording, retention, totals
+from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
@@ -26,7 +27,8 @@ from custodes.ports.catalog import (
 )
 from custodes.ports.clock import Clock
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
+from custodes.types.backfill import AnalysedStretch, Backfill
+from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
@@ -161,12 +163,20 @@ class SqliteCatalog:
     def put_analysis(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:
         """See `Catalog`."""
         with self._write() as connection:
-            self._analysis.put_frames(connection, frames)
-            changes = totals.Differences()
-            added = analysis.put_tracks(connection, ended, changes)
-            if added:
-                self.movements.add_passages(connection, passages_from(added))
-            changes.apply(connection)
+            self._put_facts(connection, frames, ended, totals.Differences())
+
+    def _put_facts(
+        self,
+        connection: Connection,
+        frames: Sequence[FrameAnalysed],
+        ended: Sequence[TrackEnded],
+        changes: totals.Differences,
+    ) -> None:
+        self._analysis.put_frames(connection, frames)
+        added = analysis.put_tracks(connection, ended, changes)
+        if added:
+            self.movements.add_passages(connection, passages_from(added))
+        changes.apply(connection)
 
     def analysed(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[FrameAnalysed]:
         """See `Catalog`."""
@@ -191,9 +201,12 @@ class SqliteCatalog:
     def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
         """See `Catalog`."""
         with self._write() as connection:
-            added = crossing_rows.put_crossings(connection, crossings)
-            if added:
-                self.movements.add_crossings(connection, crossings_from(added))
+            self._put_crossings(connection, crossings)
+
+    def _put_crossings(self, connection: Connection, crossings: Sequence[LineCrossed]) -> None:
+        added = crossing_rows.put_crossings(connection, crossings)
+        if added:
+            self.movements.add_crossings(connection, crossings_from(added))
 
     def crossings(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[LineCrossed]:
         """See `Catalog`."""
@@ -209,6 +222,55 @@ class SqliteCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return events.read_events(connection, limit)
+
+    def replace_analysis(
+        self,
+        stretch: AnalysedStretch,
+        frames: Sequence[FrameAnalysed],
+        ended: Sequence[TrackEnded],
+        crossed: Sequence[LineCrossed],
+    ) -> None:
+        """See `Catalog`."""
+        span = (stretch.camera_id, stretch.start_ns, stretch.end_ns)
+        with self._write() as connection:
+            changes = totals.Differences()
+            self._analysis.forget()  # its newest chunk may be among what goes
+            backfill_rows.take_out(connection, *span, changes)
+            self.movements.replace_within(connection, *span)
+            self._put_facts(connection, frames, ended, changes)
+            self._put_crossings(connection, crossed)
+            backfill_rows.note_stretch(connection, stretch)
+            self._analysis.forget()
+
+    def analysed_stretches(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[AnalysedStretch]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return backfill_rows.read_stretches(connection, camera_id, start_ns, end_ns)
+
+    def put_backfill(self, backfill: Backfill) -> Backfill:
+        """See `Catalog`."""
+        with self._write() as connection:
+            return backfill_rows.put_backfill(connection, backfill)
+
+    def backfills(self) -> list[Backfill]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return backfill_rows.read_backfills(connection)
+
+    def put_gates(self, changes: Sequence[GateChanged], hours: Sequence[GateHour]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            gates.put_gates(connection, changes, hours)
+
+    def gate_changes(self, camera_id: CameraId, limit: int) -> list[GateChanged]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return gates.read_changes(connection, camera_id, limit)
+
+    def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return gates.read_hours(connection, camera_id, start_ns, end_ns)
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

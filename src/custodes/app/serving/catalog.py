@@ -19,7 +19,8 @@ from custodes.ports.catalog import (
     Passkey,
 )
 from custodes.types.access import CameraScope
-from custodes.types.event import FrameAnalysed, LineCrossed, SiteEvent, TrackEnded
+from custodes.types.backfill import AnalysedStretch, Backfill
+from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.traffic import Figure
@@ -148,6 +149,40 @@ class ThreadedCatalog:
     async def site_events(self, limit: int) -> list[SiteEvent]:
         """See `Catalog`."""
         return await self._read(self._catalog.site_events, limit)
+
+    async def replace_analysis(
+        self,
+        stretch: AnalysedStretch,
+        frames: Sequence[FrameAnalysed],
+        ended: Sequence[TrackEnded],
+        crossed: Sequence[LineCrossed],
+    ) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.replace_analysis, stretch, frames, ended, crossed)
+
+    async def analysed_stretches(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[AnalysedStretch]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.analysed_stretches, camera_id, start_ns, end_ns)
+
+    async def put_backfill(self, backfill: Backfill) -> Backfill:
+        """See `Catalog`."""
+        return await self._write(self._catalog.put_backfill, backfill)
+
+    async def backfills(self) -> list[Backfill]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.backfills)
+
+    async def put_gates(self, changes: Sequence[GateChanged], hours: Sequence[GateHour]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_gates, changes, hours)
+
+    async def gate_changes(self, camera_id: CameraId, limit: int) -> list[GateChanged]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.gate_changes, camera_id, limit)
+
+    async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.gate_hours, camera_id, start_ns, end_ns)
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

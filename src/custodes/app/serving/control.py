@@ -5,6 +5,7 @@ from dataclasses import replace
 from custodes.access.policy import Circumstances, Policies
 from custodes.access.privacy import report
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
+from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
@@ -17,6 +18,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.backfill import BackfillTable, PauseBackfill, ReadBackfills, ResumeBackfill, StartBackfill
 from custodes.types.cases import (
     ChangeCase,
     CloseCase,
@@ -65,6 +67,7 @@ class ControlService:
         clock: Clock,
         warden: Warden,
         exporter: Exporter,
+        backfills: Backfills,
         traffic: TrafficService,
         leaks: LeakDesk,
     ) -> None:
@@ -72,6 +75,7 @@ class ControlService:
         self._leaks = leaks
         self._warden = warden
         self._exporter = exporter
+        self._backfills = backfills
         self._passwords = Passwords()
         self._cameras = cameras
         self._people = people
@@ -107,6 +111,8 @@ class ControlService:
                 return Ok()
             case PlaceHold() | ReleaseHold() | ReadHolds():
                 return await self._about_holds(request)
+            case StartBackfill() | ResumeBackfill() | PauseBackfill() | ReadBackfills():
+                return await self._about_backfills(request)
             case ReadTraffic():
                 return await self._traffic.table(request)
         return await self._cameras.respond(request)
@@ -141,6 +147,27 @@ class ControlService:
                 return Ok()
             case ReadHolds():
                 return await self._holds.table()
+
+    async def _about_backfills(
+        self, request: StartBackfill | ResumeBackfill | PauseBackfill | ReadBackfills
+    ) -> BackfillTable:
+        match request:
+            case StartBackfill():
+                account = await self._prove(request.person, request.password, request.code, "back-fill")
+                return await self._backfills.start(
+                    principal=principal_of(account),
+                    purpose=request.purpose,
+                    camera_id=request.camera_id,
+                    start_ns=request.start_ns,
+                    end_ns=request.end_ns,
+                )
+            case ResumeBackfill():
+                account = await self._prove(request.person, request.password, request.code, "back-fill")
+                return await self._backfills.resume(request.version, principal_of(account))
+            case PauseBackfill():
+                return await self._backfills.pause(request.version, is_cancel=request.is_cancel)
+            case ReadBackfills():
+                return await self._backfills.table()
 
     async def _export(self, request: StartExport) -> ExportState:
         """As the person named, who shows it by the password: an export is never anonymous."""

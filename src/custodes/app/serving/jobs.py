@@ -94,9 +94,14 @@ def _open_pid(pid: int) -> int | None:
 
 
 class JobPool:
-    """Serves `server-jobs.sock` and keeps `spare` jobs ready."""
+    """Serves the socket of one kind of jobs and keeps `spare` of them ready."""
 
-    def __init__(self, supervisor: Supervisor, clock: Clock, *, spare: int) -> None:
+    def __init__(
+        self, supervisor: Supervisor, clock: Clock, *, spare: int, kind: str = "job", patience: float = 1.0
+    ) -> None:
+        """`patience`: how many times as long as a view job one of this kind may take to start."""
+        self._kind = kind
+        self._patience = patience
         self._supervisor = supervisor
         self._clock = clock
         self._spare = spare
@@ -127,7 +132,7 @@ class JobPool:
         """A ready job, started if there is none. Raises: Unavailable."""
         self._wanted += 1
         try:
-            async with asyncio.timeout(TAKE_TIMEOUT_S):
+            async with asyncio.timeout(self._patience * TAKE_TIMEOUT_S):
                 while not self._ready:
                     await self._spawn_missing(spare=0)
                     self._news.clear()
@@ -138,9 +143,11 @@ class JobPool:
                 self._is_short.set()
                 return link
         except ResourceExhausted as error:
-            raise Unavailable(f"no view job is free: {error}") from error
+            raise Unavailable(f"no {self._kind} is free: {error}") from error
         except TimeoutError as error:
-            raise Unavailable(f"no view job became ready within {TAKE_TIMEOUT_S:.0f} s") from error
+            raise Unavailable(
+                f"no {self._kind} became ready within {self._patience * TAKE_TIMEOUT_S:.0f} s"
+            ) from error
         finally:
             self._wanted -= 1
 
@@ -149,9 +156,9 @@ class JobPool:
         while self._starting and self._starting[0] < now_ns:
             self._starting.popleft()
         while self._wanted + spare > len(self._ready) + len(self._starting):
-            self._starting.append(now_ns + round(START_TIMEOUT_S * NS_PER_S))
+            self._starting.append(now_ns + round(self._patience * START_TIMEOUT_S * NS_PER_S))
             try:
-                await self._supervisor.spawn_job()
+                await self._supervisor.spawn_job(self._kind)
             except BaseException:
                 self._starting.pop()
                 raise

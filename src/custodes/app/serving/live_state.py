@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 RECORDER_DOWN = "recorder is down"
 
 GATE_CHANGES_KEPT = 20
-"""Per camera, for its page; all of them are in the server's log."""
+"""Per camera, for its page; the catalog keeps all."""
 
 _NO_TOTALS = CameraTotals(recorded_ns=Ns(0), gaps_ns=Ns(0), tracks=0, people=0, vehicles=0)
 
@@ -109,6 +109,10 @@ class ServerLiveState:
             return False
         changes.append(change)
         return True
+
+    def gate_changes(self) -> list[GateChanged]:
+        """The latest of all cameras, also of one that no analyser speaks of now."""
+        return [change for changes in self._gate_changes.values() for change in changes]
 
     def _raise_shown(self, analysis: _Analysis) -> None:
         """A track that ends leaves the live count up to a second before the catalog's sum has it: never count down."""

@@ -1,6 +1,6 @@
 // A camera's page: purpose first, then timeline, stills while dragging, playback, tracks, counts.
 import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
-import { drawChart } from "./chart.js";
+import { drawChart, drawGate } from "./chart.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { Player } from "./player.js";
 import { Stills } from "./stills.js";
@@ -223,6 +223,7 @@ function take(data) {
   timeline.data = data;
   timeline.draw();
   drawChart($("chart"), data.counts, data.from_ns, data.to_ns);
+  drawGate($("gate-chart"), data.gate, data.from_ns, data.to_ns);
   $("lines-panel").hidden = data.lines.length === 0;
   const crossed = (way) => `${way.people} people, ${way.vehicles} vehicles`;
   $("lines").replaceChildren(...data.lines.map((line) =>

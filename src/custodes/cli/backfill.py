@@ -1,0 +1,148 @@
+"""`custodes backfill`: have recordings analysed again by the model of today, as a named person."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from custodes.adapters.ipc.control import pause_backfill, read_backfills, resume_backfill, start_backfill
+from custodes.cli.hold import moment_ns
+from custodes.cli.proof import code_option, password_option, person_option, read_password
+from custodes.cli.table import render_table
+from custodes.cli.where import data_option, find_site
+from custodes.errors import FailedPrecondition, InvalidArgument
+from custodes.types.access import Purpose, PurposeKind
+from custodes.types.backfill import ENDED, Backfill, BackfillState, ResumeBackfill, StartBackfill
+from custodes.units import NS_PER_S, CameraId, Ns
+
+_POLL_S = 1.0
+_LISTED = 20
+
+_person = click.option("--as", "person", default="", help="Your account's name; you are asked for its password.")
+_wait = click.option("--wait", is_flag=True, help="Stay and show how far it is.")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--camera", default="", help="Whose recordings.")
+@click.option("--from", "start", default="", help="2026-03-01T14:00 (UTC unless an offset is given), or 7d ago: 7d.")
+@click.option("--to", "end", default="2m", help="The same; the default is two minutes ago.")
+@click.option("--purpose", type=click.Choice([kind.value for kind in PurposeKind]), default=None)
+@click.option("--reference", default="", help="The ticket or case.")
+@_person
+@password_option
+@code_option
+@_wait
+@data_option
+@click.pass_context
+def backfill(
+    context: click.Context,
+    *,
+    camera: str,
+    start: str,
+    end: str,
+    purpose: str | None,
+    reference: str,
+    person: str,
+    password_file: Path | None,
+    code: str,
+    wait: bool,
+    data: Path | None,
+) -> None:
+    """Analyse what a camera recorded again: the newer boxes, tracks and counts replace the older stretch by stretch.
+
+    Nobody sees a picture. One runs at a time, below everything that is live.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not (camera and start and purpose and person):
+        raise InvalidArgument("a back-fill needs --camera, --from, --purpose, --reference and --as; see --help")
+    control, now = find_site(data).socket("server-control"), datetime.now(UTC)
+    request = StartBackfill(
+        camera_id=CameraId(camera),
+        start_ns=moment_ns(start, now),
+        end_ns=moment_ns(end, now),
+        purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
+        person=person,
+        password=read_password(password_file),
+        code=code,
+    )
+    _show(control, start_backfill(control, request), wait=wait)
+
+
+@backfill.command("list")
+@data_option
+def list_backfills(data: Path | None) -> None:
+    """The latest, newest first."""
+    found = read_backfills(find_site(data).socket("server-control"))[:_LISTED]
+    rows = [
+        (
+            str(one.version), one.camera_id, _utc(one.start_ns), _utc(one.end_ns), one.state.value,
+            f"{100 * share_of(one):.0f} %", one.model, one.person, one.detail,
+        )
+        for one in found
+    ]  # fmt: skip
+    names = ("number", "camera", "from", "to", "state", "done", "model", "by", "detail")
+    click.echo(render_table(names, rows) if rows else "no back-fills")
+
+
+@backfill.command()
+@click.argument("number", type=int)
+@data_option
+def pause(number: int, data: Path | None) -> None:
+    """Stop for now; what was analysed so far is kept."""
+    _tell(pause_backfill(find_site(data).socket("server-control"), number, is_cancel=False))
+
+
+@backfill.command()
+@click.argument("number", type=int)
+@data_option
+def cancel(number: int, data: Path | None) -> None:
+    """Stop for good; what was replaced so far stays replaced."""
+    _tell(pause_backfill(find_site(data).socket("server-control"), number, is_cancel=True))
+
+
+@backfill.command()
+@click.argument("number", type=int)
+@person_option
+@password_option
+@code_option
+@_wait
+@data_option
+def resume(*, number: int, person: str, password_file: Path | None, code: str, wait: bool, data: Path | None) -> None:
+    """Go on with one that is paused: it is decided and logged anew, so --as is needed."""
+    control = find_site(data).socket("server-control")
+    request = ResumeBackfill(version=number, person=person, password=read_password(password_file), code=code)
+    _show(control, resume_backfill(control, request), wait=wait)
+
+
+def share_of(one: Backfill) -> float:
+    """Of the interval, 0 to 1."""
+    if one.state is BackfillState.DONE:
+        return 1.0
+    return min(max((one.position_ns - one.start_ns) / max(one.end_ns - one.start_ns, 1), 0.0), 1.0)
+
+
+def _show(control: Path, one: Backfill, *, wait: bool) -> None:
+    click.echo(f"back-fill {one.version} of {one.camera_id} {one.state.value}")
+    shown = -1
+    while wait and one.state is BackfillState.RUNNING:
+        percent = round(100 * share_of(one))
+        if percent != shown:
+            click.echo(f"{percent} %", err=True)
+            shown = percent
+        time.sleep(_POLL_S)
+        one = next(each for each in read_backfills(control) if each.version == one.version)
+    if wait:
+        _tell(one)
+    if one.state in ENDED - {BackfillState.DONE}:
+        raise FailedPrecondition(f"back-fill {one.version} is {one.state.value}: {one.detail}")
+
+
+def _tell(one: Backfill) -> None:
+    detail = f": {one.detail}" if one.detail else ""
+    click.echo(f"back-fill {one.version} is {one.state.value} at {100 * share_of(one):.0f} %{detail}")
+
+
+def _utc(moment_ns: Ns) -> str:
+    return f"{datetime.fromtimestamp(moment_ns / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"

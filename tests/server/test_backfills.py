@@ -1,0 +1,265 @@
+"""Back-fills with a real warden and catalog; the job is scripted, and once the real process with a real model."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from tests.server.conftest import SITE_ID, ScriptedJob, ScriptedSupervisor, Site, listening, until
+from tests.server.test_exports import RealJobs
+
+from custodes.adapters.ipc.warden import WardenClient
+from custodes.app.serving.backfills import PATIENCE, Backfills
+from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.jobs import JobPool
+from custodes.config import SiteConfig, write_effective
+from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from custodes.ports.supervisor import Supervisor
+from custodes.runtime.clock import SystemClock
+from custodes.sealing.published import latest_usable, read_pinned
+from custodes.testing.catalog import make_spec
+from custodes.testing.media import make_clip, people_at, vouch, write_segment
+from custodes.types.access import AuditKind, Principal, Purpose, PurposeKind, Role
+from custodes.types.backfill import (
+    Backfill,
+    BackfillEnded,
+    BackfillFacts,
+    BackfillState,
+    BackfillTask,
+    StretchAnalysed,
+    StretchStored,
+)
+from custodes.types.codec import encode
+from custodes.types.media import Segment
+from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+
+CAMERA = CameraId("cam")
+TESS = Principal(user_id="u1", name="Tess", roles=frozenset({Role.TECHNICIAN}))
+TICKET = Purpose(kind=PurposeKind.MAINTENANCE, reference="T-12")
+FRAMES = 40
+
+
+@dataclass
+class Bench:
+    site: Site
+    catalog: ThreadedCatalog
+    warden: WardenClient
+    backfills: Backfills
+    segment: Segment
+
+    async def start(self, **other: object) -> Backfill:
+        asked = {
+            "principal": TESS,
+            "purpose": TICKET,
+            "camera_id": CAMERA,
+            "start_ns": self.segment.header.start_ns,
+            "end_ns": self.segment.end_ns,
+        } | other
+        return (await self.backfills.start(**asked)).backfills[0]  # type: ignore[arg-type]
+
+    async def state(self, version: int) -> Backfill:
+        return next(one for one in await self.catalog.backfills() if one.version == version)
+
+    async def ended(self, version: int) -> Backfill:
+        async with asyncio.timeout(180):
+            while (found := await self.state(version)).state is BackfillState.RUNNING:
+                await asyncio.sleep(0.02)
+        return found
+
+    async def kinds(self) -> list[AuditKind]:
+        return [entry.record.kind for entry in await self.site.log(self.warden)]
+
+
+@asynccontextmanager
+async def bench(site: Site, make: Callable[[Site], Supervisor]) -> AsyncIterator[Bench]:
+    clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
+    write_effective(config, site.paths.effective_config)
+    async with site.catalog() as catalog, site.warden() as warden:
+        supervisor = make(site)
+        pool = JobPool(supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
+        backfills = Backfills(catalog=catalog, warden=warden, jobs=pool, clock=clock)
+        segment = await record(site, catalog, warden)
+        async with listening(site.paths.socket("server-backfill"), pool.serve_peer):
+            try:
+                yield Bench(site, catalog, warden, backfills, segment)
+            finally:
+                await backfills.close()
+                for process in getattr(supervisor, "processes", ()):
+                    process.terminate()
+                    process.wait(30)
+
+
+async def record(site: Site, catalog: ThreadedCatalog, warden: WardenClient) -> Segment:
+    """Four seconds of five minutes ago, sealed, and analysed by somebody who saw people where none are."""
+    await catalog.put_cameras([make_spec(CAMERA)], is_exclusive=False)
+    await warden.publish_keys((CAMERA,))
+    start_ns = time.time_ns() - 300 * NS_PER_S
+    day = time.strftime("%Y%m%d", time.gmtime())
+    key = latest_usable(site.paths.public_keys, CAMERA, day, read_pinned(site.paths.warden_key))
+    segment, _ = write_segment(
+        site.paths.data_dir,
+        *make_clip(frames=FRAMES, fps=10, gop=10, start_ns=start_ns),
+        public_key=key.public_key,
+        key_id=key.key_id,
+        site_id=SITE_ID,
+    )
+    await catalog.take_journal("recorder", 1, [segment], [])
+    numbers = range(0, FRAMES, 2)
+    facts = vouch([start_ns + n * 100 * NS_PER_MS for n in numbers], [[(0, 0, 1, 1)] * 7 for _ in numbers])
+    await catalog.put_analysis(facts, [])
+    return segment
+
+
+async def next_task(supervisor: ScriptedSupervisor) -> tuple[ScriptedJob, BackfillTask]:
+    await until(lambda: bool(supervisor.jobs))
+    job = supervisor.jobs.pop()
+    return job, await job.expect(BackfillTask)
+
+
+async def send_stretch(job: ScriptedJob, start_ns: int, end_ns: int, model: str = "new 0123") -> None:
+    """What a better model sees: the two who are there."""
+    times = list(range(start_ns, end_ns, 200 * NS_PER_MS))
+    facts = vouch(times, [people_at(0) for _ in times])
+    await job.channel.send(BackfillFacts(facts=tuple(map(encode, facts))))
+    await job.channel.send(StretchAnalysed(start_ns=Ns(start_ns), end_ns=Ns(end_ns), model=model))
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(main())  # type: ignore[arg-type]
+
+
+def test_backfill_when_paused_keeps_its_stretches_and_goes_on_where_it_stood(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            first_ns, last_ns = at.segment.header.start_ns, at.segment.end_ns
+            cut_ns = Ns(first_ns + 2 * NS_PER_S)
+            begun = await at.start()
+            job, task = await next_task(supervisor)
+            assert (task.position_ns, task.end_ns) == (first_ns, last_ns)
+            assert [one.header.segment_id for one in task.segments] == [at.segment.header.segment_id]
+            with pytest.raises(FailedPrecondition, match="one does at a time"):
+                await at.start()
+            await send_stretch(job, first_ns, cut_ns)
+            await job.expect(StretchStored)
+            # Half of it is the new one's: the older frames behind vouch for nothing that the new ones are about.
+            frames = await at.catalog.analysed(CAMERA, first_ns, last_ns)
+            assert [len(fact.frame.track_ids) for fact in frames] == [2] * 10 + [7] * 10
+            assert frames[10].valid_from_ns == frames[10].frame.utc_ns
+            paused = (await at.backfills.pause(begun.version, is_cancel=False)).backfills[0]
+            assert (paused.state, paused.position_ns, paused.model) == (BackfillState.PAUSED, cut_ns, "new 0123")
+            await until(lambda: job.is_gone)
+            await at.backfills.resume(begun.version, TESS)
+            job, task = await next_task(supervisor)
+            assert (task.start_ns, task.position_ns) == (first_ns, cut_ns)
+            await send_stretch(job, cut_ns, last_ns)
+            await job.expect(StretchStored)
+            await job.channel.send(BackfillEnded(error="", unreadable=0))
+            assert (await at.ended(begun.version)).state is BackfillState.DONE
+            (stretch,) = await at.catalog.analysed_stretches(CAMERA, first_ns, last_ns)
+            assert (stretch.start_ns, stretch.end_ns, stretch.version) == (first_ns, last_ns, begun.version)
+            frames = await at.catalog.analysed(CAMERA, first_ns, last_ns)
+            assert {len(fact.frame.track_ids) for fact in frames} == {2}
+            assert (await at.kinds()).count(AuditKind.ACCESS_GRANTED) == 2
+            assert (await at.kinds()).count(AuditKind.ANALYSIS_REPLACED) == 2
+
+    run(main)
+
+
+def test_backfill_when_its_job_dies_or_lies_is_paused_and_what_was_there_stays(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            first_ns, last_ns = at.segment.header.start_ns, at.segment.end_ns
+            for number in range(3):
+                begun = await at.start()
+                job, _ = await next_task(supervisor)
+                if number == 0:
+                    await job.channel.send(BackfillFacts(facts=()))
+                    await job.channel.close()
+                elif number == 1:
+                    (fact,) = vouch([first_ns], [people_at(0)], camera_id="other")
+                    await job.channel.send(BackfillFacts(facts=(encode(fact),)))
+                else:
+                    await send_stretch(job, first_ns - NS_PER_S, last_ns)
+                over = await at.ended(begun.version)
+                assert over.state is BackfillState.PAUSED, over
+                assert over.detail
+            frames = await at.catalog.analysed(CAMERA, first_ns, last_ns)
+            assert {len(fact.frame.track_ids) for fact in frames} == {7}
+            assert await at.catalog.analysed_stretches(CAMERA, first_ns, last_ns) == []
+            cancelled = (await at.backfills.pause(begun.version, is_cancel=True)).backfills[0]
+            assert cancelled.state is BackfillState.CANCELLED
+            with pytest.raises(FailedPrecondition):
+                await at.backfills.resume(begun.version, TESS)
+
+    run(main)
+
+
+def test_backfill_when_not_allowed_or_senseless_is_refused(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            guard = Principal(user_id="u2", name="Olga", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}))
+            with pytest.raises(PermissionDenied):
+                await at.start(principal=guard)
+            assert (await at.kinds())[-1] is AuditKind.ACCESS_DENIED
+            with pytest.raises(PermissionDenied):
+                await at.start(purpose=Purpose(kind=PurposeKind.MAINTENANCE, reference=" "))
+            with pytest.raises(NotFound):
+                await at.start(camera_id=CameraId("nowhere"))
+            with pytest.raises(InvalidArgument):
+                await at.start(start_ns=at.segment.end_ns, end_ns=at.segment.header.start_ns)
+            with pytest.raises(FailedPrecondition, match="recorded"):
+                long_ago = Ns(at.segment.header.start_ns - 9000 * NS_PER_S)
+                await at.start(start_ns=long_ago, end_ns=Ns(long_ago + NS_PER_S))
+            with pytest.raises(NotFound):
+                await at.backfills.resume(77, TESS)
+            assert not supervisor.jobs
+            assert await at.catalog.backfills() == []
+
+    run(main)
+
+
+def test_backfill_when_the_server_starts_again_is_paused(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            begun = await at.start()
+            again = Backfills(
+                catalog=at.catalog, warden=at.warden, jobs=JobPool(supervisor, SystemClock(), spare=0),
+                clock=SystemClock(),
+            )  # fmt: skip
+            await again.recover()
+            assert (await at.state(begun.version)).state is BackfillState.PAUSED
+
+    run(main)
+
+
+@pytest.mark.e2e
+def test_backfill_by_the_real_process_replaces_what_was_seen_and_opens_no_more_than_it_says(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site, RealJobs) as at:
+            begun = await at.start()
+            over = await at.ended(begun.version)
+            assert (over.state, over.detail) == (BackfillState.DONE, "")
+            assert over.position_ns == at.segment.end_ns
+            assert "nanodet" in over.model
+            frames = await at.catalog.analysed(CAMERA, at.segment.header.start_ns, at.segment.end_ns)
+            # Ellipses on noise are no people to a real model, and every moment is vouched for by the new look.
+            assert len(frames) == FRAMES // 2
+            assert all(len(fact.frame.track_ids) < 7 for fact in frames)
+            assert all(b.valid_from_ns <= a.frame.utc_ns for a, b in itertools.pairwise(frames))
+            kinds = await at.kinds()
+            order = [AuditKind.ACCESS_GRANTED, AuditKind.KEYS_RELEASED, AuditKind.VIEW_ENDED]
+            assert [kind for kind in kinds if kind in order] == order
+            assert kinds[-1] is AuditKind.ANALYSIS_REPLACED
+
+    run(main)
