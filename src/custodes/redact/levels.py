@@ -20,9 +20,11 @@ _HEAD_SIDE = 0.17
 """To either side of the box's middle: half a head is .08 of the height, and it is up to .08 off the middle (1,500
 heads on PETS)."""
 
-_HEAD_OF_WIDTH = 0.6
-"""A box wider than a standing person's is cut at the bottom or of somebody who sits: a head is then up to this share
-of the width high, and as wide. Shoulders are 2 to 3 heads wide."""
+_HEAD_OF_WIDTH = 0.5
+"""A box wider than a standing person's is cut at the bottom, or of somebody who sits or stretches an arm out: a head
+is then up to this share of the width high (shoulders are 2 to 3 heads wide), `_SIDE_OF_WIDTH` to either side."""
+
+_SIDE_OF_WIDTH = 0.35
 
 _STANDING_WIDTH = 0.5
 """Width ÷ height up to which a box is a standing person's."""
@@ -48,11 +50,14 @@ class MaskLevel(StrEnum):
     FRAME = "frame"
 
 
-def covered_part(level: MaskLevel, object_class: int, box: Box, aspect: float | None) -> Box | None:
+def covered_part(
+    level: MaskLevel, object_class: int, box: Box, aspect: float | None, *, has_face: bool = False
+) -> Box | None:
     """The part of an object's box that must be covered.
 
     Args: box: shares of the frame. aspect: width ÷ height of the frame in pixels; None: unknown, so that heads are as
-    wide as their box. Returns: shares of the frame, not clipped; None for what this level leaves alone.
+    wide as their box. has_face: this person's face is tracked and covered by itself, with the head around it.
+    Returns: shares of the frame, not clipped; None for what this level leaves alone.
     """
     if object_class == ObjectClass.FACE:
         return box if level is MaskLevel.FACE else _grown_face(box)
@@ -60,6 +65,8 @@ def covered_part(level: MaskLevel, object_class: int, box: Box, aspect: float | 
         return None
     if level is MaskLevel.PERSON or level is MaskLevel.FRAME:
         return box
+    if has_face:
+        return None
     head = _head_of(box, aspect)
     return head if level is MaskLevel.HEAD else _shrunk(head, _FACE_SHRINK)
 
@@ -83,7 +90,7 @@ def _head_of(box: Box, aspect: float | None) -> Box:
     down, side = _HEAD_DOWN * height, _HEAD_SIDE * height
     if wide > _STANDING_WIDTH * height:
         down = max(down, min(_HEAD_OF_WIDTH * wide, height))
-        side = max(side, min(_HEAD_OF_WIDTH * wide, wide / 2))
+        side = max(side, _SIDE_OF_WIDTH * wide)
     return (middle - side / aspect, box[1] - _HEAD_UP * height, middle + side / aspect, box[1] + down)
 
 

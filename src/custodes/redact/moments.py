@@ -21,6 +21,8 @@ _EDGE = 0.02
 _START_NS = NS_PER_S // 2
 _WEAK_SCORE = 0.45
 _NEAR_NS = NS_PER_S
+_MERGE_WINDOW = 64
+"""How many earlier moments of its kind one is compared with: as many places as a film has at a time."""
 _PEOPLE = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
 
 
@@ -165,7 +167,7 @@ def _merged(moments: Sequence[Moment]) -> list[Moment]:
     """Of those of one kind that touch in time and place, one: from the first to the last, as grave as the gravest."""
     merged: list[Moment] = []
     for moment in sorted(moments, key=lambda item: (item.doubt, item.start_ns)):
-        for at in range(len(merged) - 1, max(-1, len(merged) - 9), -1):
+        for at in range(len(merged) - 1, max(-1, len(merged) - _MERGE_WINDOW), -1):
             known = merged[at]
             is_near = known.doubt is moment.doubt and moment.start_ns - known.end_ns <= _NEAR_NS
             if is_near and _are_near(known.box, moment.box):

@@ -46,6 +46,7 @@ keyframe."""
 
 _BUCKET_NS = NS_PER_S
 _PEOPLE = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
+_SURE_FACE = frozenset({MaskBasis.SEEN, MaskBasis.BETWEEN})
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
 
 _Key = tuple[str, int, int, int]
@@ -207,8 +208,10 @@ class MaskTimeline:
         if exempt:
             found = [item for item in found if not _is_exempt(item[0], item[1], found, exempt)]
         masks: list[Mask] = []
+        faces = [box for key, box, basis in found if key[3] == ObjectClass.FACE and key[2] < 0 and basis in _SURE_FACE]
         for key, box, basis in found:
-            part, reason = self._part_of(key[3], box, aspect)
+            has_face = any(_is_face_of(box, face) for face in faces)
+            part, reason = self._part_of(key[3], box, aspect, has_face=has_face)
             if part is not None:
                 masks.append(Mask(box=part, reason=reason, basis=basis, track_id=key[1] if key[2] < 0 else -1))
         if masks:
@@ -227,13 +230,15 @@ class MaskTimeline:
     def _zone_boxes(self, utc_ns: Ns) -> list[Box]:
         return [strip for zone in self._policy.zones if zone.is_on(utc_ns) for strip in zone.strips]
 
-    def _part_of(self, class_id: int, box: Box, aspect: float | None) -> tuple[Box | None, MaskReason]:
+    def _part_of(
+        self, class_id: int, box: Box, aspect: float | None, *, has_face: bool
+    ) -> tuple[Box | None, MaskReason]:
         plate = plate_part(class_id, box)
         if plate is not None:
             return plate, MaskReason.PLATE
         reason = MaskReason.PERSON if self._policy.level is MaskLevel.PERSON else MaskReason.HEAD
         return (
-            covered_part(self._policy.level, class_id, box, aspect),
+            covered_part(self._policy.level, class_id, box, aspect, has_face=has_face),
             MaskReason.FACE if class_id == ObjectClass.FACE else reason,
         )
 
@@ -335,6 +340,13 @@ def _is_exempt(key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]]
         other[:3] for other, person, _ in found if other[3] == ObjectClass.PERSON and _overlaps(box, _reach_of(person))
     }
     return bool(owners) and all(owner[2] < 0 and owner[:2] in exempt for owner in owners)
+
+
+def _is_face_of(person: Box, face: Box) -> bool:
+    """Whether a face is where this person's must be: in the box's upper quarter, where no printed shirt is."""
+    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+    width, height = person[2] - person[0], person[3] - person[1]
+    return abs(2 * x - person[0] - person[2]) < 0.6 * width and person[1] <= y <= person[1] + height / 4
 
 
 def _reach_of(person: Box) -> Box:
