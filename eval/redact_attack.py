@@ -93,7 +93,8 @@ def sharpened(crop: Picture) -> Picture:
     transfer = np.fft.fft2(kernel)
     inverse = np.conj(transfer) / (np.abs(transfer) ** 2 + 1e-3)
     restored = [np.real(np.fft.ifft2(np.fft.fft2(crop[:, :, channel]) * inverse)) for channel in range(3)]
-    return np.clip(signal.wiener(np.stack(restored, axis=2), (3, 3, 1)), 0, 255).astype(np.uint8)
+    smooth = np.nan_to_num(signal.wiener(np.stack(restored, axis=2), (3, 3, 1)))  # flat parts have no variance
+    return np.clip(smooth, 0, 255).astype(np.uint8)
 
 
 def crops_of(data: Path, clip: Clip, masks: MasksOf, redact: Redact, comparer: Comparer
