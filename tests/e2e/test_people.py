@@ -27,7 +27,8 @@ def test_people_are_let_in_explained_and_limited_from_the_terminal(tmp_path: Pat
         listed = site.cli("person", "list").stdout
         assert "Ben Ude" in listed and "22:00-06:00" in listed and "yard" in listed
 
-        asked = ("access", "explain", "--person", "Ben Ude", "--action", "play_back", "--reference", "7", "--camera")
+        what = ("--action", "play_back", "--purpose", "maintenance", "--reference", "7")
+        asked = ("access", "explain", "--person", "Ben Ude", *what, "--camera")
         assert site.cli(*asked, "yard").stdout.startswith("yes: An operator may play back")
         refused = site.cli(*asked, "gate").stdout
         assert refused.startswith("no: This camera is not among") and "having this camera among theirs" in refused
