@@ -29,6 +29,7 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import SealLogger
+from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
@@ -92,6 +93,8 @@ class Bench:
     exporter: Exporter
     jobs: RealJobs
     segment: Segment
+    pool: JobPool
+    broker: ServerViewBroker
     keys: dict[int, FakeAuthenticator] = field(default_factory=dict)
 
     async def start(
@@ -167,7 +170,7 @@ async def bench(site: Site) -> AsyncIterator[Bench]:
         await warden.about_cases(opening(ADA, CASE.reference))
         async with listening(site.paths.socket("server-jobs"), pool.serve_peer):
             try:
-                yield Bench(site, catalog, warden, exporter, jobs, segment)
+                yield Bench(site, catalog, warden, exporter, jobs, segment, pool, broker)
             finally:
                 await exporter.close()
                 for process in jobs.processes:
@@ -401,6 +404,15 @@ async def control(at: Bench) -> AsyncIterator[None]:
         clock=clock,
         warden=at.warden,
         exporter=at.exporter,
+        leaks=LeakDesk(
+            catalog=at.catalog,
+            warden=at.warden,
+            jobs=at.pool,
+            views=at.broker,
+            clock=clock,
+            paths=paths,
+            config=config,
+        ),
         backfills=Backfills(catalog=at.catalog, warden=at.warden, jobs=JobPool(at.jobs, clock, spare=0), clock=clock),
         traffic=TrafficService(catalog=at.catalog, clock=clock),
     )
