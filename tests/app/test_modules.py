@@ -15,8 +15,21 @@ MEDIA = ("av", "custodes.media")
 FORBIDDEN = {
     "supervisor": (*MEDIA, *SQL, *WEB, *MODELS, *PRIVATE),
     "recorder": (*MODELS, *SQL, "sqlite3", *WEB, *PRIVATE, "custodes.watermark", "ray"),
-    "analyser": (*SQL, "sqlite3", *WEB, *PRIVATE, "custodes.sealing", "custodes.face.gallery", "custodes.watermark"),
+    # Nothing that makes a template: that is loaded when a recognition zone of its cameras is on.
+    "analyser": (
+        *SQL,
+        "sqlite3",
+        *WEB,
+        *PRIVATE,
+        "custodes.sealing",
+        "custodes.face.gallery",
+        "custodes.watermark",
+        "custodes.face.embedding",
+        "custodes.adapters.model.faces",
+        "custodes.pipeline.recognition",
+    ),
     "matcher": (*MEDIA, *WEB, *SQL, *PRIVATE, "http.client", "httpx"),
+    "enroller": (*SQL, "sqlite3", *WEB, *PRIVATE, "custodes.face.gallery", "custodes.adapters.camera"),
     "warden": (*MEDIA, *WEB, *MODELS, "http.client", "httpx", "sqlalchemy"),
     "server": (*MEDIA, *MODELS, *PRIVATE, "custodes.adapters.camera", "custodes.face.gallery"),
     "backfiller": (*SQL, *WEB, *PRIVATE, "custodes.face"),

@@ -90,6 +90,6 @@ def test_what_is_no_template_of_the_contract_is_refused(bad):
         gallery.search(contract="c1", probe=bad, limit=1)
 
 
-def test_a_template_id_is_used_once():
+def test_a_template_id_is_used_once_a_shelf():
     with pytest.raises(AlreadyExists):
-        filled().add(contract="c2", person_id="p", template_id="c1-t0", vector=vector(1))
+        filled().add(contract="c1", person_id="p", template_id="c1-t0", vector=vector(1))

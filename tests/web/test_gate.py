@@ -19,6 +19,12 @@ PATHS = {
     "number": "other",
     "export_id": "none",
     "session_id": "none",
+    "zone_id": "none",
+    "person_id": "none",
+    "candidate_id": "none",
+    "which": "probe",
+    "verdict": "same",
+    "token": "none",
 }
 
 

@@ -44,7 +44,20 @@ REQUEST = {
     "reason": "somebody was hurt at the gate",
 }
 CASE = {"title": "Bicycle", "reason": "stolen at the gate"}
+ZONE = {
+    "name": "Door",
+    "camera": "gate",
+    "polygon": "0,0 1,0 1,1",
+    "basis": "explicit_consent",
+    "px_per_m": "400",
+    **{
+        name: "written by the test"
+        for name in ("reference", "purpose", "notice", "alternative", "necessity", "risks", "measures", "consulted")
+    },
+}
 FORMS = {
+    "/faces/zones": ZONE,
+    "/faces/people/invite": {"name": "Somebody New", "purpose": "opening the door"},
     "/cases": CASE,
     "/requests": REQUEST,
     "/requests/break-glass": REQUEST,
@@ -54,6 +67,9 @@ FORMS = {
 BODIES = {
     "/requests/{request_id}/approve": {"credential": {"rawId": "AAAA"}},
     "/keys/{credential_id}/vouch": {"credential": {"rawId": "AAAA"}},
+    "/faces/zones/{zone_id}/approve": {"credential": {"rawId": "AAAA"}},
+    "/faces/candidates/{candidate_id}/say/{verdict}": {"credential": {"rawId": "AAAA"}},
+    "/checkpoint/verify": {"token": "", "picture": ""},
     "/me/passkeys": {"credential": {}},
     "/prove/passkey": {"credential": {}},
     "/api/v1/cameras/{camera_id}/holds": {

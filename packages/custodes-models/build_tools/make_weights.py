@@ -34,6 +34,10 @@ def _produce(recipe: dict[str, Any], files: dict[str, Path]) -> bytes:
         from reshape import free_size
 
         return free_size(source)
+    if how["kind"] == "dlib-resnet":
+        from dlibnet import convert as convert_dlib
+
+        return convert_dlib(source)
     raise NotReproduced(f"recipe {recipe['manifest']['name']}: conversion {how['kind']!r} is not known")
 
 

@@ -20,6 +20,7 @@ import structlog
 from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
+from custodes.app.analyser_zones import AnalyserZones
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
@@ -213,8 +214,10 @@ class Worker:
         fps: float,
         has_gate: bool,
         checkpoints: Checkpoints,
+        zones: AnalyserZones | None = None,
     ) -> None:
-        """`has_gate`: packets decide what is decoded; without it all is."""
+        """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on."""
+        self._zones = zones
         self._checkpoints = checkpoints
         self._intake = intake
         self._sender = sender
@@ -232,6 +235,8 @@ class Worker:
         """Until the intake stops; then all tracks are ended and reported."""
         while not self._intake.is_stopping.is_set():
             camera_id = self._intake.next_camera(POLL_S)
+            if self._zones is not None:
+                self._zones.refresh()
             if camera_id is not None:
                 self._take_turn(camera_id)
                 self._intake.end_turn(camera_id)
@@ -240,6 +245,8 @@ class Worker:
         for runner in self._runners.values():
             for fact in runner.end():
                 self._sender.put(fact)
+        if self._zones is not None:
+            self._zones.close()
         self._report()  # no run is open: the checkpoints go
 
     def _take_turn(self, camera_id: CameraId) -> None:
@@ -247,6 +254,7 @@ class Worker:
             self._add(camera_id)
         pipeline, runner = self._pipelines[camera_id], self._runners[camera_id]
         pipeline.areas = self._intake.areas.get(camera_id, ())
+        pipeline.on_frame = self._zones.watcher(camera_id) if self._zones is not None else None
         self._set_scene(camera_id, pipeline)
         for _ in range(TURN_PACKETS):
             popped = self._intake.pop(camera_id)
@@ -358,8 +366,15 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     for thread in threads:
         thread.start()
     checkpoints = Checkpoints(paths.run_dir)
+    zones = AnalyserZones(paths, config, looking.clock)
     Worker(
-        intake, sender, looking, fps=config.analyser.fps, has_gate=config.analyser.gate, checkpoints=checkpoints
+        intake,
+        sender,
+        looking,
+        fps=config.analyser.fps,
+        has_gate=config.analyser.gate,
+        checkpoints=checkpoints,
+        zones=zones,
     ).work_forever()
     sender.stop()
     for thread in threads[:2]:

@@ -20,6 +20,7 @@ from custodes.access.policy import load_policies
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
+from custodes.adapters.ipc.recogniser import RecogniserClient
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
@@ -189,6 +190,9 @@ class Server:
         self._connections = Connections()
         self._announcing: set[asyncio.Task[None]] = set()
         health = HealthDesk(catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir)
+        self._recogniser = (
+            RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
+        )
         self._page = Page(
             create_app(
                 catalog=catalog,
@@ -202,6 +206,7 @@ class Server:
                 announce=self._announce,
                 fleet=FleetShelf(paths, clock, health).read,
                 floors=self._map,
+                recogniser=self._recogniser,
             ),
             self._listener,
         )
@@ -326,6 +331,8 @@ class Server:
         await self._connections.end()
         for client in (self._warden, self._append, self._supervisor):
             await client.close()
+        if self._recogniser is not None:
+            await self._recogniser.close()
         self._listener.close()
         self._retention.close()
 

@@ -36,6 +36,7 @@ JOB_KINDS = frozenset({"job", "backfiller"})
 # is written to: the recorder's last segment is to be sealed while the server can still log it.
 STOP_ORDER = (
     StopStage(kinds=("job", "backfiller", "analyser"), patience_s=3.5),
+    StopStage(kinds=("job", "analyser", "enroller"), patience_s=3.5),
     StopStage(kinds=("recorder",), patience_s=3.5),
     StopStage(kinds=("server",), patience_s=2.0),
     StopStage(kinds=("warden", "matcher"), patience_s=1.0),
@@ -201,12 +202,14 @@ class _Site:
 def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]:
     """The site's processes in starting order; view jobs come when the server asks."""
     analysers = (_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes))
+    enroller = (_spec("enroller", "enroller", paths, ready="enroller"),) if config.faces.enabled else ()
     return (
         _spec("warden", "warden", paths, ready="warden-server"),
         _spec("server", "server", paths, ready="server-control"),
         _spec("recorder", "recorder", paths, ready="hub-analysis"),
         *analysers,
         _spec("matcher", "matcher", paths, ready="matcher"),
+        *enroller,
     )
 
 

@@ -19,13 +19,16 @@ from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.choose import open_provider
+from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.file import read_passphrase
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import BelievedClock, witness_keys
 from custodes.app.warden_cases import CaseDesk
+from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
+from custodes.app.warden_office import Office
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
@@ -98,14 +101,26 @@ async def open_gate(
         async def append(record: AuditRecord) -> int:
             return (await writer.append(record)).index
 
+        requests, rules = RequestStore(folder / "requests.db"), rules or AccessConfig()
         desk = RequestDesk(
-            store=RequestStore(folder / "requests.db"),
+            store=requests,
             cases=CaseDesk(store=CaseStore(folder / "cases.db"), append=append, policies=policies, clock=clock),
             append=append,
             policies=policies,
             clock=clock,
-            rules=rules or AccessConfig(),
+            rules=rules,
         )
+        secrets = keys.face_secrets()
+        office = Office(
+            site_id=identity.site_id,
+            store=FaceStore(folder / "faces.db", secrets.person_kek),
+            keys=requests,
+            append=append,
+            policies=policies,
+            clock=clock,
+            lock=asyncio.Lock(),
+        )
+        faces = FaceDesk(office, keys.site_key(), secrets, paths, rules.timezone)
         gate = Gate(
             site=GateIdentity(site_id=identity.site_id, public_keys=paths.public_keys),
             policies=policies,
@@ -114,6 +129,7 @@ async def open_gate(
             clock=clock,
             witnesses=witnesses,
             desk=desk,
+            faces=faces,
         )
         try:
             yield gate
@@ -192,17 +208,24 @@ async def run(
         async def to_job(channel: AsyncChannel) -> None:
             await answer_requests(channel, gate.answer_job)
 
+        async def to_matcher(channel: AsyncChannel) -> None:
+            await answer_requests(channel, gate.faces.answer_process)
+
         async def to_server(channel: AsyncChannel) -> None:
             await answer_requests(channel, gate.answer_server)
 
         # The server's socket comes last: its file tells the supervisor that the warden serves.
         jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job))
+        matcher = await serve(paths.socket("warden-faces"), connections.tracked(to_matcher))
+        recognition = asyncio.get_running_loop().create_task(gate.faces.run(), name="recognition")
         server = await serve(paths.socket("warden-server"), connections.tracked(to_server))
         note.info("warden serves", site_id=identity.site_id)
         await stop.wait()
         server.close()
         jobs.close()
+        matcher.close()
         renewal.cancel()
+        recognition.cancel()
         await connections.end(timeout_s=_STOP_S)
     note.info("warden stopped")
 

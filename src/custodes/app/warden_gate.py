@@ -21,6 +21,7 @@ from custodes.access.quotas import QuotaBook
 from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses, erase_old
+from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
 from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
@@ -111,9 +112,11 @@ class Gate:
         log: LogWriter,
         clock: Clock,
         desk: RequestDesk,
+        faces: FaceDesk,
         witnesses: tuple[NoteVerifier, ...] = (),
     ) -> None:
         self._desk = desk
+        self.faces = faces
         self._quotas = QuotaBook()
         self._site = site
         self._policies = policies
@@ -131,6 +134,7 @@ class Gate:
         self._thread.shutdown()
         self._keys.close()
         self._desk.close()
+        self.faces.close()
 
     async def answer_server(self, message: object) -> object:
         """Every request of `warden-server.sock`."""
@@ -160,7 +164,8 @@ class Gate:
                 return await self.destroy(message.camera_id, message.day)
             case Ping():
                 return Ok()
-        return await self._desk.answer(message)
+        reply = await self.faces.answer_server(message)
+        return await self._desk.answer(message) if reply is None else reply
 
     async def answer_job(self, message: object) -> object:
         """Every request of `warden-jobs.sock`."""

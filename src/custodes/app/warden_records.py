@@ -30,6 +30,22 @@ OWN_KINDS = frozenset(
         AuditKind.CASE_CLOSED,
         AuditKind.CASE_NOTED,
         AuditKind.CASE_ERASED,
+        AuditKind.ZONE_DRAFTED,
+        AuditKind.ZONE_APPROVED,
+        AuditKind.ZONE_REFUSED,
+        AuditKind.ZONE_STOPPED,
+        AuditKind.ZONE_USED,
+        AuditKind.ENROLMENT_INVITED,
+        AuditKind.CONSENT_SIGNED,
+        AuditKind.TEMPLATE_STORED,
+        AuditKind.ENROLMENT_REVIEWED,
+        AuditKind.ENROLMENT_ENDED,
+        AuditKind.TRAINING_CHANGED,
+        AuditKind.CANDIDATE_FILED,
+        AuditKind.FACES_OPENED,
+        AuditKind.VERDICT_GIVEN,
+        AuditKind.SIGHTING,
+        AuditKind.CHECKPOINT_VERIFIED,
     }
 )
 """Only the warden says these; the server cannot have them appended."""

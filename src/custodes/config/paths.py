@@ -41,6 +41,11 @@ class SitePaths:
         return self.data_dir / "assignment.json"
 
     @property
+    def zones(self) -> Path:
+        """Signed permits of the recognition zones that are on, for analysers."""
+        return self.data_dir / "zones.json"
+
+    @property
     def catalog(self) -> Path:
         """The server's database."""
         return self.data_dir / "catalog.db"

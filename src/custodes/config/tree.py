@@ -239,6 +239,14 @@ class AnalyserConfig(_Strict):
     """Decode only what packets say is active (and samples); without it every packet of every camera is decoded."""
 
 
+class FacesConfig(_Strict):
+    """Recognition of enrolled people. Off by default: then no process loads a network that makes templates."""
+
+    enabled: bool = False
+    embedder: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Model name, or several with + between them; empty takes the packaged one. Another one needs new enrolments."""
+
+
 class RedactionConfig(_Strict):
     """How people are masked for everyone without a grant that says otherwise."""
 
@@ -391,6 +399,7 @@ class SiteConfig(_Strict):
     retention: RetentionConfig = RetentionConfig()
     tiers: TiersConfig = TiersConfig()
     analyser: AnalyserConfig = AnalyserConfig()
+    faces: FacesConfig = FacesConfig()
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()
     audit: AuditConfig = AuditConfig()

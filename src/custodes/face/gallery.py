@@ -1,9 +1,11 @@
-"""The gallery in memory: templates of enrolled people, exact cosine search, one matrix per embedding contract.
+"""The gallery in memory: templates of enrolled people, exact cosine search, one matrix per shelf.
 
-Nothing here writes anywhere. Templates of different contracts never meet; a removed row is overwritten with zeros.
-Thresholds and what follows from a score do not belong here.
+A *shelf* holds what one probe may be compared with: the people of one zone under one embedding contract. Templates of
+different contracts never meet. Nothing here writes anywhere; a removed row is overwritten with zeros. Thresholds and
+what follows from a score do not belong here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from custodes.errors import AlreadyExists, InvalidArgument, NotFound, ResourceEx
 Vector = npt.NDArray[np.float32]
 
 MAX_TEMPLATES = 1_000_000
-"""Exact search stays exact up to here (DESIGN 7): 256 dimensions are 1 GB and 0.1 s per probe on two cores."""
+"""Exact search stays exact up to here (DESIGN 7): 128 dimensions are 0.5 GB and 60 ms per probe on two cores."""
 
 _DIMENSIONS = range(16, 4097)
 _FIRST_ROWS = 16
@@ -30,26 +32,37 @@ class Comparison:
 
 
 class _Shelf:
-    """Unit vectors of one contract in one array that grows; rows are kept dense."""
+    """Unit vectors in one array that grows; rows are kept dense."""
 
     def __init__(self, dimension: int) -> None:
         self.rows = np.zeros((_FIRST_ROWS, dimension), np.float32)
         self.template_ids: list[str] = []
         self.person_ids: list[str] = []
+        self.people: dict[str, set[str]] = {}
 
-    def append(self, person_id: str, template_id: str, unit: Vector) -> None:
+    def reserve(self, more: int) -> None:
         count = len(self.template_ids)
-        if count == len(self.rows):
-            grown = np.zeros((2 * count, self.rows.shape[1]), np.float32)
-            grown[:count] = self.rows
+        if count + more > len(self.rows):
+            grown = np.zeros((max(2 * len(self.rows), count + more), self.rows.shape[1]), np.float32)
+            grown[:count] = self.rows[:count]
             self.rows[:] = 0
             self.rows = grown
-        self.rows[count] = unit
-        self.template_ids.append(template_id)
-        self.person_ids.append(person_id)
+
+    def extend(self, person_ids: Sequence[str], template_ids: Sequence[str], units: Vector) -> None:
+        count = len(self.template_ids)
+        self.reserve(len(units))
+        self.rows[count : count + len(units)] = units
+        self.template_ids.extend(template_ids)
+        self.person_ids.extend(person_ids)
+        for person_id, template_id in zip(person_ids, template_ids, strict=True):
+            self.people.setdefault(person_id, set()).add(template_id)
 
     def remove(self, row: int) -> None:
         last = len(self.template_ids) - 1
+        person_id, template_id = self.person_ids[row], self.template_ids[row]
+        self.people[person_id].discard(template_id)
+        if not self.people[person_id]:
+            del self.people[person_id]
         self.rows[row] = self.rows[last]
         self.rows[last] = 0
         self.template_ids[row], self.person_ids[row] = self.template_ids[last], self.person_ids[last]
@@ -62,63 +75,115 @@ class Gallery:
 
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
+        self._known: dict[str, set[str]] = {}
 
     @property
     def people(self) -> int:
-        """Distinct people, whatever the contract."""
-        return len({person for shelf in self._shelves.values() for person in shelf.person_ids})
+        """Distinct people, whatever the shelf."""
+        return len({person for shelf in self._shelves.values() for person in shelf.people})
 
     @property
     def templates(self) -> int:
-        """Rows of all contracts."""
+        """Rows of all shelves."""
         return sum(len(shelf.template_ids) for shelf in self._shelves.values())
 
     @property
     def contracts(self) -> tuple[str, ...]:
-        """Contracts with at least one template, sorted."""
+        """Shelves with at least one template, sorted."""
         return tuple(sorted(self._shelves))
+
+    def size(self, contract: str) -> tuple[int, int]:
+        """People and templates of one shelf."""
+        shelf = self._shelves.get(contract)
+        return (len(shelf.people), len(shelf.template_ids)) if shelf else (0, 0)
 
     def add(self, *, contract: str, person_id: str, template_id: str, vector: Vector) -> None:
         """Take a template over.
 
-        Args: contract: id of the embedding contract; vector: (d,) float32, finite, not zero, one d per contract.
-        Raises: InvalidArgument, AlreadyExists (the template id), ResourceExhausted.
+        Args: contract: the shelf; vector: (d,) float32, finite, not zero, one d per shelf.
+        Raises: InvalidArgument, AlreadyExists (the template id on this shelf), ResourceExhausted.
         """
-        if any(template_id in shelf.template_ids for shelf in self._shelves.values()):
-            raise AlreadyExists(f"template {template_id} is in the gallery")
-        if self.templates >= MAX_TEMPLATES:
+        _check(vector)
+        self.add_many(contract=contract, person_ids=[person_id], template_ids=[template_id], vectors=vector[None])
+
+    def add_many(
+        self, *, contract: str, person_ids: Sequence[str], template_ids: Sequence[str], vectors: Vector
+    ) -> None:
+        """Take templates over, all or none. `vectors`: (n, d) float32. Raises: as `add`. O(n · d)."""
+        if not len(vectors):
+            return
+        if vectors.ndim != 2 or vectors.dtype != np.float32 or vectors.shape[1] not in _DIMENSIONS:
+            raise InvalidArgument(
+                f"templates of shape {vectors.shape} {vectors.dtype}; expected (n, 16..4096) float32"
+            )
+        known = self._known.setdefault(contract, set())
+        if len(set(template_ids)) < len(template_ids) or not known.isdisjoint(template_ids):
+            double = next((one for one in template_ids if one in known), template_ids[0])
+            raise AlreadyExists(f"template {double} is in the gallery")
+        if self.templates + len(vectors) > MAX_TEMPLATES:
             raise ResourceExhausted(f"the gallery holds {MAX_TEMPLATES} templates at most")
-        unit = _unit(vector)
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+        if not np.isfinite(lengths).all() or float(lengths.min()) < 1e-6:
+            raise InvalidArgument("a template must be finite and not zero")
         shelf = self._shelves.get(contract)
         if shelf is None:
-            shelf = self._shelves[contract] = _Shelf(len(unit))
-        if len(unit) != shelf.rows.shape[1]:
-            raise InvalidArgument(f"{len(unit)} dimensions; contract {contract} has {shelf.rows.shape[1]}")
-        shelf.append(person_id, template_id, unit)
+            shelf = self._shelves[contract] = _Shelf(vectors.shape[1])
+        if vectors.shape[1] != shelf.rows.shape[1]:
+            raise InvalidArgument(f"{vectors.shape[1]} dimensions; contract {contract} has {shelf.rows.shape[1]}")
+        units = (vectors / lengths[:, None].astype(np.float32)).astype(np.float32, copy=False)
+        shelf.extend(person_ids, template_ids, units)
+        known.update(template_ids)
+        units[:] = 0
 
     def remove_person(self, person_id: str) -> int:
         """Zero and drop all of a person's templates; returns how many. Raises: NotFound."""
-        removed = 0
-        for contract, shelf in list(self._shelves.items()):
-            for row in reversed([n for n, person in enumerate(shelf.person_ids) if person == person_id]):
-                shelf.remove(row)
-                removed += 1
-            if not shelf.template_ids:
-                del self._shelves[contract]
+        removed = sum(self.remove_from(contract, person_id) for contract in list(self._shelves))
         if not removed:
             raise NotFound(f"person {person_id} has no template in the gallery")
         return removed
+
+    def remove_from(self, contract: str, person_id: str) -> int:
+        """The same on one shelf; 0 when there is none."""
+        shelf = self._shelves.get(contract)
+        if shelf is None or person_id not in shelf.people:
+            return 0
+        self._known[contract] -= shelf.people[person_id]
+        rows = [n for n, person in enumerate(shelf.person_ids) if person == person_id]
+        for row in reversed(rows):
+            shelf.remove(row)
+        if not shelf.template_ids:
+            del self._shelves[contract]
+            self._known.pop(contract, None)
+        return len(rows)
+
+    def people_of(self, contract: str) -> frozenset[str]:
+        """Who is on a shelf."""
+        shelf = self._shelves.get(contract)
+        return frozenset(shelf.people) if shelf else frozenset()
+
+    def first_of_each(self, contract: str, limit: int) -> Vector:
+        """(n, d): one template of each of at most `limit` people, a copy that the caller zeroes."""
+        shelf = self._shelves.get(contract)
+        if shelf is None:
+            return np.zeros((0, _DIMENSIONS[0]), np.float32)
+        seen: dict[str, int] = {}
+        for row, person in enumerate(shelf.person_ids):
+            seen.setdefault(person, row)
+            if len(seen) >= limit:
+                break
+        return shelf.rows[list(seen.values())].copy()
 
     def clear(self) -> None:
         """Zero everything."""
         for shelf in self._shelves.values():
             shelf.rows[:] = 0
         self._shelves.clear()
+        self._known.clear()
 
     def search(self, *, contract: str, probe: Vector, limit: int) -> list[Comparison]:
-        """The best rows of one contract, by falling score; empty when the contract has none.
+        """The best rows of one shelf, by falling score; empty when there is none. Exact: every row is compared.
 
-        Args: probe: (d,) float32 of the contract's dimension; zeroed by the caller when done. limit: 1 to 100.
+        Args: probe: (d,) float32 of the shelf's dimension; zeroed by the caller when done. limit: 1 to 100.
         Raises: InvalidArgument.
         """
         if not 1 <= limit <= 100:
@@ -131,17 +196,27 @@ class Gallery:
             raise InvalidArgument(f"probe of {len(unit)} dimensions; contract {contract} has {shelf.rows.shape[1]}")
         scores = shelf.rows[: len(shelf.template_ids)] @ unit
         unit[:] = 0
-        best = np.argsort(-scores, kind="stable")[:limit]
+        # Only what can be among the best is sorted; of equal scores the earlier row comes first.
+        if limit < len(scores):
+            least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+            rows = np.flatnonzero(scores >= least)
+        else:
+            rows = np.arange(len(scores))
+        best = rows[np.argsort(-scores[rows], kind="stable")[:limit]]
         return [
             Comparison(person_id=shelf.person_ids[n], template_id=shelf.template_ids[n], score=float(scores[n]))
             for n in best.tolist()
         ]
 
 
-def _unit(vector: Vector) -> Vector:
-    """A new, unit-length copy."""
+def _check(vector: Vector) -> None:
     if vector.ndim != 1 or vector.dtype != np.float32 or len(vector) not in _DIMENSIONS:
         raise InvalidArgument(f"a template of shape {vector.shape} {vector.dtype}; expected (16..4096,) float32")
+
+
+def _unit(vector: Vector) -> Vector:
+    """A new, unit-length copy."""
+    _check(vector)
     length = float(np.linalg.norm(vector.astype(np.float64)))
     if not np.isfinite(length) or length < 1e-6:
         raise InvalidArgument("a template must be finite and not zero")

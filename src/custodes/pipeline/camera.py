@@ -1,7 +1,7 @@
 """One camera from packets to facts: keeps a gate and a decoder per run, chooses frames, notices what was lost."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -82,6 +82,9 @@ class CameraPipeline:
         """Media that waits behind the next packet; set by whoever feeds. Zero in replay."""
         self.areas: tuple[DetectArea, ...] = ()
         """Where objects count, from the next look on; set by whoever feeds."""
+        self.on_frame: Callable[[Frame, RunId], None] | None = None
+        """Told of each frame that was looked at; set while a recognition zone of the camera is on, by whoever
+        feeds."""
         self.counters = Counters()
 
     @property
@@ -360,6 +363,8 @@ class CameraPipeline:
     def _look(self, frame: Frame) -> Sequence[CameraFact]:
         assert self._analysis is not None
         self._analysis.areas = self.areas
+        if self.on_frame is not None and self._info is not None:
+            self.on_frame(frame, self._info.run)
         if self._gate is None:
             return self._analysis.process(frame)
         self._analysis.check_ns = self._gate.check_ns

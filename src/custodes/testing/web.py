@@ -8,15 +8,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from custodes.access.grants import granted_from
 from custodes.access.policy import decide, decide_list, load_policies
 from custodes.adapters.keys.cases import CaseStore
+from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
+from custodes.adapters.keys.store import FaceSecrets
 from custodes.app.warden_cases import CaseDesk
+from custodes.app.warden_faces import FaceDesk
+from custodes.app.warden_office import Office
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.proof import prove_entries
-from custodes.config import AccessConfig
+from custodes.config import AccessConfig, SitePaths
 from custodes.errors import InvalidArgument, NotFound, PermissionDenied, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.media.jpeg import encode_jpeg
@@ -159,15 +165,28 @@ class LoggingWarden:
         """While true, everything raises Unavailable, as when the process is gone."""
         self._clock = clock
         self._policies = load_policies()
+        requests = RequestStore(folder / "requests.db")
         self.cases = CaseStore(folder / "cases.db")
         self.desk = RequestDesk(
-            store=RequestStore(folder / "requests.db"),
+            store=requests,
             cases=CaseDesk(store=self.cases, append=self.append, policies=self._policies, clock=clock),
             append=self.append,
             policies=self._policies,
             clock=clock,
             rules=AccessConfig(),
         )
+        secret = FaceSecrets(person_kek=bytes(32), rotation=bytes(32), token_key=bytes(32))
+        office = Office(
+            site_id="ab" * 8,
+            store=FaceStore(folder / "faces.db", secret.person_kek),
+            keys=requests,
+            append=self.append,
+            policies=self._policies,
+            clock=clock,
+            lock=asyncio.Lock(),
+        )
+        signer = Ed25519PrivateKey.from_private_bytes(bytes(32))
+        self.faces = FaceDesk(office, signer, secret, SitePaths(folder), "UTC")
         self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
 
     def kinds(self) -> list[AuditKind]:
@@ -211,9 +230,10 @@ class LoggingWarden:
         return Authorised(decision=decision, grant=grant if decision.is_allowed else None, log_index=index)
 
     async def about_requests(self, message: object) -> object:
-        """The real desk's answer."""
+        """The real desks' answer."""
         self._check_up()
-        return await self.desk.answer(message)
+        reply = await self.faces.answer_server(message)
+        return await self.desk.answer(message) if reply is None else reply
 
     async def about_cases(self, message: object) -> object:
         """The real desk's answer."""

@@ -16,6 +16,8 @@ from custodes.types import (
     backfill,
     cases,
     event,
+    face,
+    face_message,
     flow,
     hold,
     leak,
@@ -81,6 +83,8 @@ def _registered() -> dict[str, type]:
         cases,
         leak,
         backfill,
+        face,
+        face_message,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (

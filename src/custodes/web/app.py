@@ -17,9 +17,26 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.web import api, api_log, cases, errors, flows, pages, people, privacy, requests, site_map, traffic
+from custodes.web import (
+    api,
+    api_log,
+    candidates,
+    cases,
+    checkpoint,
+    enrol,
+    errors,
+    faces,
+    flows,
+    pages,
+    people,
+    privacy,
+    requests,
+    site_map,
+    traffic,
+)
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
@@ -59,6 +76,7 @@ def create_app(
     hasher: PasswordHasher | None = None,
     fleet: FleetReader = no_audit,
     floors: Floors | None = None,
+    recogniser: Recogniser | None = None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -66,6 +84,7 @@ def create_app(
         announce: told the first-boot token when the application starts and no account exists.
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
+        recogniser: None where recognition is switched off.
     """
     auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
     paths = SitePaths(config.data_dir)
@@ -107,6 +126,7 @@ def create_app(
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        recogniser=recogniser,
     )
     errors.install(app)
     for module in (
@@ -125,6 +145,10 @@ def create_app(
         api,
         api_log,
         live_routes,
+        faces,
+        enrol,
+        candidates,
+        checkpoint,
     ):
         app.include_router(module.router)
     for router in (

@@ -16,6 +16,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
@@ -60,6 +61,8 @@ class WebDeps:
     provider: IdentityProvider | None
     policies: Policies
     floors: Floors | None = None
+    recogniser: Recogniser | None = None
+    """None where recognition is switched off."""
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:
         """The newest requests of which this person may know: their own, or all for who decides or audits."""

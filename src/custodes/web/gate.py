@@ -40,6 +40,8 @@ class Access(StrEnum):
     """The cameras' weaknesses: policy `read_fleet`, decided and logged."""
     PEOPLE = "people"
     """Accounts: policy `manage_people`."""
+    CHECKPOINT = "checkpoint"
+    """Comparing somebody with the template that they bring: policy `checkpoint`, decided and logged."""
     LOG = "log"
     """The audit log: policy `read_log`, decided and logged by the warden."""
 
@@ -50,6 +52,7 @@ _ACTIONS = {
     Access.PEOPLE: Action.MANAGE_PEOPLE,
     Access.PRIVACY: Action.READ_PRIVACY,
     Access.FLEET: Action.READ_FLEET,
+    Access.CHECKPOINT: Action.CHECKPOINT,
 }
 
 ROUTES: dict[str, Access] = {
@@ -115,6 +118,30 @@ ROUTES: dict[str, Access] = {
     "/fleet.csv": Access.FLEET,
     "/fleet/{device_id}": Access.FLEET,
     "/api/v1/fleet": Access.FLEET,
+    "/faces/zones": Access.LOGGED_IN,
+    "/faces/zones/{zone_id}": Access.LOGGED_IN,
+    "/faces/zones/{zone_id}/options": Access.WARDEN,
+    "/faces/zones/{zone_id}/approve": Access.WARDEN,
+    "/faces/zones/{zone_id}/refuse": Access.WARDEN,
+    "/faces/zones/{zone_id}/stop": Access.WARDEN,
+    "/faces/training": Access.WARDEN,
+    "/faces/sightings": Access.WARDEN,
+    "/faces/people": Access.WARDEN,
+    "/faces/people/invite": Access.WARDEN,
+    "/faces/people/{person_id}/end": Access.WARDEN,
+    "/faces/people/{person_id}/review": Access.WARDEN,
+    "/faces/candidates": Access.WARDEN,
+    "/faces/candidates/{candidate_id}": Access.WARDEN,
+    "/faces/candidates/{candidate_id}/{which}.svg": Access.WARDEN,
+    "/faces/candidates/{candidate_id}/options/{verdict}": Access.WARDEN,
+    "/faces/candidates/{candidate_id}/say/{verdict}": Access.WARDEN,
+    "/enrol/{token}": Access.PUBLIC,
+    "/enrol/{token}/sign": Access.PUBLIC,
+    "/enrol/{token}/sample": Access.PUBLIC,
+    "/enrol/{token}/card": Access.PUBLIC,
+    "/withdraw/{token}": Access.PUBLIC,
+    "/checkpoint": Access.CHECKPOINT,
+    "/checkpoint/verify": Access.CHECKPOINT,
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,

@@ -57,6 +57,23 @@ PAGES = (
         ),
     ),
     PageGroup(
+        label="Recognition",
+        links=(
+            PageLink(
+                path="/faces/zones",
+                label="Zones",
+                offered_to=(Action.CONFIGURE_FACES, Action.APPROVE, Action.ENROL, Action.VERIFY_FACES),
+            ),
+            PageLink(path="/faces/people", label="Enrolled", offered_to=(Action.ENROL, Action.READ_PRIVACY)),
+            PageLink(
+                path="/faces/candidates", label="Candidates", offered_to=(Action.VERIFY_FACES, Action.READ_SIGHTINGS)
+            ),
+            PageLink(path="/faces/sightings", label="Sightings", offered_to=(Action.READ_SIGHTINGS,)),
+            PageLink(path="/faces/training", label="Training", offered_to=(Action.TRAIN, Action.READ_PRIVACY)),
+            PageLink(path="/checkpoint", label="Checkpoint", offered_to=(Action.CHECKPOINT,)),
+        ),
+    ),
+    PageGroup(
         label="Oversight",
         links=(
             PageLink(path="/log", label="Log", offered_to=(Action.READ_LOG,)),

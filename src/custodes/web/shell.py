@@ -14,6 +14,22 @@ from custodes.web.errors import problem
 MAX_BODY_BYTES = 64 * 1024
 """The largest legitimate body is the form of the first account, below 2 KiB."""
 
+MAX_PICTURE_BYTES = 6 << 20
+"""Of a picture that somebody gives of themselves: 4 MiB, a third more as text."""
+
+
+def max_body_bytes(path: str) -> int:
+    """What a request to this path may carry."""
+    is_picture = path == "/checkpoint/verify" or (path.startswith("/enrol/") and path.endswith("/sample"))
+    return MAX_PICTURE_BYTES if is_picture else MAX_BODY_BYTES
+
+
+def _permissions(path: str) -> str:
+    """The camera is for the pages on which people take a picture of themselves."""
+    own = "(self)" if path.startswith(("/enrol/", "/checkpoint")) else "()"
+    return f"camera={own}, microphone=(), geolocation=(), usb=(), display-capture=()"
+
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -40,7 +56,6 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), usb=(), display-capture=()",
 }
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,6 +83,7 @@ class Shell:
                 out = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     out[name] = value
+                out["permissions-policy"] = _permissions(scope["path"])
                 # static files carry an ETag and are asked for again; everything else stays out of every cache
                 out["cache-control"] = "no-cache" if is_static else "no-store"
             await send(message)
@@ -75,7 +91,7 @@ class Shell:
         if refusal is not None:
             await _refuse(scope, send_with_headers, *refusal)
         elif scope["type"] == "http":
-            await self._app(scope, _bounded(receive), send_with_headers)
+            await self._app(scope, _bounded(receive, max_body_bytes(scope["path"])), send_with_headers)
         else:
             await self._app(scope, receive, send)
 
@@ -87,8 +103,9 @@ class Shell:
         if (is_websocket or scope["method"] not in _SAFE_METHODS) and not is_own_origin(headers.get("origin"), host):
             return 403, "The request did not come from a page of this site."
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return 413, f"A request may carry at most {MAX_BODY_BYTES} bytes."
+        most = max_body_bytes(scope["path"])
+        if not length.isdigit() or int(length) > most:
+            return 413, f"A request may carry at most {most} bytes."
         return None
 
 
@@ -110,7 +127,7 @@ def is_own_origin(origin: str | None, host: str) -> bool:
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def bounded() -> Message:
@@ -118,7 +135,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY_BYTES:
+            if seen > most:
                 # chunked and longer than it may be: as good as a client that went away
                 return {"type": "http.disconnect"}
         return message

@@ -4,6 +4,7 @@ from pathlib import Path
 
 DEFAULT_DETECTOR = "nanodet-g"
 DEFAULT_FACE_DETECTOR = "centerface"
+DEFAULT_FACE_EMBEDDER = "dlib-face-resnet"
 
 
 def weights_folder() -> Path:

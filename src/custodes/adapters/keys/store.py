@@ -8,6 +8,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ def _translated(error: sqlite3.Error) -> CustodesError:
     if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DataLoss(f"the key store is damaged: {error}")
     return Unavailable(f"the key store cannot be written or read: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceSecrets:
+    """32 bytes each, derived from the root secret."""
+
+    person_kek: bytes
+    rotation: bytes
+    token_key: bytes
 
 
 class KeyStore:
@@ -146,6 +156,14 @@ class KeyStore:
         """32 bytes, the forensic mark's key of one session on one camera."""
         assert "\x00" not in camera_id and "\x00" not in session_id
         return self._derive(b"custodes.mark-key/v1\x00" + camera_id.encode() + b"\x00" + session_id.encode())
+
+    def face_secrets(self) -> FaceSecrets:
+        """What guards enrolled people's keys, their templates and the tokens that they carry."""
+        return FaceSecrets(
+            person_kek=self._derive(b"custodes.person-kek/v1"),
+            rotation=self._derive(b"custodes.template-rotation/v1"),
+            token_key=self._derive(b"custodes.holder-token/v1"),
+        )
 
     def add_camera(self, camera_id: CameraId) -> None:
         """Remember a camera whose keys are to be renewed every day."""

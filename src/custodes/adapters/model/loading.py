@@ -40,6 +40,7 @@ def default_name(task: ModelTask) -> str:
     names = {
         ModelTask.DETECT: custodes_models.DEFAULT_DETECTOR,
         ModelTask.FACE_DETECT: custodes_models.DEFAULT_FACE_DETECTOR,
+        ModelTask.FACE_EMBED: custodes_models.DEFAULT_FACE_EMBEDDER,
     }
     if task not in names:
         raise ModelRefused(f"no default model for {task.value}; name one")

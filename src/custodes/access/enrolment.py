@@ -1,0 +1,115 @@
+"""The life of an enrolment: invited, consent signed, samples given, active; withdrawn, expired, review overdue.
+
+Pure. There is one way in: a person signs the text themselves and gives their own pictures. Footage is no source.
+"""
+
+import hashlib
+from dataclasses import replace
+
+from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment
+from custodes.units import NS_PER_S, Ns
+
+DAY_NS = 24 * 3600 * NS_PER_S
+SAMPLES_WANTED = 3
+"""Different looks of one person; a gallery score is the best of them."""
+SAMPLES_MAX = 8
+INVITATION_LASTS_NS = Ns(14 * DAY_NS)
+LASTS_MAX_NS = Ns(3 * 366 * DAY_NS)
+"""BIPA 15(a): destroyed at the latest three years after the last contact."""
+REVIEW_EVERY_NS = Ns(366 * DAY_NS)
+
+CONSENT_VERSION = "2026-11"
+CONSENT_TEXT = """I agree that {site} makes biometric templates of my face from the pictures that I give here.
+
+What for: {purpose}.
+Where: only in these zones, each of them marked on site: {zones}. Nowhere else, and not from recordings.
+How: my face is compared automatically. Nothing follows from a comparison alone: two trained people have to agree
+first, each without knowing what the other says.
+How long: until {expires}, or until I take my agreement back.
+Taking it back: at any time, with the link that I get when I sign, without giving a reason and without any
+disadvantage. I am not recognised any more within seconds, and what is stored of me can never be read again.
+My choice: I need not agree. There is another way: {alternatives}.
+My rights: I may see what is stored of me, have it corrected, deleted or given to me, and complain to a supervisory
+authority. Responsible: {controller}."""
+"""Version `CONSENT_VERSION`. A change of a word is a new version."""
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a link's secret."""
+    return hashlib.sha256(b"custodes.enrolment-token.v1\n" + token.encode()).digest()
+
+
+def text_sha256(text: str) -> str:
+    """Names the text that was signed, with what was filled in."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def phase(enrolment: FaceEnrolment, now_ns: Ns) -> EnrolmentPhase:
+    """Where it stands."""
+    if enrolment.withdrawn_ns is not None:
+        return EnrolmentPhase.WITHDRAWN
+    if now_ns >= enrolment.expires_ns:
+        return EnrolmentPhase.EXPIRED
+    if enrolment.consent is None:
+        is_open = enrolment.created_ns <= now_ns < enrolment.created_ns + INVITATION_LASTS_NS
+        return EnrolmentPhase.INVITED if is_open else EnrolmentPhase.EXPIRED
+    if enrolment.issued_ns is not None:
+        return EnrolmentPhase.ISSUED
+    if enrolment.templates < SAMPLES_WANTED:
+        return EnrolmentPhase.CONSENTED
+    reviewed_ns = enrolment.reviewed_ns or enrolment.consent.signed_ns
+    return EnrolmentPhase.ACTIVE if now_ns < reviewed_ns + REVIEW_EVERY_NS else EnrolmentPhase.REVIEW_OVERDUE
+
+
+def check_invited(enrolment: FaceEnrolment, name: str, now_ns: Ns) -> None:
+    """Raises: InvalidArgument in words for who invites."""
+    if not name.strip() or len(name) > 120:
+        raise InvalidArgument("Say whom you invite, in at most 120 characters.")
+    if not 10 <= len(enrolment.purpose.strip()) <= 500:
+        raise InvalidArgument("Say what for, in 10 to 500 characters.")
+    if not now_ns < enrolment.expires_ns <= now_ns + LASTS_MAX_NS:
+        raise InvalidArgument("An enrolment ends at a day, within three years.")
+    if len(set(enrolment.zone_ids)) != len(enrolment.zone_ids) or len(enrolment.zone_ids) > 64:
+        raise InvalidArgument("Name at most 64 different zones.")
+
+
+def sign(enrolment: FaceEnrolment, consent: Consent, withdraw_hash: bytes, now_ns: Ns) -> FaceEnrolment:
+    """Raises: FailedPrecondition when it is not open."""
+    if phase(enrolment, now_ns) is not EnrolmentPhase.INVITED:
+        raise FailedPrecondition("This invitation is not open any more.")
+    return replace(enrolment, consent=consent, withdraw_hash=withdraw_hash)
+
+
+def may_give(enrolment: FaceEnrolment, now_ns: Ns) -> None:
+    """Whether a picture may become a template now. Raises: PermissionDenied without a signature in force."""
+    now = phase(enrolment, now_ns)
+    if now not in (EnrolmentPhase.CONSENTED, EnrolmentPhase.ACTIVE):
+        raise PermissionDenied(f"No picture is taken: the enrolment is {now.value.replace('_', ' ')}.")
+    if enrolment.templates >= SAMPLES_MAX:
+        raise FailedPrecondition(f"There are {SAMPLES_MAX} pictures already, which is enough.")
+
+
+def issue(enrolment: FaceEnrolment, now_ns: Ns) -> FaceEnrolment:
+    """The template goes to its holder. Raises: FailedPrecondition."""
+    if enrolment.zone_ids:
+        raise FailedPrecondition("Who is compared in a zone carries no token; a checkpoint needs an own enrolment.")
+    if phase(enrolment, now_ns) is not EnrolmentPhase.ACTIVE:
+        raise FailedPrecondition("Pictures are missing, or the enrolment is over.")
+    return replace(enrolment, issued_ns=now_ns, templates=0)
+
+
+def withdraw(enrolment: FaceEnrolment, now_ns: Ns) -> FaceEnrolment:
+    """Idempotent; nothing personal stays."""
+    return replace(
+        enrolment,
+        withdrawn_ns=enrolment.withdrawn_ns or now_ns,
+        sealed_name=b"",
+        consent=replace(enrolment.consent, sealed_signature=b"") if enrolment.consent else None,
+        templates=0,
+    )
+
+
+def is_compared(enrolment: FaceEnrolment, now_ns: Ns) -> bool:
+    """Whether the matcher may know this person now."""
+    return bool(enrolment.zone_ids) and phase(enrolment, now_ns) is EnrolmentPhase.ACTIVE

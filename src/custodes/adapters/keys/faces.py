@@ -1,0 +1,218 @@
+"""The warden's store of recognition: zones, enrolments, trainings, candidates, and templates under a key per person.
+
+A person's key lies here wrapped by one that comes from the root secret; destroying it is a deletion with
+`secure_delete=ON` and a truncating checkpoint. No backup takes this file along (`app.backup`), so that what somebody
+took back cannot be restored.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from custodes.errors import DataLoss, NotFound, ProtocolError, StorageFailed, Unavailable
+from custodes.face.sealed import KEY_BYTES, open_sealed, seal, template_label
+from custodes.types.codec import decode_as, encode
+from custodes.types.face import CandidateRecord, FaceEnrolment, Training, ZoneRecord
+from custodes.types.face_message import SealedTemplate
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS item (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+                                 UNIQUE (kind, id)) STRICT;
+CREATE TABLE IF NOT EXISTS person_key (person_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS template (number INTEGER PRIMARY KEY AUTOINCREMENT, template_id TEXT UNIQUE NOT NULL,
+                                     person_id TEXT NOT NULL, contract TEXT NOT NULL, sealed BLOB NOT NULL,
+                                     picture BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS template_person ON template (person_id);
+CREATE TABLE IF NOT EXISTS probe (candidate_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, picture BLOB NOT NULL)
+    STRICT, WITHOUT ROWID;
+"""
+_NONCE_BYTES = 12
+_KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Training: "training",
+                           CandidateRecord: "candidate"}  # fmt: skip
+CANDIDATES_KEPT = 10_000
+
+
+class FaceStore:
+    """Owned by one thread. Items are in memory too; templates are read in pages."""
+
+    def __init__(self, path: Path, kek: bytes) -> None:
+        """Open or create. Raises: DataLoss for a damaged file."""
+        self._kek = AESGCM(kek)
+        self.revision = 0
+        """Rises with each change."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+                self._db.execute(f"PRAGMA {pragma}")
+            self._db.executescript(_SCHEMA)
+            self._items: dict[str, dict[str, Any]] = {kind: {} for kind in _KINDS.values()}
+            for item_type, kind in _KINDS.items():
+                rows = self._db.execute("SELECT id, body FROM item WHERE kind = ? ORDER BY number", (kind,)).fetchall()
+                self._items[kind] = {str(row[0]): decode_as(item_type, row[1]) for row in rows}
+        except (sqlite3.DatabaseError, ProtocolError) as error:
+            raise DataLoss(f"{path} is damaged; people have to be enrolled anew: {error}") from error
+
+    # -- items -----------------------------------------------------------------------------------------------
+
+    def all(self, kind: type[T]) -> list[T]:
+        """Oldest first."""
+        return list(self._items[_KINDS[kind]].values())
+
+    def get(self, kind: type[T], item_id: str) -> T | None:
+        """By id."""
+        found: T | None = self._items[_KINDS[kind]].get(item_id)
+        return found
+
+    def put(self, item_id: str, item: ZoneRecord | FaceEnrolment | Training | CandidateRecord) -> None:
+        """Create or replace, durably. Raises: StorageFailed."""
+        kind = _KINDS[type(item)]
+        self._write(
+            "INSERT INTO item (kind, id, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+            (kind, item_id, encode(item)),
+        )
+        self._items[kind][item_id] = item
+
+    def forget_candidate(self, candidate_id: str) -> None:
+        """The record and its picture; the log keeps what happened."""
+        self._write("DELETE FROM item WHERE kind = 'candidate' AND id = ?", (candidate_id,))
+        self.drop_probe(candidate_id)
+        self._items["candidate"].pop(candidate_id, None)
+
+    # -- people's keys ---------------------------------------------------------------------------------------
+
+    def make_key(self, person_id: str) -> None:
+        """A new random key for a new person."""
+        nonce, key = os.urandom(_NONCE_BYTES), os.urandom(KEY_BYTES)
+        wrapped = nonce + self._kek.encrypt(nonce, key, person_id.encode())
+        self._write("INSERT INTO person_key VALUES (?, ?)", (person_id, wrapped))
+
+    def key(self, person_id: str) -> bytes:
+        """Raises: NotFound when it was destroyed, DataLoss."""
+        row = self._db.execute("SELECT wrapped FROM person_key WHERE person_id = ?", (person_id,)).fetchone()
+        if row is None:
+            raise NotFound("That person's key is gone, and with it everything that it opened.")
+        return self._unwrap(person_id, bytes(row[0]))
+
+    def has_key(self, person_id: str) -> bool:
+        """Whether anything of that person can still be read."""
+        row = self._db.execute("SELECT 1 FROM person_key WHERE person_id = ?", (person_id,)).fetchone()
+        return row is not None
+
+    def _unwrap(self, person_id: str, wrapped: bytes) -> bytes:
+        try:
+            return self._kek.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], person_id.encode())
+        except InvalidTag as error:
+            raise DataLoss(f"the key of person {person_id} is damaged") from error
+
+    def destroy(self, person_id: str) -> None:
+        """Key, templates and pictures, for good; again is harmless. Raises: Unavailable while the file is read."""
+        self._write("BEGIN IMMEDIATE", ())
+        for table in ("person_key", "template", "probe"):
+            self._write(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - names from above
+        self._write("COMMIT", ())
+        self.purge()
+
+    def purge(self) -> None:
+        """Fold the WAL away, so that no old page of what was deleted stays. Raises: Unavailable."""
+        (is_busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise Unavailable("the store of enrolled people is being read; what was deleted stays until it is purged")
+
+    def seal(self, person_id: str, what: str, plain: bytes) -> bytes:
+        """Under the person's key, bound to what it is. Raises: NotFound, DataLoss."""
+        return seal(self.key(person_id), person_id, what, plain)
+
+    def open(self, person_id: str, what: str, sealed: bytes) -> bytes:
+        """Raises: NotFound, DataLoss."""
+        return open_sealed(self.key(person_id), person_id, what, sealed)
+
+    # -- templates and pictures ------------------------------------------------------------------------------
+
+    def put_template(self, template_id: str, person_id: str, contract: str, vector: bytes, picture: bytes) -> None:
+        """Sealed, durably. Raises: NotFound, StorageFailed."""
+        values = (
+            template_id,
+            person_id,
+            contract,
+            self.seal(person_id, template_label(contract, template_id), vector),
+            self.seal(person_id, "picture", picture),
+        )
+        self._write(
+            "INSERT INTO template (template_id, person_id, contract, sealed, picture) VALUES (?, ?, ?, ?, ?)", values
+        )
+
+    def templates_after(self, number: int, limit: int) -> tuple[list[SealedTemplate], int]:
+        """Still sealed, with the key beside; and the number to go on from."""
+        rows = self._db.execute(
+            "SELECT t.number, t.template_id, t.person_id, t.contract, t.sealed, k.wrapped FROM template t"
+            " JOIN person_key k USING (person_id) WHERE t.number > ? ORDER BY t.number LIMIT ?",
+            (number, limit),
+        ).fetchall()
+        found = [
+            SealedTemplate(template_id=row[1], person_id=row[2], contract=row[3], sealed=row[4],
+                           key=self._unwrap(row[2], row[5]))
+            for row in rows
+        ]  # fmt: skip
+        return found, rows[-1][0] if rows else number
+
+    def renumber(self, person_id: str) -> None:
+        """Give a person's templates the newest numbers: who reads on from before finds them (again)."""
+        (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM template").fetchone()
+        rows = self._db.execute("SELECT number FROM template WHERE person_id = ? ORDER BY number", (person_id,))
+        for step, (number,) in enumerate(rows.fetchall(), start=1):
+            self._write("UPDATE template SET number = ? WHERE number = ?", (last + step, number))
+
+    def own_templates(self, person_id: str) -> list[tuple[str, bytes]]:
+        """Contract and open vector of each template of one person."""
+        rows = self._db.execute(
+            "SELECT template_id, contract, sealed FROM template WHERE person_id = ? ORDER BY number", (person_id,)
+        ).fetchall()
+        return [(row[1], self.open(person_id, template_label(row[1], row[0]), row[2])) for row in rows]
+
+    def picture(self, person_id: str) -> bytes:
+        """The first picture that the person gave. Raises: NotFound."""
+        row = self._db.execute(
+            "SELECT picture FROM template WHERE person_id = ? ORDER BY number LIMIT 1", (person_id,)
+        ).fetchone()
+        if row is None:
+            raise NotFound("There is no picture of that person any more.")
+        return self.open(person_id, "picture", row[0])
+
+    def put_probe(self, candidate_id: str, person_id: str, picture: bytes) -> None:
+        """Under the key of the person it was taken for: theirs, if they are it; gone when it is decided."""
+        sealed = self.seal(person_id, f"probe\n{candidate_id}", picture)
+        self._write("INSERT INTO probe VALUES (?, ?, ?)", (candidate_id, person_id, sealed))
+
+    def probe(self, candidate_id: str) -> bytes:
+        """Raises: NotFound once it was dropped."""
+        row = self._db.execute(
+            "SELECT person_id, picture FROM probe WHERE candidate_id = ?", (candidate_id,)
+        ).fetchone()
+        if row is None:
+            raise NotFound("The pictures of this candidate were deleted when it was decided.")
+        return self.open(row[0], f"probe\n{candidate_id}", row[1])
+
+    def drop_probe(self, candidate_id: str) -> None:
+        """Idempotent."""
+        self._write("DELETE FROM probe WHERE candidate_id = ?", (candidate_id,))
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        self.revision += 1
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise StorageFailed(f"the warden cannot store what it knows of enrolled people: {error}") from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._db.close()

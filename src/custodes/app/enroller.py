@@ -1,0 +1,230 @@
+"""The enroller process: one picture that its owner gave into a judgement, and a template if it is good enough.
+
+The server brings pictures on `enroller.sock`; before one becomes a vector the warden says that its owner signed for
+it. The template goes to the warden, never back to the server. Networks are loaded at the first picture. No camera is
+here.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from custodes.adapters.ipc.connections import Connections
+from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, answer_requests, serve
+from custodes.adapters.model import acknowledged_from_environment, models_dir_from_environment
+from custodes.adapters.model.faces import load_face_tools
+from custodes.config import SiteConfig, SitePaths, load_effective
+from custodes.errors import CustodesError, InvalidArgument, ProtocolError
+from custodes.face.calibration import log10_likelihood, model_of
+from custodes.face.embedding import Vector
+from custodes.face.lawful import read_site_key, sample_lawful
+from custodes.face.quality import ENROLMENT, QualityLimits, problem
+from custodes.media.still import Picture, read_picture, small_jpeg
+from custodes.pipeline.faces import FaceTools, JudgedFace, card
+from custodes.runtime.clock import SystemClock
+from custodes.runtime.memory import hide_memory
+from custodes.runtime.parent import die_with_parent
+from custodes.telemetry import logs
+from custodes.types.face_message import (
+    BeginSample,
+    GiveSample,
+    HolderVerified,
+    NoteVerification,
+    OpenToken,
+    PutTemplate,
+    SampleAllowed,
+    SampleJudged,
+    TemplateKept,
+    TokenOpened,
+    VerifyHolder,
+)
+from custodes.types.message import Appended, Ok, Ping
+
+CHECKPOINT = QualityLimits(inter_eye_px=30.0, pose=0.35, sharpness=0.15, light=0.15, whole=0.5)
+"""For a desk at night too; a poor picture is taken again, which takes a second."""
+
+SAME_LIKELIHOOD = 3.0
+"""log10: a thousand times likelier one person than two. FMR about 1e-3 with the packaged network (eval.faces)."""
+
+_FLAT_SHARPNESS = 0.12
+_OTHERS_SHARE = 0.35
+"""A second face so large beside the first makes it unclear who is meant."""
+
+
+class Enroller:
+    """Answers one picture at a time, on a thread so that the socket stays alive."""
+
+    def __init__(self, paths: SitePaths, config: SiteConfig) -> None:
+        self._paths = paths
+        self._config = config
+        self._warden = RequestClient(paths.socket("warden-faces"))
+        self._tools: FaceTools | None = None
+        self._lock = asyncio.Lock()
+        self._clock = SystemClock()
+
+    async def answer(self, request: object) -> object:
+        """Every request of `enroller.sock`."""
+        match request:
+            case Ping():
+                return Ok()
+            case GiveSample():
+                async with self._lock:
+                    return await self._sample(request)
+            case VerifyHolder():
+                async with self._lock:
+                    return await self._verify(request)
+        raise ProtocolError(f"the enroller does not answer {type(request).__name__}")
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._warden.close()
+
+    def _loaded(self) -> FaceTools:
+        if self._tools is None:
+            faces = self._config.faces
+            self._tools = load_face_tools(
+                models_dir=models_dir_from_environment() or self._config.models_dir,
+                embedder=faces.embedder,
+                acknowledged=acknowledged_from_environment(),
+            )
+        return self._tools
+
+    async def _sample(self, request: GiveSample) -> SampleJudged:
+        allowed = await self._warden.request(BeginSample(token=request.token), SampleAllowed)
+        picture, face, trouble = await asyncio.to_thread(self._look, request.picture, ENROLMENT)
+        if trouble or face is None:
+            quality = face.quality if face else None
+            return SampleJudged(is_taken=False, problem=trouble, quality=quality, templates=0, wanted=0)
+        vector = await asyncio.to_thread(self._vector, picture, face, allowed)
+        message = PutTemplate(
+            token=request.token,
+            contract=self._loaded().embedder.contract,
+            vector=vector,
+            quality=face.quality.score,
+            picture=small_jpeg(card(picture, face.found)),
+        )
+        try:
+            kept = await self._warden.request(message, TemplateKept, is_repeatable=False)
+        finally:
+            vector[:] = 0
+        return SampleJudged(
+            is_taken=True, problem="", quality=face.quality, templates=kept.templates, wanted=kept.wanted
+        )
+
+    async def _verify(self, request: VerifyHolder) -> HolderVerified:
+        opened = await self._warden.request(OpenToken(text=request.text, operator=request.operator), TokenOpened)
+        picture, face, trouble = await asyncio.to_thread(self._look, request.picture, CHECKPOINT)
+        likelihood = 0.0
+        if not trouble and face is not None:
+            if self._loaded().embedder.contract != opened.contract:
+                raise InvalidArgument("This token was made with another network; its holder needs a new one.")
+            allowed = SampleAllowed(permit=opened.permit, subject="")
+            vector = await asyncio.to_thread(self._vector, picture, face, allowed)
+            held = np.array(opened.vector, np.float32)
+            cosine = float(vector @ held / max(float(np.linalg.norm(held)), 1e-9))
+            vector[:] = 0
+            held[:] = 0
+            model = model_of(opened.contract)
+            if model is None:
+                raise InvalidArgument("Nobody measured what scores of this network mean.")
+            # The holder's template is a mean of several looks, so the scores are as those of a fused probe.
+            likelihood = log10_likelihood(cosine, model, 3, face.quality.score)
+        is_same = not trouble and likelihood >= SAME_LIKELIHOOD
+        await self._warden.request(
+            NoteVerification(
+                subject=request.text[-16:],
+                operator=request.operator,
+                is_same=is_same,
+                likelihood=likelihood,
+                problem=trouble,
+            ),
+            Appended,
+            is_repeatable=False,
+        )
+        return HolderVerified(
+            is_same=is_same,
+            likelihood=likelihood,
+            problem=trouble,
+            quality=face.quality if face else None,
+            signals=_signals(face),
+        )
+
+    def _look(self, content: bytes, limits: QualityLimits) -> tuple[Picture, JudgedFace | None, str]:
+        """The picture, the one face that is meant, and what is wrong with it."""
+        picture = read_picture(content)
+        faces = self._loaded().judged(picture)
+        if not faces:
+            return picture, None, "no face was found; face the camera, in good light"
+        faces.sort(key=lambda one: -one.quality.inter_eye_px)
+        best = faces[0]
+        if len(faces) > 1 and faces[1].quality.inter_eye_px > _OTHERS_SHARE * best.quality.inter_eye_px:
+            return picture, best, "several faces: only the person concerned may be in the picture"
+        return picture, best, problem(best.quality, limits)
+
+    def _vector(self, picture: Picture, face: JudgedFace, allowed: SampleAllowed) -> Vector:
+        site_id, site_key = read_site_key(self._paths.warden_key)
+        now_ns = self._clock.now_ns()
+        lawful = sample_lawful(allowed.permit, site_key, site_id, now_ns)
+        return self._loaded().vector(picture, face.found, lawful, utc_ns=now_ns)
+
+
+def _signals(face: JudgedFace | None) -> tuple[str, ...]:
+    """Hints at a picture of a picture. There is no network for it here: one picture alone proves no living person."""
+    if face is None:
+        return ()
+    signals = ["liveness is not tested: the person at the desk looks"]
+    if face.quality.sharpness < _FLAT_SHARPNESS:
+        signals.append("unusually soft for its size, as a screen or a print would be")
+    return tuple(signals)
+
+
+async def run(paths: SitePaths, config: SiteConfig, *, stop: asyncio.Event) -> None:
+    """Serve until `stop`."""
+    service = Enroller(paths, config)
+    connections = Connections()
+
+    async def to_server(channel: AsyncChannel) -> None:
+        await answer_requests(channel, service.answer)
+
+    server = await serve(paths.socket("enroller"), connections.tracked(to_server))
+    structlog.get_logger().info("enroller serves")
+    await stop.wait()
+    server.close()
+    await connections.end()
+    await service.close()
+    structlog.get_logger().info("enroller stopped")
+
+
+async def _main(paths: SitePaths, config: SiteConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(paths, config, stop=stop)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    die_with_parent()
+    hide_memory()
+    parser = argparse.ArgumentParser(prog="custodes.app.enroller")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", default="enroller")
+    arguments = parser.parse_args()
+    paths = SitePaths(arguments.data.resolve())
+    try:
+        config = load_effective(paths.data_dir)
+        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
+        asyncio.run(_main(paths, config))
+    except CustodesError as error:
+        structlog.get_logger().error("enroller cannot run", error=str(error), error_kind=error.kind.value)
+        sys.exit(f"enroller: {error}")
+
+
+if __name__ == "__main__":
+    main()

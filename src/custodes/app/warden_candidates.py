@@ -1,0 +1,265 @@
+"""The warden's desk for candidates: filed by the matcher, judged by two trained people blind to each other.
+
+The server can neither make a candidate nor a verdict: each verdict is a passkey's signature over candidate and word.
+"""
+
+import hashlib
+import secrets
+from dataclasses import replace
+
+from custodes.access import candidates as rules
+from custodes.access import enrolment
+from custodes.app.warden_enrolment import EnrolmentDesk
+from custodes.app.warden_office import Office
+from custodes.app.warden_zones import ZoneDesk
+from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from custodes.types.access import Action, AuditKind, Principal
+from custodes.types.face import Candidate, CandidatePhase, CandidateRecord, FaceEnrolment, Training, Verdict
+from custodes.types.face_message import (
+    CandidateTable,
+    ConfirmedSighting,
+    FacesOpened,
+    FileCandidate,
+    GiveTraining,
+    GiveVerdict,
+    OpenFaces,
+    ReadCandidates,
+    ReadSightings,
+    ReadTraining,
+    SightingTable,
+    TrainingTable,
+)
+from custodes.types.message import Appended
+from custodes.units import NS_PER_S, Ns
+
+MAX_WAITING = 500
+MAX_READ = 200
+MAX_KEPT = 5000
+MAX_PICTURE_BYTES = 256 * 1024
+_DAY_NS = 24 * 3600 * NS_PER_S
+
+
+class CandidateDesk:
+    """Answers everything about candidates, trainings and sightings."""
+
+    def __init__(self, office: Office, zones: ZoneDesk, people: EnrolmentDesk) -> None:
+        self._office = office
+        self._zones = zones
+        self._people = people
+
+    async def answer(self, message: object) -> object:
+        """The answer, or None for what is not about candidates."""
+        match message:
+            case ReadCandidates():
+                return await self._table(message.principal)
+            case ReadSightings():
+                return await self._sightings(message.principal)
+            case ReadTraining():
+                await self._office.require(message.principal, Action.TRAIN, Action.READ_PRIVACY)
+                return self._trained()
+        async with self._office.lock:
+            return await self._step(message)
+
+    async def _step(self, message: object) -> object:
+        match message:
+            case GiveTraining():
+                return await self._train(message)
+            case GiveVerdict():
+                return await self._give(message)
+            case OpenFaces():
+                return await self._open(message)
+        return None
+
+    async def file(self, message: FileCandidate) -> Appended:
+        """From the matcher. Raises: FailedPrecondition when the person or the zone does not count any more."""
+        async with self._office.lock:
+            return await self._file(message)
+
+    async def _file(self, message: FileCandidate) -> Appended:
+        office, now_ns = self._office, self._office.now_ns()
+        zone = self._zones.require_active(message.zone_id)
+        found = office.store.get(FaceEnrolment, message.person_id)
+        if found is None or not enrolment.is_compared(found, now_ns) or message.zone_id not in found.zone_ids:
+            raise FailedPrecondition("That person is not compared in this zone.")
+        if message.camera_id != zone.draft.camera_id or not 0 < len(message.picture) <= MAX_PICTURE_BYTES:
+            raise InvalidArgument("A candidate is of its zone's camera and comes with a picture.")
+        waiting = [
+            one for one in office.store.all(CandidateRecord) if rules.phase(one, now_ns) is CandidatePhase.WAITING
+        ]
+        if len(waiting) >= MAX_WAITING:
+            raise ResourceExhausted(f"{MAX_WAITING} candidates wait for people already")
+        candidate = Candidate(
+            candidate_id=secrets.token_hex(8),
+            zone_id=message.zone_id,
+            camera_id=message.camera_id,
+            run=message.run,
+            track_id=message.track_id,
+            start_ns=message.start_ns,
+            end_ns=message.end_ns,
+            person_id=message.person_id,
+            score=message.score,
+            threshold=message.threshold,
+            likelihood=message.likelihood,
+            quality=message.quality,
+            samples=message.samples,
+            gallery_size=message.gallery_size,
+            gallery_version=message.gallery_version,
+            contract=message.contract,
+            probe_sha256=hashlib.sha256(message.picture).hexdigest(),
+            filed_ns=now_ns,
+            decide_by_ns=Ns(now_ns + rules.DECIDE_WITHIN_NS),
+        )
+        record = CandidateRecord(candidate=candidate)
+        index = await office.log(
+            AuditKind.CANDIDATE_FILED, "process:matcher", candidate.candidate_id, _input(candidate)
+        )
+        office.store.put_probe(candidate.candidate_id, candidate.person_id, message.picture)
+        office.store.put(candidate.candidate_id, record)
+        return Appended(index=index)
+
+    async def sweep(self) -> None:
+        """Pictures of what lapsed go, and the oldest records; called every few seconds."""
+        office, now_ns = self._office, self._office.now_ns()
+        records = office.store.all(CandidateRecord)
+        for one in records:
+            if rules.phase(one, now_ns) is CandidatePhase.LAPSED:
+                office.store.drop_probe(one.candidate.candidate_id)
+        for one in records[: max(0, len(records) - MAX_KEPT)]:
+            office.store.forget_candidate(one.candidate.candidate_id)
+
+    # -- people ----------------------------------------------------------------------------------------------
+
+    async def _train(self, message: GiveTraining) -> TrainingTable:
+        office, who = self._office, message.principal
+        await office.require(who, Action.TRAIN)
+        if message.user_id == who.user_id:
+            raise PermissionDenied("Nobody records their own training.")
+        if not 0 <= message.days <= rules.TRAINING_MAX_DAYS or not message.user_id:
+            raise InvalidArgument(f"A training lasts at most {rules.TRAINING_MAX_DAYS} days.")
+        now_ns = office.now_ns()
+        given = Training(
+            user_id=message.user_id[:64],
+            name=message.name[:120],
+            given_by=who.name,
+            given_ns=now_ns,
+            until_ns=Ns(now_ns + message.days * _DAY_NS),
+        )
+        details = {"person": given.name, "until_ns": str(given.until_ns), "days": str(message.days)}
+        await office.log(AuditKind.TRAINING_CHANGED, who, given.user_id, details)
+        office.store.put(given.user_id, given)
+        return self._trained()
+
+    def _trained(self) -> TrainingTable:
+        return TrainingTable(training=tuple(sorted(self._office.store.all(Training), key=lambda one: one.name)))
+
+    async def _require_verifier(self, who: Principal) -> None:
+        await self._office.require(who, Action.VERIFY_FACES)
+        if not rules.is_trained(self._office.store.all(Training), who.user_id, self._office.now_ns()):
+            raise PermissionDenied("Candidates are verified by people with a training that has not expired.")
+
+    # -- judging ---------------------------------------------------------------------------------------------
+
+    async def _table(self, who: Principal) -> CandidateTable:
+        await self._office.require(who, Action.VERIFY_FACES, Action.READ_SIGHTINGS)
+        now_ns = self._office.now_ns()
+        records = self._office.store.all(CandidateRecord)[::-1][:MAX_READ]
+        return CandidateTable(records=tuple(self._shown(one, who, now_ns) for one in records))
+
+    def _shown(self, record: CandidateRecord, who: Principal, now_ns: Ns) -> CandidateRecord:
+        shown = rules.blind(record, who.user_id, now_ns)
+        if rules.phase(record, now_ns) is CandidatePhase.CONFIRMED:
+            return shown
+        # Who it is thought to be is nobody's business before two people agree.
+        return replace(shown, candidate=replace(shown.candidate, person_id=""))
+
+    async def _open(self, message: OpenFaces) -> FacesOpened:
+        office, who = self._office, message.principal
+        await self._require_verifier(who)
+        record = self._find(message.candidate_id)
+        if rules.phase(record, office.now_ns()) is not CandidatePhase.WAITING:
+            raise FailedPrecondition("The candidate is decided; its pictures were deleted.")
+        index = await office.log(AuditKind.FACES_OPENED, who, message.candidate_id, {"zone": record.candidate.zone_id})
+        return FacesOpened(
+            probe=office.store.probe(message.candidate_id),
+            enrolled=office.store.picture(record.candidate.person_id),
+            log_index=index,
+        )
+
+    async def _give(self, message: GiveVerdict) -> CandidateRecord:
+        office, who = self._office, message.principal
+        await self._require_verifier(who)
+        record = self._find(message.candidate_id)
+        challenge = rules.digest(record.candidate, is_same=message.is_same)
+        credential_id, pieces = office.signed(who, message.assertion, challenge)
+        now_ns = office.now_ns()
+        verdict = Verdict(
+            user_id=who.user_id,
+            user=who.name,
+            is_same=message.is_same,
+            utc_ns=now_ns,
+            credential_id=credential_id,
+            assertion=message.assertion,
+        )
+        changed = rules.give(record, verdict, office.store.all(Training), now_ns)
+        said = {"verdict": "same" if message.is_same else "different", "hash": challenge.hex()}
+        await office.log(AuditKind.VERDICT_GIVEN, who, message.candidate_id, said | pieces)
+        after = rules.phase(changed, now_ns)
+        if after is CandidatePhase.CONFIRMED:
+            verified = {
+                f"verified_by_{n}": f"{one.user} ({one.user_id})" for n, one in enumerate(changed.verdicts, start=1)
+            }
+            details = _input(changed.candidate) | verified
+            await office.log(AuditKind.SIGHTING, "process:warden", message.candidate_id, details)
+        office.store.put(message.candidate_id, changed)
+        if after is not CandidatePhase.WAITING:
+            office.store.drop_probe(message.candidate_id)
+        return self._shown(changed, who, now_ns)
+
+    async def _sightings(self, who: Principal) -> SightingTable:
+        office = self._office
+        await office.require(who, Action.READ_SIGHTINGS)
+        now_ns, found = office.now_ns(), []
+        for record in office.store.all(CandidateRecord)[::-1]:
+            one = record.candidate
+            person = office.store.get(FaceEnrolment, one.person_id)
+            if rules.phase(record, now_ns) is not CandidatePhase.CONFIRMED or person is None:
+                continue
+            found.append(
+                ConfirmedSighting(
+                    candidate_id=one.candidate_id,
+                    zone_id=one.zone_id,
+                    camera_id=one.camera_id,
+                    person_id=one.person_id,
+                    name=self._people.name_of(person),
+                    start_ns=one.start_ns,
+                    end_ns=one.end_ns,
+                    verified_by=tuple(verdict.user for verdict in record.verdicts),
+                )
+            )
+        return SightingTable(sightings=tuple(found[:MAX_READ]))
+
+    def _find(self, candidate_id: str) -> CandidateRecord:
+        record = self._office.store.get(CandidateRecord, candidate_id)
+        if record is None:
+            raise NotFound("There is no such candidate.")
+        return record
+
+
+def _input(one: Candidate) -> dict[str, str]:
+    """The fields of AI Act art. 12(3): period of use, reference database, input data; who verified is added later."""
+    return {
+        "zone": one.zone_id,
+        "camera": one.camera_id,
+        "run": one.run,
+        "track": str(one.track_id),
+        "start_ns": str(one.start_ns),
+        "end_ns": str(one.end_ns),
+        "person": one.person_id,
+        "reference_database": f"gallery version {one.gallery_version}, {one.gallery_size} templates, {one.contract}",
+        "input_sha256": one.probe_sha256,
+        "score": f"{one.score:.3f}",
+        "threshold": f"{one.threshold:.3f}",
+        "likelihood_log10": f"{one.likelihood:.1f}",
+        "quality": f"{one.quality:.2f}",
+        "samples": str(one.samples),
+    }

@@ -1,0 +1,283 @@
+"""The warden's desk for enrolments: invitations, signatures, templates, withdrawal, review; and the gallery's content.
+
+What belongs to a person is sealed under a key of their own. Taking consent back destroys that key; the log says that
+it happened, and holds no name that could not be erased.
+"""
+
+import secrets
+from dataclasses import replace
+
+import numpy as np
+
+from custodes.access import enrolment as rules
+from custodes.access import zones
+from custodes.app.warden_office import Office
+from custodes.app.warden_zones import ZoneDesk
+from custodes.errors import CustodesError, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from custodes.types.access import Action, AuditKind, Principal
+from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, ZonePhase, ZoneRecord
+from custodes.types.face_message import (
+    ConsentSigned,
+    EndEnrolment,
+    EnrolmentInvited,
+    EnrolmentRow,
+    EnrolmentTable,
+    GalleryChanges,
+    GalleryMember,
+    InvitationShown,
+    InviteEnrolment,
+    PutTemplate,
+    ReadEnrolments,
+    ReadGalleryChanges,
+    ReadInvitation,
+    ReviewEnrolment,
+    SignConsent,
+    TemplateKept,
+    WithdrawConsent,
+    Withdrawn,
+)
+from custodes.units import NS_PER_S, Ns
+
+MAX_ENROLMENTS = 200_000
+MAX_PAGE = 2000
+ROSTER_NS = 2 * NS_PER_S
+"""How late an expiry may be noticed; a withdrawal is at once."""
+MAX_PICTURE_BYTES = 256 * 1024
+_DIMENSIONS = range(16, 4097)
+
+
+class EnrolmentDesk:
+    """Answers everything about enrolments."""
+
+    def __init__(self, office: Office, zone_desk: ZoneDesk) -> None:
+        self._office = office
+        self._zones = zone_desk
+        self._roster_at: tuple[int, int] = (-1, 0)
+        self._members: tuple[int, tuple[GalleryMember, ...]] = (secrets.randbits(62) + 1, ())
+
+    async def answer(self, message: object) -> object:
+        """The answer, or None for what is not about enrolments."""
+        match message:
+            case ReadInvitation():
+                return self._shown(self.by_token(message.token))
+            case ReadEnrolments():
+                return await self._table(message.principal)
+            case ReadGalleryChanges():
+                return self._changes(message)
+        async with self._office.lock:
+            return await self._step(message)
+
+    async def _step(self, message: object) -> object:
+        match message:
+            case InviteEnrolment():
+                return await self._invite(message)
+            case SignConsent():
+                return await self._sign(message)
+            case PutTemplate():
+                return await self._put(message)
+            case WithdrawConsent():
+                return await self._withdraw(message)
+            case EndEnrolment():
+                return await self._end(message)
+            case ReviewEnrolment():
+                return await self._review(message)
+        return None
+
+    # -- the way in ------------------------------------------------------------------------------------------
+
+    async def _invite(self, message: InviteEnrolment) -> EnrolmentInvited:
+        office, who = self._office, message.principal
+        await office.require(who, Action.ENROL)
+        now_ns = office.now_ns()
+        token, person_id = secrets.token_urlsafe(32), secrets.token_hex(8)
+        made = FaceEnrolment(
+            person_id=person_id,
+            purpose=message.purpose.strip(),
+            zone_ids=message.zone_ids,
+            expires_ns=message.expires_ns,
+            created_ns=now_ns,
+            created_by=who.name,
+            sealed_name=b"",
+            invite_hash=rules.token_hash(token),
+        )
+        rules.check_invited(made, message.name, now_ns)
+        for zone_id in message.zone_ids:
+            self._zones.require_active(zone_id)
+        if len(office.store.all(FaceEnrolment)) >= MAX_ENROLMENTS:
+            raise ResourceExhausted(f"A site keeps at most {MAX_ENROLMENTS} enrolments.")
+        await office.log(AuditKind.ENROLMENT_INVITED, who, person_id, self._words(made))
+        office.store.make_key(person_id)
+        made = replace(made, sealed_name=office.store.seal(person_id, "name", message.name.strip().encode()))
+        office.store.put(person_id, made)
+        return EnrolmentInvited(enrolment=made, token=token)
+
+    async def _sign(self, message: SignConsent) -> ConsentSigned:
+        office = self._office
+        found = self.by_token(message.token)
+        if not 3 <= len(message.signature.strip()) <= 120:
+            raise InvalidArgument("Sign with your full name.")
+        if len(message.text_sha256) != 64:
+            raise InvalidArgument("The text that was signed is not named.")
+        now_ns = office.now_ns()
+        withdraw_token = secrets.token_urlsafe(32)
+        sealed = office.store.seal(found.person_id, "signature", message.signature.strip().encode())
+        consent = Consent(
+            version=rules.CONSENT_VERSION,
+            text_sha256=message.text_sha256,
+            signed_ns=now_ns,
+            sealed_signature=sealed,
+        )
+        signed = rules.sign(found, consent, rules.token_hash(withdraw_token), now_ns)
+        details = self._words(signed) | {"version": consent.version, "text": consent.text_sha256}
+        await office.log(AuditKind.CONSENT_SIGNED, "person:enrolled", found.person_id, details)
+        office.store.put(found.person_id, signed)
+        return ConsentSigned(withdraw_token=withdraw_token)
+
+    async def _put(self, message: PutTemplate) -> TemplateKept:
+        office = self._office
+        found = self.by_token(message.token)
+        rules.may_give(found, office.now_ns())
+        vector = np.asarray(message.vector, np.float32)
+        if vector.ndim != 1 or len(vector) not in _DIMENSIONS or not np.isfinite(vector).all() or not vector.any():
+            raise InvalidArgument("That is not a template.")
+        if not 0 < len(message.picture) <= MAX_PICTURE_BYTES:
+            raise InvalidArgument("A template comes with the picture that it was made of.")
+        template_id = secrets.token_hex(8)
+        details = {"template": template_id, "contract": message.contract, "quality": f"{message.quality:.2f}"}
+        await office.log(AuditKind.TEMPLATE_STORED, "person:enrolled", found.person_id, details)
+        office.store.put_template(
+            template_id, found.person_id, message.contract, vector.astype("<f4").tobytes(), message.picture
+        )
+        kept = replace(found, templates=found.templates + 1)
+        if kept.templates == rules.SAMPLES_WANTED:
+            office.store.renumber(found.person_id)  # the matcher skipped them while they were too few
+        office.store.put(found.person_id, kept)
+        return TemplateKept(templates=kept.templates, wanted=rules.SAMPLES_WANTED)
+
+    # -- the way out -----------------------------------------------------------------------------------------
+
+    async def _withdraw(self, message: WithdrawConsent) -> Withdrawn:
+        hashed = rules.token_hash(message.token)
+        for one in self._office.store.all(FaceEnrolment):
+            if one.withdraw_hash and secrets.compare_digest(one.withdraw_hash, hashed):
+                return await self.end(one, "person:enrolled", "withdrawn by the person")
+        raise NotFound("This link is not known.")
+
+    async def _end(self, message: EndEnrolment) -> Withdrawn:
+        await self._office.require(message.principal, Action.ENROL)
+        return await self.end(self._find(message.person_id), message.principal, "ended at the person's word")
+
+    async def end(self, found: FaceEnrolment, actor: Principal | str, reason: str) -> Withdrawn:
+        """Log, then destroy. A crash in between leaves a withdrawn person's key until the next look (`sweep`)."""
+        office = self._office
+        office.store.put(found.person_id, rules.withdraw(found, office.now_ns()))  # from here on nobody is compared
+        index = await office.log(AuditKind.ENROLMENT_ENDED, actor, found.person_id, {"reason": reason})
+        office.store.destroy(found.person_id)
+        return Withdrawn(log_index=index)
+
+    async def sweep(self) -> None:
+        """What expired is ended, and what was ended is destroyed; called every few seconds."""
+        office, now_ns = self._office, self._office.now_ns()
+        for one in office.store.all(FaceEnrolment):
+            now = rules.phase(one, now_ns)
+            if now is EnrolmentPhase.EXPIRED:
+                async with office.lock:
+                    await self.end(one, "process:warden", "it expired")
+            elif now is EnrolmentPhase.WITHDRAWN and office.store.has_key(one.person_id):
+                office.store.destroy(one.person_id)
+
+    async def _review(self, message: ReviewEnrolment) -> FaceEnrolment:
+        office, who = self._office, message.principal
+        await office.require(who, Action.ENROL)
+        found = self._find(message.person_id)
+        if rules.phase(found, office.now_ns()) not in (EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE):
+            raise InvalidArgument("There is nothing to review.")
+        reviewed = replace(found, reviewed_ns=office.now_ns())
+        await office.log(AuditKind.ENROLMENT_REVIEWED, who, found.person_id, self._words(reviewed))
+        office.store.put(found.person_id, reviewed)
+        office.store.renumber(found.person_id)
+        return reviewed
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def by_token(self, token: str) -> FaceEnrolment:
+        """The enrolment of an invitation. Raises: PermissionDenied, with the same words whatever is wrong."""
+        hashed = rules.token_hash(token[:128])
+        for one in self._office.store.all(FaceEnrolment):
+            if secrets.compare_digest(one.invite_hash, hashed) and one.withdrawn_ns is None:
+                return one
+        raise PermissionDenied("This invitation is not known, or it was ended.")
+
+    def name_of(self, one: FaceEnrolment) -> str:
+        """Empty once it cannot be read any more."""
+        try:
+            return self._office.store.open(one.person_id, "name", one.sealed_name).decode() if one.sealed_name else ""
+        except CustodesError:
+            return ""
+
+    def _find(self, person_id: str) -> FaceEnrolment:
+        found = self._office.store.get(FaceEnrolment, person_id)
+        if found is None:
+            raise NotFound("There is no such enrolment.")
+        return found
+
+    def _shown(self, found: FaceEnrolment) -> InvitationShown:
+        drafts = [self._office.store.get(ZoneRecord, zone_id) for zone_id in found.zone_ids]
+        return InvitationShown(
+            name=self.name_of(found),
+            enrolment=found,
+            phase=rules.phase(found, self._office.now_ns()),
+            zones=tuple(one.draft for one in drafts if one is not None),
+            samples_wanted=rules.SAMPLES_WANTED,
+        )
+
+    async def _table(self, who: Principal) -> EnrolmentTable:
+        await self._office.require(who, Action.ENROL, Action.READ_PRIVACY)
+        now_ns = self._office.now_ns()
+        rows = [
+            EnrolmentRow(enrolment=one, phase=rules.phase(one, now_ns), name=self.name_of(one))
+            for one in self._office.store.all(FaceEnrolment)[::-1][:MAX_PAGE]
+        ]
+        return EnrolmentTable(enrolments=tuple(rows))
+
+    def _changes(self, message: ReadGalleryChanges) -> GalleryChanges:
+        office = self._office
+        roster, members = self._roster()
+        limit = max(1, min(message.limit, MAX_PAGE))
+        found, version = office.store.templates_after(message.version, limit)
+        return GalleryChanges(
+            version=version,
+            is_complete=len(found) < limit,
+            templates=tuple(found),
+            members=() if message.roster == roster else members,
+            rules=self._zones.rules(),
+            roster=roster,
+        )
+
+    def _roster(self) -> tuple[int, tuple[GalleryMember, ...]]:
+        """Who is compared and where, with a number that changes with it; looked at anew after each change and each 2
+        s."""
+        revision, now_ns = self._office.store.revision, self._office.now_ns()
+        if self._roster_at[0] == revision and 0 <= now_ns - self._roster_at[1] < ROSTER_NS:
+            return self._members
+        active = self._active_zones(now_ns)
+        members = tuple(
+            GalleryMember(person_id=one.person_id, zone_ids=tuple(zone for zone in one.zone_ids if zone in active))
+            for one in self._office.store.all(FaceEnrolment)
+            if rules.is_compared(one, now_ns)
+        )
+        self._roster_at = (revision, now_ns)
+        if members != self._members[1]:
+            self._members = (secrets.randbits(62) + 1, members)
+        return self._members
+
+    def _active_zones(self, now_ns: Ns) -> frozenset[str]:
+        records = self._office.store.all(ZoneRecord)
+        return frozenset(one.draft.zone_id for one in records if zones.phase(one, now_ns) is ZonePhase.ACTIVE)
+
+    def _words(self, one: FaceEnrolment) -> dict[str, str]:
+        return {
+            "purpose": one.purpose,
+            "zones": ",".join(one.zone_ids),
+            "expires_ns": str(one.expires_ns),
+        }

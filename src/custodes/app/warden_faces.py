@@ -1,0 +1,78 @@
+"""The warden's part in recognition, put together: one door for the server, one for matcher and enroller."""
+
+import asyncio
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from custodes.adapters.keys.store import FaceSecrets
+from custodes.app.warden_candidates import CandidateDesk
+from custodes.app.warden_checkpoint import CheckpointDesk
+from custodes.app.warden_enrolment import EnrolmentDesk
+from custodes.app.warden_office import Office
+from custodes.app.warden_zones import RENEW_S, ZoneDesk
+from custodes.config import SitePaths
+from custodes.errors import CustodesError, ProtocolError
+from custodes.types.face_message import FileCandidate, PutTemplate, ReadGalleryChanges
+from custodes.types.message import Ok, Ping
+
+SWEEP_S = 5.0
+"""How soon what expired is destroyed, and how soon a crash during a withdrawal is made good."""
+
+
+class FaceDesk:
+    """All desks of recognition."""
+
+    def __init__(
+        self, office: Office, signer: Ed25519PrivateKey, secrets: FaceSecrets, paths: SitePaths, timezone: str
+    ) -> None:
+        self._office = office
+        self.zones = ZoneDesk(office, signer, paths.zones, timezone)
+        self.people = EnrolmentDesk(office, self.zones)
+        self.candidates = CandidateDesk(office, self.zones, self.people)
+        self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
+
+    async def answer_server(self, message: object) -> object:
+        """The answer, or None for what is not about recognition. What makes templates is not the server's to say."""
+        if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate):
+            return None
+        for desk in (self.zones, self.people, self.candidates, self.checkpoint):
+            reply = await desk.answer(message)
+            if reply is not None:
+                return reply
+        return None
+
+    async def answer_process(self, message: object) -> object:
+        """Every request of `warden-faces.sock`. Raises: ProtocolError for what is not served there."""
+        reply: object = None
+        match message:
+            case Ping():
+                return Ok()
+            case FileCandidate():
+                return await self.candidates.file(message)
+            case PutTemplate() | ReadGalleryChanges():
+                reply = await self.people.answer(message)
+            case _:
+                reply = await self.checkpoint.answer_enroller(message)
+        if reply is None:
+            raise ProtocolError(f"the warden does not answer {type(message).__name__} there")
+        return reply
+
+    async def run(self) -> None:
+        """Renew permits and sweep, for ever."""
+        note, since_s = structlog.get_logger(), RENEW_S
+        while True:
+            try:
+                if since_s >= RENEW_S:
+                    since_s = 0.0
+                    await self.zones.publish()
+                await self.people.sweep()
+                await self.candidates.sweep()
+            except CustodesError as error:
+                note.error("zones, enrolments or candidates could not be seen to", error=str(error))
+            await asyncio.sleep(SWEEP_S)
+            since_s += SWEEP_S
+
+    def close(self) -> None:
+        """Close the store."""
+        self._office.store.close()

@@ -1,0 +1,100 @@
+"""What the warden's desks for recognition share: policies, log, clock, people's passkeys and the store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from custodes.access.assertion import check_assertion, credential_of
+from custodes.access.policy import Policies, decide
+from custodes.adapters.keys.faces import FaceStore
+from custodes.adapters.keys.requests import RequestStore
+from custodes.errors import PermissionDenied
+from custodes.ports.clock import Clock
+from custodes.types.access import (
+    AccessRequest,
+    Action,
+    AuditKind,
+    AuditRecord,
+    Fidelity,
+    Principal,
+    Purpose,
+    PurposeKind,
+)
+from custodes.units import CameraId, Ns, SessionId
+
+Append = Callable[[AuditRecord], Awaitable[int]]
+
+_PIECE = 1000
+"""A detail of a log entry has at most 1024 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """One event loop's. `keys` is the store of passkeys that the desk for requests keeps."""
+
+    site_id: str
+    store: FaceStore
+    keys: RequestStore
+    append: Append
+    policies: Policies
+    clock: Clock
+    lock: asyncio.Lock
+    """Every step that changes something holds it: nothing races."""
+
+    def now_ns(self) -> Ns:
+        """The warden's clock."""
+        return self.clock.now_ns()
+
+    def may(self, principal: Principal, action: Action) -> bool:
+        """What the policies say."""
+        return decide(self._asked(principal, action), self.policies).is_allowed
+
+    async def require(self, principal: Principal, *actions: Action) -> None:
+        """One of the actions; a refusal is logged. Raises: PermissionDenied."""
+        decisions = [decide(self._asked(principal, action), self.policies) for action in actions]
+        if any(decision.is_allowed for decision in decisions):
+            return
+        reasons = " ".join(decisions[0].reasons)
+        details = {"user_id": principal.user_id, "action": actions[0].value, "reasons": reasons[:1000]}
+        await self.append(AuditRecord(kind=AuditKind.ACCESS_DENIED, actor=principal.name, subject="", details=details))
+        raise PermissionDenied(reasons)
+
+    def signed(self, principal: Principal, assertion: str, challenge: bytes) -> tuple[bytes, dict[str, str]]:
+        """Check an assertion by one of the person's own passkeys and count it; never awaits, so nobody comes between.
+
+        Returns: the credential, and the pieces for the log. Raises: PermissionDenied, InvalidArgument.
+        """
+        key = self.keys.key(credential_of(assertion))
+        if key is None or key.user_id != principal.user_id:
+            raise PermissionDenied("That passkey is not one of yours that the warden knows.")
+        count = check_assertion(assertion, key, challenge)
+        # Before anything else, so that not even a crash lets the same assertion count twice.
+        self.keys.put_key(replace(key, sign_count=count))
+        pieces = {
+            f"assertion_{n}": assertion[n * _PIECE : (n + 1) * _PIECE] for n in range(-(-len(assertion) // _PIECE))
+        }
+        return key.credential_id, {"credential": key.credential_id.hex()[:128], **pieces}
+
+    async def log(self, kind: AuditKind, actor: Principal | str, subject: str, details: dict[str, str]) -> int:
+        """Durable before it returns."""
+        name, own = (actor, {}) if isinstance(actor, str) else (actor.name, {"user_id": actor.user_id})
+        record = AuditRecord(
+            kind=kind,
+            actor=name,
+            subject=subject,
+            details={key: value[:1024] for key, value in (own | details).items()},
+        )
+        return await self.append(record)
+
+    def _asked(self, principal: Principal, action: Action) -> AccessRequest:
+        now_ns = self.clock.now_ns()
+        return AccessRequest(
+            principal=principal,
+            action=action,
+            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
+            camera_id=CameraId(""),
+            start_ns=now_ns,
+            end_ns=now_ns,
+            fidelity=Fidelity.MASKED,
+            session_id=SessionId("faces"),
+        )

@@ -1,0 +1,163 @@
+"""`Lawful`: proof, for the type checker and at run time, that a face may become a vector here and now.
+
+The embedder takes one with every call (`face.embedding`). Only `zone_lawful` and `sample_lawful` make one, and only
+from what the warden signed: outside an active zone, and without a person's own signature, no code path reaches a
+network that makes templates.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from custodes.errors import PermissionDenied, ProtocolError, SealBroken
+from custodes.types.codec import decode_as, encode
+from custodes.types.face import SamplePermit, SignedPermit, ZonePermit
+from custodes.units import CameraId, Ns
+
+_DOMAIN = b"custodes.recognition-permit.v1\n"
+MAX_FILE_BYTES = 4 << 20
+
+
+class _Seal:
+    """Nobody outside this module holds the one instance."""
+
+
+_SEAL: Final = _Seal()
+
+
+class Lawful:
+    """One zone, or one sample that its owner gave, until a moment. Cannot be made by hand, changed or sent away."""
+
+    __slots__ = ("_permit",)
+    _permit: ZonePermit | SamplePermit
+
+    def __init__(self, permit: ZonePermit | SamplePermit, *, seal: _Seal) -> None:
+        if seal is not _SEAL:
+            raise PermissionDenied("a Lawful is made by face.lawful from what the warden signed, and in no other way")
+        object.__setattr__(self, "_permit", permit)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise PermissionDenied("a Lawful does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise PermissionDenied("a Lawful does not change")
+
+    def __reduce__(self) -> NoReturn:
+        raise PermissionDenied("a Lawful does not leave its process")
+
+    def __repr__(self) -> str:
+        return f"Lawful({type(self._permit).__name__})"
+
+    def require(self, utc_ns: Ns, *, camera_id: CameraId | None, at: tuple[float, float] | None) -> None:
+        """Whether a face seen then and there is covered.
+
+        Args: camera_id, at: the camera and the middle of the face in shares of its picture; None for a sample that a
+            person gave. Raises: PermissionDenied.
+        """
+        permit = self._permit
+        if utc_ns >= permit.until_ns:
+            raise PermissionDenied("the permit is over")
+        if isinstance(permit, SamplePermit):
+            if camera_id is not None:
+                raise PermissionDenied("a person's consent to their own picture covers no camera")
+            return
+        if utc_ns < permit.from_ns:
+            raise PermissionDenied("the zone is not on yet")
+        if camera_id != permit.camera_id or at is None or not contains(permit.polygon, at):
+            raise PermissionDenied("the face is not in the zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenZone:
+    """A zone that is on, and what proves it."""
+
+    permit: ZonePermit
+    lawful: Lawful
+
+
+def contains(polygon: tuple[tuple[float, float], ...], at: tuple[float, float]) -> bool:
+    """Whether a point is inside, by the even-odd rule; a point on a right or lower edge is outside."""
+    x, y = at
+    inside = False
+    for (x1, y1), (x2, y2) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
+        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
+            inside = not inside
+    return inside
+
+
+def sign_permit(signer: Ed25519PrivateKey, permit: ZonePermit | SamplePermit) -> SignedPermit:
+    """The warden's word."""
+    body = encode(permit)
+    return SignedPermit(body=body, signature=signer.sign(_DOMAIN + body))
+
+
+def _verify(signed: SignedPermit, site_key: bytes) -> bytes:
+    try:
+        Ed25519PublicKey.from_public_bytes(site_key).verify(signed.signature, _DOMAIN + signed.body)
+    except (InvalidSignature, ValueError) as error:
+        raise SealBroken("the permit is not signed by this site's warden") from error
+    return signed.body
+
+
+def zone_lawful(signed: SignedPermit, site_key: bytes, site_id: str, now_ns: Ns) -> OpenZone:
+    """Check one permit. Raises: SealBroken, ProtocolError, PermissionDenied when it is over or of another site."""
+    permit = decode_as(ZonePermit, _verify(signed, site_key))
+    if permit.site_id != site_id or now_ns >= permit.until_ns:
+        raise PermissionDenied(f"the permit of zone {permit.zone_id} is over, or of another site")
+    return OpenZone(permit=permit, lawful=Lawful(permit, seal=_SEAL))
+
+
+def sample_lawful(signed: SignedPermit, site_key: bytes, site_id: str, now_ns: Ns) -> Lawful:
+    """Check the permit of one sample. Raises: as `zone_lawful`."""
+    permit = decode_as(SamplePermit, _verify(signed, site_key))
+    if permit.site_id != site_id or now_ns >= permit.until_ns:
+        raise PermissionDenied("the permit of this sample is over, or of another site")
+    return Lawful(permit, seal=_SEAL)
+
+
+def encode_permits(permits: list[SignedPermit]) -> bytes:
+    """The file that the warden writes."""
+    rows = [[base64.b64encode(one.body).decode(), base64.b64encode(one.signature).decode()] for one in permits]
+    return json.dumps(rows).encode()
+
+
+def read_zones(path: Path, site_key: bytes, site_id: str, now_ns: Ns) -> tuple[OpenZone, ...]:
+    """Zones that are on, or come on while their permit lasts; none when there is no file.
+
+    What is not signed, over or of another site is left out. Raises: ProtocolError for a file that is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return ()
+    try:
+        if len(content) > MAX_FILE_BYTES:
+            raise ProtocolError(f"{path} has {len(content)} bytes; at most {MAX_FILE_BYTES} are read")
+        signed = [
+            SignedPermit(body=base64.b64decode(body), signature=base64.b64decode(signature))
+            for body, signature in json.loads(content)
+        ]
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise ProtocolError(f"{path} holds no permits: {error}") from error
+    zones = []
+    for one in signed:
+        try:
+            zones.append(zone_lawful(one, site_key, site_id, now_ns))
+        except (SealBroken, PermissionDenied):
+            continue
+    return tuple(zones)
+
+
+def read_site_key(path: Path) -> tuple[str, bytes]:
+    """Site id and public key from `warden-key.json`; raises SealBroken when it says nothing usable."""
+    try:
+        tree = json.loads(path.read_bytes())
+        return str(tree["site_id"]), base64.b64decode(tree["site_key"])
+    except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
+        raise SealBroken(f"{path} does not say how to recognise the warden: {error}") from error

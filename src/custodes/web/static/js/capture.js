@@ -1,0 +1,45 @@
+// Pictures that people give of themselves: from the camera or a file, as JPEG to the server, with its judgement.
+import { $, say } from "./dom.js";
+
+export const MAX_SIDE = 1280;
+
+export async function openCamera(video) {
+  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" } });
+  video.hidden = false;
+  await video.play();
+}
+
+export async function jpegOf(source, width, height) {
+  const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(height * scale);
+  canvas.getContext("2d").drawImage(source, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+}
+
+export async function jpegOfFile(file) {
+  const bitmap = await createImageBitmap(file);
+  return jpegOf(bitmap, bitmap.width, bitmap.height);
+}
+
+const box = $("capture");
+if (box) {
+  const video = $("video"), said = $("said");
+  const send = async (blob) => {
+    say(said, "…");
+    const answer = await fetch(box.dataset.post, { method: "POST", body: blob, cache: "no-store", headers: { "content-type": "image/jpeg" } });
+    const tree = await answer.json();
+    if (!answer.ok) { say(said, tree.detail || tree.title); return; }
+    if (!tree.is_taken) { say(said, `Not taken: ${tree.problem}.`); return; }
+    say(said, `Taken: ${tree.templates} of ${tree.wanted}.`);
+    if (tree.templates >= tree.wanted) location.reload();
+  };
+  $("camera").addEventListener("click", async () => {
+    try { await openCamera(video); $("shoot").hidden = false; } catch (error) { say(said, `No camera: ${error.message}`); }
+  });
+  $("shoot").addEventListener("click", async () => send(await jpegOf(video, video.videoWidth, video.videoHeight)));
+  $("file").addEventListener("change", async (event) => {
+    if (event.target.files[0]) await send(await jpegOfFile(event.target.files[0]));
+  });
+}
