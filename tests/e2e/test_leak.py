@@ -1,4 +1,4 @@
-"""A still from the page, posted after a rough chain: one command names camera, second and session."""
+"""A screenshot of the page in Chromium, posted after a rough chain: one command names camera, second and session."""
 
 import json
 import time
@@ -8,20 +8,45 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import NAME, PASSWORD, Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser, pytest.mark.xdist_group("e2e")]
 
 SECOND = "Pia Officer"
 
 
-def posted(jpeg: bytes, path: Path) -> Path:
-    """As a phone's screenshot of the page, sent through two services."""
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    page = np.full((picture.shape[0] + 160, picture.shape[1] + 90, 3), 245, np.uint8)
-    page[110:-50, 40:-50] = picture
+def screenshot(site: RunningSite) -> bytes:
+    """A logged-in person looks at the camera's page for a case in Chromium, goes back a bit, takes a screenshot."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(site.address + "/login")
+        page.get_by_label("Name").fill(NAME)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/")
+        page.goto(site.address + "/cameras/walkers")
+        page.locator("#purpose").get_by_label("Case, alarm or ticket").fill("the leak")
+        page.get_by_role("button", name="Look").click()
+        page.wait_for_function("() => document.getElementById('still').naturalWidth > 100")
+        # The newest moments may be masked whole; some presses back is where analysis has been.
+        for _ in range(6):
+            page.keyboard.press("ArrowLeft")
+            page.wait_for_timeout(400)
+        taken = page.screenshot()
+        chromium.close()
+    return taken
+
+
+def posted(png: bytes, path: Path) -> Path:
+    """Sent through two services."""
+    page = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     smaller = cv2.resize(page, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
     once = cv2.imdecode(cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)
     path.write_bytes(cv2.imencode(".jpg", once, [cv2.IMWRITE_JPEG_QUALITY, 60])[1].tobytes())
@@ -49,33 +74,22 @@ def test_still_when_posted_then_camera_second_and_session_are_named_and_proven(
     site: RunningSite, viewer: Viewer, passwords: list[str], tmp_path: Path
 ) -> None:
     site.wait_for(lambda: site.camera("walkers")["frames_analysed"] >= 10, "ten analysed frames")
-    lines = []
-
-    def longest_stretch() -> list[int]:
-        now_ns = time.time_ns()
-        lines.append(viewer.get("cameras/walkers/timeline", **{"from": now_ns - 600 * 10**9, "to": now_ns}))
-        return max(lines[-1]["coverage"], key=lambda stretch: stretch[1] - stretch[0], default=[0, 0])
-
-    site.wait_for(lambda: (line := longest_stretch())[1] - line[0] > 8 * 10**9, "8 s analysed without a hole")
-    start_ns, end_ns = longest_stretch()[:2]
-    seen = viewer.stills("walkers", [(start_ns + end_ns) // 2], reference="the leak")
-    utc_ns, _, jpeg = seen.stills[0]
-    others = viewer.stills("walkers", [(start_ns + end_ns) // 2], reference="a bystander")
-    picture = posted(jpeg, tmp_path / "post.jpg")
+    site.wait_for(lambda: site.camera("walkers")["recorded_s"] > 15, "15 recorded seconds")
+    others = viewer.stills("walkers", [time.time_ns() - 8 * 10**9], reference="a bystander")
+    before_ns = time.time_ns()
+    png = screenshot(site)
+    picture = posted(png, tmp_path / "post.jpg")
     bundle = tmp_path / "leak.zip"
-    begun = time.monotonic()
     done = site.cli("leak", "attribute", str(picture), *passwords, "--json", "-o", str(bundle), timeout_s=300)
-    print("TOOK", time.monotonic() - begun, done.stdout)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["verdict"] == "named", told
     assert told["camera"] == "walkers"
-    assert abs(told["utc_ns"] - utc_ns) <= 10**9
+    assert before_ns - 60 * 10**9 < told["utc_ns"] < time.time_ns()
     (named,) = told["named"]
     assert named["z"] >= 9
     assert told["decoy_z_max"] < 6
     granted = {one["session"]: one for one in [{**one, "session": one["session_id"]} for one in told["shown_to"]]}
-    assert granted[named["session"]]["granted_index"] == seen.log_index
     assert granted[named["session"]]["reference"] == "the leak"
     assert any(one["granted_index"] == others.log_index for one in told["shown_to"]), "a bystander was a candidate"
     assert "derives from the copy" in told["sentence"]
