@@ -29,6 +29,10 @@ def _segment_count(details: dict[str, str]) -> str:
     return f"{count} segment" + ("" if count == 1 else "s")
 
 
+def _case(details: dict[str, str]) -> str:
+    return f"case {details.get('reference', '?')}"
+
+
 def _otherwise(record: AuditRecord) -> str:
     """Holds, the disk, and kinds without words of their own."""
     actor, subject, details = record.actor, record.subject, record.details
@@ -39,6 +43,12 @@ def _otherwise(record: AuditRecord) -> str:
         return f"{details.get('by', '?')} released {owner}'s hold on camera {subject}: {reason}"
     if record.kind is AuditKind.STORAGE_EVENT:
         return f"recording, {details.get('event', '').replace('_', ' ')}: {details.get('state', '')}"
+    if record.kind is AuditKind.MARKS_RELEASED:
+        count = details.get("candidates", "?")
+        return f"marks of {count} sessions of camera {subject} compared for {actor}, {_case(details)}"
+    if record.kind is AuditKind.LEAK_TRACED:
+        verdict = f"{details.get('verdict', '?')}{f', camera {subject}' if subject else ''}"
+        return f"{actor} and {details.get('second', '?')} traced a picture, {_case(details)}: {verdict}"
     rest = ", ".join(f"{name} {value}" for name, value in sorted(details.items()))
     about = f" {subject}" if subject and subject != actor else ""
     return f"{actor}: {record.kind.value.replace('_', ' ')}{about}" + (f" ({rest})" if rest else "")

@@ -249,6 +249,12 @@ def _work_sentence(record: AuditRecord) -> str:
             return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
         case AuditKind.ANALYSIS_REPLACED:
             return f"Recordings of camera {subject} were analysed again by {details.get('model', '?')}."
+        case AuditKind.MARKS_RELEASED:
+            count = details.get("candidates", "?")
+            return f"A trace compared a picture with the marks of {count} sessions that were shown camera {subject}."
+        case AuditKind.LEAK_TRACED:
+            two = f"{record.actor} and {details.get('second', '?')}"
+            return f"{two} traced a picture for case {details.get('reference', '?')}: {details.get('verdict', '?')}."
         case AuditKind.FOOTAGE_DELETED:
             return _deleted_sentence(record)
         case AuditKind.SEGMENT_SEALED:
