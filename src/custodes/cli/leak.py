@@ -35,7 +35,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--camera", "cameras", multiple=True, help="Only this one; may be given again. [default: all]"
             ),
-            click.option("--from", "start", type=click.DateTime(_FORMATS), default=None, help="UTC. [31 days ago]"),
+            click.option(
+                "--from", "start", type=click.DateTime(_FORMATS), default=None, help="UTC. [24 hours before --to]"
+            ),
             click.option("--to", "end", type=click.DateTime(_FORMATS), default=None, help="UTC. [now]"),
             click.option("--password-file", type=click.Path(path_type=Path), default=None),
             click.option("--with-password-file", type=click.Path(path_type=Path), default=None),

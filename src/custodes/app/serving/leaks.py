@@ -45,8 +45,11 @@ from custodes.watermark.score import NAMED_Z
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 MAX_SPAN_NS = 31 * 24 * 3600 * NS_PER_S
-JOB_NS = 300 * NS_PER_S
-"""A camera's hour takes seconds, a day some minutes."""
+USUAL_SPAN_NS = 24 * 3600 * NS_PER_S
+"""When nobody says since when."""
+
+JOB_NS = 900 * NS_PER_S
+"""A camera's hour takes seconds; a day some minutes the first time, while its index is made."""
 _MAX_MASKS = 4096
 _MAX_PROOFS = 60
 """The warden proves 64 entries at once."""
@@ -83,7 +86,7 @@ class LeakDesk:
         if not 0 < len(request.picture) <= MAX_PICTURE_BYTES:
             raise InvalidArgument(f"a picture of {len(request.picture)} bytes; expected 1 to {MAX_PICTURE_BYTES}")
         end_ns = Ns(request.end_ns or self._clock.now_ns())
-        start_ns = Ns(max(request.start_ns, end_ns - MAX_SPAN_NS))
+        start_ns = Ns(max(request.start_ns or end_ns - USUAL_SPAN_NS, end_ns - MAX_SPAN_NS))
         if start_ns >= end_ns:
             raise InvalidArgument("the time to look in ends before it begins")
         cameras = await self._cameras(request.camera_ids)
