@@ -249,12 +249,8 @@ def _work_sentence(record: AuditRecord) -> str:
             return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
         case AuditKind.ANALYSIS_REPLACED:
             return f"Recordings of camera {subject} were analysed again by {details.get('model', '?')}."
-        case AuditKind.MARKS_RELEASED:
-            count = details.get("candidates", "?")
-            return f"A trace compared a picture with the marks of {count} sessions that were shown camera {subject}."
-        case AuditKind.LEAK_TRACED:
-            two = f"{record.actor} and {details.get('second', '?')}"
-            return f"{two} traced a picture for case {details.get('reference', '?')}: {details.get('verdict', '?')}."
+        case AuditKind.MARKS_RELEASED | AuditKind.LEAK_TRACED:
+            return _trace_sentence(record)
         case AuditKind.FOOTAGE_DELETED:
             return _deleted_sentence(record)
         case AuditKind.SEGMENT_SEALED:
@@ -262,6 +258,15 @@ def _work_sentence(record: AuditRecord) -> str:
             return f"A piece of recording of camera {camera} was sealed; its fingerprint stands here."
         case _:
             return f"Process {subject or record.actor}: {details.get('event', details.get('what', 'changed'))}."
+
+
+def _trace_sentence(record: AuditRecord) -> str:
+    details = record.details
+    if record.kind is AuditKind.MARKS_RELEASED:
+        shown = f"{details.get('candidates', '?')} sessions that were shown camera {record.subject}"
+        return f"A trace compared a picture with the marks of {shown}."
+    two = f"{record.actor} and {details.get('second', '?')}"
+    return f"{two} traced a picture for case {details.get('reference', '?')}: {details.get('verdict', '?')}."
 
 
 def _deleted_sentence(record: AuditRecord) -> str:
