@@ -94,6 +94,7 @@ def dlib_chain() -> Chain | None:
     encoder = dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
 
     def run(picture: Picture) -> npt.NDArray[np.float32] | None:
+        picture = np.ascontiguousarray(picture)  # dlib takes no padded rows
         boxes = detector(picture, 1)
         if not boxes:
             return None

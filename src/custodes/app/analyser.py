@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,6 @@ import structlog
 from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
-from custodes.app.analyser_zones import AnalyserZones
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
@@ -43,6 +43,9 @@ from custodes.types.model import ModelFormat
 from custodes.types.scene import CameraScene
 from custodes.types.vision import DetectArea
 from custodes.units import NS_PER_S, CameraId, RunId
+
+if TYPE_CHECKING:
+    from custodes.app.analyser_zones import AnalyserZones
 
 POLL_S = 0.5
 """How often the assignment file is looked at."""
@@ -214,7 +217,7 @@ class Worker:
         fps: float,
         has_gate: bool,
         checkpoints: Checkpoints,
-        zones: AnalyserZones | None = None,
+        zones: "AnalyserZones | None" = None,
     ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on."""
         self._zones = zones
@@ -366,7 +369,11 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     for thread in threads:
         thread.start()
     checkpoints = Checkpoints(paths.run_dir)
-    zones = AnalyserZones(paths, config, looking.clock)
+    zones = None
+    if config.faces.enabled:
+        from custodes.app.analyser_zones import AnalyserZones  # nothing of recognition where it is off
+
+        zones = AnalyserZones(paths, config, looking.clock)
     Worker(
         intake,
         sender,
