@@ -18,10 +18,11 @@ from bench.footage import shared_data
 from bench.view import enlarge, source
 from custodes.leaks.alignment import Original, Suspect, align, fit
 from custodes.media.encode import LiveEncoder
+from custodes.types.mark import slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S
 from custodes.watermark.mark import Marker
-from custodes.watermark.pattern import slot_key, slot_of
+from custodes.watermark.pattern import slot_key
 from custodes.watermark.residual import evidence_of
 from custodes.watermark.score import scores
 from eval.report import Report

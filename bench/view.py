@@ -25,11 +25,11 @@ from custodes.testing.job import SITE_ID, JobSite
 from custodes.testing.marks import score
 from custodes.testing.media import encode_clip, read_clip, vouch, write_segment
 from custodes.testing.review import ReviewSite, make_review_site
+from custodes.types.mark import slot_of
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.types.message import MaskFacts, MediaChunk, SeekTo, StillRendered, StopView, ViewEnded, ViewKind
 from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import Marker
-from custodes.watermark.pattern import slot_of
 from eval.report import Report
 
 START_NS = 1_767_225_600 * NS_PER_S

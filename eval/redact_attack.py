@@ -25,7 +25,7 @@ from custodes.media.film import FilmReader
 from custodes.redact.fill import FILL_Y
 from custodes.types.vision import ModelTask
 from eval.faces import TEMPLATE_OMZ, align
-from eval.redact import Clip, MasksOf, rgb_of, their_masks
+from eval.redact import Clip, MasksOf, has_deface, rgb_of, their_masks
 from eval.redact_truth import ASL
 from eval.report import Report
 
@@ -143,7 +143,9 @@ def attack(data: Path, clips: Sequence[Clip], ours: Callable[..., MasksOf], repo
     if smoke:
         return _smoke(data, known[0], ours, comparer)
     enrolled = {owner_of[f"{ASL}/{people[name][0]}"]: f"{ASL}/{people[name][0]}" for name in sorted(people)}
-    systems: dict[str, tuple[Callable[..., MasksOf], Redact]] = {"": (ours, solid), "deface_": (their_masks, blurred)}
+    systems: dict[str, tuple[Callable[..., MasksOf], Redact]] = {"": (ours, solid)}
+    if has_deface():
+        systems["deface_"] = (their_masks, blurred)
     found: dict[str, float] = {}
     for who, (make, redact) in systems.items():
         crops = {clip.name: crops_of(data, clip, make(clip, misses=0.0, seed=1), redact, comparer) for clip in known}

@@ -8,11 +8,13 @@ import pytest
 from tests.leaks.scenes import NOW_NS, frame_of, scene
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
+from custodes.leaks.rule import NAMED_Z
+from custodes.types.mark import slot_of
 from custodes.units import Ns
 from custodes.watermark.mark import Marker
-from custodes.watermark.pattern import slot_key, slot_of
+from custodes.watermark.pattern import slot_key
 from custodes.watermark.residual import evidence_of
-from custodes.watermark.score import NAMED_Z, scores
+from custodes.watermark.score import scores
 
 KEY = hashlib.sha256(b"the session").digest()
 

@@ -18,9 +18,9 @@ from custodes.testing.marks import score, score_all
 from custodes.testing.media import encode_clip, read_clip, vouch, write_segment
 from custodes.testing.player import PlayedStream, play
 from custodes.testing.review import MARK_KEY, START_NS, ReviewSite
+from custodes.types.mark import slot_of
 from custodes.types.message import StillRendered, ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
-from custodes.watermark.pattern import slot_of
 
 SHARED = Path(os.environ.get("CUSTODES_SHARED", Path(__file__).parents[3] / "shared"))
 PEOPLE = SHARED / "data" / "people"

@@ -13,9 +13,9 @@ from custodes.review.stills import MASK_PATIENCE_NS, StillView
 from custodes.testing.marks import score, score_all
 from custodes.testing.media import make_clip, people_at, read_counter, vouch, write_segment
 from custodes.testing.review import MARK_KEY, START_NS, ReviewSite
+from custodes.types.mark import slot_of
 from custodes.types.message import StillRendered, ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
-from custodes.watermark.pattern import slot_of
 
 FRAMES = 60
 

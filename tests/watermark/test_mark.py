@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.errors import InvalidArgument
+from custodes.leaks.rule import false_accusation_bound
 from custodes.testing.marks import score, score_all
 from custodes.testing.media import draw_frame
+from custodes.types.mark import SLOT_NS, slot_of
 from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import Marker, local_weights, make_pattern, mark_frame
-from custodes.watermark.pattern import CELLS, GRIDS, SLOT_NS, chips, session_key, slot_key, slot_of, upsample
-from custodes.watermark.score import Evidence, false_accusation_bound, scores
+from custodes.watermark.pattern import CELLS, GRIDS, chips, session_key, slot_key, upsample
+from custodes.watermark.score import Evidence, scores
 
 START_NS = 1_767_225_600 * NS_PER_S
 

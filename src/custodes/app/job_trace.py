@@ -17,6 +17,7 @@ from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import Moments, Sketch, compare, interval, moments, sketch, sketch_of_found
 from custodes.leaks.place import background_of, best_fit, is_ours, read_picture
 from custodes.leaks.registration import Luma
+from custodes.leaks.rule import NAMED_Z
 from custodes.ports.warden import KeyReleaser
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive, GopRef
@@ -24,10 +25,9 @@ from custodes.review.trace import ArchivedFrame, all_frames, as_masked, gops_bet
 from custodes.types.access import Fidelity
 from custodes.types.event import FrameAnalysed
 from custodes.types.leak import MarksReleased, PictureTraced, TraceTask
+from custodes.types.mark import SLOT_NS, slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S, Ns, SegmentId
-from custodes.watermark.pattern import SLOT_NS, slot_of
-from custodes.watermark.score import NAMED_Z
 
 MAX_KEYFRAMES = 50_000
 """A day of 2-second GOPs; longer intervals are looked at less densely, and say so by a wider stretch."""

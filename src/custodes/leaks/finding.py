@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from custodes.leaks.verdict import Verdict
 from custodes.types.leak import CandidateScore, PictureTraced
+from custodes.types.mark import SLOT_NS
 from custodes.units import NS_PER_S, Ns
-from custodes.watermark.pattern import SLOT_NS
 
 MAY_NOT_CONCLUDE = (
     "This says which delivered copy the picture derives from. It does not say who made it public: an account may be "

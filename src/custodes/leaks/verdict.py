@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from custodes.leaks.rule import NAMED_Z, SUPPORTING_Z, false_accusation_bound, log10_likelihood_ratio
 from custodes.types.leak import CandidateScore
-from custodes.watermark.score import NAMED_Z, SUPPORTING_Z, false_accusation_bound, log10_likelihood_ratio
 
 
 def decoy_key(picture_sha256: str, number: int) -> bytes:

@@ -5,19 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from custodes.types.mark import slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S
-from custodes.watermark.pattern import (
-    GRIDS,
-    SESSION_POWER,
-    SLOT_POWER,
-    Chips,
-    chips,
-    session_key,
-    slot_key,
-    slot_of,
-    upsample,
-)
+from custodes.watermark.pattern import GRIDS, SESSION_POWER, SLOT_POWER, Chips, chips, session_key, slot_key, upsample
 
 DELIVERED_DB = 46.0
 """PSNR of a marked picture to the unmarked. Field notes 5.3: 48 dB up to crf 26, 46 above; delivery is at 28."""

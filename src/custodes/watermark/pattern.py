@@ -16,10 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import InvalidArgument
-from custodes.units import NS_PER_S, Ns
-
-SLOT_NS = 10 * NS_PER_S
-"""How long one pattern is shown."""
 
 KEY_BYTES = 32
 _SLOT_DOMAIN = b"custodes.mark-slot/v2\x00"
@@ -55,15 +51,10 @@ Chips = tuple[npt.NDArray[np.float32], ...]
 """Per grid: (rows, columns) float32 of -1 and +1."""
 
 
-def slot_of(utc_ns: Ns) -> int:
-    """Number of the slot that a moment falls into."""
-    return utc_ns // SLOT_NS
-
-
 def slot_key(mark_key: bytes, slot: int) -> bytes:
     """32 bytes that make the slot layer of one camera, session and slot, and no other: what a case may show.
 
-    Args: mark_key: 32 bytes that the warden derived for camera and session. slot: from `slot_of`.
+    Args: mark_key: 32 bytes that the warden derived for camera and session. slot: from `types.mark.slot_of`.
     Raises: InvalidArgument for a key of another length.
     """
     _check(mark_key)

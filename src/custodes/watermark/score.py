@@ -2,10 +2,9 @@
 
 The evidence is compared with secret random signs, so for every layer key that did not shape the picture,
 P(z > t) ≤ exp(-t²/2) whatever the picture is (Hoeffding: signs are independent, weights are fixed before any sign is
-looked at). House rule: z ≥ 9 names a copy, 6.8 to 9 supports it, less is never written next to a name (field notes 4).
+looked at). What may be said from which z on is `leaks.rule`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,12 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.watermark.pattern import CELLS, chip_bytes
-
-NAMED_Z = 9.0
-SUPPORTING_Z = 6.8
-
-LOG10_RATIO_CAP = 6.0
-"""Above it the chance of a stolen key, a wrong log or a clerk's error dominates (field notes 4)."""
 
 _AT_ONCE = 512
 
@@ -50,19 +43,3 @@ def scores(evidence: Evidence, layer_keys: Sequence[bytes]) -> npt.NDArray[np.fl
         packed = np.frombuffer(b"".join(chip_bytes(key) for key in keys), dtype=np.uint8).reshape(len(keys), -1)
         found[first : first + len(keys)] = table.take(packed + base).sum(axis=1, dtype=np.float64)
     return found
-
-
-def false_accusation_bound(z: float, *, trials: int) -> float:
-    """Upper bound of the chance that any of `trials` innocent comparisons reaches z; at most 1.
-
-    Args: trials: candidates × registrations × references that were scored, decoys not counted.
-    """
-    return min(1.0, trials * math.exp(-(z**2) / 2)) if z > 0 else 1.0
-
-
-def log10_likelihood_ratio(z: float) -> float:
-    """log10 of how much more probable this agreement is for the copy's own key than for another: z²/4.6, capped.
-
-    A Gaussian of unit width around the observed z against one around 0.
-    """
-    return min(LOG10_RATIO_CAP, max(z, 0.0) ** 2 / (2 * math.log(10)))

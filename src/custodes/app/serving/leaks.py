@@ -21,6 +21,7 @@ from custodes.audit.export import policy_text
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from custodes.leaks.finding import MAY_NOT_CONCLUDE, Delivered, place_sentence, verdict_sentence
+from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.verdict import Verdict, judge
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -38,10 +39,9 @@ from custodes.types.access import (
     PurposeKind,
 )
 from custodes.types.leak import CandidateScore, LeakTraced, NeedMasks, PictureTraced, TraceLeak, TraceTask
+from custodes.types.mark import SLOT_NS
 from custodes.types.message import CameraSpec, MaskFacts
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
-from custodes.watermark.pattern import SLOT_NS
-from custodes.watermark.score import NAMED_Z
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 MAX_SPAN_NS = 31 * 24 * 3600 * NS_PER_S
