@@ -17,9 +17,10 @@ per second of a 1080p15 camera at 5 analysed frames: the table clip enlarged, de
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec.structs
 import numpy as np
 
 from bench.footage import TABLE, WALKERS, shared_data
@@ -187,7 +188,7 @@ def looped(chosen: Sequence[Sequence[Packet]], after: Packet, seconds: float, st
             base = len(made) + 1
             offset_ns = min(packet.utc_ns for packet in gop)
             made += [
-                replace(
+                msgspec.structs.replace(
                     packet,
                     run=after.run,
                     seq=after.seq + base + place,

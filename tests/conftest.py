@@ -9,6 +9,8 @@ _ONE_AT_A_TIME = ("e2e", "browser", "rtsp")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the heavy tests last and into one group, which `--dist loadgroup` keeps on one worker."""
     heavy = [item for item in items if any(item.get_closest_marker(name) for name in _ONE_AT_A_TIME)]
+    # Once its session's browser runs, an event loop does, too, and `asyncio.run` refuses to start another.
+    heavy.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
     for item in heavy:
         item.add_marker(pytest.mark.xdist_group("e2e"))
     chosen = set(heavy)
