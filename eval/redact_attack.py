@@ -21,10 +21,10 @@ from scipy import ndimage, signal
 
 from custodes.adapters.model import find_model, open_session
 from custodes.detect.picture import fill_input, place
+from custodes.face.align import OMZ_128, align
 from custodes.media.film import FilmReader
 from custodes.redact.fill import FILL_Y
 from custodes.types.vision import ModelTask
-from eval.faces import TEMPLATE_OMZ, align
 from eval.redact import Clip, MasksOf, has_deface, rgb_of, their_masks
 from eval.redact_truth import ASL
 from eval.report import Report
@@ -110,7 +110,7 @@ def crops_of(data: Path, clip: Clip, masks: MasksOf, redact: Redact, comparer: C
             picture = rgb_of(frame)
             points = comparer.points(picture, heads[number])
             for kept, source in ((before, picture), (after, redact(picture, masks[number]))):
-                kept.append(np.rint(align(source, points, TEMPLATE_OMZ, 128)).astype(np.uint8))
+                kept.append(np.rint(align(source, points, OMZ_128, 128)).astype(np.uint8))
     return before, after
 
 
