@@ -5,6 +5,8 @@ from tests.web.test_live import REVIEW, read_all, wanted
 
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
+from custodes.types.approval import Vote
+from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZoneRecord
 
 
 @pytest.fixture
@@ -21,6 +23,42 @@ def test_notice_is_public_and_says_who_why_how_long(filmed):
     assert "not filled in yet" in text
     assert "rtsp" not in text
     assert filmed.client.get("/notice/none").status_code == 404
+
+
+def test_notice_when_a_zone_is_active_tells_who_is_recognised_and_how_to_avoid_it(filmed):
+    said = "as long as it has to be"
+    now_ns = filmed.clock.now_ns()
+    draft = ZoneDraft(
+        zone_id="z",
+        name="Door",
+        camera_id="gate",
+        polygon=((0.1, 0.1), (0.9, 0.1), (0.9, 0.9)),
+        schedule=Schedule(),
+        basis=LegalBasis(kind=BasisKind.EXPLICIT_CONSENT, reference=said),
+        purpose=said,
+        notice="Staff are recognised at this door.",
+        alternative="The door on the left.",
+        impact=Impact(necessity=said, risks=said, measures=said, consulted=said),
+        px_per_m=400.0,
+        is_px_measured=False,
+        fpir=0.01,
+        samples=4,
+        tracks_per_day=1000,
+        author_id="a",
+        author="Ann",
+        drafted_ns=now_ns,
+    )
+    votes = tuple(
+        Vote(approver_id=who, approver=who, is_yes=True, utc_ns=now_ns, note="", credential_id=b"c", assertion="{}")
+        for who in ("b", "c")
+    )
+    filmed.warden.face_store.put("z", ZoneRecord(draft=draft, votes=votes[:1]))
+    assert "Nobody is recognised" in filmed.client.get("/notice/gate").text
+    filmed.warden.face_store.put("z", ZoneRecord(draft=draft, votes=votes))
+    text = filmed.client.get("/notice/gate").text
+    assert "Nobody is recognised" not in text
+    assert "Staff are recognised at this door." in text
+    assert "The door on the left." in text
 
 
 def test_notice_code_is_a_picture_that_leads_to_the_notice(filmed):

@@ -176,9 +176,10 @@ class LoggingWarden:
             rules=AccessConfig(),
         )
         secret = FaceSecrets(person_kek=bytes(32), rotation=bytes(32), token_key=bytes(32))
+        self.face_store = FaceStore(folder / "faces.db", secret.person_kek)
         office = Office(
             site_id="ab" * 8,
-            store=FaceStore(folder / "faces.db", secret.person_kek),
+            store=self.face_store,
             keys=requests,
             append=self.append,
             policies=self._policies,

@@ -11,12 +11,14 @@ from fastapi.responses import Response
 from custodes.access import privacy
 from custodes.access.privacy import CameraFacts, SiteFacts
 from custodes.config import SiteConfig
-from custodes.errors import InvalidArgument, NotFound
+from custodes.errors import InvalidArgument, NotFound, Unavailable
+from custodes.types.face import ZonePhase
 from custodes.types.message import CameraSpec
 from custodes.types.people import PersonRow
 from custodes.units import NS_PER_S, Ns
 from custodes.web.auth.people import person_rows
 from custodes.web.deps import WebDeps, deps_of, page
+from custodes.web.faces import zone_rows
 from custodes.web.gate import cookie_of
 from custodes.web.moments import utc_ns_of
 from custodes.web.shell import LOOPBACK_NAMES
@@ -30,8 +32,12 @@ MAX_ANSWER_NS = Ns(31 * 24 * 3600 * NS_PER_S)
 @router.get("/notice/{camera_id}")
 async def notice(request: Request, camera_id: str) -> Response:
     """For passers-by: who films here, why, how long, and whom to ask. Public, and says nothing else."""
-    spec = await _camera(deps_of(request), camera_id)
-    config = deps_of(request).config
+    deps = deps_of(request)
+    spec, config = await _camera(deps, camera_id), deps.config
+    try:
+        zones = [row.record.draft for row in await zone_rows(deps) if row.phase is ZonePhase.ACTIVE]
+    except Unavailable:
+        zones = None  # saying that nobody is recognised could be untrue
     return page(
         request,
         "notice.html",
@@ -39,6 +45,7 @@ async def notice(request: Request, camera_id: str) -> Response:
         privacy=config.privacy,
         hours=spec.retention_h or config.retention.max_age_h,
         masking=config.redaction.level,
+        zones=zones if zones is None else [draft for draft in zones if draft.camera_id == spec.camera_id],
     )
 
 
