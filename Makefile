@@ -78,12 +78,12 @@ crashes: $(VENV)/.dev ## 100,000 operations on a warden that is killed at random
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
 	@.ci/system-packages $(FFMPEG) >&2
 	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
-		grep -q '__main__' $$file && [ $$name != scoreboard ] || continue; \
+		grep -q -- '"--smoke"' $$file || continue; \
 		$(BIN)/python -m bench.$$name $(if $(SMOKE),--smoke) || exit 1; done
 
 eval: $(VENV)/.dev ## Quality against ground truth in ../shared/data; SMOKE=1 for a short run
 	@for file in eval/[a-z]*.py; do name=$$(basename $$file .py); \
-		grep -q '__main__' $$file && [ $$name != scoreboard ] || continue; \
+		grep -q -- '"--smoke"' $$file || continue; \
 		$(BIN)/python -m eval.$$name --data ../shared/data $(if $(SMOKE),--smoke) || exit 1; done
 
 scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
