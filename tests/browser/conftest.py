@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from custodes.adapters.sql.catalog import SqliteCatalog
 from custodes.app.serving.holds import HoldService
@@ -22,6 +22,7 @@ from custodes.types.message import ProcessStatus
 from custodes.web.app import create_app
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=60_000)  # what comes is seen at once; a busy machine brings it late
 CAMERAS = (("gate", "Main gate"), ("yard", "Yard"), ("road", "Road, north"), ("hall", "Hall"))
 
 

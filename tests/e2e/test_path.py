@@ -38,7 +38,7 @@ def test_live_when_watched_shows_masked_moving_pictures(site: RunningSite, viewe
 
 
 def test_people_when_they_walk_are_tracked_and_counted(site: RunningSite) -> None:
-    site.wait_for(lambda: site.camera("walkers")["tracks"] >= 2, "two counted tracks", 90)
+    site.wait_for(lambda: site.camera("walkers")["tracks"] >= 2, "two counted tracks")
     assert site.camera("walkers")["frames_decoded"] >= site.camera("walkers")["frames_analysed"] > 0
 
 
@@ -53,8 +53,9 @@ def test_timeline_when_scrubbed_gives_stills_of_the_moment(site: RunningSite, vi
 
     site.wait_for(lambda: (line := longest_stretch())[1] - line[0] > 5 * 10**9, "5 s analysed without a hole")
     seen_from, seen_to = longest_stretch()[:2]
-    first, last = lines[-1]["recorded"][0][0], lines[-1]["recorded"][-1][1]
-    moments = [(seen_from + seen_to) // 2, (first + last) // 2, last - 2 * 10**9]
+    # the middle of stretches: between them the recorder was killed, and there is nothing to show
+    stretches = lines[-1]["recorded"]
+    moments = [(first + last) // 2 for first, last in ((seen_from, seen_to), stretches[0], stretches[-1])]
     seen = viewer.stills("walkers", moments)
     assert len(seen.stills) == len(moments)
     for wanted_ns, (utc_ns, _, picture) in zip(moments, seen.stills, strict=True):
@@ -72,7 +73,7 @@ def test_recording_when_played_runs_on(site: RunningSite, viewer: Viewer) -> Non
 
 
 def test_log_when_read_tells_who_watched_what_for_which_purpose(site: RunningSite, viewer: Viewer) -> None:
-    seen = viewer.watch("again", seconds=20, chunks=3)
+    seen = viewer.watch("again", seconds=120, chunks=3)
     page = viewer.get("log")
     kinds = {entry["kind"] for entry in page["entries"]}
     assert {"access_granted", "keys_released"} <= kinds
@@ -89,7 +90,7 @@ def test_sealed_segments_when_checked_and_copied_from_the_running_site_then_the_
     def logged() -> bool:
         return site.cli("audit", "search", "--kind", "segment_sealed", "--limit", "1").stdout.strip() != ""
 
-    site.wait_for(logged, "a sealed segment in the log", 60)
+    site.wait_for(logged, "a sealed segment in the log")
     checked = site.cli("check", "--hash")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     folder = tmp_path / "copy"

@@ -45,7 +45,7 @@ def publish(hub: Hub, seqs: range, *, gop: int = 10, size: int = 100) -> None:
 
 
 def take(subscriber: HubSubscriber, count: int) -> list[object]:
-    return [subscriber.receive(timeout_s=10) for _ in range(count)]
+    return [subscriber.receive(timeout_s=60) for _ in range(count)]
 
 
 def drain(subscriber: HubSubscriber) -> list[object]:
@@ -156,7 +156,7 @@ def test_open_stream_when_a_subscriber_never_reads_then_it_is_cut_off_and_others
         take(quick, 1)
     with pytest.raises(Unavailable):
         while True:
-            stuck.receive(timeout_s=10)
+            stuck.receive(timeout_s=60)
     publish(hub, range(5))
     assert seqs(take(quick, 5)) == list(range(5))
     quick.close()
@@ -189,7 +189,7 @@ def test_receive_when_the_hub_stops_then_unavailable(path: Path) -> None:
     take(subscriber, 1)
     made.stop()
     with pytest.raises(Unavailable):
-        subscriber.receive(timeout_s=5)
+        subscriber.receive(timeout_s=60)
     with pytest.raises(Unavailable):
         HubSubscriber(path, [CAM])
 

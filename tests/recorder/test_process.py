@@ -56,7 +56,7 @@ def test_recorder_when_killed_and_restarted_then_at_most_a_gop_is_missing_and_th
         first.wait_for(lambda: written(site), "the first bytes")
         subscriber = HubSubscriber(site.paths.socket("hub-analysis"), [CAM])
         while len(subscriber_seqs) < 60:
-            message = subscriber.receive(timeout_s=10)
+            message = subscriber.receive(timeout_s=60)
             if isinstance(message, Packet):
                 subscriber_seqs.append(message.seq)
     finally:
@@ -128,7 +128,7 @@ def test_live_hub_when_subscribed_then_only_the_segment_s_key_opens_it(site: Rec
         subscriber = HubSubscriber(site.paths.socket("hub-live"), [CAM])
         key, seqs, headers = b"", [], []
         while len(headers) < 3:
-            message = subscriber.receive(timeout_s=10)
+            message = subscriber.receive(timeout_s=60)
             if isinstance(message, SealedStreamOpened):
                 headers.append(message.header)
                 data_key = unwrap_data_key(site.private_keys[message.header.key_id], message.header)
@@ -264,12 +264,12 @@ def test_hub_when_analysis_decodes_then_frames_are_the_clip_s(site: RecorderSite
     try:
         recorder.wait_for(lambda: written(site), "the first bytes")
         subscriber = HubSubscriber(site.paths.socket("hub-analysis"), [CAM])
-        assert isinstance(subscriber.receive(timeout_s=10), CameraWatched)
-        opened = subscriber.receive(timeout_s=10)
+        assert isinstance(subscriber.receive(timeout_s=60), CameraWatched)
+        opened = subscriber.receive(timeout_s=60)
         assert isinstance(opened, StreamOpened)
         decoder, counters = FrameDecoder(opened.info), []
         while len(counters) < 30:
-            message = subscriber.receive(timeout_s=10)
+            message = subscriber.receive(timeout_s=60)
             assert isinstance(message, Packet)
             counters += [(frame.seq, read_counter(frame.y)) for frame in decoder.decode(message)]
         subscriber.close()

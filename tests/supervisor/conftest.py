@@ -32,7 +32,7 @@ class Harness:
     def status(self, name: str) -> ProcessStatus:
         return next(status for status in self.supervisor.statuses() if status.name == name)
 
-    async def until(self, is_so: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+    async def until(self, is_so: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not is_so():
                 await asyncio.sleep(0.02)

@@ -40,7 +40,7 @@ def test_process_is_degraded_and_visible_when_it_crashes_in_a_loop(tmp_path: Pat
     async def scenario() -> None:
         code = "import sys; sys.exit('the disk is full')"
         async with running(tmp_path, spec("a", WORKER), spec("b", code)) as site:
-            await site.until(lambda: site.status("b").state == "degraded", timeout_s=40)
+            await site.until(lambda: site.status("b").state == "degraded")
             assert site.status("b").last_exit == "exit 1: the disk is full"
             assert site.status("b").restarts == 4
             assert site.status("a").state == "running"
@@ -52,7 +52,7 @@ def test_process_is_degraded_and_visible_when_it_crashes_in_a_loop(tmp_path: Pat
 def test_others_start_at_once_when_the_first_fails(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(tmp_path, spec("a", "import sys; sys.exit('no key')"), spec("b", WORKER)) as site:
-            await site.until(lambda: site.status("b").state == "running", timeout_s=8)
+            await site.until(lambda: site.status("b").state == "running")
             assert "a is not ready; starting the others all the same" in site.events
 
     asyncio.run(scenario())
@@ -201,7 +201,7 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path, is_alive: Ca
     )
     supervisor = subprocess.Popen([sys.executable, "-c", parent])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (pid_file.exists() and pid_file.read_text()):
             assert time.monotonic() < deadline
             time.sleep(0.02)

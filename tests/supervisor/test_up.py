@@ -57,7 +57,7 @@ def test_nothing_is_left_when_the_site_is_stopped_by_command(site: RunningSite) 
 def test_all_processes_end_when_the_supervisor_is_killed(site: RunningSite) -> None:
     family = _family(site.data_dir)
     os.kill(family[0].pid, signal.SIGKILL)
-    gone, alive = psutil.wait_procs(family, timeout=10)
+    gone, alive = psutil.wait_procs(family, timeout=60)
     assert not [process for process in alive if process.status() != "zombie"]
     assert gone or family
     assert running_pid(site.data_dir) is None

@@ -105,7 +105,7 @@ def test_warden_when_asked_over_its_sockets_then_the_whole_look_works(real: Real
 
 def test_clients_when_the_warden_restarts_then_go_on_and_when_it_is_gone_then_unavailable(real: RealSite) -> None:
     async def main() -> None:
-        client = WardenClient(real.paths.socket("warden-server"), timeout_s=5)
+        client = WardenClient(real.paths.socket("warden-server"), timeout_s=60)
         with real.running():
             assert (await client.read_checkpoint()).size == 2
         with real.running():
@@ -128,7 +128,7 @@ def test_warden_when_a_peer_sends_garbage_then_only_that_connection_ends(real: R
     with real.running() as process:
         for name in ("warden-server", "warden-jobs"):
             peer = socket.socket(socket.AF_UNIX)
-            peer.settimeout(10)
+            peer.settimeout(60)
             peer.connect(str(real.paths.socket(name)))
             peer.sendall(raw)
             peer.shutdown(socket.SHUT_WR)
@@ -208,7 +208,7 @@ def test_warden_when_the_log_was_tampered_with_then_does_not_start_and_says_why(
     database.executescript("DELETE FROM personal; DELETE FROM entries WHERE idx = 2")
     database.close()
     process = real.start()
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"checkpoint" in said
 
@@ -218,7 +218,7 @@ def test_warden_when_the_root_secret_is_gone_then_does_not_make_a_new_one(real: 
         pass
     (real.paths.warden_dir / "keys.db").unlink()
     process = real.start()
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"root secret" in said
 
@@ -232,7 +232,7 @@ def test_warden_when_its_log_is_gone_then_does_not_begin_a_new_one(real: RealSit
     else:
         (real.paths.warden_dir / lost).unlink()
     process = real.start()
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"backup" in said
     assert not (real.paths.warden_dir / lost).exists()

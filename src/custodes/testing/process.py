@@ -32,7 +32,7 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def terminate(self, timeout_s: float = 10.0) -> int:
+    def terminate(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit code. Raises: subprocess.TimeoutExpired."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)

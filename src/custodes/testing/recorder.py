@@ -154,7 +154,7 @@ class RecorderProcess:
         """Of the process."""
         return self._process.pid
 
-    def wait_for(self, condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
         """Poll until true. Raises: DeadlineExceeded naming `what`, also when the process ends before."""
         end = time.monotonic() + timeout_s
         while not condition():
@@ -167,7 +167,7 @@ class RecorderProcess:
         self._process.kill()
         self._process.wait()
 
-    def terminate(self, timeout_s: float = 5.0) -> int:
+    def terminate(self, timeout_s: float = 30.0) -> int:
         """SIGTERM; returns the exit code. Raises: subprocess.TimeoutExpired beyond the promised bound."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)

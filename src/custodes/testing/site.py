@@ -21,7 +21,7 @@ import yaml
 
 from custodes.errors import DeadlineExceeded, Unavailable
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 """A cold start imports everything seven times on two busy cores."""
 
 _ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
@@ -70,7 +70,7 @@ class RunningSite:
             if not self.token and (found := _TOKEN.search(line)):
                 self.token = found.group()
 
-    def stop(self, *, timeout_s: float = 30.0) -> int:
+    def stop(self, *, timeout_s: float = 60.0) -> int:
         """Ctrl-C, as a person does; returns the exit code."""
         assert self._process is not None
         if self._process.poll() is None:
@@ -85,7 +85,7 @@ class RunningSite:
         """The last lines the terminal showed."""
         return "\n".join(self.lines[-count:])
 
-    def cli(self, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run `custodes <arguments>` against this site."""
         return subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "custodes.cli.main", *arguments],
@@ -109,7 +109,7 @@ class RunningSite:
         rows = [row for row in self.status()["cameras"] or [] if row["camera_id"] == camera_id]
         return rows[0] if rows else {}
 
-    def wait_for(self, is_so: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
+    def wait_for(self, is_so: Callable[[], object], what: str, timeout_s: float = 120.0) -> None:
         """Poll until `is_so()` is true. Raises: DeadlineExceeded naming `what`, with the terminal's last lines."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -42,7 +42,7 @@ class Viewer:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.http = httpx.Client(base_url=address, headers={"origin": address}, timeout=20.0)
+        self.http = httpx.Client(base_url=address, headers={"origin": address}, timeout=60.0)
 
     def claim(self, token: str, *, name: str = NAME, password: str = PASSWORD, roles: tuple[str, ...] = ()) -> None:
         """Make the first account with the token from the terminal; logs in."""
@@ -80,7 +80,7 @@ class Viewer:
             url,
             additional_headers={"cookie": self.http.headers.get("cookie", ""), "origin": self.address},
             max_size=_MAX_MESSAGE_BYTES,
-            open_timeout=20,
+            open_timeout=60,
         )
 
     def watch(
@@ -93,7 +93,7 @@ class Viewer:
         return seen
 
     def stills(
-        self, camera_id: str, moments_ns: list[int], *, reference: str = "test", timeout_s: float = 30.0
+        self, camera_id: str, moments_ns: list[int], *, reference: str = "test", timeout_s: float = 60.0
     ) -> Seen:
         """Scrub: one still per moment, in order."""
         seen = Seen()
