@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from custodes.adapters.blob.disk import Disk
-from custodes.errors import DataLoss, StorageFull
+from custodes.errors import DataLoss, StorageFailed, StorageFull
 from custodes.ports.storage import AppendFile
-from custodes.record.compaction import compact, current
+from custodes.record.compaction import compact, compact_deletions, current
 from custodes.record.journal import JournalWriter, encode_record, front_of, read_all
 from custodes.record.reconcile import JournalState, read_state
 from custodes.testing.catalog import at, make_segment
@@ -140,3 +140,44 @@ def test_journal_when_it_is_none_is_said_and_left(folder: Path) -> None:
     with pytest.raises(DataLoss):
         compact(Disk(), folder, NAME, min_bytes=1)
     assert (folder / f"{NAME}.journal").exists()
+
+
+def deletions_in(folder: Path) -> list[JournalRecord]:
+    return read_all(current(folder, "retention"))[0]
+
+
+def test_deletions_when_no_journal_and_no_copy_has_their_segments_any_more_are_left_out(folder: Path) -> None:
+    assert compact_deletions(Disk(), folder, tuple, min_bytes=1) == folder / "retention.journal"  # all are needed
+    compact(Disk(), folder, NAME, min_bytes=1)
+    path = compact_deletions(Disk(), folder, lambda: [GONE[2].path], min_bytes=1)
+    assert path == current(folder, "retention") == folder / "retention.1.journal"
+    # The recorder's journal kept the other camera's last segment, and elsewhere there is a copy of one.
+    assert deletions_in(folder) == [deleted(GONE[2]), deleted(YARD)]
+    assert not (folder / "retention.journal").exists()
+    assert {one.path for one in state_of(folder).open_segments()} == {OPEN.path}
+
+
+def test_deletions_when_few_are_outdated_or_the_disk_is_full_stay_as_they_are(folder: Path) -> None:
+    compact(Disk(), folder, NAME, min_bytes=1)
+    copies = [one.path for one in GONE[:5]]
+    assert compact_deletions(Disk(), folder, lambda: copies, min_bytes=1).name == "retention.journal"
+    assert compact_deletions(Full(), folder, tuple, min_bytes=1).name == "retention.journal"
+    assert len(deletions_in(folder)) == len(GONE) + 1
+
+
+def test_deletions_when_the_server_died_between_new_and_old_are_the_new_ones(folder: Path) -> None:
+    compact(Disk(), folder, NAME, min_bytes=1)
+    old = (folder / "retention.journal").read_bytes()
+    compact_deletions(Disk(), folder, tuple, min_bytes=1)
+    (folder / "retention.journal").write_bytes(old)
+    assert compact_deletions(Disk(), folder, tuple, min_bytes=1).name == "retention.1.journal"
+    assert not (folder / "retention.journal").exists()
+
+
+def test_deletions_when_the_copies_elsewhere_cannot_be_listed_are_all_kept(folder: Path) -> None:
+    def away() -> list[str]:
+        raise StorageFailed("no answer")
+
+    with pytest.raises(StorageFailed):
+        compact_deletions(Disk(), folder, away, min_bytes=1)
+    assert len(deletions_in(folder)) == len(GONE) + 1

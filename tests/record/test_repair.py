@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from custodes.adapters.blob.disk import Disk
-from custodes.record.journal import RETENTION_JOURNAL, JournalWriter
+from custodes.record.journal import DELETIONS, JournalWriter
 from custodes.record.repair import repair_segments
 from custodes.record.verify import Depth, Finding, SegmentReport, verify_segments
 from custodes.testing.camera import START_NS, write_clip
@@ -144,7 +144,7 @@ def test_file_when_it_is_no_segment_of_ours_then_foreign_and_untouched(site: Rec
 
 def test_file_when_retention_deleted_it_and_it_is_still_there_then_garbage(site: RecorderSite) -> None:
     segment = site.sealed()[0]
-    journal = JournalWriter(Disk(), site.paths.journal_dir / RETENTION_JOURNAL)
+    journal = JournalWriter(Disk(), site.paths.journal_dir / f"{DELETIONS}.journal")
     journal.append(SegmentDeleted(camera_id=CAM, segment_id=segment.header.segment_id, path=segment.path))
     journal.close()
     report = mended(site)

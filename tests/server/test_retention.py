@@ -19,13 +19,15 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.sql import SqliteCatalog
 from custodes.app.serving import retention
 from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.garbage import GarbageFiles
 from custodes.app.serving.journal import JournalFollower
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate
 from custodes.config import SiteConfig, SiteIdentity, write_effective
 from custodes.errors import SiteMismatch
-from custodes.record.journal import RETENTION_JOURNAL, JournalWriter, read_all, read_from
+from custodes.record.compaction import compact, current
+from custodes.record.journal import DELETIONS, JournalWriter, read_all, read_from
 from custodes.record.reconcile import reconcile
 from custodes.record.verify import Depth, verify_segments
 from custodes.runtime.clock import SystemClock
@@ -156,6 +158,11 @@ class Bench:
         if is_sealed:
             self._journal.append(SegmentSealed(segment=segment))
         return segment
+
+    def compact_journal(self) -> None:
+        """As the recorder does when it starts again."""
+        self._journal.close()
+        self._journal = JournalWriter(Disk(), compact(Disk(), self.paths.journal_dir, "recorder", min_bytes=1))
 
     def gap(self, start_s: int, end_s: int) -> None:
         start_ns, end_ns = Ns(START_NS + start_s * NS_PER_S), Ns(START_NS + end_s * NS_PER_S)
@@ -452,7 +459,7 @@ def test_sweep_when_it_dies_anywhere_is_finished_by_the_next_start(bench: Bench,
             assert bench.files() == names([kept])
             records = await deletions(warden)
             assert records and all(record.details["count"] == "2" for record in records)
-            journalled = read_all(bench.paths.journal_dir / RETENTION_JOURNAL)[0]
+            journalled = read_all(bench.paths.journal_dir / f"{DELETIONS}.journal")[0]
             assert len({record.segment_id for record in journalled if isinstance(record, SegmentDeleted)}) == 2
         assert verify_segments(bench.paths.data_dir, Depth.HASH).problems == []
 
@@ -496,6 +503,35 @@ def test_catalog_when_lost_after_deletions_is_rebuilt_without_them(bench: Bench)
             site_id=SITE_ID,
         )
         assert (found.lost, found.adopted, found.unreadable) == (0, 0, ())
+
+    asyncio.run(main())
+
+
+def test_journal_of_deletions_when_it_has_grown_is_written_anew_and_a_lost_catalog_is_still_rebuilt(
+    bench: Bench,
+) -> None:
+    async def main() -> None:
+        async with bench.warden() as warden, bench.catalog() as catalog:
+            files = GarbageFiles(bench.paths, SITE_ID, bench.disk, compact_bytes=1)
+            kept = []
+            for number in range(4):
+                gone, left = bench.record(120 * number), bench.record(120 * number + 60)
+                kept.append(left)
+                await bench.follow(catalog)
+                await catalog.condemn({gone.header.segment_id: "x"}, {}, bench.clock.now_ns())
+                assert files.delete(await catalog.garbage(9))
+                await catalog.note_deletion_logged([gone.header.segment_id])
+                await catalog.note_files_gone([gone.header.segment_id])
+                bench.compact_journal()
+            assert not (bench.paths.journal_dir / f"{DELETIONS}.journal").exists()
+            journal = current(bench.paths.journal_dir, DELETIONS)
+            assert 0 < len(read_all(journal)[0]) < 4
+            files.close()
+        bench.paths.catalog.unlink()
+        async with bench.warden(), bench.catalog() as catalog:
+            assert await catalog.segments(CAMERA, *ALL, 9) == kept
+        report = verify_segments(bench.paths.data_dir, Depth.HASH)
+        assert (report.problems, report.unknown, report.segments) == ([], [], 4)
 
     asyncio.run(main())
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,8 @@ class Server:
             ),
         )
         slow = _slow_tier(paths, config, site_id)
+        store = _offsite_store(config)
+        offsite = _offsite_tier(config, site_id, store)
         self._retention = RetentionSweeper(
             paths=paths,
             site_id=site_id,
@@ -169,8 +171,8 @@ class Server:
             storage=Disk(),
             clock=clock,
             slow=slow,
+            copies=_copies(config, offsite),
         )
-        store = _offsite_store(config)
         if store is not None:
             recall = RecallService(
                 recall=_recall(paths, config, site_id, store), catalog=catalog, lock=self._retention.lock
@@ -183,7 +185,7 @@ class Server:
             clock=clock,
             lock=self._retention.lock,
             slow=slow,
-            offsite=_offsite_tier(config, site_id, store),
+            offsite=offsite,
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
@@ -375,6 +377,13 @@ def _offsite_store(config: SiteConfig) -> BlobStore | None:
     except ConfigError as error:
         structlog.get_logger().error("no copies elsewhere until the next start", error=str(error))
         return None
+
+
+def _copies(config: SiteConfig, offsite: OffsiteTier | None) -> Callable[[], Iterable[str]] | None:
+    """Lists what has a copy elsewhere; None where there may be copies and nobody can tell."""
+    if offsite is not None:
+        return offsite.paths
+    return tuple if config.tiers.offsite is None else None
 
 
 def _offsite_tier(config: SiteConfig, site_id: str, store: BlobStore | None) -> OffsiteTier | None:

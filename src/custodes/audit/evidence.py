@@ -148,6 +148,7 @@ class BundleWriter:
 
     def abandon(self) -> None:
         """Close without an end; the file is of no use then."""
+        self._zip.fp = None  # else it writes its end into a closed file when it is collected
         self._file.close()
 
 

@@ -1,4 +1,4 @@
-"""A recorder's journal written anew without what no longer matters, under another name.
+"""A journal written anew without what no longer matters, under another name.
 
 The server knows how far it has read each file by name and byte, so what is written anew is a new file:
 `recorder.journal`, `recorder.1.journal`, `recorder.2.journal`, … The newest is the recorder's; it reads all of it at
@@ -6,12 +6,16 @@ each start, and a year of a hundred cameras would be 170 GB. Left out: segments 
 and sealed since, earlier words on a gap that grew. Of each camera the last thing that is known stays: its story goes
 on from there.
 
+The journal of deletions is written anew in the same way by the server, between two of its own lines: a line is needed
+as long as some journal, or a copy elsewhere, has the segment that it says is gone.
+
 Written beside → synced → renamed → folder synced → the old one removed → folder synced. A crash leaves the old one, or
 both, which say the same; the next start removes the older. Nobody may append meanwhile.
 """
 
 import contextlib
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +23,7 @@ import msgspec
 
 from custodes.errors import ProtocolError, StorageFailed, StorageFull
 from custodes.ports.storage import Storage
-from custodes.record.journal import MAGIC, RETENTION_JOURNAL, Glance, front_of, glance_all, payloads_of
+from custodes.record.journal import DELETIONS, MAGIC, Glance, front_of, glance_all, payloads_of
 from custodes.types.codec import WIRE_VERSION, decode
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted
 from custodes.units import CameraId
@@ -81,27 +85,75 @@ def compact(storage: Storage, folder: Path, name: str, *, min_bytes: int = MIN_B
     A disk that refuses is no reason not to record: then the old one stays. Raises: DataLoss when it is no journal,
     StorageFailed when it cannot be read.
     """
-    *older, (generation, path) = _generations(folder, name)
-    if older:
-        _remove(storage, folder, [one for _, one in older])
-    try:
-        if path.stat().st_size < min_bytes:
-            return path
-    except OSError:
+    path = _settled(storage, folder, name)
+    if not _is_large(path, min_bytes):
         return path
-    deleted = _deleted_paths(folder / RETENTION_JOURNAL)
-    survey = _Survey(deleted)
+    survey = _Survey(_deleted_paths(current(folder, DELETIONS)))
     for number, payload in enumerate(payloads_of(path)):
         survey.note(number, payload)
+    return _without(storage, folder, name, survey.is_dead)
+
+
+def compact_deletions(
+    storage: Storage, folder: Path, copies: Callable[[], Iterable[str]], *, min_bytes: int = MIN_BYTES
+) -> Path:
+    """The journal of deletions to append to, by the same rules. Its only writer calls this while it has it closed.
+
+    Args: copies: paths of the segments that have a copy elsewhere; asked only when the file is large.
+
+    Raises: like `compact`, and what `copies` raises.
+    """
+    path = _settled(storage, folder, DELETIONS)
+    if not _is_large(path, min_bytes):
+        return path
+    needed = set(copies())
+
+    def note(glance: Glance, opened: bytes | None) -> None:
+        needed.add(glance.segment.path)
+
+    for other in folder.glob("*.journal"):
+        if not is_of(other, DELETIONS):
+            glance_all(other, lambda record: None, note)
+
+    def is_dead(number: int, payload: bytes) -> bool:
+        record = _decoded(payload)
+        return isinstance(record, SegmentDeleted) and record.path not in needed
+
+    return _without(storage, folder, DELETIONS, is_dead)
+
+
+def is_of(path: Path, name: str) -> bool:
+    """Whether a file is that journal, or was before it was written anew."""
+    return re.fullmatch(re.escape(name) + r"(\.[0-9]{1,9})?\.journal", path.name) is not None
+
+
+def _settled(storage: Storage, folder: Path, name: str) -> Path:
+    """The newest of a journal's files; what a crash left of the others goes."""
+    *older, (_, path) = _generations(folder, name)
+    if older:
+        _remove(storage, folder, [one for _, one in older])
+    return path
+
+
+def _is_large(path: Path, min_bytes: int) -> bool:
+    try:
+        return path.stat().st_size >= min_bytes
+    except OSError:
+        return False
+
+
+def _without(storage: Storage, folder: Path, name: str, is_dead: Callable[[int, bytes], bool]) -> Path:
+    """The journal without its dead records, if they are worth it and the disk takes it; else as it is."""
+    generation, path = _generations(folder, name)[-1]
     total = dead = 0
     for number, payload in enumerate(payloads_of(path)):
         total += len(payload)
-        dead += len(payload) if survey.is_dead(number, payload) else 0
+        dead += len(payload) if is_dead(number, payload) else 0
     if dead < total * DEAD_SHARE:
         return path
     target = folder / f"{name}.{generation + 1}.journal"
     try:
-        _write(storage, path, target, survey)
+        _write(storage, path, target, is_dead)
     except (StorageFull, StorageFailed):
         return path
     _remove(storage, folder, [path])
@@ -129,7 +181,7 @@ def _deleted_paths(journal: Path) -> set[str]:
     return deleted
 
 
-def _write(storage: Storage, source: Path, target: Path, survey: _Survey) -> None:
+def _write(storage: Storage, source: Path, target: Path, is_dead: Callable[[int, bytes], bool]) -> None:
     """The live records of `source` as `target`, which is there whole or not at all."""
     beside = target.with_name(target.name + ".new")
     storage.remove(beside)
@@ -137,7 +189,7 @@ def _write(storage: Storage, source: Path, target: Path, survey: _Survey) -> Non
     try:
         batch = bytearray(MAGIC)
         for number, payload in enumerate(payloads_of(source)):
-            if survey.is_dead(number, payload):
+            if is_dead(number, payload):
                 continue
             batch += front_of(payload) + payload
             if len(batch) >= _BATCH_BYTES:
@@ -173,7 +225,15 @@ def _look(payload: bytes) -> tuple[str, Glance | None, GapRecorded | None]:
             return "", None, None
         if name in ("SegmentOpened", "SegmentSealed"):
             return name, _GLANCE.decode(fields), None
-        record = decode(payload) if name == "GapRecorded" else None
-    except (ProtocolError, msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return "", None, None
+    record = _decoded(payload) if name == "GapRecorded" else None
     return name, None, record if isinstance(record, GapRecorded) else None
+
+
+def _decoded(payload: bytes) -> object:
+    """None for what nobody here understands."""
+    try:
+        return decode(payload)
+    except (ProtocolError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None

@@ -22,8 +22,9 @@ from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, Seg
 from custodes.units import CameraId
 
 MAGIC = b"CUSTJRN\x01"
-RETENTION_JOURNAL = "retention.journal"
-"""The server's own, of `SegmentDeleted` alone: without it a catalog that is rebuilt would know files that are gone."""
+DELETIONS = "retention"
+"""Name of the server's own (`retention.journal`, later `retention.<n>.journal`), of `SegmentDeleted` alone: without it
+a catalog that is rebuilt would know files that are gone."""
 
 MAX_RECORD_BYTES = 64 * 1024
 """A SegmentSealed is below 2 KiB, most of it the wrapped key."""
@@ -231,6 +232,11 @@ class JournalWriter:
     def pending(self) -> int:
         """Records that are not on disk yet."""
         return len(self._pending)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._file.size
 
     def append(self, record: JournalRecord) -> bool:
         """Make a record durable, after those that wait. Returns False when it has to wait; raises nothing."""

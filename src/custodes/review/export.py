@@ -1,6 +1,7 @@
 """A stretch of recorded video rendered for an export: every frame, as fast as the machine can, no pace kept.
 
-What nobody vouched for is masked whole after some patience. Unlike `playback` nothing is left out; what cannot be read
+Nothing is read before the server's first word on masks, if only that there are none: until then it may still bring back
+segments from elsewhere. What nobody vouched for is masked whole after some patience. Unlike `playback` nothing is left out; what cannot be read
 is told and stays out of the picture, and the bundle's manifest says so.
 """
 
@@ -32,8 +33,6 @@ CRF = 23
 """Better than what is delivered live: it is made once and looked at closely."""
 
 MASK_PATIENCE_NS = 2 * NS_PER_S
-FIRST_MASKS_NS = 30 * NS_PER_S
-"""The server sends masks, or that there are none, before anything else; on a busy machine they may take a while."""
 
 _WAIT_NS = 20 * NS_PER_MS
 _FRAMES_PER_STEP = 16
@@ -63,7 +62,7 @@ class ExportView:
         self._is_read = False
         self._is_over = False
         self._is_patient = True
-        self._patience_ns = FIRST_MASKS_NS
+        self._may_read = False
         self._waiting_since_ns: int | None = None
 
     @property
@@ -74,8 +73,7 @@ class ExportView:
     def add_masks(self, frames: Sequence[FrameAnalysed]) -> None:
         """See `View`."""
         self._renderer.timeline.add(frames)
-        self._is_patient = True
-        self._patience_ns = MASK_PATIENCE_NS
+        self._is_patient = self._may_read = True
 
     def add_segments(self, segments: Sequence[Segment]) -> None:
         """See `View`."""
@@ -86,6 +84,8 @@ class ExportView:
 
     def step(self) -> Step:
         """Decode and render a few frames."""
+        if not self._may_read:
+            return Step(outputs=(), wait_ns=_WAIT_NS)
         outputs: list[Output] = []
         rendered = packets = 0
         while rendered < _FRAMES_PER_STEP and packets < _PACKETS_PER_STEP and not self._is_over:
@@ -143,7 +143,7 @@ class ExportView:
         now_ns = self._clock.monotonic_ns()
         if self._waiting_since_ns is None:
             self._waiting_since_ns = now_ns
-        if now_ns - self._waiting_since_ns < self._patience_ns:
+        if now_ns - self._waiting_since_ns < MASK_PATIENCE_NS:
             return True
         self._waiting_since_ns = None
         self._is_patient = False

@@ -5,16 +5,17 @@ Blocking; called in a thread, one call at a time. What goes is decided elsewhere
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import structlog
 
 from custodes.config import SitePaths
-from custodes.errors import SealBroken, StorageFailed, StorageFull
+from custodes.errors import CustodesError, SealBroken, StorageFailed, StorageFull
 from custodes.ports.catalog import Garbage
 from custodes.ports.storage import Storage
-from custodes.record.journal import RETENTION_JOURNAL, JournalWriter
+from custodes.record.compaction import MIN_BYTES, compact_deletions, current
+from custodes.record.journal import DELETIONS, JournalWriter
 from custodes.sealing.container import read_header
 from custodes.types.event import SegmentDeleted
 from custodes.types.media import SegmentHeader
@@ -30,13 +31,23 @@ class GarbageFiles:
         site_id: str,
         storage: Storage,
         forget_moved: Callable[[Path, str], bool] | None = None,
+        *,
+        copies: Callable[[], Iterable[str]] | None = tuple,
+        compact_bytes: int = MIN_BYTES,
     ) -> None:
-        """`forget_moved`: deletes what a link leads to; False when the link is not ours (`tiers.SlowTier.forget`)."""
+        """
+        Args:
+            forget_moved: deletes what a link leads to; False when the link is not ours (`tiers.SlowTier.forget`).
+            copies: paths of the segments that have a copy elsewhere; None when nobody can tell.
+            compact_bytes: size from which on the journal is written anew, when most of it is outdated.
+        """
         self._paths = paths
         self._site_id = site_id
         self._storage = storage
         self._forget_moved = forget_moved or _no_slower_disk
         self._journal: JournalWriter | None = None
+        self._copies = copies
+        self._compact_bytes = self._compact_at_bytes = compact_bytes
         self._log = structlog.get_logger()
 
     def close(self) -> None:
@@ -112,15 +123,28 @@ class GarbageFiles:
         return header is not None and (header.segment_id, header.site_id) != (one.segment_id, self._site_id)
 
     def _note(self, members: Sequence[Garbage]) -> bool:
+        if self._journal is not None and self._journal.size >= self._compact_at_bytes and not self._journal.pending:
+            self.close()
         try:
             if self._journal is None:
-                self._journal = JournalWriter(self._storage, self._paths.journal_dir / RETENTION_JOURNAL)
+                self._journal = JournalWriter(self._storage, self._journal_path())
+                self._compact_at_bytes = max(self._compact_bytes, 2 * self._journal.size)
         except (StorageFull, StorageFailed) as error:
             self._log.error("deletions cannot be noted", error=str(error))
             return False
         return self._journal.extend(
             SegmentDeleted(camera_id=one.camera_id, segment_id=one.segment_id, path=one.path) for one in members
         )
+
+    def _journal_path(self) -> Path:
+        """Written anew first when it is large and mostly outdated; while that fails it grows on."""
+        folder = self._paths.journal_dir
+        try:
+            if self._copies is not None:
+                return compact_deletions(self._storage, folder, self._copies, min_bytes=self._compact_bytes)
+        except CustodesError as error:
+            self._log.warning("the journal of deletions stays as long as it is", error=str(error))
+        return current(folder, DELETIONS)
 
 
 def _no_slower_disk(path: Path, key: str) -> bool:

@@ -14,7 +14,8 @@ import structlog
 from custodes.errors import CustodesError
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.warden import Warden
-from custodes.record.journal import RETENTION_JOURNAL
+from custodes.record.compaction import current, is_of
+from custodes.record.journal import DELETIONS
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment
@@ -60,7 +61,7 @@ class JournalFollower:
         taken = 0
         # Deletions last: a catalog that is rebuilt must know a segment before it can forget it.
         found = await asyncio.to_thread(lambda: list(self._folder.glob("*.journal")))
-        for path in sorted(found, key=lambda path: (path.name == RETENTION_JOURNAL, path.name)):
+        for path in sorted(found, key=lambda path: (is_of(path, DELETIONS), path.name)):
             while records := await self._take(path):
                 taken += records
         return taken
@@ -94,9 +95,10 @@ class JournalFollower:
     def _deleted_among(self, segments: Sequence[Segment]) -> list[SegmentId]:
         """Those that retention deleted: a journal that was written anew is read from its start, long after."""
         named = {segment.header.segment_id for segment in segments}
+        deletions = current(self._folder, DELETIONS)
         found, offset = set[SegmentId](), 0
         while named:
-            records, end = self._read_from(self._folder / RETENTION_JOURNAL, offset)
+            records, end = self._read_from(deletions, offset)
             found |= {one.segment_id for one in records if isinstance(one, SegmentDeleted)} & named
             if not records:
                 break

@@ -7,7 +7,7 @@ unless recording would stop for want of room: then it is logged as soon as the w
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -75,8 +75,13 @@ class RetentionSweeper:
         storage: Storage,
         clock: Clock,
         slow: SlowTier | None = None,
+        copies: Callable[[], Iterable[str]] | None = tuple,
     ) -> None:
-        """`slow`: while it has room, a full disk is the mover's business (`tiers`) and not a reason to delete."""
+        """
+        Args:
+            slow: while it has room, a full disk is the mover's business (`tiers`) and not a reason to delete.
+            copies: see `GarbageFiles`.
+        """
         self.lock = asyncio.Lock()
         """Held while anything is condemned or deleted."""
         self._slow = slow
@@ -88,7 +93,7 @@ class RetentionSweeper:
         self._live = live
         self._storage = storage
         self._clock = clock
-        self._files = GarbageFiles(paths, site_id, storage, slow.forget if slow else None)
+        self._files = GarbageFiles(paths, site_id, storage, slow.forget if slow else None, copies=copies)
         self._next_ns = 0
         self._next_pressed_ns = 0
         self._told = ""

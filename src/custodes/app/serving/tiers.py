@@ -24,7 +24,8 @@ from custodes.errors import ConfigError, CustodesError, NotFound, StorageFailed,
 from custodes.ports.blob import BlobStore
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.record.journal import RETENTION_JOURNAL, read_all
+from custodes.record.compaction import current
+from custodes.record.journal import DELETIONS, read_all
 from custodes.types.event import SegmentDeleted
 from custodes.types.media import Segment
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -148,7 +149,7 @@ class TierSweeper:
                 tier.is_failing = isinstance(error, StorageFailed)
                 failure = failure or error
         if failure is None and self._offsite is not None and self._clock.monotonic_ns() >= self._next_forget_ns:
-            await asyncio.to_thread(self._offsite.forget, self._paths.journal_dir / RETENTION_JOURNAL)
+            await asyncio.to_thread(self._offsite.forget, current(self._paths.journal_dir, DELETIONS))
             self._next_forget_ns = self._clock.monotonic_ns() + FORGET_NS
         if failure is not None:
             raise failure
@@ -282,7 +283,7 @@ class OffsiteTier:
 
     def paths(self) -> Iterator[str]:
         """Of all segments that are there."""
-        return iter(sorted(self._known()))
+        return iter(sorted(self._known().copy()))
 
     def _known(self) -> set[str]:
         if self._there is None:
