@@ -511,7 +511,7 @@ def test_journal_of_deletions_when_it_has_grown_is_written_anew_and_a_lost_catal
     bench: Bench,
 ) -> None:
     async def main() -> None:
-        async with bench.warden() as warden, bench.catalog() as catalog:
+        async with bench.warden(), bench.catalog() as catalog:
             files = GarbageFiles(bench.paths, SITE_ID, bench.disk, compact_bytes=1)
             kept = []
             for number in range(4):

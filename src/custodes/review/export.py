@@ -1,8 +1,8 @@
 """A stretch of recorded video rendered for an export: every frame, as fast as the machine can, no pace kept.
 
-Nothing is read before the server's first word on masks, if only that there are none: until then it may still bring back
-segments from elsewhere. What nobody vouched for is masked whole after some patience. Unlike `playback` nothing is left out; what cannot be read
-is told and stays out of the picture, and the bundle's manifest says so.
+Nothing is read before the server's first word on masks, if only that there are none: until then it may still bring
+back segments from elsewhere. What nobody vouched for is masked whole after some patience. Unlike `playback` nothing is
+left out; what cannot be read is told and stays out of the picture, and the bundle's manifest says so.
 """
 
 import json
