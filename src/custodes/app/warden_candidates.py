@@ -4,6 +4,7 @@ The server can neither make a candidate nor a verdict: each verdict is a passkey
 """
 
 import hashlib
+import math
 import secrets
 from dataclasses import replace
 
@@ -12,9 +13,24 @@ from custodes.access import enrolment
 from custodes.app.warden_enrolment import EnrolmentDesk
 from custodes.app.warden_office import Office
 from custodes.app.warden_zones import ZoneDesk
-from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from custodes.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+)
 from custodes.types.access import Action, AuditKind, Principal
-from custodes.types.face import Candidate, CandidatePhase, CandidateRecord, FaceEnrolment, Training, Verdict
+from custodes.types.face import (
+    Candidate,
+    CandidatePhase,
+    CandidateRecord,
+    FaceEnrolment,
+    Training,
+    Verdict,
+    ZoneRecord,
+)
 from custodes.types.face_message import (
     CandidateTable,
     ConfirmedSighting,
@@ -77,15 +93,17 @@ class CandidateDesk:
 
     async def _file(self, message: FileCandidate) -> Appended:
         office, now_ns = self._office, self._office.now_ns()
-        zone = self._zones.require_active(message.zone_id)
-        found = office.store.get(FaceEnrolment, message.person_id)
-        if found is None or not enrolment.is_compared(found, now_ns) or message.zone_id not in found.zone_ids:
-            raise FailedPrecondition("That person is not compared in this zone.")
+        zone = self._require_compared(message.zone_id, message.person_id, now_ns)
+        if not (math.isfinite(message.score) and message.score >= message.threshold > -math.inf):
+            raise InvalidArgument(f"a score of {message.score} at a threshold of {message.threshold} is no candidate")
         if message.camera_id != zone.draft.camera_id or not 0 < len(message.picture) <= MAX_PICTURE_BYTES:
             raise InvalidArgument("A candidate is of its zone's camera and comes with a picture.")
-        waiting = [
-            one for one in office.store.all(CandidateRecord) if rules.phase(one, now_ns) is CandidatePhase.WAITING
-        ]
+        records = office.store.all(CandidateRecord)
+        track = (message.zone_id, message.run, message.track_id)
+        if any((one.candidate.zone_id, one.candidate.run, one.candidate.track_id) == track for one in records):
+            # Once a track: people who disagreed are not asked again until two agree.
+            raise AlreadyExists("A candidate of that track was filed.")
+        waiting = [one for one in records if rules.phase(one, now_ns) is CandidatePhase.WAITING]
         if len(waiting) >= MAX_WAITING:
             raise ResourceExhausted(f"{MAX_WAITING} candidates wait for people already")
         candidate = Candidate(
@@ -116,6 +134,14 @@ class CandidateDesk:
         office.store.put_probe(candidate.candidate_id, candidate.person_id, message.picture)
         office.store.put(candidate.candidate_id, record)
         return Appended(index=index)
+
+    def _require_compared(self, zone_id: str, person_id: str, now_ns: Ns) -> ZoneRecord:
+        """The zone, when it is active and the person is compared in it. Raises: NotFound, FailedPrecondition."""
+        zone = self._zones.require_active(zone_id)
+        found = self._office.store.get(FaceEnrolment, person_id)
+        if found is None or not enrolment.is_compared(found, now_ns) or zone_id not in found.zone_ids:
+            raise FailedPrecondition("That person is not compared in this zone.")
+        return zone
 
     async def sweep(self) -> None:
         """Pictures of what lapsed go, and the oldest records; called every few seconds."""
@@ -154,6 +180,9 @@ class CandidateDesk:
 
     async def _require_verifier(self, who: Principal) -> None:
         await self._office.require(who, Action.VERIFY_FACES)
+        if self._office.may(who, Action.READ_LOG):
+            # The log has every word before the second one is said.
+            raise PermissionDenied("Who may read the log verifies nobody: verdicts are given blind.")
         if not rules.is_trained(self._office.store.all(Training), who.user_id, self._office.now_ns()):
             raise PermissionDenied("Candidates are verified by people with a training that has not expired.")
 
@@ -192,6 +221,8 @@ class CandidateDesk:
         challenge = rules.digest(record.candidate, is_same=message.is_same)
         credential_id, pieces = office.signed(who, message.assertion, challenge)
         now_ns = office.now_ns()
+        # Between two words people take their consent back, and somebody presses the stop button.
+        self._require_compared(record.candidate.zone_id, record.candidate.person_id, now_ns)
         verdict = Verdict(
             user_id=who.user_id,
             user=who.name,

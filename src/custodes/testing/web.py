@@ -345,6 +345,7 @@ def camera_row(camera_id: str, name: str = "", *, state: str = "recording", deta
         clock_source="camera",
         clock_error_s=0.08,
         camera_offset_s=-0.08,
+        width_px=640,
     )
 
 

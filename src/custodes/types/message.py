@@ -533,6 +533,8 @@ class CameraRow:
     frames_undecoded_rate: int = 0
     gate_mode: str = ""
     """A `GateMode`; empty while no analyser speaks of the camera."""
+    width_px: int = 0
+    """Of what the recorder was last given; 0 while it is not known."""
     gate_reason: str = ""
     gate_since_ns: int = 0
     gate_trials: int = 0

@@ -108,7 +108,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "site_name": deps.config.name,
         "visitor": visitor,
         "may": {action.value: is_so for action, is_so in may.items()},
-        "navigation": offered(may.__getitem__) if visitor else (),
+        "navigation": offered(may.__getitem__, is_recognition_on=deps.config.faces.enabled) if visitor else (),
         "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,

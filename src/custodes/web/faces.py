@@ -75,7 +75,8 @@ async def draft_zone(
     try:
         spec = await _camera(deps, camera)
         corners = _corners(polygon)
-        measured = _px_per_m(spec, corners)
+        width_px = next((row.width_px for row in deps.live.camera_rows() if row.camera_id == spec.camera_id), 0)
+        measured = density_px_per_m(spec, corners, width_px)
         draft = ZoneDraft(
             zone_id="",
             name=name.strip(),
@@ -309,12 +310,12 @@ def _hours(schedule: Schedule) -> str:
     return f"{days}, {begin // 60:02}:{begin % 60:02} to {end // 60:02}:{end % 60:02}"
 
 
-def _px_per_m(spec: CameraSpec, corners: tuple[tuple[float, float], ...]) -> float | None:
-    """Pixels a metre across the zone's middle, from the camera's calibrated ground; None without one.
+def density_px_per_m(spec: CameraSpec, corners: tuple[tuple[float, float], ...], width_px: int) -> float | None:
+    """Pixels a metre across the zone's middle, from the camera's calibrated ground and its picture's width.
 
-    The picture's width is not known here: 1920 pixels are taken, and a smaller picture has fewer.
+    None without either: then a person says what they measured.
     """
-    if not spec.scene.ground or len(corners) < 3:
+    if not spec.scene.ground or len(corners) < 3 or width_px <= 0:
         return None
     try:
         ground = homography_from_points(
@@ -327,4 +328,4 @@ def _px_per_m(spec: CameraSpec, corners: tuple[tuple[float, float], ...]) -> flo
         metres = float(np.hypot(*(right - left)))
     except InvalidArgument:
         return None
-    return step * 1920 / metres if metres > 1e-6 else None
+    return step * width_px / metres if metres > 1e-6 else None

@@ -28,6 +28,8 @@ class PageGroup:
 
     label: str
     links: tuple[PageLink, ...]
+    is_recognition: bool = False
+    """Left out where recognition is switched off."""
 
 
 PAGES = (
@@ -58,6 +60,7 @@ PAGES = (
     ),
     PageGroup(
         label="Recognition",
+        is_recognition=True,
         links=(
             PageLink(
                 path="/faces/zones",
@@ -101,7 +104,7 @@ DECIDES = frozenset(action for group in PAGES for link in group.links for action
 """Every action that an entry hangs on, and that a page asks about itself (`cases.html`)."""
 
 
-def offered(may: Callable[[Action], bool]) -> tuple[PageGroup, ...]:
+def offered(may: Callable[[Action], bool], *, is_recognition_on: bool) -> tuple[PageGroup, ...]:
     """The groups with the entries that this person may follow; empty groups are left out."""
     shown = (
         PageGroup(
@@ -109,5 +112,6 @@ def offered(may: Callable[[Action], bool]) -> tuple[PageGroup, ...]:
             links=tuple(link for link in group.links if not link.offered_to or any(map(may, link.offered_to))),
         )
         for group in PAGES
+        if is_recognition_on or not group.is_recognition
     )
     return tuple(group for group in shown if group.links)

@@ -162,6 +162,8 @@ class ServerLiveState:
             live_vehicles=0,
         )
         known = self._recorder.get(spec.camera_id)
+        if known is not None:
+            row = replace(row, width_px=known[0].width_px)
         if known is not None and row.is_recording:
             clock = known[0].clock
             offset_ns = clock.camera_offset_ns
