@@ -13,7 +13,7 @@ from custodes.errors import AlreadyExists, CustodesError, FailedPrecondition, In
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import AccessRequest, Action, Fidelity, Principal, Purpose, PurposeKind, Role
 from custodes.types.approval import LookRequest, RequestPhase, RequestRecord, Review, Vote
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 HOUR = 3600 * NS_PER_S
 T0 = Ns(1_700_000_000 * NS_PER_S)
@@ -92,6 +92,48 @@ def test_request_when_approved_covers_the_look_it_describes_and_nothing_else() -
         assert not requests.covers(APPROVED, use(**other), T0), other
     masked = replace(APPROVED, request=look(fidelity=Fidelity.MASKED))
     assert not requests.covers(masked, use(), T0)
+
+
+ONE, OTHER = (RunId("0" * 12), 1), (RunId("0" * 12), 2)
+
+
+@pytest.mark.parametrize(
+    ("approved", "asked", "is_covered"),
+    [
+        ((), (), True),
+        ((), (ONE,), True),
+        ((ONE,), (ONE,), True),
+        ((ONE, OTHER), (OTHER,), True),
+        ((ONE,), (), False),
+        ((ONE,), (OTHER,), False),
+        ((ONE,), (ONE, OTHER), False),
+    ],
+)
+def test_request_when_it_shows_some_people_covers_looks_at_no_others(approved, asked, is_covered) -> None:
+    record = requests.cast(RequestRecord(request=look(shown=approved)), yes("ben"), T0)
+    assert requests.covers(record, use(shown=asked), T0) is is_covered
+    assert requests.covers(record, use(shown=asked, fidelity=Fidelity.MASKED), T0)
+
+
+def test_request_when_whom_it_shows_changes_is_another_one() -> None:
+    hashes = {requests.digest(look(shown=shown)) for shown in ((), (ONE,), (OTHER,), (ONE, OTHER))}
+    assert len(hashes) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shown": (ONE, ONE)},
+        {"shown": tuple((RunId("0" * 12), n) for n in range(requests.MAX_SHOWN + 1))},
+        {"shown": ((RunId("gate"), 1),)},
+        {"shown": ((RunId("0" * 12), -1),)},
+        {"shown": (ONE,), "fidelity": Fidelity.MASKED},
+    ],
+)
+def test_request_when_whom_it_shows_makes_no_sense_is_refused(wrong) -> None:
+    requests.check_filed(look(shown=(ONE, OTHER)), now_ns=T0)
+    with pytest.raises(InvalidArgument):
+        requests.check_filed(look(**wrong), now_ns=T0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from custodes.redact.fill import FILL_UV, FILL_Y
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.redact.zones import zone_of_box
 from custodes.review.keys import MAX_KEYS, ViewKeys
+from custodes.review.permitted import Permitted
 from custodes.review.render import Renderer
 from custodes.testing.media import draw_frame, people_at, vouch
 from custodes.testing.review import MARK_KEY, START_NS, ReviewSite
@@ -95,7 +96,10 @@ def test_render_when_scaled_then_no_pixel_of_the_box_is_mixed_out(site: ReviewSi
 @pytest.mark.parametrize("permitted", list(Fidelity))
 def test_renderer_unmasks_only_what_task_and_warden_both_say(asked, permitted):
     renderer = Renderer(
-        fidelity=asked, timeline=MaskTimeline(MaskPolicy()), max_height_px=720, permitted=lambda: permitted
+        fidelity=asked,
+        timeline=MaskTimeline(MaskPolicy()),
+        max_height_px=720,
+        permitted=lambda: Permitted(fidelity=permitted),
     )
     frame = frame_at(100)
     frame.y[60:120, 80:160] = 235
@@ -113,7 +117,7 @@ def test_renderer_when_one_person_may_be_seen_then_all_others_and_the_zones_stay
         fidelity=Fidelity.UNMASKED,
         timeline=MaskTimeline(policy),
         max_height_px=720,
-        permitted=lambda: permitted,
+        permitted=lambda: Permitted(fidelity=permitted),
         shown=frozenset({(RunId("0" * 12), 1)}),
     )
     renderer.timeline.add(vouched(0, 500, 1000, people=boxes))
@@ -135,7 +139,7 @@ def test_renderer_when_everybody_may_be_seen_then_privacy_zones_stay_covered():
         fidelity=Fidelity.UNMASKED,
         timeline=MaskTimeline(policy),
         max_height_px=720,
-        permitted=lambda: Fidelity.UNMASKED,
+        permitted=lambda: Permitted(fidelity=Fidelity.UNMASKED),
     )
     frame = frame_at(100)
     frame.y[:] = 235
@@ -197,3 +201,24 @@ def test_keys_when_mark_key_changes_within_a_session_then_refused():
     keys.data_key(header(1))
     with pytest.raises(SealBroken, match="second mark key"):
         keys.data_key(header(2))
+
+
+ONE, OTHER = (RunId("0" * 12), 1), (RunId("0" * 12), 2)
+
+
+@pytest.mark.parametrize(
+    ("released", "wanted", "shown", "is_everybody"),
+    [
+        ((), (), (), True),
+        ((), (ONE,), (ONE,), False),
+        ((ONE,), (), (ONE,), False),  # a task that forgot whom to show does not show everybody
+        ((ONE, OTHER), (OTHER,), (OTHER,), False),
+        ((ONE,), (OTHER,), (), False),
+    ],
+)
+def test_permitted_is_what_both_release_and_task_say(released, wanted, shown, is_everybody):
+    unmasked = Permitted(fidelity=Fidelity.UNMASKED, shown=frozenset(released))
+    found = unmasked.of(Fidelity.UNMASKED, frozenset(wanted))
+    assert (found.shown, found.is_everybody) == (frozenset(shown), is_everybody)
+    assert unmasked.of(Fidelity.MASKED, frozenset(wanted)) == Permitted()
+    assert Permitted().of(Fidelity.UNMASKED, frozenset(wanted)) == Permitted()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ from custodes.types.access import Action, AuditKind, Fidelity, Principal, Purpos
 from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord
 from custodes.types.media import Gap, GapCause, Segment
 from custodes.types.message import Append, Appended, ExportState, SiteStatus
-from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 
@@ -85,6 +85,9 @@ class RealJobs:
         raise AssertionError("nobody announces here")
 
 
+Recorder = Callable[[Site, ThreadedCatalog, WardenClient], Awaitable[Segment]]
+
+
 @dataclass
 class Bench:
     site: Site
@@ -116,19 +119,27 @@ class Bench:
             fidelity=fidelity,
         )
 
-    async def approve(self, fidelity: Fidelity = Fidelity.MASKED) -> str:
+    async def approve(
+        self,
+        fidelity: Fidelity = Fidelity.MASKED,
+        *,
+        purpose: Purpose = CASE,
+        shown: tuple[tuple[RunId, int], ...] = (),
+        action: Action = Action.EXPORT,
+    ) -> str:
         """A request that covers everything here, signed by as many others as are needed."""
         first = self.segment.header.start_ns
         filing = FileRequest(
             principal=ADA,
-            action=Action.EXPORT,
-            purpose=CASE,
+            action=action,
+            purpose=purpose,
             camera_ids=(CAMERA,),
             start_ns=Ns(first - NS_PER_S),
             end_ns=Ns(first + 50 * NS_PER_S),
             fidelity=fidelity,
             reason="the court asks for it",
             is_break_glass=False,
+            shown=shown,
         )
         record = await self.warden.about_requests(filing)
         assert isinstance(record, RequestRecord)
@@ -149,7 +160,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(site: Site) -> AsyncIterator[Bench]:
+async def bench(site: Site, recorder: Recorder | None = None) -> AsyncIterator[Bench]:
     clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
     write_effective(config, site.paths.effective_config)
     jobs = RealJobs(site)
@@ -166,7 +177,7 @@ async def bench(site: Site) -> AsyncIterator[Bench]:
             config=config,
             site_id=SITE_ID,
         )
-        segment = await record(site, catalog, warden)
+        segment = await (recorder or record)(site, catalog, warden)
         await warden.about_cases(opening(ADA, CASE.reference))
         async with listening(site.paths.socket("server-jobs"), pool.serve_peer):
             try:
@@ -255,6 +266,7 @@ def check_content(bundle: Path, folder: Path) -> None:
     assert (manifest["purpose"], manifest["reference"], manifest["exporter"]) == ("case", "2026-7", "Ada")
     assert manifest["unreadable"] == []
     assert {stretch["state"] for stretch in manifest["signatures"]} == {"not_signed"}
+    assert "viewers.json" not in manifest["files"]  # those are for a person who asked for their data
 
 
 def check_mutations(bundle: Path, folder: Path) -> None:

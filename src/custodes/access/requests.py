@@ -5,6 +5,7 @@ policy; that assertions are genuine is checked in `access.assertion`; the warden
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -22,9 +23,14 @@ LASTS_NS = Ns(24 * HOUR_NS)
 BREAK_GLASS_LASTS_NS = Ns(HOUR_NS)
 REVIEW_WITHIN_NS = Ns(72 * HOUR_NS)
 MAX_SPAN_NS = Ns(31 * 24 * HOUR_NS)
+MAX_READ = 200
+"""Newest requests that anybody is told of at once."""
 MAX_CAMERAS = 64
+MAX_SHOWN = 32
+"""Tracks of the people whom an unmasked look shows: one person is several, each time the tracker lost them."""
 MIN_REASON_CHARS = 10
 MAX_TEXT_CHARS = 500
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
 _DOMAIN = b"custodes.look-request.v1\n"
 
 
@@ -49,10 +55,21 @@ def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
         raise InvalidArgument("The interval has to have a length, of at most 31 days.")
     if request.start_ns > now_ns:
         raise InvalidArgument("The interval lies in the future.")
+    if request.shown:
+        _check_shown(request)
     if request.is_break_glass and request.action is not Action.PLAY_BACK:
         raise InvalidArgument("A break-glass opens recordings to look at; exports always need approval.")
     if request.is_break_glass != (request.needed == 0):
         raise InvalidArgument("Only a break-glass needs no approval.")
+
+
+def _check_shown(request: LookRequest) -> None:
+    if request.fidelity is not Fidelity.UNMASKED:
+        raise InvalidArgument("Who alone is shown is said of a picture without masks.")
+    if len(request.shown) > MAX_SHOWN or len(set(request.shown)) != len(request.shown):
+        raise InvalidArgument(f"Name at most {MAX_SHOWN} different tracks of whom is shown.")
+    if not all(_RUN_ID.fullmatch(run) and 0 <= track_id < 2**63 for run, track_id in request.shown):
+        raise InvalidArgument("Whom to show is a list of tracks: the run's 12 hex digits and a number.")
 
 
 def phase(record: RequestRecord, now_ns: Ns) -> RequestPhase:
@@ -142,8 +159,15 @@ def covers(record: RequestRecord, asked: AccessRequest, now_ns: Ns) -> bool:
         and asked.purpose.reference.strip() == request.purpose.reference.strip()
         and asked.camera_id in request.camera_ids
         and request.start_ns <= asked.start_ns <= asked.end_ns <= request.end_ns
-        and (asked.fidelity is request.fidelity or asked.fidelity is Fidelity.MASKED)
+        and (asked.fidelity is Fidelity.MASKED or _shows_no_more(asked, request))
     )
+
+
+def _shows_no_more(asked: AccessRequest, request: LookRequest) -> bool:
+    """An unmasked look within an unmasked request: everybody, or some of those whom it names."""
+    if request.fidelity is not Fidelity.UNMASKED:
+        return False
+    return not request.shown or (bool(asked.shown) and set(asked.shown) <= set(request.shown))
 
 
 def awaits_review(record: RequestRecord) -> bool:

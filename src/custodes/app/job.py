@@ -90,7 +90,7 @@ def make_view(task: ViewTask, *, paths: SitePaths, policy: MaskPolicy, clock: Cl
         timeline=MaskTimeline(policy),
         shown=frozenset(task.shown),
         max_height_px=task.max_height_px,
-        permitted=keys.fidelity,
+        permitted=keys.permitted,
     )
     if task.kind is ViewKind.LIVE:
         return LiveView(renderer=renderer, keys=keys, clock=clock)

@@ -260,6 +260,8 @@ class CandidateDesk:
                     candidate_id=one.candidate_id,
                     zone_id=one.zone_id,
                     camera_id=one.camera_id,
+                    run=one.run,
+                    track_id=one.track_id,
                     person_id=one.person_id,
                     name=self._people.name_of(person),
                     start_ns=one.start_ns,

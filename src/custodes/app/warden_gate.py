@@ -280,7 +280,11 @@ class Gate:
         data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
         mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
         return KeysReleased(
-            data_keys=data_keys, mark_key=mark_key, log_index=entry.index, fidelity=live.request.fidelity
+            data_keys=data_keys,
+            mark_key=mark_key,
+            log_index=entry.index,
+            fidelity=live.request.fidelity,
+            shown=live.request.shown,
         )
 
     def _forget_expired(self, now_ns: Ns) -> None:

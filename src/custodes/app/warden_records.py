@@ -5,6 +5,10 @@ from custodes.errors import CustodesError
 from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision, Principal
 from custodes.types.approval import RequestRecord
 from custodes.types.message import ReleaseKeys
+from custodes.units import RunId
+
+_MAX_SHOWN_CHARS = 1000
+"""`access.requests.MAX_SHOWN` tracks of the first billion fit; a detail has 1,024 characters."""
 
 OWN_KINDS = frozenset(
     {
@@ -57,6 +61,16 @@ def person_record(kind: AuditKind, request: AccessRequest, details: dict[str, st
     return AuditRecord(kind=kind, actor=request.principal.name, subject=request.camera_id, details=details)
 
 
+def shown_text(shown: tuple[tuple[RunId, int], ...]) -> str:
+    """Tracks of the only people shown, as `run/track` with blanks between; what does not fit is counted."""
+    names, text = [f"{run}/{track_id}" for run, track_id in shown], ""
+    for at, name in enumerate(names):
+        if len(text) + len(name) > _MAX_SHOWN_CHARS:
+            return f"{text} and {len(names) - at} more"
+        text = f"{text} {name}".strip()
+    return text
+
+
 def access_record(kind: AuditKind, request: AccessRequest, decision: Decision, grant_id: str) -> AuditRecord:
     """A decision. `grant_id` is empty for a refusal."""
     details = {
@@ -75,6 +89,8 @@ def access_record(kind: AuditKind, request: AccessRequest, decision: Decision, g
         details["cameras"] = str(len(request.camera_ids))
     if request.request_id:
         details["request"] = request.request_id[:64]
+    if request.shown:
+        details["shown"] = shown_text(request.shown)
     if grant_id:
         details["grant_id"] = grant_id
     return person_record(kind, request, details)
@@ -117,6 +133,7 @@ def request_record(
         "start_ns": str(asked.start_ns),
         "end_ns": str(asked.end_ns),
         "reason": asked.reason,
+        **({"shown": shown_text(asked.shown)} if asked.shown else {}),
         "approvals": f"{sum(vote.is_yes for vote in record.votes)} of {asked.needed}",
     }
     return AuditRecord(kind=kind, actor=who.name, subject=asked.request_id, details={**scope, **details})

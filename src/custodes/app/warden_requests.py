@@ -49,7 +49,6 @@ Append = Callable[[AuditRecord], Awaitable[int]]
 
 MAX_WAITING = 500
 MAX_WAITING_PER_PERSON = 20
-MAX_READ = 200
 
 
 class RequestDesk:
@@ -83,7 +82,7 @@ class RequestDesk:
                 return await self._file(message)
             case ReadRequests():
                 newest = self._store.records()[::-1]
-                return RequestTable(records=tuple(newest[: max(0, min(message.limit, MAX_READ))]))
+                return RequestTable(records=tuple(newest[: max(0, min(message.limit, requests.MAX_READ))]))
             case CastVote():
                 return await self._cast(message)
             case WithdrawRequest():
@@ -153,6 +152,7 @@ class RequestDesk:
                 filed_ns=now_ns,
                 decide_by_ns=Ns(now_ns + requests.DECIDE_WITHIN_NS),
                 lasts_ns=requests.BREAK_GLASS_LASTS_NS if message.is_break_glass else requests.LASTS_NS,
+                shown=message.shown,
             )
             requests.check_filed(asked, now_ns=now_ns)
             self._check_room(asked, now_ns)
@@ -192,6 +192,7 @@ class RequestDesk:
                 end_ns=asked.end_ns,
                 fidelity=asked.fidelity,
                 session_id=SessionId("request"),
+                shown=asked.shown,
             )
             decision = decide(wanted, self._policies, around)
             if not decision.is_allowed:

@@ -5,6 +5,7 @@
     native/<segment>.seg   recordings byte for byte, sealed; their roots stand in the log
     derived/*.mp4          the same, decoded, masked and marked; for people to look at
     log/*.tlog-proof       the grant, and the entry of each segment
+    subject-access.html    for a person who asked for their data: who saw these pictures; viewers.json as data
     log/policy             keys to check the proofs with; compare their fingerprint with the site's
     README.txt             how to check all this without custodes
 
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from custodes.errors import DataLoss, ResourceExhausted, StorageFull, Unavailable
@@ -62,6 +64,8 @@ class Exported:
     fidelity: str
     created_ns: Ns
     software: str
+    shown: tuple[tuple[str, int], ...] = ()
+    """The only people unmasked (run, track id); empty: nobody, or with `unmasked` everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +188,11 @@ def write_bundle(
     grant_index: int,
     grant_proof: str,
     policy: str,
+    papers: Mapping[str, bytes] = MappingProxyType({}),
 ) -> str:
     """All files but the last proof; returns the manifest's SHA-256.
+
+    Args: papers: what else belongs in it, by name (`access.subject`).
 
     Raises: DataLoss when a recording is not what the log says; StorageFull, Unavailable from the disk.
     """
@@ -194,6 +201,8 @@ def write_bundle(
     writer.put("README.txt", README.encode())
     writer.put("log/policy", policy.encode())
     writer.put("log/grant.tlog-proof", grant_proof.encode())
+    for name, content in papers.items():
+        writer.put(name, content)
     rows = [_write_segment(writer, each, data_dir) for each in segments]
     derived = []
     for film in films:

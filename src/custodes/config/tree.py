@@ -382,6 +382,8 @@ class PrivacyConfig(_Strict):
     """Where passers-by reach this page; empty takes the address that the sign is printed from."""
     min_group: Annotated[int, Field(ge=10, le=1000)] = 10
     """Flows tell nothing about fewer people or vehicles in an hour."""
+    subject_access_names: bool = True
+    """Whether a person who asks for their data is told the names of those who looked, or only what they are here."""
 
 
 class SiteConfig(_Strict):

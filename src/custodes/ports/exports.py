@@ -6,7 +6,7 @@ from typing import Protocol
 
 from custodes.types.access import Fidelity, Principal, Purpose
 from custodes.types.message import ExportState
-from custodes.units import CameraId, Ns
+from custodes.units import CameraId, Ns, RunId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,9 @@ class ExportDesk(Protocol):
         end_ns: Ns,
         request_id: str = "",
         fidelity: Fidelity = Fidelity.MASKED,
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> str:
-        """Authorise and begin; returns the export's id.
+        """Authorise and begin; returns the export's id. `shown`: the only people unmasked (`ViewTask.shown`).
 
         Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, ResourceExhausted while
             another is being made or the disk is too full, Unavailable.

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from custodes.errors import FailedPrecondition, KeyMissing, SealBroken
-from custodes.types.access import Fidelity
+from custodes.review.permitted import Permitted
 from custodes.types.media import SegmentHeader
 from custodes.types.message import KeysReleased
 from custodes.units import CameraId, SegmentId
@@ -31,11 +31,11 @@ class ViewKeys:
         self._missing: set[SegmentId] = set()
         self._mark_key = b""
         self._marker: Marker | None = None
-        self._fidelity = Fidelity.MASKED
+        self._permitted = Permitted()
 
-    def fidelity(self) -> Fidelity:
+    def permitted(self) -> Permitted:
         """What the grant shows, by the warden's last word; masked before any key was released."""
-        return self._fidelity
+        return self._permitted
 
     def data_key(self, header: SegmentHeader) -> bytes:
         """The 32-byte key of this segment.
@@ -62,7 +62,7 @@ class ViewKeys:
             raise SealBroken("the warden gave this session a second mark key")
         if self._marker is None:
             self._mark_key, self._marker = released.mark_key, Marker(released.mark_key)
-        self._fidelity = released.fidelity
+        self._permitted = Permitted(fidelity=released.fidelity, shown=frozenset(released.shown))
         self._data_keys[header.segment_id] = (header, released.data_keys[0])
         if len(self._data_keys) > MAX_KEYS:
             self._data_keys.popitem(last=False)

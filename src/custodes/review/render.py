@@ -13,6 +13,7 @@ from custodes.media.scale import Scaler
 from custodes.redact.fill import fill_boxes, fill_frame
 from custodes.redact.likeness import grid_of, is_like
 from custodes.redact.timeline import NOBODY, MaskTimeline, TrackKey
+from custodes.review.permitted import Permitted
 from custodes.types.access import Fidelity
 from custodes.types.media import Frame
 from custodes.units import Ns, RunId
@@ -35,8 +36,8 @@ def _find_none(_utc_ns: Ns, _run: RunId) -> Frame | None:
     return None
 
 
-def _masked() -> Fidelity:
-    return Fidelity.MASKED
+def _nobody() -> Permitted:
+    return Permitted()
 
 
 class Renderer:
@@ -48,11 +49,11 @@ class Renderer:
         fidelity: Fidelity,
         timeline: MaskTimeline,
         max_height_px: int,
-        permitted: Callable[[], Fidelity] = _masked,
+        permitted: Callable[[], Permitted] = _nobody,
         shown: frozenset[TrackKey] = NOBODY,
     ) -> None:
-        """Args: permitted: what the warden's release says (`ViewKeys.fidelity`); the task's word alone unmasks nobody.
-        shown: the only people who are unmasked; empty: with a release for it, everybody is.
+        """Args: permitted: what the warden's release says (`ViewKeys.permitted`); the task's word alone unmasks
+        nobody. shown: the only people whom the task unmasks; empty: whomever the release does.
         """
         self._fidelity = fidelity
         self._permitted = permitted
@@ -71,32 +72,25 @@ class Renderer:
 
     def is_settled(self, utc_ns: Ns, run: RunId) -> bool:
         """Whether all is known of the run up to the look-ahead behind a moment, or no masks are wanted."""
-        return self._is_unmasked() or self._timeline.is_settled(utc_ns, run)
+        return self._may_show().is_everybody or self._timeline.is_settled(utc_ns, run)
 
-    def _is_released(self) -> bool:
-        """Only when it was asked for and the warden released its keys for it."""
-        return self._fidelity is Fidelity.UNMASKED and self._permitted() is Fidelity.UNMASKED
-
-    def _is_unmasked(self) -> bool:
-        """Everybody is shown."""
-        return not self._shown and self._is_released()
-
-    def _exempt(self) -> frozenset[TrackKey]:
-        return self._shown if self._shown and self._is_released() else NOBODY
+    def _may_show(self) -> Permitted:
+        """Only what was asked for and the warden released its keys for."""
+        return self._permitted().of(self._fidelity, self._shown)
 
     def render(self, frame: Frame, marker: Marker) -> Rendered:
         """Mask, scale, mark. Unmasked, by approval: privacy zones, scale and mark.
 
         A frame that is corrupt is filled whole: its content may stand where no box is.
         """
-        if self._is_unmasked():
+        if self._may_show().is_everybody:
             clear = fill_boxes(frame, self._timeline.zones_at(frame.utc_ns))
             return Rendered(
                 frame=marker.mark(self._scaler.scale_down(clear, self._max_height_px)), is_fully_masked=False
             )
         masks = None
         if not frame.is_corrupt and self._timeline.is_settled(frame.utc_ns, frame.run):
-            masks = self._timeline.masks_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._exempt())
+            masks = self._timeline.masks_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().shown)
             if masks is None:
                 masks = self._masks_by_likeness(frame)
         is_fully_masked = masks is None
@@ -107,7 +101,7 @@ class Renderer:
 
     def _masks_by_likeness(self, frame: Frame) -> Boxes | None:
         """Masks of a quiet stretch that nobody vouches for, if the picture equals the one looked at before it."""
-        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._exempt())
+        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().shown)
         if quiet is None:
             return None
         looked_ns, masks = quiet

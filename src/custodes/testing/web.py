@@ -19,6 +19,7 @@ from custodes.adapters.keys.store import FaceSecrets
 from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_office import Office
+from custodes.app.warden_records import access_record
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.proof import prove_entries
@@ -106,6 +107,7 @@ class WrittenExports:
         end_ns: Ns,
         request_id: str = "",
         fidelity: Fidelity = Fidelity.MASKED,
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> str:
         """Decided by the real policies."""
         export_id = secrets.token_hex(8)
@@ -119,6 +121,7 @@ class WrittenExports:
             fidelity=fidelity,
             session_id=SessionId(export_id),
             request_id=request_id,
+            shown=shown,
         )
         granted_from(request, await self._warden.authorise(request))
         path = self._folder / f"{export_id}.zip"
@@ -211,17 +214,10 @@ class LoggingWarden:
         else:
             decision = decide(request, self._policies, self.desk.around(request))
         kind = AuditKind.ACCESS_GRANTED if decision.is_allowed else AuditKind.ACCESS_DENIED
-        details = {
-            "action": request.action.value,
-            "purpose": request.purpose.kind.value,
-            "reference": request.purpose.reference,
-            "session": request.session_id,
-            "start_ns": str(request.start_ns),
-            "end_ns": str(request.end_ns),
-        }
-        index = self._append(kind, request.principal.name, request.camera_id, details)
+        grant_id = secrets.token_hex(8) if decision.is_allowed else ""
+        index = await self.append(access_record(kind, request, decision, grant_id))
         grant = Grant(
-            grant_id=secrets.token_hex(8),
+            grant_id=grant_id,
             token=secrets.token_urlsafe(32),
             request=request,
             expires_ns=request.end_ns,
@@ -395,6 +391,7 @@ class DrawnViews:
             fidelity=fidelity,
             session_id=session_id,
             request_id=request_id,
+            shown=shown,
         )
         answer = await self._warden.authorise(request)
         if answer.grant is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from custodes.units import CameraId, Ns, SessionId
+from custodes.units import CameraId, Ns, RunId, SessionId
 
 
 class Role(StrEnum):
@@ -151,6 +151,8 @@ class AccessRequest:
     """The approved request it rests on, if any (`types.approval`)."""
     camera_ids: tuple[CameraId, ...] = ()
     """For a list over cameras (`read_metadata` without `camera_id`): those it would be about."""
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """With UNMASKED: only these people (run, track id); empty: everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

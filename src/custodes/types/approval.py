@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from custodes.types.access import Action, Fidelity, Principal, Purpose
-from custodes.units import CameraId, Ns
+from custodes.units import CameraId, Ns, RunId
 
 
 class RequestPhase(StrEnum):
@@ -46,6 +46,8 @@ class LookRequest:
     decide_by_ns: Ns
     lasts_ns: Ns
     """For how long it may be used once it is approved."""
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """With UNMASKED: only these people (run, track id) are shown, all others stay masked; empty: everybody is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +115,13 @@ class FileRequest:
     fidelity: Fidelity
     reason: str
     is_break_glass: bool
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """See `LookRequest`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRequests:
-    """The newest `limit` (at most 200). Answer: RequestTable."""
+    """The newest `limit` (at most `access.requests.MAX_READ`). Answer: RequestTable."""
 
     limit: int
 

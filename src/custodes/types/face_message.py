@@ -266,6 +266,8 @@ class ConfirmedSighting:
     candidate_id: str
     zone_id: str
     camera_id: CameraId
+    run: RunId
+    track_id: int
     person_id: str
     name: str
     start_ns: Ns

@@ -219,6 +219,8 @@ class KeysReleased:
     log_index: int
     fidelity: Fidelity = Fidelity.MASKED
     """What the grant shows; the job obeys this, whatever its task says."""
+    shown: tuple[tuple[RunId, int], ...] = ()
+    """With UNMASKED: the only people whom the grant shows; empty: everybody."""
 
 
 # -- recorder's hub: packets for analysers (hub-analysis.sock), sealed packets for views (hub-live.sock) -----

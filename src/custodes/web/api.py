@@ -145,6 +145,18 @@ async def camera_tracks(
     return {"tracks": timeline.track_rows(tracks), "is_truncated": len(tracks) == limit}
 
 
+@router.get("/cameras/{camera_id}/boxes")
+async def camera_boxes(
+    request: Request, camera_id: str, at: Annotated[int, Query(ge=0, le=2**62, description="UTC nanoseconds")]
+) -> dict[str, object]:
+    """Where tracked people are in the picture of a moment: as much as its masks tell, with run and track."""
+    deps = deps_of(request)
+    camera = known_camera(deps, camera_id)
+    start_ns = max(0, at - timeline.BOX_REACH_NS)
+    frames = await deps.catalog.analysed(camera, Ns(start_ns), Ns(at + timeline.BOX_REACH_NS))
+    return {"at_ns": at, "boxes": timeline.box_rows(frames, Ns(at))}
+
+
 @router.get("/system")
 async def system(request: Request) -> dict[str, object]:
     """Processes with what they use, storage, cameras, warnings."""

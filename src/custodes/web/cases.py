@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from custodes.access.cases import is_member, number_key
+from custodes.access.subject import Viewing
 from custodes.errors import CustodesError, InvalidArgument
 from custodes.types.access import Action, Principal, PurposeKind
 from custodes.types.approval import ReadRequests, RequestTable
@@ -29,7 +30,6 @@ from custodes.types.cases import (
 from custodes.units import CameraId, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
-from custodes.web.looks import Viewing
 from custodes.web.moments import utc_ns_of
 from custodes.web.requests import request_row
 

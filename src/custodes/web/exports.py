@@ -20,7 +20,7 @@ from custodes.units import CameraId
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import form_text, utc_ns_of
-from custodes.web.requests import request_row
+from custodes.web.requests import MAX_SHOWN_CHARS, parse_shown, request_row
 
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
@@ -36,9 +36,13 @@ async def exports_page(
     reference: Annotated[str, Query(max_length=200)] = "",
     start: Annotated[int, Query(alias="from", ge=0, le=2**63 - 1)] = 0,
     end: Annotated[int, Query(alias="to", ge=0, le=2**63 - 1)] = 0,
+    shown: Annotated[str, Query(max_length=MAX_SHOWN_CHARS)] = "",
 ) -> Response:
     """My exports, the approved requests that allow one, and a form to ask for one."""
-    return await _page(request, asked={"camera": camera, "reference": reference, "start": start, "end": end})
+    parse_shown(shown)
+    return await _page(
+        request, asked={"camera": camera, "reference": reference, "start": start, "end": end, "shown": shown.split()}
+    )
 
 
 @router.post("/exports")
@@ -60,6 +64,7 @@ async def start_export(
             end_ns=utc_ns_of(end) if end else asked.end_ns,
             request_id=asked.request_id,
             fidelity=asked.fidelity,
+            shown=asked.shown,
         )
     except CustodesError as error:
         return await _page(request, error=error)
@@ -139,7 +144,7 @@ async def _page(
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
-    asked = asked or {"camera": "", "reference": "", "start": 0, "end": 0}
+    asked = asked or {"camera": "", "reference": "", "start": 0, "end": 0, "shown": []}
     if asked["end"] and not asked["start"] < asked["end"]:
         raise InvalidArgument("The stretch has to have a length.")
     until_ns = asked["end"] or now_ns

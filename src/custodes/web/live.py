@@ -17,6 +17,7 @@ import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from custodes.access.requests import MAX_SHOWN
 from custodes.errors import CustodesError, DeadlineExceeded, InvalidArgument, Unauthenticated
 from custodes.ports.views import View, ViewOutput
 from custodes.types.access import Fidelity, Purpose, PurposeKind
@@ -59,7 +60,7 @@ class _Open(_Strict):
     fidelity: Literal["masked", "unmasked"] = "masked"
     request_id: Annotated[str, Field(max_length=64)] = ""
     """An approved request, or a break-glass, on which this look rests."""
-    only: Annotated[tuple[_Shown, ...], Field(max_length=8)] = ()
+    only: Annotated[tuple[_Shown, ...], Field(max_length=MAX_SHOWN)] = ()
     """With `unmasked`: only these people are shown, all others stay masked."""
 
     @model_validator(mode="after")

@@ -4,11 +4,12 @@ Reads the newest `MAX_ENTRIES` entries at most, once per quarter of an hour; dec
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from custodes.access.insider import DAY_NS, Look, Notice, notices
+from custodes.access.release import MAX_GRANT_NS
+from custodes.access.subject import Viewing
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, AuditKind, LogEntry
@@ -20,25 +21,6 @@ _HISTORY_NS = 90 * DAY_NS
 _REMEMBER_NS = 15 * 60 * NS_PER_S
 _PURPOSEFUL = frozenset({Action.PLAY_BACK.value, Action.EXPORT.value})
 _LOOKS = _PURPOSEFUL | {Action.WATCH_LIVE.value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewing:
-    """Somebody was permitted to see a camera over an interval."""
-
-    index: int
-    utc_ns: Ns
-    person: str
-    camera_id: str
-    action: str
-    fidelity: str
-    purpose: str
-    reference: str
-    start_ns: Ns
-    end_ns: Ns
-    request_id: str
-    frames_shown: str
-    """Empty while nobody has told the end."""
 
 
 class LookBook:
@@ -60,26 +42,30 @@ class LookBook:
 
     async def viewings(self, since_ns: Ns) -> list[Viewing]:
         """Permitted looks since then, oldest first, as far as the newest `MAX_ENTRIES` entries reach."""
+        return (await self._read(since_ns, MAX_ENTRIES))[0]
+
+    async def _read(self, since_ns: Ns, max_entries: int) -> tuple[list[Viewing], bool]:
+        """Also whether all entries since then were read."""
         size = (await self._warden.read_checkpoint()).size
         granted: list[LogEntry] = []
-        shown: dict[str, str] = {}
-        end = size
-        while end > max(0, size - MAX_ENTRIES):
+        ended: dict[str, LogEntry] = {}
+        end, is_all = size, False
+        while end > max(0, size - max_entries):
             start = max(0, end - _PAGE)
             entries = (await self._warden.read_log(start, end - start)).entries
             if not entries:
                 break
             for entry in entries:
                 if entry.record.kind is AuditKind.VIEW_ENDED:
-                    details = entry.record.details
-                    shown[details.get("session", "")] = details.get("frames_shown", "")
+                    ended[entry.record.details.get("session", "")] = entry
                 elif entry.record.kind is AuditKind.ACCESS_GRANTED and entry.utc_ns >= since_ns:
                     granted.append(entry)
             end = start
             if entries[0].utc_ns < since_ns:
+                is_all = True
                 break
         looks = [entry for entry in granted if entry.record.details.get("action") in _LOOKS]
-        return [_viewing(entry, shown) for entry in sorted(looks, key=lambda one: one.index)]
+        return [_viewing(entry, ended) for entry in sorted(looks, key=lambda one: one.index)], is_all or end <= 0
 
     def _looks(self, viewings: list[Viewing]) -> list[Look]:
         """Recordings alone: live duty is what an operator is there for."""
@@ -103,27 +89,42 @@ class LookBook:
 
     async def who_saw(self, camera_id: str, start_ns: Ns, end_ns: Ns) -> list[Viewing]:
         """Everybody who was permitted to see this camera's pictures of that time, live or later."""
-        found = await self.viewings(start_ns)
+        return (await self.all_who_saw(camera_id, start_ns, end_ns, max_entries=MAX_ENTRIES))[0]
+
+    async def all_who_saw(
+        self, camera_id: str, start_ns: Ns, end_ns: Ns, *, max_entries: int
+    ) -> tuple[list[Viewing], bool]:
+        """See `who_saw`; also whether the newest `max_entries` reach back to `start_ns`, so that nobody is missing.
+
+        A live view could begin before `start_ns`: grants for watching end after `MAX_GRANT_NS` at the latest.
+        """
+        found, is_all = await self._read(Ns(max(0, start_ns - MAX_GRANT_NS)), max_entries)
         return [
             one for one in found if one.camera_id == camera_id and one.start_ns <= end_ns and one.end_ns >= start_ns
-        ]
+        ], is_all
 
 
-def _viewing(entry: LogEntry, shown: dict[str, str]) -> Viewing:
+def _viewing(entry: LogEntry, ended: dict[str, LogEntry]) -> Viewing:
     details = entry.record.details
+    end = ended.get(details.get("session", ""))
+    end_ns = _number(details.get("end_ns", ""))
+    if end is not None and details.get("action") == Action.WATCH_LIVE.value:
+        end_ns = min(end_ns, end.utc_ns)  # what was granted was longer than what was watched
     return Viewing(
         index=entry.index,
         utc_ns=entry.utc_ns,
         person=entry.record.actor,
+        roles=details.get("roles", ""),
         camera_id=entry.record.subject,
         action=details.get("action", ""),
         fidelity=details.get("fidelity", "masked"),
         purpose=details.get("purpose", ""),
         reference=details.get("reference", ""),
         start_ns=_number(details.get("start_ns", "")),
-        end_ns=_number(details.get("end_ns", "")),
+        end_ns=end_ns,
         request_id=details.get("request", ""),
-        frames_shown=shown.get(details.get("session", ""), ""),
+        shown=details.get("shown", ""),
+        frames_shown=end.record.details.get("frames_shown", "") if end is not None else "",
     )
 
 

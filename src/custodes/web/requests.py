@@ -20,7 +20,7 @@ from custodes.types.approval import (
     ReviewBreakGlass,
     WithdrawRequest,
 )
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from custodes.web.auth.me import place_of
 from custodes.web.auth.passkeys import parse_credential, signing_options
 from custodes.web.deps import WebDeps, deps_of, page, present
@@ -33,6 +33,7 @@ router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=600)]
 _Cameras = Annotated[list[str] | None, Form(max_length=rules.MAX_CAMERAS)]
+MAX_SHOWN_CHARS = 32 * rules.MAX_SHOWN
 _PHASE_WORDS = {
     RequestPhase.WAITING: "waits for others",
     RequestPhase.IN_FORCE: "in force",
@@ -60,9 +61,10 @@ async def file_request(
     end: _Text = "",
     fidelity: _Text = "unmasked",
     reason: _Text = "",
+    shown: Annotated[str, Form(max_length=MAX_SHOWN_CHARS)] = "",
 ) -> Response:
     """Ask others."""
-    form = (action, purpose, reference, cameras, begin, end, fidelity, reason)
+    form = (action, purpose, reference, cameras, begin, end, fidelity, reason, shown)
     return await _file(request, *form, is_break_glass=False)
 
 
@@ -77,7 +79,7 @@ async def break_glass(
     reason: _Text = "",
 ) -> Response:
     """Do it now; everybody who reviews is told at once."""
-    form = ("play_back", purpose, reference, cameras, begin, end, "unmasked", reason)
+    form = ("play_back", purpose, reference, cameras, begin, end, "unmasked", reason, "")
     return await _file(request, *form, is_break_glass=True)
 
 
@@ -158,6 +160,7 @@ async def _file(
     end: str,
     fidelity: str,
     reason: str,
+    shown: str,
     *,
     is_break_glass: bool,
 ) -> Response:
@@ -173,6 +176,7 @@ async def _file(
             fidelity=Fidelity(fidelity),
             reason=reason,
             is_break_glass=is_break_glass,
+            shown=parse_shown(shown),
         )
         record = await deps.warden.about_requests(message)
     except CustodesError as error:
@@ -181,6 +185,17 @@ async def _file(
         return await _page(request, error=InvalidArgument("There is no such action, purpose or fidelity."))
     assert isinstance(record, RequestRecord)
     return RedirectResponse(f"/requests/{record.request.request_id}", status_code=303)
+
+
+def parse_shown(text: str) -> tuple[tuple[RunId, int], ...]:
+    """Tracks as `run/track` with blanks between. Raises: InvalidArgument."""
+    found = []
+    for one in text.split():
+        run, _, number = one.partition("/")
+        if not number.isascii() or not number.isdigit() or len(number) > 18:
+            raise InvalidArgument("Whom to show is a list of tracks, each its run, a stroke and its number.")
+        found.append((RunId(run), int(number)))
+    return tuple(found)
 
 
 def _known(deps: WebDeps, cameras: list[str]) -> tuple[CameraId, ...]:

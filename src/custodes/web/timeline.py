@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from custodes.ports.catalog import Coverage, Hold
-from custodes.types.event import GateHour, LineCrossed
+from custodes.types.event import FrameAnalysed, GateHour, LineCrossed
 from custodes.types.media import Gap, Segment
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -54,6 +54,10 @@ def gap_rows(gaps: Sequence[Gap]) -> list[dict[str, object]]:
     ]
 
 
+BOX_REACH_NS = 2 * NS_PER_S
+"""How far from a moment the look may be whose boxes stand for it."""
+
+
 def track_rows(tracks: Sequence[Tracklet]) -> list[dict[str, object]]:
     """Tracks for lanes and table."""
     return [
@@ -70,6 +74,19 @@ def track_rows(tracks: Sequence[Tracklet]) -> list[dict[str, object]]:
             "quality": round(track.quality, 3),
         }
         for track in tracks
+    ]
+
+
+def box_rows(frames: Sequence[FrameAnalysed], at_ns: Ns) -> list[dict[str, object]]:
+    """Tracked people of the look nearest to a moment; of each its box as shares of the picture, x1 y1 x2 y2."""
+    if not frames:
+        return []
+    frame = min(frames, key=lambda fact: abs(fact.frame.utc_ns - at_ns)).frame
+    rows = zip(frame.track_ids.tolist(), frame.class_ids.tolist(), frame.boxes_norm.tolist(), strict=True)
+    return [
+        {"run": frame.run, "track_id": track_id, "box": [round(edge, 4) for edge in box]}
+        for track_id, class_id, box in rows
+        if track_id >= 0 and class_id == ObjectClass.PERSON
     ]
 
 

@@ -196,12 +196,17 @@ def request_words(asked: LookRequest) -> dict[str, str]:
     span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
     what = "export" if asked.action is Action.EXPORT else "look at"
     seen = "without masks" if asked.fidelity is Fidelity.UNMASKED else "masked"
+    if asked.shown:
+        seen = "one person shown, all others masked"
     where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
     cost = (
         f"Everybody who passed {where} in {span} becomes recognisable to {asked.requester}."
         if asked.fidelity is Fidelity.UNMASKED
         else f"{asked.requester} sees where people went on {where} in {span}, not who they are."
     )
+    if asked.shown:
+        pieces = "one piece" if len(asked.shown) == 1 else f"{len(asked.shown)} pieces"
+        cost = f"Whoever is in {pieces} of track becomes recognisable to {asked.requester}; all others stay masked."
     if asked.action is Action.EXPORT:
         cost += " What is exported leaves the site: it can be copied, and cannot be called back."
     return {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from custodes.access.policy import Circumstances, Policies
 from custodes.access.privacy import report
+from custodes.access.requests import MAX_READ
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.cameras import CameraService
@@ -17,7 +18,8 @@ from custodes.ports.catalog import Account
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
-from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.access import AuditKind, AuditRecord, Fidelity
+from custodes.types.approval import ReadRequests, RequestTable
 from custodes.types.backfill import BackfillTable, PauseBackfill, ReadBackfills, ResumeBackfill, StartBackfill
 from custodes.types.cases import (
     ChangeCase,
@@ -46,6 +48,7 @@ from custodes.types.people import (
     ReportSection,
 )
 from custodes.types.traffic import ReadTraffic
+from custodes.units import RunId
 from custodes.web.auth.factors import code_step
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
@@ -180,8 +183,17 @@ class ControlService:
             end_ns=request.end_ns,
             request_id=request.request_id,
             fidelity=request.fidelity,
+            shown=await self._shown_by(request.request_id) if request.fidelity is Fidelity.UNMASKED else (),
         )
         return self._exporter.state(export_id)
+
+    async def _shown_by(self, request_id: str) -> tuple[tuple[RunId, int], ...]:
+        """Whom alone the approved request shows; whether it carries the export is the warden's decision."""
+        if not request_id:
+            return ()
+        table = await self._warden.about_requests(ReadRequests(limit=MAX_READ))
+        assert isinstance(table, RequestTable)
+        return next((one.request.shown for one in table.records if one.request.request_id == request_id), ())
 
     async def _trace(self, request: TraceLeak) -> LeakTraced:
         """As two people, both of whom show who they are: nobody sees a suspicion alone."""

@@ -6,13 +6,11 @@ Order: grant (logged) → job renders, masked and marked → recordings and proo
 
 import asyncio
 import contextlib
-import json
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import structlog
 
@@ -21,10 +19,12 @@ from custodes.adapters.blob.disk import Disk
 from custodes.app.serving.jobs import JobLink
 from custodes.app.serving.mask_feed import MaskFeed
 from custodes.app.serving.recall import RecallService
+from custodes.app.serving.reel import Reel
+from custodes.app.serving.subject_access import papers_of
 from custodes.app.serving.view import MASKS_PER_MESSAGE, JobStarter, ViewOrder
 from custodes.app.serving.witnesses import WitnessRound
 from custodes.audit.checkpoint import log_keys
-from custodes.audit.evidence import BundleWriter, Exported, Film, ProvenSegment, write_bundle
+from custodes.audit.evidence import BundleWriter, Exported, ProvenSegment, write_bundle
 from custodes.audit.export import policy_text
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths
@@ -46,15 +46,11 @@ from custodes.types.media import Segment
 from custodes.types.message import (
     ExportState,
     MaskFacts,
-    MediaChunk,
-    MediaInit,
     MoreSegments,
     StopView,
-    ViewEnded,
     ViewKind,
-    ViewNote,
 )
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 from custodes_verify import Wrong, parse_policy, verify_proof
 
 MAX_SPAN_NS = 24 * 3600 * NS_PER_S
@@ -67,7 +63,6 @@ FEED_SPEED = 16.0
 _FEED_S = 0.2
 _WITNESS_TIMEOUT_S = 15.0
 _PROOFS_AT_ONCE = 64
-_MAX_UNREADABLE = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,55 +73,6 @@ class _Export:
     detail: str = ""
     done_ns: int = 0
     task: asyncio.Task[None] | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Reel:
-    """Films as the job renders them."""
-
-    folder: Path
-    films: list[Film] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    signatures: list[dict[str, object]] = field(default_factory=list)
-    problem: str = ""
-    position_ns: int = 0
-    is_through: bool = False
-    _stream: BinaryIO | None = None
-
-    def take(self, message: object) -> None:
-        """One message of the job; on the event loop, writes some kilobytes."""
-        match message:
-            case MediaInit(payload=payload):
-                self.close()
-                path = self.folder / f"film-{len(self.films) + 1}.mp4"
-                self._stream = path.open("xb")
-                self._stream.write(payload)
-                self.films.append(Film(path=path, frames=0, fully_masked_frames=0, first_ns=Ns(0), last_ns=Ns(0)))
-            case MediaChunk() if self._stream is not None:
-                self._stream.write(message.payload)
-                film = self.films[-1]
-                self.films[-1] = Film(
-                    path=film.path,
-                    frames=film.frames + message.frames,
-                    fully_masked_frames=film.fully_masked_frames + message.is_fully_masked * message.frames,
-                    first_ns=film.first_ns if film.frames else message.utc_ns,
-                    last_ns=message.utc_ns,
-                )
-                self.position_ns = message.utc_ns
-            case ViewNote(code="end"):
-                self.is_through = True
-            case ViewNote(code="unreadable", message=text) if len(self.unreadable) < _MAX_UNREADABLE:
-                self.unreadable.append(text)
-            case ViewNote(code="signature", message=text) if len(self.signatures) < _MAX_UNREADABLE:
-                self.signatures.append(json.loads(text))
-            case ViewEnded(error=error):
-                self.problem = error
-
-    def close(self) -> None:
-        """Idempotent."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
 
 
 class Exporter:
@@ -174,10 +120,11 @@ class Exporter:
         end_ns: Ns,
         request_id: str = "",
         fidelity: Fidelity = Fidelity.MASKED,
+        shown: tuple[tuple[RunId, int], ...] = (),
     ) -> str:
         """Authorise and begin; returns the export's id.
 
-        Args: request_id: the approved request that it rests on.
+        Args: request_id: the approved request that it rests on. shown: see `ViewTask`.
 
         Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, ResourceExhausted while
             another is being made or the disk is too full, Unavailable.
@@ -203,6 +150,7 @@ class Exporter:
             max_height_px=MAX_HEIGHT_PX,
             deadline_ns=Ns(now_ns + self._config.views.deadline_s * NS_PER_S),
             request_id=request_id,
+            shown=shown,
         )
         export = _Export(order=order, path=self._folder / f"{export_id}.zip")
         self._exports[export_id] = export
@@ -333,10 +281,8 @@ class Exporter:
         if not segments:
             raise FailedPrecondition("nothing was recorded in that time")
 
-    async def _render(
-        self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment], work: Path
-    ) -> _Reel:
-        order, reel = export.order, _Reel(folder=work, position_ns=export.order.start_ns)
+    async def _render(self, export: _Export, grant: Grant, link: JobLink, segments: list[Segment], work: Path) -> Reel:
+        order, reel = export.order, Reel(folder=work, position_ns=export.order.start_ns)
         feed = MaskFeed(self._catalog, self._clock, order.camera_id, speed=order.speed)
         feed.add_segments(segments)
         feed.begin_at(order.start_ns)
@@ -361,7 +307,7 @@ class Exporter:
             await self._jobs.end_grant(grant, sum(film.frames for film in reel.films))
         return reel
 
-    async def _seal(self, export: _Export, grant: Grant, reel: _Reel) -> None:
+    async def _seal(self, export: _Export, grant: Grant, reel: Reel) -> None:
         order = export.order
         segments = await self._catalog.segments(order.camera_id, order.start_ns, order.end_ns, 20_000)
         indices = await self._catalog.log_indices([segment.header.segment_id for segment in segments])
@@ -389,6 +335,9 @@ class Exporter:
                 grant_index=grant.log_index,
                 grant_proof=proofs[grant.log_index],
                 policy=policy,
+                papers=await papers_of(
+                    order, catalog=self._catalog, warden=self._warden, clock=self._clock, config=self._config
+                ),
             )
             index = await self._warden.append(_sealed_record(order, grant, digest))
             await self._ask_witnesses()
@@ -418,6 +367,7 @@ class Exporter:
             fidelity=order.fidelity.value,
             created_ns=self._clock.now_ns(),
             software=f"custodes {__version__}",
+            shown=order.shown,
         )
 
     async def _proofs(self, indices: Sequence[int]) -> dict[int, str]:

@@ -172,6 +172,7 @@ class ServerViewBroker:
                 fidelity=order.fidelity,
                 session_id=order.session_id,
                 request_id=order.request_id,
+                shown=order.shown,
             )
         )
         if answer.grant is None:

@@ -4,6 +4,7 @@ import { drawChart, drawGate } from "./chart.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { Player } from "./player.js";
 import { Stills } from "./stills.js";
+import { PersonPicker } from "./subject.js";
 import { Timeline } from "./timeline.js";
 
 const PURPOSE_KEY = "custodes-purpose";
@@ -18,6 +19,7 @@ const timeline = new Timeline($("timeline"), $("timeline-tip"));
 const stills = new Stills({ path: reviewPath, purpose: () => purpose, newestNs: () => nowNs() });
 const video = $("video");
 const still = $("still");
+const person = new PersonPicker({ camera: id, still });
 let player = null;
 let purpose = null;
 let speed = 1;
@@ -30,6 +32,7 @@ let stillUrl = "";
 
 function setPurpose(value) {
   purpose = value;
+  person.use(value);
   $("purpose").hidden = value !== null;
   $("purpose-line").hidden = value === null;
   root.classList.toggle("has-purpose", value !== null);
@@ -43,7 +46,7 @@ function setPurpose(value) {
     return;
   }
   const words = { case: "Case", alarm: "Alarm", maintenance: "Maintenance", subject_access: "Subject access" }[value.purpose];
-  say($("purpose-text"), `${words} “${value.reference}”${value.fidelity === "unmasked" ? ", without masks" : ""}. It is in the log.`);
+  say($("purpose-text"), `${words} “${value.reference}”${value.only ? ", one person shown" : value.fidelity === "unmasked" ? ", without masks" : ""}. It is in the log.`);
   show(timeline.cursorNs ?? newestNs());
 }
 
@@ -99,6 +102,7 @@ stills.addEventListener("still", (event) => {
   still.alt = `Masked picture of ${clockText(utcNs)}`;
   still.hidden = false;
   video.hidden = true;
+  person.at(utcNs).catch((error) => note(error.message));
   say($("moment"), `${dateText(utcNs)} ${clockText(utcNs, true)}`);
   note(isFullyMasked ? "Whole picture masked: nobody has analysed this moment" : "");
 });
@@ -108,6 +112,7 @@ stills.addEventListener("refused", (event) => note(event.detail.message));
 function play() {
   if (!purpose || player) return;
   stills.close();
+  person.clear();
   const fromNs = timeline.cursorNs ?? newestNs();
   player = new Player(video, {
     path: reviewPath,
@@ -342,8 +347,12 @@ function fromRequest() {
   const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
   timeline.setWindow(to + (to - from) * 0.05, Math.max((to - from) * 1.1, 60e9));
   timeline.setCursor(from + 1e9);
+  const only = (query.get("only") ?? "").split(" ").filter(Boolean).map((one) => {
+    const [run, track] = one.split("/");
+    return { run, track_id: Number(track) };
+  });
   return { purpose: query.get("purpose"), reference: query.get("reference"), fidelity: query.get("fidelity"),
-    request_id: query.get("request"), limits: [from, to] };
+    request_id: query.get("request"), ...(only.length ? { only } : {}), limits: [from, to] };
 }
 
 /** A look that a case's page leads to: its number, and perhaps a bookmarked moment. */
