@@ -15,6 +15,8 @@ SOFTHSM := softhsm2
 FFMPEG := ffmpeg
 # For the library that makes disks fail and records writes (chaos/faults.c).
 COMPILER := gcc libc6-dev
+# A real server for the tests of the catalog in PostgreSQL.
+POSTGRES := postgresql
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
 MODEL_SOURCES := $(shell find packages/custodes-models -type f \
 	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
@@ -49,7 +51,7 @@ $(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.models
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino,s3]'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino,s3,postgres]'
 	@touch $@
 
 install: $(VENV)/.models ## Make .venv with custodes and its models in it
@@ -66,7 +68,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with

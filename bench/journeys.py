@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.journeys_peers import DuckRows, PeerRows, PlainRows
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.ports.movements import Movements
 from custodes.testing.clock import ManualClock
 from custodes.testing.movements import HOUR_NS, START_NS, take_passages
@@ -215,7 +215,7 @@ def main() -> None:
     report = Report("bench.journeys", smoke=arguments.smoke, config=config)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.db"
-        catalog = SqliteCatalog(path, site_id="bench", clock=ManualClock())
+        catalog = sqlite_catalog(path, site_id="bench", clock=ManualClock())
         lot = load(catalog.movements, rows, report)
         report.results["bytes_per_row"] = round(path.stat().st_size / rows, 2)
         ask(catalog.movements, days_of(rows), report)

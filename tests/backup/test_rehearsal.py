@@ -16,7 +16,7 @@ from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.file import open_file_provider
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.backup import make_backup, trusted_keys, verify_backup
 from custodes.app.recovery import make_recovery
 from custodes.app.restore import Restored, restore_site
@@ -125,7 +125,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     write_effective(SiteConfig.model_validate({"data_dir": paths.data_dir}), paths.effective_config)
     with_gate(paths, lambda gate: gate.publish((CAM,)), at=START_NS)
     record_footage(paths)
-    catalog = SqliteCatalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
+    catalog = sqlite_catalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
     sealed = [
         one.segment for one in read_all(paths.journal_dir / "recorder.journal")[0] if isinstance(one, SegmentSealed)
     ]
@@ -184,7 +184,7 @@ def test_site_when_destroyed_and_restored_from_two_shares_then_all_of_it_is_ther
     # A second site takes over: its warden starts, goes on with the log and makes keys; the catalog opens.
     with_gate(paths, lambda gate: gate.publish((CAM,)), at=NOW + DAY, passphrase=None)
     assert latest_usable(paths.public_keys, CAM, "20260103", read_pinned(paths.warden_key)).day == "20260103"
-    catalog = SqliteCatalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
+    catalog = sqlite_catalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
     assert len(catalog.segments(CAM, START_NS, NOW, 10)) == 2
     catalog.close()
 
@@ -211,7 +211,7 @@ def test_restore_when_retention_is_over_by_now_then_the_key_stays_gone_unless_he
     rehearsal: Rehearsal, tmp_path: Path, is_held: bool
 ) -> None:
     if is_held:
-        catalog = SqliteCatalog(rehearsal.paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
+        catalog = sqlite_catalog(rehearsal.paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
         catalog.put_hold(
             Hold(
                 hold_id="1",

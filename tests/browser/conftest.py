@@ -12,7 +12,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.runtime.clock import SystemClock
@@ -59,7 +59,7 @@ def _processes() -> tuple[ProcessStatus, ...]:
 def site(tmp_path: Path) -> Iterator[Site]:
     """Serves until the test is over."""
     clock = SystemClock()
-    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
     for camera_id, _ in CAMERAS[:3]:
         fill_history(catalog, camera_id, now_ns=clock.now_ns())
     warden = LoggingWarden(tmp_path, clock)

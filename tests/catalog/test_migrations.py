@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.errors import SiteMismatch
 from custodes.testing.catalog import ALL, CAMERA, at
 from custodes.testing.clock import ManualClock
@@ -23,7 +23,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_first_schema_when_opened_keeps_its_rows_and_can_delete(old: Path) -> None:
-    catalog = SqliteCatalog(old, site_id="site", clock=ManualClock())
+    catalog = sqlite_catalog(old, site_id="site", clock=ManualClock())
     (spec,) = catalog.cameras()
     assert (spec.camera_id, spec.password_ref, spec.retention_h) == (CAMERA, "env:PW", 0.0)
     assert catalog.journal_position("recorder.journal") == 4242
@@ -43,7 +43,7 @@ def test_first_schema_when_opened_keeps_its_rows_and_can_delete(old: Path) -> No
 def test_first_schema_when_of_another_site_is_left_as_it_was(old: Path) -> None:
     before = old.read_bytes()
     with pytest.raises(SiteMismatch):
-        SqliteCatalog(old, site_id="other", clock=ManualClock())
+        sqlite_catalog(old, site_id="other", clock=ManualClock())
     connection = sqlite3.connect(old)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
     connection.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from custodes.adapters.sql import SqliteCatalog, blocks, columns
+from custodes.adapters.sql import SqlCatalog, blocks, columns, sqlite_catalog
 from custodes.errors import DataLoss
 from custodes.ports.movements import Movements
 from custodes.testing.catalog import CAMERA, at, make_crossing, make_segment, make_track
@@ -18,13 +18,13 @@ from custodes.types.access import ALL_CAMERAS
 
 class TestSqlMovements(MovementsSuite):
     @pytest.fixture
-    def catalogs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SqliteCatalog]]:
+    def catalogs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SqlCatalog]]:
         monkeypatch.setattr(blocks, "TAIL_ROWS", 100)
         monkeypatch.setattr(columns, "MAX_ROWS", 128)
-        opened: list[SqliteCatalog] = []
+        opened: list[SqlCatalog] = []
 
-        def open_one() -> SqliteCatalog:
-            opened.append(SqliteCatalog(tmp_path / "catalog.db", site_id="site", clock=ManualClock()))
+        def open_one() -> SqlCatalog:
+            opened.append(sqlite_catalog(tmp_path / "catalog.db", site_id="site", clock=ManualClock()))
             return opened[-1]
 
         yield open_one
@@ -32,11 +32,11 @@ class TestSqlMovements(MovementsSuite):
             catalog.close()
 
     @pytest.fixture
-    def movements(self, catalogs: Callable[[], SqliteCatalog]) -> Movements:
+    def movements(self, catalogs: Callable[[], SqlCatalog]) -> Movements:
         return catalogs().movements
 
     @pytest.fixture
-    def reopened(self, movements: Movements, catalogs: Callable[[], SqliteCatalog]) -> Callable[[], Movements]:
+    def reopened(self, movements: Movements, catalogs: Callable[[], SqlCatalog]) -> Callable[[], Movements]:
         return lambda: catalogs().movements
 
     def test_a_few_are_kept_as_well_as_many(self, movements: Movements) -> None:
@@ -86,7 +86,7 @@ def test_a_damaged_block_is_data_loss(at: int) -> None:
 
 
 def test_tracks_and_crossings_of_the_catalog_are_movements_until_their_footage_goes(tmp_path: Path) -> None:
-    with closing(SqliteCatalog(tmp_path / "catalog.db", site_id="site", clock=ManualClock())) as catalog:
+    with closing(sqlite_catalog(tmp_path / "catalog.db", site_id="site", clock=ManualClock())) as catalog:
         catalog.take_journal("j", 1, [make_segment(0, 60), make_segment(7200, 7260)], [])
         ended = [make_track(1, 10, 20), make_track(2, 7210, 7220)]
         for _ in range(2):

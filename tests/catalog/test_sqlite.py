@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from custodes.adapters.sql import SqliteCatalog, chunks
+from custodes.adapters.sql import SqlCatalog, chunks, sqlite_catalog
 from custodes.adapters.sql.tables import METADATA
 from custodes.errors import DataLoss, FailedPrecondition, SiteMismatch, Unavailable
 from custodes.ports.catalog import Coverage
@@ -25,14 +25,14 @@ from custodes.types.vision import TrackedFrame
 from custodes.units import Ns
 
 
-def open_catalog(path: Path, site_id: str = "site") -> SqliteCatalog:
-    return SqliteCatalog(path, site_id=site_id, clock=ManualClock())
+def open_catalog(path: Path, site_id: str = "site") -> SqlCatalog:
+    return sqlite_catalog(path, site_id=site_id, clock=ManualClock())
 
 
 class TestSqliteCatalog(CatalogSuite):
     @pytest.fixture
-    def catalog(self, tmp_path: Path, clock: ManualClock) -> Iterator[SqliteCatalog]:
-        catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="site", clock=clock)
+    def catalog(self, tmp_path: Path, clock: ManualClock) -> Iterator[SqlCatalog]:
+        catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="site", clock=clock)
         yield catalog
         catalog.close()
 

@@ -9,7 +9,7 @@ from tests.fleet.fingerprints import GOLDEN
 from tests.web.conftest import site_in
 from tests.web.test_matrix import session_of
 
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.fleet_files import write_observations
 from custodes.app.serving.fleet import FleetShelf
 from custodes.app.serving.health import HealthDesk
@@ -93,7 +93,7 @@ def test_storage_fits_or_is_full_after_so_many_days():
 
 def test_page_shows_health_of_the_cameras_that_the_person_may_see(tmp_path):
     clock = ManualClock()
-    catalog = SqliteCatalog(tmp_path / "own.db", site_id="ab" * 8, clock=clock)
+    catalog = sqlite_catalog(tmp_path / "own.db", site_id="ab" * 8, clock=clock)
     catalog.put_cameras([make_spec("gate", name="Main gate"), make_spec("yard", name="Back yard")], is_exclusive=False)
     config = SiteConfig.model_validate({"data_dir": tmp_path})
     paths = SitePaths(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from custodes.adapters.ipc.framing import AsyncChannel, serve
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app import warden
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.config import SiteIdentity, SitePaths, write_identity
@@ -34,8 +34,8 @@ class Site:
         for folder in (self.paths.run_dir, self.paths.journal_dir, self.paths.public_keys):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def open_catalog(self) -> SqliteCatalog:
-        return SqliteCatalog(self.paths.catalog, site_id=SITE_ID, clock=SystemClock())
+    def open_catalog(self) -> SqlCatalog:
+        return sqlite_catalog(self.paths.catalog, site_id=SITE_ID, clock=SystemClock())
 
     @asynccontextmanager
     async def catalog(self) -> AsyncIterator[ThreadedCatalog]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.flows import HOUR_NS, SETTLE_NS, FlowService
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
@@ -33,7 +33,7 @@ def ended(number, start_ns):
 
 def test_an_hour_is_made_once_and_says_nothing_new_later(tmp_path):
     clock = ManualClock()
-    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
     catalog.put_cameras([make_spec("gate"), make_spec("yard")], is_exclusive=True)
     start_ns = clock.now_ns() // HOUR_NS * HOUR_NS
     times = list(range(start_ns, start_ns + HOUR_NS // 2, 2 * NS_PER_S))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.incidents import IncidentService
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
@@ -18,7 +18,7 @@ from eval.pinhole import Noise, look
 
 
 def test_an_incident_is_told_and_stored_and_a_camera_without_roads_has_none(tmp_path):
-    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=ManualClock())
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=ManualClock())
     scene = CameraScene(roads=road.scene().roads)
     catalog.put_cameras([replace(make_spec("road"), scene=scene), make_spec("yard")], is_exclusive=True)
     mover, _ = road.staged(IncidentKind.WRONG_WAY, 1.0, np.random.default_rng(8), 1)

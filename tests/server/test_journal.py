@@ -163,7 +163,7 @@ CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.adapters.sql import SqliteCatalog, recording
+from custodes.adapters.sql import recording, sqlite_catalog
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.config import SitePaths
@@ -186,7 +186,7 @@ def put(*arguments):
 recording.put_journal_position = put
 
 async def main():
-    catalog = ThreadedCatalog(SqliteCatalog(paths.catalog, site_id=site_id, clock=SystemClock()))
+    catalog = ThreadedCatalog(sqlite_catalog(paths.catalog, site_id=site_id, clock=SystemClock()))
     warden = WardenClient(paths.socket("warden-server"))
     def read(path, offset):
         read_records = read_from(path, offset)

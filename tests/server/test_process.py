@@ -15,7 +15,7 @@ import pytest
 from tests.server.conftest import Site
 
 from custodes.adapters.ipc import control
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.config import SiteConfig, write_effective
 from custodes.runtime.clock import SystemClock
 
@@ -105,7 +105,7 @@ def test_server_when_its_port_is_taken_says_so(site: Site) -> None:
 
 
 def test_server_when_the_catalog_is_another_sites_says_so(site: Site) -> None:
-    SqliteCatalog(site.paths.catalog, site_id="ffff", clock=SystemClock()).close()
+    sqlite_catalog(site.paths.catalog, site_id="ffff", clock=SystemClock()).close()
     assert "belongs to site ffff" in fails(site)
 
 

@@ -16,7 +16,7 @@ from tests.server.conftest import PATIENCE_S, SITE_ID, Site, until
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.adapters.sql import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving import retention
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.garbage import GarbageFiles
@@ -172,7 +172,7 @@ class Bench:
     @asynccontextmanager
     async def catalog(self) -> AsyncIterator[ThreadedCatalog]:
         """Opened, and caught up with the journals."""
-        catalog = ThreadedCatalog(SqliteCatalog(self.paths.catalog, site_id=SITE_ID, clock=self.clock))
+        catalog = ThreadedCatalog(sqlite_catalog(self.paths.catalog, site_id=SITE_ID, clock=self.clock))
         try:
             await self.follow(catalog)
             yield catalog

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from custodes.adapters.notify import senders
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import TRIES, RuleService, Watched
 from custodes.config.rules import RuleConfig
@@ -92,7 +92,7 @@ def test_a_count_above_is_told_when_several_looks_say_it(count, looks, is_told):
 
 def test_a_long_queue_is_told_once(tmp_path):
     clock = ManualClock()
-    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
     now_ns = clock.now_ns()
     queue = Queue(vehicles=8, length_m=61.0, utc_ns=now_ns - NS_PER_S, mean_vehicles=2.0)
     quarter = replace(make_quarter("gate", 0), start_ns=Ns(now_ns - 60 * NS_PER_S), end_ns=now_ns, queue=queue)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.traffic import SETTLE_NS, TrafficService
 from custodes.testing.catalog import make_crossing, make_spec
 from custodes.testing.clock import ManualClock
@@ -23,7 +23,7 @@ LINE = CountLine(name="gate", start=(0.0, 0.5), end=(1.0, 0.5))
 @pytest.fixture
 def site(tmp_path: Path):
     clock = ManualClock()
-    catalog = SqliteCatalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
     spec = replace(make_spec("gate"), scene=CameraScene(lines=(LINE,)))
     catalog.put_cameras([spec, make_spec("yard")], is_exclusive=True)
     yield catalog, clock

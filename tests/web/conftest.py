@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
@@ -35,7 +35,7 @@ class Site:
 
     app: FastAPI
     client: TestClient
-    catalog: SqliteCatalog
+    catalog: SqlCatalog
     warden: LoggingWarden
     views: DrawnViews
     live: FixedLive
@@ -93,7 +93,7 @@ def site_in(
 ) -> Iterator[Site]:
     """A site without an account, with its doors, in `folder`."""
     time: Clock = SystemClock() if clock == "real" else ManualClock()
-    catalog = SqliteCatalog(folder / "catalog.db", site_id="ab" * 8, clock=time)
+    catalog = sqlite_catalog(folder / "catalog.db", site_id="ab" * 8, clock=time)
     warden = LoggingWarden(folder, time)
 
     async def pace(_: float) -> None:

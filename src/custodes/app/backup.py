@@ -23,6 +23,7 @@ from custodes.app.backup_format import (
     sign_manifest,
     write_manifest,
 )
+from custodes.app.catalog import copy_to_file, database_of
 from custodes.app.recovery import Recovery, encode_recovery, read_recovery, seal_to
 from custodes.audit.checkpoint import LogKeys, log_keys
 from custodes.audit.verify import verify_log
@@ -152,7 +153,7 @@ def _make(
 
 
 def _copies(paths: SitePaths, scratch: Path) -> Iterator[tuple[str, Path]]:
-    yield "catalog.db", _copy_database(paths.catalog, scratch / "catalog.db")
+    yield "catalog.db", _copy_catalog(paths, scratch / "catalog.db")
     for journal in sorted(paths.journal_dir.glob("*.journal")):
         yield f"journal/{journal.name}", journal
     for name in ("requests.db", "cases.db"):  # before the log: each step is logged before it is kept
@@ -165,6 +166,15 @@ def _copies(paths: SitePaths, scratch: Path) -> Iterator[tuple[str, Path]]:
     for name in _LOOSE:
         if (paths.data_dir / name).is_file():
             yield name, paths.data_dir / name
+
+
+def _copy_catalog(paths: SitePaths, target: Path) -> Path:
+    """As a file, wherever it is: a backup is restored without the database's help."""
+    database = database_of(paths)
+    if database is None:
+        return _copy_database(paths.catalog, target)
+    copy_to_file(paths, database, os.environ, lambda table, rows: None, file=target)
+    return target
 
 
 def _copy_database(source: Path, target: Path) -> Path:

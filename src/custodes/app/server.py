@@ -23,8 +23,8 @@ from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.recogniser import RecogniserClient
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.adapters.sql import SqliteCatalog
 from custodes.adapters.witness.http import HttpWitness
+from custodes.app.catalog import open_catalog
 from custodes.app.recall import Recall
 from custodes.app.serving.backfills import PATIENCE, Backfills
 from custodes.app.serving.cameras import CameraService
@@ -420,7 +420,9 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
     identity = read_identity(paths.identity)
     if identity is None:
         raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
-    opened = await asyncio.to_thread(SqliteCatalog, paths.catalog, site_id=identity.site_id, clock=SystemClock())
+    opened = await asyncio.to_thread(
+        open_catalog, paths, config, site_id=identity.site_id, clock=SystemClock(), environ=os.environ
+    )
     catalog = ThreadedCatalog(opened)
     try:
         await Server(paths, config, catalog, site_id=identity.site_id).run(stop)

@@ -1,6 +1,7 @@
 """`custodes check`: the fsck of recordings."""
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import click
 
 from custodes.adapters.blob.disk import Disk
-from custodes.adapters.sql.inspect import read_names
+from custodes.app.catalog import catalog_names
 from custodes.cli.where import data_option, find_site
 from custodes.config import SitePaths, read_identity
 from custodes.errors import CustodesError, DataLoss
@@ -69,7 +70,7 @@ def _checked(paths: SitePaths, depth: str) -> SegmentReport:
 def _rows(paths: SitePaths) -> dict[str, bool] | None:
     """What the catalog names. One that cannot be read is no reason not to look at the footage."""
     try:
-        names = read_names(paths.catalog)
+        names = catalog_names(paths, os.environ)
     except CustodesError as error:
         click.echo(f"custodes: the catalog is not compared: {error}", err=True)
         return None

@@ -1,5 +1,6 @@
 """`custodes export-native`: sealed segments byte for byte, with what proves them. No key is used or needed."""
 
+import os
 import sqlite3
 import sys
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import click
 
 import custodes_verify
 from custodes.adapters.ipc.framing import Channel
-from custodes.adapters.sql.inspect import read_names
+from custodes.app.catalog import catalog_names
 from custodes.audit.checkpoint import LogKeys, log_keys
 from custodes.audit.export import policy_text
 from custodes.audit.proof import prove_entry
@@ -70,7 +71,7 @@ def _export(paths: SitePaths, folder: Path, wanted: Wanted, segments: list[Segme
     assert identity is not None  # find_site has seen it
     pinned = read_pinned(paths.warden_key)
     keys = log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key)
-    names = read_names(paths.catalog)
+    names = catalog_names(paths, os.environ)
     log = _open_log(paths)
 
     def prove(segment_id: SegmentId) -> str:

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
     "backup": ("custodes.cli.backup", "backup", "Back up a running site, check a backup, restore from one."),
     "recovery": ("custodes.cli.backup", "recovery", "The key that opens backups, split among three people."),
+    "catalog": ("custodes.cli.catalog", "catalog", "Move the catalog to a PostgreSQL database, or back."),
     "check": ("custodes.cli.check", "check", "Check recorded segments against their seals; mend what can be."),
     "export-native": (
         "custodes.cli.export_native",

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from custodes.config.secret import SecretRef
 from custodes.types.traffic import IncidentKind
 
-_Secret = Annotated[str, StringConstraints(pattern=r"^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.+$")]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 _Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$", max_length=254)]
 MAX_RULES = 64
@@ -20,7 +20,7 @@ class WebhookConfig(_Strict):
     """An address that gets a POST."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^@\s]+$", max_length=512)]
-    secret: _Secret = ""
+    secret: SecretRef = ""
     """Signs what is sent; env:NAME or file:/path."""
 
 
@@ -31,7 +31,7 @@ class EmailConfig(_Strict):
     sender: _Mail
     to: Annotated[tuple[_Mail, ...], Field(min_length=1, max_length=20)]
     username: Annotated[str, StringConstraints(max_length=128)] = ""
-    password: _Secret = ""
+    password: SecretRef = ""
 
 
 class MqttConfig(_Strict):
@@ -40,7 +40,7 @@ class MqttConfig(_Strict):
     server: Annotated[str, StringConstraints(pattern=r"^mqtts?://[A-Za-z0-9.:\[\]-]+$", max_length=255)]
     topic: Annotated[str, StringConstraints(pattern=r"^[^+#\s]{1,200}$")]
     username: Annotated[str, StringConstraints(max_length=128)] = ""
-    password: _Secret = ""
+    password: SecretRef = ""
 
 
 class RuleConfig(_Strict):

@@ -16,8 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from custodes.config.database import DatabaseConfig
 from custodes.config.rules import MAX_RULES, RuleConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
+from custodes.config.secret import SecretRef
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
 from custodes.types.scene import (
@@ -39,7 +41,6 @@ MAX_RETENTION_H = 20 * 366 * 24
 _ONVIF_QUERY = re.compile(r"(stream=(main|sub)|profile=[^&]{1,256})?")
 
 CameraIdField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-SecretRef = Annotated[str, StringConstraints(pattern=r"^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.+$")]
 
 
 class _Strict(BaseModel):
@@ -409,6 +410,8 @@ class SiteConfig(_Strict):
     access: AccessConfig = AccessConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     oidc: OidcConfig | None = None
+    catalog: DatabaseConfig | None = None
+    """A PostgreSQL database instead of the file `catalog.db`; `custodes catalog copy` moves what is there."""
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")
@@ -447,6 +450,9 @@ def load_site_yaml(path: Path) -> SiteConfig:
     if config.tiers.slow_dir is not None:
         slow_dir = (path.parent / config.tiers.slow_dir).resolve()
         updates["tiers"] = config.tiers.model_copy(update={"slow_dir": slow_dir})
+    if config.catalog is not None and config.catalog.ca_file is not None:
+        ca_file = (path.parent / config.catalog.ca_file).resolve()
+        updates["catalog"] = config.catalog.model_copy(update={"ca_file": ca_file})
     return config.model_copy(update=updates)
 
 

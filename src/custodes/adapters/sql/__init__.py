@@ -1,5 +1,8 @@
-"""The catalog in a database: SQLAlchemy Core over SQLite, migrated by alembic. Rows never leave this package."""
+"""The catalog in a database: SQLAlchemy Core over SQLite or PostgreSQL, migrated by alembic. Rows never leave this
+package."""
 
-from custodes.adapters.sql.catalog import SqliteCatalog
+from custodes.adapters.sql.catalog import SqlCatalog
+from custodes.adapters.sql.opening import postgres_catalog, sqlite_catalog
+from custodes.adapters.sql.postgres import PostgresTarget
 
-__all__ = ["SqliteCatalog"]
+__all__ = ["PostgresTarget", "SqlCatalog", "postgres_catalog", "sqlite_catalog"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import Insert, insert
 
 from custodes.adapters.sql import chunks
+from custodes.adapters.sql.statements import Insert, insert_for, insert_into
 from custodes.adapters.sql.tables import CHUNK, COVERAGE, TOTAL, TRACKLET
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.ports.catalog import Coverage
@@ -192,8 +192,8 @@ def chunk_row(frames: list[FrameAnalysed], packed: list[bytes] | None = None) ->
 
 
 @functools.cache
-def _upsert_chunk() -> Insert:
-    statement = insert(CHUNK)
+def _upsert_chunk(dialect: str) -> Insert:
+    statement = insert_for(dialect, CHUNK)
     mutable = ("seq_last", "start_ns", "end_ns", "frames", "columns")
     return statement.on_conflict_do_update(
         index_elements=[CHUNK.c.camera_id, CHUNK.c.run, CHUNK.c.seq_first],
@@ -202,8 +202,8 @@ def _upsert_chunk() -> Insert:
 
 
 @functools.cache
-def _upsert_coverage() -> Insert:
-    statement = insert(COVERAGE)
+def _upsert_coverage(dialect: str) -> Insert:
+    statement = insert_for(dialect, COVERAGE)
     return statement.on_conflict_do_update(
         index_elements=[COVERAGE.c.camera_id, COVERAGE.c.start_ns], set_={"end_ns": statement.excluded.end_ns}
     )
@@ -212,14 +212,14 @@ def _upsert_coverage() -> Insert:
 def put_chunks(connection: Connection, rows: list[dict[str, object]]) -> None:
     """Insert, or replace by key."""
     if rows:
-        connection.execute(_upsert_chunk(), rows)
+        connection.execute(_upsert_chunk(connection.dialect.name), rows)
 
 
 def _extend_coverage(connection: Connection, covered: dict[CameraId, tuple[int, int]]) -> None:
     """Set the ends of stretches that are the newest of their camera: nothing lies behind them to be merged."""
     if covered:
         connection.execute(
-            _upsert_coverage(),
+            _upsert_coverage(connection.dialect.name),
             [
                 {"camera_id": camera_id, "start_ns": start_ns, "end_ns": end_ns}
                 for camera_id, (start_ns, end_ns) in covered.items()
@@ -243,7 +243,7 @@ def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, 
 def put_tracks(connection: Connection, ended: Iterable[TrackEnded], changes: Differences) -> list[Tracklet]:
     """Insert tracks that are not there yet; returns these."""
     added: list[Tracklet] = []
-    statement = insert(TRACKLET).on_conflict_do_nothing()
+    statement = insert_into(connection, TRACKLET).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     for tracklet in (fact.tracklet for fact in ended):
         if connection.execute(statement, _tracklet_row(tracklet)).rowcount:
             change = changes.of(tracklet.camera_id)

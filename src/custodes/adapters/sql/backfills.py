@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql import chunks
 from custodes.adapters.sql.analysis import chunk_row, put_chunks
 from custodes.adapters.sql.backfill_tables import ANALYSED_STRETCH, BACKFILL
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import CHUNK, COVERAGE, CROSSING, TRACKLET
 from custodes.adapters.sql.totals import Differences
 from custodes.errors import NotFound
@@ -75,7 +75,8 @@ def _take_out_coverage(connection: Connection, camera_id: CameraId, start_ns: Ns
     parts = _outside([(row.start_ns, row.end_ns) for row in rows], start_ns, end_ns)
     if parts:
         connection.execute(
-            insert(COVERAGE), [{"camera_id": camera_id, "start_ns": low, "end_ns": high} for low, high in parts]
+            insert_into(connection, COVERAGE),
+            [{"camera_id": camera_id, "start_ns": low, "end_ns": high} for low, high in parts],
         )
 
 
@@ -95,7 +96,8 @@ def note_stretch(connection: Connection, stretch: AnalysedStretch) -> None:
     names = ("start_ns", "end_ns", "version", "model")
     values = [*kept, (low, high, stretch.version, stretch.model)]
     connection.execute(
-        insert(table), [{"camera_id": stretch.camera_id, **dict(zip(names, one, strict=True))} for one in values]
+        insert_into(connection, table),
+        [{"camera_id": stretch.camera_id, **dict(zip(names, one, strict=True))} for one in values],
     )
 
 

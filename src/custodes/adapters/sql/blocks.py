@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table
 
 from custodes.adapters.sql import columns
 from custodes.adapters.sql.columns import Ints, Rows
+from custodes.adapters.sql.statements import run
 
 TAIL_ROWS = 16_384
 """When the tail becomes a block. A query reads all of it, in some 20 ms; a smaller block packs no worse."""
@@ -78,8 +79,8 @@ class BlockTable:
         names = ", ".join(self.schema.columns)
         marks = ", ".join("?" * len(self.schema.columns))
         values = list(zip(*(fresh[name].tolist() for name in self.schema.columns), strict=True))
-        insert = f"INSERT OR IGNORE INTO {self.schema.tail} ({names}) VALUES ({marks})"  # noqa: S608
-        inserted = connection.exec_driver_sql(insert, values).rowcount
+        insert = f"INSERT INTO {self.schema.tail} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+        inserted = run(connection, insert, values).rowcount
         if self._tail_count(connection) >= TAIL_ROWS:
             self._flush_tail(connection)
         return inserted
@@ -90,7 +91,7 @@ class BlockTable:
             rows = self._read(connection, block, self.schema.columns)
             is_gone = is_meant(rows)
             if is_gone.any():
-                connection.exec_driver_sql("DELETE FROM column_block WHERE block_id = ?", (block.block_id,))
+                run(connection, "DELETE FROM column_block WHERE block_id = ?", (block.block_id,))
                 self._put_blocks(connection, columns.take(rows, ~is_gone))
         tail = self._tail(connection)
         is_gone = is_meant(tail)
@@ -98,7 +99,7 @@ class BlockTable:
             gone = columns.take(tail, is_gone)
             where = " AND ".join(f"{name} = ?" for name in self.schema.key)
             keys = list(zip(*(gone[name].tolist() for name in self.schema.key), strict=True))
-            connection.exec_driver_sql(f"DELETE FROM {self.schema.tail} WHERE {where}", keys)  # noqa: S608
+            run(connection, f"DELETE FROM {self.schema.tail} WHERE {where}", keys)  # noqa: S608
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class BlockTable:
     def count(self, connection: Connection) -> int:
         """All rows."""
         query = "SELECT coalesce(sum(rows), 0) FROM column_block WHERE kind = ?"
-        blocks = connection.exec_driver_sql(query, (self.schema.kind,)).scalar_one()
+        blocks = run(connection, query, (self.schema.kind,)).scalar_one()
         return int(blocks) + self._tail_count(connection)
 
     # -- parts -----------------------------------------------------------------------------------------------
@@ -145,26 +146,26 @@ class BlockTable:
             "SELECT block_id, rows FROM column_block WHERE kind = ? AND start_min <= ? AND end_max >= ? "
             "ORDER BY start_min, block_id"
         )
-        found = connection.exec_driver_sql(query, (self.schema.kind, end_ms, start_ms))
+        found = run(connection, query, (self.schema.kind, end_ms, start_ms))
         return [_Block(block_id=block_id, rows=rows) for block_id, rows in found]
 
     def _read(self, connection: Connection, block: _Block, names: Sequence[str]) -> Rows:
         query = "SELECT columns FROM column_block WHERE block_id = ?"
-        blob = connection.exec_driver_sql(query, (block.block_id,)).scalar_one()
+        blob = run(connection, query, (block.block_id,)).scalar_one()
         return columns.unpack(blob, block.rows, names)
 
     def _tail_count(self, connection: Connection) -> int:
-        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {self.schema.tail}").scalar_one())  # noqa: S608
+        return int(run(connection, f"SELECT count(*) FROM {self.schema.tail}").scalar_one())  # noqa: S608
 
     def _tail(self, connection: Connection) -> Rows:
         names = self.schema.columns
-        found = connection.exec_driver_sql(f"SELECT {', '.join(names)} FROM {self.schema.tail}").fetchall()  # noqa: S608
+        found = run(connection, f"SELECT {', '.join(names)} FROM {self.schema.tail}").fetchall()  # noqa: S608
         table = np.array([tuple(row) for row in found], np.int64).reshape(-1, len(names))
         return {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(names)}
 
     def _flush_tail(self, connection: Connection) -> None:
         self._put_blocks(connection, self._tail(connection))
-        connection.exec_driver_sql(f"DELETE FROM {self.schema.tail}")  # noqa: S608
+        run(connection, f"DELETE FROM {self.schema.tail}")  # noqa: S608
 
     def _put_blocks(self, connection: Connection, rows: Rows) -> None:
         """Cut by time, so that a block touches as little of it as may be; inside by stream and start."""
@@ -186,7 +187,8 @@ class BlockTable:
                 len(ends),
                 columns.pack(part),
             )
-            connection.exec_driver_sql(
+            run(
+                connection,
                 "INSERT INTO column_block (kind, start_min, start_max, end_max, rows, columns) VALUES (?,?,?,?,?,?)",
                 values,
             )
@@ -208,7 +210,7 @@ class BlockTable:
             is_new[order[1:][same]] = False
         low, high = int(rows["start_ms"].min()), int(rows["start_ms"].max())
         query = "SELECT block_id, rows FROM column_block WHERE kind = ? AND start_min <= ? AND start_max >= ?"
-        for block_id, count in connection.exec_driver_sql(query, (self.schema.kind, high, low)).fetchall():
+        for block_id, count in run(connection, query, (self.schema.kind, high, low)).fetchall():
             known = self._block_keys(connection, _Block(block_id=block_id, rows=count))
             is_new &= ~_is_among(rows, hashes, known, self.schema.key)
         return is_new

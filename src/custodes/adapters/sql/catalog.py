@@ -1,9 +1,8 @@
-"""`ports.catalog.Catalog` over one SQLite file: transactions and connections; the statements lie beside this file."""
+"""`ports.catalog.Catalog` over an opened database: transactions; the statements lie beside this file."""
 
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -12,8 +11,9 @@ from custodes.adapters.sql import analysis, credentials, events, gates, people, 
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
-from custodes.adapters.sql.engine import claim, migrate, open_engine, translated
 from custodes.adapters.sql.movements import SqlMovements
+from custodes.adapters.sql.schema import claim, migrate
+from custodes.adapters.sql.store import Store
 from custodes.ports.catalog import (
     Account,
     ApiToken,
@@ -42,36 +42,34 @@ FORGET_EVERY_NS = 3600 * NS_PER_S
 F = TypeVar("F", bound=Figure)
 
 
-class SqliteCatalog:
-    """The catalog in `path`. Any thread may call it: writes take turns, reads run beside them."""
+class SqlCatalog:
+    """The catalog in `store`. Any thread may call it: writes take turns, reads run beside them."""
 
-    def __init__(self, path: Path, *, site_id: str, clock: Clock) -> None:
-        """Open or create, and migrate.
+    def __init__(self, store: Store, *, site_id: str, clock: Clock) -> None:
+        """Migrate, and see whose it is.
 
-        Raises: SiteMismatch (another site's file), FailedPrecondition (of a newer custodes), DataLoss, Unavailable.
+        Raises: SiteMismatch (another site's), FailedPrecondition (of a newer custodes), DataLoss, Unavailable.
         """
-        self._path = path
+        self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._analysis = analysis.AnalysisWriter()
         self._forgotten: dict[CameraId, int] = {}
         self.movements = SqlMovements(self._write, self._read)
-        """`ports.movements.Movements` in the same file."""
-        self._writer = open_engine(path, is_writer=True)
+        """`ports.movements.Movements` in the same database."""
         try:
             with self._write() as connection:
-                migrate(connection, path)
-                claim(connection, path, site_id)
+                migrate(connection, store.name)
+                claim(connection, store.name, site_id)
         except BaseException:
-            self._writer.dispose()
+            self._dispose()
             raise
-        self._reader = open_engine(path, is_writer=False)
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._lock, translated(self._path):
+        with self._lock, self._store.translated():
             try:
-                with self._writer.begin() as connection:
+                with self._store.writer.begin() as connection:
                     yield connection
             except BaseException:
                 self._analysis.forget()
@@ -80,7 +78,7 @@ class SqliteCatalog:
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:
-        with translated(self._path), self._reader.begin() as connection:
+        with self._store.translated(), self._store.reader.begin() as connection:
             yield connection
 
     # cameras
@@ -447,11 +445,12 @@ class SqliteCatalog:
 
     def close(self) -> None:
         """See `Catalog`."""
-        self._reader.dispose()
-        with self._lock, translated(self._path):
-            with self._writer.connect() as connection:
-                raw = connection.connection.driver_connection
-                assert raw is not None
-                connection.rollback()
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._writer.dispose()
+        with self._lock, self._store.translated():
+            self._store.reader.dispose()
+            with self._store.writer.connect() as connection:
+                self._store.finish(connection)
+            self._dispose()
+
+    def _dispose(self) -> None:
+        self._store.reader.dispose()
+        self._store.writer.dispose()

@@ -3,9 +3,9 @@
 import json
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from custodes.adapters.sql.people import read_scope, write_scope
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import API_TOKEN, INVITATION, PASSKEY
 from custodes.errors import AlreadyExists
 from custodes.ports.catalog import ApiToken, Invitation, Passkey
@@ -34,7 +34,9 @@ def put_invitation(connection: Connection, invitation: Invitation) -> None:
         "expires_ns": invitation.expires_ns,
     }
     connection.execute(
-        insert(INVITATION).values(values).on_conflict_do_update(index_elements=["token_hash"], set_=values)
+        insert_into(connection, INVITATION)
+        .values(values)
+        .on_conflict_do_update(index_elements=["token_hash"], set_=values)
     )
 
 
@@ -64,7 +66,9 @@ def put_passkey(connection: Connection, passkey: Passkey) -> None:
         raise AlreadyExists("that passkey belongs to somebody else")
     values = {column.name: getattr(passkey, column.name) for column in PASSKEY.c}
     connection.execute(
-        insert(PASSKEY).values(values).on_conflict_do_update(index_elements=["credential_id"], set_=values)
+        insert_into(connection, PASSKEY)
+        .values(values)
+        .on_conflict_do_update(index_elements=["credential_id"], set_=values)
     )
 
 
@@ -84,7 +88,9 @@ def put_api_token(connection: Connection, token: ApiToken, now_ns: Ns) -> None:
     connection.execute(delete(API_TOKEN).where(API_TOKEN.c.expires_ns <= now_ns))
     values = {column.name: getattr(token, column.name) for column in API_TOKEN.c} | {"roles": _roles(token.roles)}
     connection.execute(
-        insert(API_TOKEN).values(values).on_conflict_do_update(index_elements=["token_id"], set_=values)
+        insert_into(connection, API_TOKEN)
+        .values(values)
+        .on_conflict_do_update(index_elements=["token_id"], set_=values)
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import CROSSING
 from custodes.types.event import LineCrossed
 from custodes.types.vision import ObjectClass
@@ -37,7 +37,7 @@ def put_crossings(connection: Connection, crossings: Sequence[LineCrossed]) -> l
                 "object_class": int(one.object_class),
                 "is_forward": one.is_forward,
             }
-            connection.execute(insert(CROSSING).values(row).on_conflict_do_nothing())
+            connection.execute(insert_into(connection, CROSSING).values(row).on_conflict_do_nothing())
             added.append(one)
     return added
 

@@ -3,8 +3,8 @@
 import json
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import SITE_EVENT
 from custodes.types.event import SiteEvent, SiteEventKind
 from custodes.units import CameraId, Ns
@@ -22,7 +22,7 @@ def put_event(connection: Connection, event: SiteEvent) -> None:
         "cameras": json.dumps(event.camera_ids),
         "detail": event.detail,
     }
-    statement = insert(SITE_EVENT).values(values)
+    statement = insert_into(connection, SITE_EVENT).values(values)
     key = [SITE_EVENT.c.kind, SITE_EVENT.c.start_ns]
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
     newest = select(SITE_EVENT.c.start_ns).order_by(SITE_EVENT.c.start_ns.desc()).offset(MAX_KEPT).limit(1)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import FIGURE
 from custodes.errors import ProtocolError
 from custodes.types.codec import decode, encode
@@ -20,7 +20,7 @@ def put_figures(connection: Connection, figures: Sequence[Figure]) -> None:
     """Insert or replace by key."""
     if not figures:
         return
-    statement = insert(FIGURE)
+    statement = insert_into(connection, FIGURE)
     statement = statement.on_conflict_do_update(
         index_elements=[FIGURE.c.kind, FIGURE.c.camera_id, FIGURE.c.start_ns, FIGURE.c.name],
         set_={"end_ns": statement.excluded.end_ns, "payload": statement.excluded.payload},

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import BigInteger, Column, Connection, Float, Integer, String, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import METADATA
 from custodes.types.event import GateChanged, GateHour, GateMode
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -41,9 +41,9 @@ def put_gates(connection: Connection, changes: Sequence[GateChanged], hours: Seq
     """Changes that are there stay; an hour is replaced. What is older than `KEPT_NS` before the newest goes."""
     if changes:
         rows = [asdict(one) | {"mode": one.mode.value, "mode_before": one.mode_before.value} for one in changes]
-        connection.execute(insert(GATE_CHANGE).on_conflict_do_nothing(), rows)
+        connection.execute(insert_into(connection, GATE_CHANGE).on_conflict_do_nothing(), rows)
     if hours:
-        statement = insert(GATE_HOUR)
+        statement = insert_into(connection, GATE_HOUR)
         new = {name: statement.excluded[name] for name in ("mode", "trials", "missed", "miss_low", "miss_high")}
         statement = statement.on_conflict_do_update(index_elements=["camera_id", "start_ns"], set_=new)
         connection.execute(statement, [asdict(one) | {"mode": one.mode.value} for one in hours])

@@ -1,4 +1,4 @@
-"""A catalog file looked at from outside, beside a running server: which segments it names. Migrates and locks nothing.
+"""A catalog looked at from outside, beside a running server: which segments it names. Migrates and locks nothing.
 
 For `custodes check` and `custodes export-native`; everything else goes through the catalog itself.
 """
@@ -7,6 +7,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import inspect, select
+
+from custodes.adapters.sql.store import Store
+from custodes.adapters.sql.tables import GARBAGE, SEGMENT
 from custodes.errors import DataLoss, Unavailable
 from custodes.units import SegmentId
 
@@ -49,4 +53,22 @@ def read_names(path: Path) -> CatalogNames | None:
         raise DataLoss(f"{path.name} is damaged: {error}") from error
     finally:
         connection.close()
+    return names
+
+
+def read_names_in(store: Store) -> CatalogNames | None:
+    """`read_names` of a catalog in a database. Raises: Unavailable, FailedPrecondition."""
+    names = CatalogNames()
+    try:
+        with store.translated(), store.reader.begin() as connection:
+            if not inspect(connection).has_table(SEGMENT.name):
+                return None
+            for row in connection.execute(select(SEGMENT.c.segment_id, SEGMENT.c.path, SEGMENT.c.log_index)):
+                names.paths[row.path] = False
+                if row.log_index is not None:
+                    names.log_indices[SegmentId(row.segment_id)] = row.log_index
+            names.paths |= {path: True for path in connection.scalars(select(GARBAGE.c.path))}
+    finally:
+        store.reader.dispose()
+        store.writer.dispose()
     return names

@@ -6,6 +6,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from custodes.adapters.sql.columns import Ints
+from custodes.adapters.sql.statements import run
 from custodes.errors import DataLoss, InvalidArgument
 from custodes.types.movement import Streams
 from custodes.units import CameraId, RunId
@@ -59,22 +60,20 @@ class Names:
 
     def lines_named(self, connection: Connection, codes: Ints) -> tuple[str, ...]:
         """The way back."""
-        found = connection.exec_driver_sql("SELECT code, first FROM movement_name WHERE kind = ?", (_LINE,))
+        found = run(connection, "SELECT code, first FROM movement_name WHERE kind = ?", (_LINE,))
         names = {code: name for code, name in found}
         return tuple(names[code] for code in codes.tolist())
 
     def streams_on(self, connection: Connection, camera_id: CameraId) -> Ints:
         """All codes of one camera."""
         query = "SELECT code FROM movement_name WHERE kind = ? AND first = ?"
-        found = connection.exec_driver_sql(query, (_STREAM, str(camera_id)))
+        found = run(connection, query, (_STREAM, str(camera_id)))
         return np.array([code for (code,) in found], np.int64)
 
     def all_streams(self, connection: Connection) -> dict[int, Pair]:
         """Code → camera and run. New ones are read behind the newest known."""
         query = "SELECT code, first, second FROM movement_name WHERE kind = ? AND code > ?"
-        fresh = {
-            code: (camera, run) for code, camera, run in connection.exec_driver_sql(query, (_STREAM, self._newest))
-        }
+        fresh = {code: (camera, run) for code, camera, run in run(connection, query, (_STREAM, self._newest))}
         if fresh:
             self._pairs = self._pairs | fresh  # replaced, never changed: readers share it
             self._newest = max(self._newest, *fresh)
@@ -83,13 +82,13 @@ class Names:
     def _codes_of(self, connection: Connection, keys: list[tuple[str, str, str]]) -> list[int]:
         missing = [key for key in dict.fromkeys(keys) if key not in self._codes]
         if missing:
-            insert = "INSERT OR IGNORE INTO movement_name (kind, first, second) VALUES (?,?,?)"
-            connection.exec_driver_sql(insert, missing)
+            insert = "INSERT INTO movement_name (kind, first, second) VALUES (?,?,?) ON CONFLICT DO NOTHING"
+            run(connection, insert, missing)
             find = "SELECT code FROM movement_name WHERE kind = ? AND first = ? AND second = ?"
             if len(missing) <= _FEW:
                 for key in missing:
-                    self._codes[key] = int(connection.exec_driver_sql(find, key).scalar_one())
+                    self._codes[key] = int(run(connection, find, key).scalar_one())
             else:
-                found = connection.exec_driver_sql("SELECT kind, first, second, code FROM movement_name")
+                found = run(connection, "SELECT kind, first, second, code FROM movement_name")
                 self._codes = {(kind, first, second): code for kind, first, second, code in found}
         return [self._codes[key] for key in keys]

@@ -16,6 +16,7 @@ from custodes.adapters.sql.blocks import BlockTable, schema_of
 from custodes.adapters.sql.columns import Ints, Rows
 from custodes.adapters.sql.movement_names import Names
 from custodes.adapters.sql.movement_tables import CROSSING_TAIL, PASSAGE_TAIL
+from custodes.adapters.sql.statements import run
 from custodes.errors import InvalidArgument
 from custodes.ports.movements import Stretch
 from custodes.types.access import CameraScope
@@ -161,8 +162,10 @@ class SqlMovements:
 
         for table in (self._passages, self._crossings):
             table.remove(connection, -_MOST, before_ms, is_meant)
-        found = connection.exec_driver_sql(
-            "SELECT subject, start_ms, stream, track_id, end_ms FROM sighting WHERE end_ms <= ?", (before_ms,)
+        found = run(
+            connection,
+            "SELECT subject, start_ms, stream, track_id, end_ms FROM sighting WHERE end_ms <= ?",
+            (before_ms,),
         ).fetchall()
         mine = set(streams.tolist())
         old = [
@@ -171,8 +174,10 @@ class SqlMovements:
             if row.stream in mine and not any(row.end_ms >= low and row.start_ms <= high for low, high in stretches)
         ]
         if old:
-            connection.exec_driver_sql(
-                "DELETE FROM sighting WHERE subject = ? AND start_ms = ? AND stream = ? AND track_id = ?", old
+            run(
+                connection,
+                "DELETE FROM sighting WHERE subject = ? AND start_ms = ? AND stream = ? AND track_id = ?",
+                old,
             )
 
     # -- sightings ---------------------------------------------------------------------------------------------
@@ -187,16 +192,19 @@ class SqlMovements:
                 (one.subject, one.start_ns // NS_PER_MS, code, one.track_id, one.end_ns // NS_PER_MS, one.probability)
                 for one, code in zip(sightings, codes, strict=True)
             ]
-            connection.exec_driver_sql(
-                "INSERT OR REPLACE INTO sighting (subject, start_ms, stream, track_id, end_ms, probability) "
-                "VALUES (?,?,?,?,?,?)",
+            run(
+                connection,
+                "INSERT INTO sighting (subject, start_ms, stream, track_id, end_ms, probability) "
+                "VALUES (?,?,?,?,?,?) ON CONFLICT (subject, start_ms, stream, track_id) "
+                "DO UPDATE SET end_ms = excluded.end_ms, probability = excluded.probability",
                 rows,
             )
 
     def journey(self, subject: str, start_ns: Ns, end_ns: Ns) -> list[Sighting]:
         """See `Movements`."""
         with self._read() as connection:
-            found = connection.exec_driver_sql(
+            found = run(
+                connection,
                 "SELECT start_ms, stream, track_id, end_ms, probability FROM sighting "
                 "WHERE subject = ? AND start_ms <= ? AND end_ms >= ? ORDER BY start_ms, stream, track_id",
                 (subject, end_ns // NS_PER_MS, start_ns // NS_PER_MS),
@@ -218,7 +226,7 @@ class SqlMovements:
     def forget_subject(self, subject: str) -> None:
         """See `Movements`."""
         with self._write() as connection:
-            connection.exec_driver_sql("DELETE FROM sighting WHERE subject = ?", (subject,))
+            run(connection, "DELETE FROM sighting WHERE subject = ?", (subject,))
 
     # -- flows -------------------------------------------------------------------------------------------------
 
@@ -230,7 +238,7 @@ class SqlMovements:
         rows = dict(zip(_FLOW, (_checked(column, len(flows), -_MOST, _MOST) for column in given), strict=True))
         start_ms = start_ns // NS_PER_MS
         with self._write() as connection:
-            connection.exec_driver_sql("DELETE FROM flow_hour WHERE start_ms = ?", (start_ms,))
+            run(connection, "DELETE FROM flow_hour WHERE start_ms = ?", (start_ms,))
             if not len(flows):
                 return
             codes = np.array(self._names.codes(connection, [(camera, "") for camera in flows.camera_ids]), np.int64)
@@ -238,7 +246,8 @@ class SqlMovements:
             rows = columns.take(rows, np.lexsort((rows["object_class"], rows["destination"], rows["origin"])))
             if len(flows) > columns.MAX_ROWS:
                 raise InvalidArgument(f"{len(flows)} pairs of cameras in one hour; at most {columns.MAX_ROWS}")
-            connection.exec_driver_sql(
+            run(
+                connection,
                 "INSERT INTO flow_hour (start_ms, rows, columns) VALUES (?,?,?)",
                 (start_ms, len(flows), columns.pack(rows)),
             )
@@ -246,7 +255,8 @@ class SqlMovements:
     def flow_matrix(self, scope: CameraScope, start_ns: Ns, end_ns: Ns) -> Flows:
         """See `Movements`."""
         with self._read() as connection:
-            found = connection.exec_driver_sql(
+            found = run(
+                connection,
                 "SELECT rows, columns FROM flow_hour WHERE start_ms >= ? AND start_ms < ?",
                 (-(-start_ns // NS_PER_MS), -(-end_ns // NS_PER_MS)),
             ).fetchall()
@@ -276,8 +286,8 @@ class SqlMovements:
             return {
                 "passages": self._passages.count(connection),
                 "crossings": self._crossings.count(connection),
-                "sightings": connection.exec_driver_sql("SELECT count(*) FROM sighting").scalar_one(),
-                "flow_hours": connection.exec_driver_sql("SELECT count(*) FROM flow_hour").scalar_one(),
+                "sightings": run(connection, "SELECT count(*) FROM sighting").scalar_one(),
+                "flow_hours": run(connection, "SELECT count(*) FROM flow_hour").scalar_one(),
             }
 
     def _in_scope(self, connection: Connection, scope: CameraScope) -> Callable[[Rows], npt.NDArray[np.bool_]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
 from custodes.errors import AlreadyExists, DataLoss, NotFound
 from custodes.ports.catalog import Account, LoginSession
@@ -31,7 +31,7 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
             wanted.setdefault(camera_id, _disabled(spec))
     changed = [camera_id for camera_id, spec in wanted.items() if before.get(camera_id) != spec]
     if changed:
-        statement = insert(CAMERA)
+        statement = insert_into(connection, CAMERA)
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[CAMERA.c.camera_id],
@@ -96,7 +96,7 @@ def put_account(connection: Connection, account: Account) -> None:
     owner = connection.scalar(select(ACCOUNT.c.user_id).where(ACCOUNT.c.name_folded == folded))
     if owner is not None and owner != account.user_id:
         raise AlreadyExists(f"an account named {account.name!r} is there already")
-    statement = insert(ACCOUNT).values(
+    statement = insert_into(connection, ACCOUNT).values(
         user_id=account.user_id,
         name=account.name,
         name_folded=folded,
@@ -142,7 +142,7 @@ def read_accounts(connection: Connection) -> list[Account]:
 def put_session(connection: Connection, session: LoginSession, now_ns: Ns) -> None:
     """Store, and forget the expired ones on the way."""
     connection.execute(delete(LOGIN).where(LOGIN.c.expires_ns <= now_ns))
-    statement = insert(LOGIN).values(
+    statement = insert_into(connection, LOGIN).values(
         token_hash=session.token_hash,
         user_id=session.user_id,
         csrf_token=session.csrf_token,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import GAP, GARBAGE, JOURNAL, META, SEGMENT
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
@@ -25,7 +25,7 @@ def journal_position(connection: Connection, journal: str) -> int:
 
 def put_journal_position(connection: Connection, journal: str, position: int) -> None:
     """Set, also backwards (a journal that was replaced is read again from its start)."""
-    statement = insert(JOURNAL).values(journal=journal, position=position)
+    statement = insert_into(connection, JOURNAL).values(journal=journal, position=position)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[JOURNAL.c.journal], set_={"position": statement.excluded.position}
@@ -54,7 +54,7 @@ def put_segments(connection: Connection, segments: Sequence[Segment], changes: D
         change.longest_segment_ns = max(change.longest_segment_ns, length_ns)
         rows.append(_segment_row(segment))
     if rows:
-        statement = insert(SEGMENT)
+        statement = insert_into(connection, SEGMENT)
         mutable = ("end_ns", "path", "bytes_on_disk", "fragments", "root", "is_sealed", *_CLOCK_COLUMNS)
         connection.execute(
             statement.on_conflict_do_update(
@@ -96,7 +96,7 @@ def put_gaps(connection: Connection, gaps: Sequence[Gap], changes: Differences) 
         key = (GAP.c.camera_id == gap.camera_id) & (GAP.c.start_ns == gap.start_ns)
         old_end_ns = connection.scalar(select(GAP.c.end_ns).where(key))
         changes.of(gap.camera_id).gaps_ns += gap.end_ns - (gap.start_ns if old_end_ns is None else old_end_ns)
-        statement = insert(GAP).values(
+        statement = insert_into(connection, GAP).values(
             camera_id=gap.camera_id, start_ns=gap.start_ns, end_ns=gap.end_ns, cause=gap.cause.value
         )
         connection.execute(
@@ -161,7 +161,7 @@ def mark_logged(connection: Connection, indices: Mapping[SegmentId, int]) -> Non
     )
     connection.execute(statement, [{"id": segment_id, "index": index} for segment_id, index in indices.items()])
     newest = max(newest_log_index(connection), *indices.values())
-    row = insert(META).values(name="newest_log_index", value=str(newest))
+    row = insert_into(connection, META).values(name="newest_log_index", value=str(newest))
     connection.execute(row.on_conflict_do_update(index_elements=[META.c.name], set_={"value": row.excluded.value}))
 
 

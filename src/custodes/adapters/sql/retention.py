@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Integer, Table, delete, exists, func, literal_column, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, tuple_, update
 
 from custodes.adapters.sql import recording
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import CHUNK, COVERAGE, CROSSING, GAP, GARBAGE, HOLD, SEGMENT, SHRED, TRACKLET
 from custodes.adapters.sql.totals import longest_ns
 from custodes.ports.catalog import Garbage, Hold
@@ -66,7 +66,7 @@ def condemn(connection: Connection, reasons: Mapping[SegmentId, str], now_ns: Ns
     if condemned:
         names = [column.name for column in GARBAGE.columns]
         rows_of_garbage = [{name: getattr(one, name) for name in names} for one in condemned]
-        connection.execute(insert(GARBAGE).on_conflict_do_nothing(), rows_of_garbage)
+        connection.execute(insert_into(connection, GARBAGE).on_conflict_do_nothing(), rows_of_garbage)
         remove_rows(connection, [one.segment_id for one in condemned])
     return condemned
 
@@ -75,7 +75,7 @@ def remove_rows(connection: Connection, ids: Sequence[SegmentId]) -> None:
     """Forget segments; their keys become candidates for shredding."""
     for some in recording.in_portions(list(ids)):
         keys = select(SEGMENT.c.key_id).where(SEGMENT.c.segment_id.in_(some)).distinct()
-        connection.execute(insert(SHRED).from_select(["key_id"], keys).prefix_with("OR IGNORE"))
+        connection.execute(insert_into(connection, SHRED).from_select(["key_id"], keys).on_conflict_do_nothing())
         connection.execute(delete(SEGMENT).where(SEGMENT.c.segment_id.in_(some)))
 
 
@@ -95,12 +95,11 @@ def _forget_rows(connection: Connection, table: Table, camera_id: CameraId, befo
         SEGMENT.c.end_ns >= old.c.start_ns,
     )
     rows = (
-        select(literal_column("old.rowid", Integer))
-        .select_from(old)
+        select(*(old.c[column.name] for column in table.primary_key.columns))
         .where(old.c.camera_id == camera_id, old.c.start_ns <= before_ns, old.c.end_ns <= before_ns, ~remains)
         .limit(MAX_FORGOTTEN_ROWS)
     )
-    connection.execute(delete(table).where(literal_column(f"{table.name}.rowid").in_(rows)))
+    connection.execute(delete(table).where(tuple_(*table.primary_key.columns).in_(rows)))
 
 
 def _forget_coverage(connection: Connection, camera_id: CameraId, before_ns: Ns) -> None:
@@ -116,7 +115,7 @@ def _forget_coverage(connection: Connection, camera_id: CameraId, before_ns: Ns)
     ]
     connection.execute(delete(COVERAGE).where(is_old))
     if rows:
-        connection.execute(insert(COVERAGE), rows)
+        connection.execute(insert_into(connection, COVERAGE), rows)
 
 
 def remaining(connection: Connection, camera_id: CameraId, before_ns: Ns) -> list[tuple[int, int]]:
@@ -171,7 +170,7 @@ def note_garbage(connection: Connection, ids: Sequence[SegmentId], *, name: str)
 def put_hold(connection: Connection, hold: Hold) -> None:
     """Create or replace."""
     values = {column.name: getattr(hold, column.name) for column in HOLD.columns}
-    statement = insert(HOLD).values(values)
+    statement = insert_into(connection, HOLD).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=[HOLD.c.hold_id], set_=values))
 
 
@@ -200,7 +199,7 @@ def unneeded_keys(connection: Connection, before_day: str, limit: int) -> list[K
     """Candidates of days before `before_day` that no segment and no file on its way out needs."""
     statement = (
         select(SHRED.c.key_id)
-        .where(func.substr(SHRED.c.key_id, -8) < before_day)
+        .where(func.substr(SHRED.c.key_id, func.length(SHRED.c.key_id) - 7) < before_day)
         .where(~exists().where(SEGMENT.c.key_id == SHRED.c.key_id))
         .where(~exists().where(GARBAGE.c.key_id == SHRED.c.key_id, ~GARBAGE.c.is_gone))
         .order_by(SHRED.c.key_id)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+_UNLOGGED = text("is_sealed AND log_index IS NULL")
 
 META = Table(
     "meta",
@@ -76,7 +77,7 @@ SEGMENT = Table(
     Index("segment_by_time", "camera_id", "start_ns"),
     Index("segment_by_age", "is_sealed", "start_ns", "end_ns", "bytes_on_disk"),
     Index("segment_by_key", "key_id"),
-    Index("segment_unlogged", "start_ns", sqlite_where=text("is_sealed AND log_index IS NULL")),
+    Index("segment_unlogged", "start_ns", sqlite_where=_UNLOGGED, postgresql_where=_UNLOGGED),
 )
 
 SITE_EVENT = Table(

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, case, select
 
+from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import TOTAL
 from custodes.ports.catalog import CameraTotals
 from custodes.units import CameraId, Ns
@@ -41,12 +41,12 @@ class Differences:
         """Add everything to the stored sums."""
         if not self.by_camera:
             return
-        statement = insert(TOTAL)
+        statement = insert_into(connection, TOTAL)
         new = statement.excluded
         statement = statement.on_conflict_do_update(
             index_elements=[TOTAL.c.camera_id],
             set_={name: TOTAL.c[name] + new[name] for name in _SUMS}
-            | {name: func.max(TOTAL.c[name], new[name]) for name in _MAXIMA},
+            | {name: case((new[name] > TOTAL.c[name], new[name]), else_=TOTAL.c[name]) for name in _MAXIMA},
         )
         rows = [
             {"camera_id": camera_id} | {name: getattr(change, name) for name in _SUMS + _MAXIMA}

@@ -19,6 +19,7 @@ import structlog
 from custodes.adapters.blob.slow import SlowDisk
 from custodes.config import SitePaths
 from custodes.config.durable import replace_file, sync_folder
+from custodes.config.secret import read_secret
 from custodes.config.tree import OffsiteConfig
 from custodes.errors import ConfigError, CustodesError, NotFound, StorageFailed, StorageFull
 from custodes.ports.blob import BlobStore
@@ -39,7 +40,6 @@ FORGET_NS = 3600 * NS_PER_S
 """How often copies elsewhere of what was deleted here are deleted too; without their keys nobody could read them."""
 TIER_FILE = "custodes-tier.json"
 
-_MAX_SECRET_CHARS = 1024
 _HOUR_NS = 3600 * NS_PER_S
 
 
@@ -81,20 +81,9 @@ def open_offsite(config: OffsiteConfig, environ: Mapping[str, str]) -> BlobStore
         endpoint=config.endpoint,
         bucket=config.bucket,
         region=config.region,
-        access_key=_secret("tiers.offsite.access_key", config.access_key, environ),
-        secret_key=_secret("tiers.offsite.secret_key", config.secret_key, environ),
+        access_key=read_secret("tiers.offsite.access_key", config.access_key, environ),
+        secret_key=read_secret("tiers.offsite.secret_key", config.secret_key, environ),
     )
-
-
-def _secret(name: str, reference: str, environ: Mapping[str, str]) -> str:
-    kind, _, where = reference.partition(":")
-    try:
-        if kind == "env":
-            return environ[where]
-        with Path(where).open(encoding="utf-8") as stream:
-            return stream.read(_MAX_SECRET_CHARS).strip()
-    except (KeyError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}: {reference} cannot be read") from error
 
 
 class TierSweeper:

@@ -113,6 +113,7 @@ def upgrade() -> None:
         ["start_ns"],
         unique=False,
         sqlite_where=sa.text("is_sealed AND log_index IS NULL"),
+        postgresql_where=sa.text("is_sealed AND log_index IS NULL"),
     )
     op.create_table(
         "total",

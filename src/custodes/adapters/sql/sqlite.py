@@ -1,27 +1,42 @@
-"""Opening a catalog file: connections, pragmas, identity, migrations, and SQLite's errors in our words."""
+"""A catalog in one SQLite file: connections, pragmas, and SQLite's errors in our words."""
 
 import contextlib
-import logging
+import functools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from custodes.adapters.sql.tables import META
-from custodes.errors import CustodesError, DataLoss, FailedPrecondition, ResourceExhausted, SiteMismatch, Unavailable
+from custodes.adapters.sql.store import Store
+from custodes.errors import CustodesError, DataLoss, ResourceExhausted, Unavailable
 
 BUSY_TIMEOUT_S = 5.0
 """Only `custodes check` or a backup tool may hold the file besides the server."""
 READ_CONNECTIONS = 4
 
 
-def open_engine(path: Path, *, is_writer: bool) -> Engine:
+def sqlite_store(path: Path) -> Store:
+    """The file is made with the first statement."""
+    return Store(
+        name=str(path),
+        writer=_open_engine(path, is_writer=True),
+        reader=_open_engine(path, is_writer=False),
+        translated=functools.partial(_translated, path),
+        finish=_empty_wal,
+    )
+
+
+def _empty_wal(connection: Connection) -> None:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    connection.rollback()
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _open_engine(path: Path, *, is_writer: bool) -> Engine:
     """Connections to the file. The writer has exactly one, each of its transactions begins immediate.
 
     WAL lets readers go on while the writer commits. `synchronous=FULL` on the writer: FactsStored promises that the
@@ -57,7 +72,7 @@ def open_engine(path: Path, *, is_writer: bool) -> Engine:
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     """Raise SQLite's errors as ours, with the file's name."""
     try:
         yield
@@ -81,29 +96,3 @@ def _translate(path: Path, error: BaseException | None) -> CustodesError:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return Unavailable(f"{path} cannot be used: {error}")
     return CustodesError(f"catalog {path}: {error}")
-
-
-def migrate(connection: Connection, path: Path) -> None:
-    """Bring the schema to the newest version, in the caller's transaction.
-
-    Raises: FailedPrecondition when a newer custodes made the file.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise FailedPrecondition(
-            f"{path} was made by a newer custodes ({error}); use that version or a backup of the file"
-        ) from error
-
-
-def claim(connection: Connection, path: Path, site_id: str) -> None:
-    """Write the site's id into a new file, compare it in an old one. Raises: SiteMismatch."""
-    owner = connection.scalar(select(META.c.value).where(META.c.name == "site_id"))
-    if owner is None:
-        connection.execute(META.insert().values(name="site_id", value=site_id))
-    elif owner != site_id:
-        raise SiteMismatch(f"{path} belongs to site {owner}, this data directory to {site_id}; nothing was changed")

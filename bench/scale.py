@@ -1,0 +1,103 @@
+"""The catalog of a thousand cameras in PostgreSQL and in its file, in turns: facts a second, journeys, flows.
+
+    python -m bench.scale [--rows 10000000] [--seconds 20] [--smoke]
+
+A fact is an analysed frame with three people in it; a commit holds one of each camera, as the server groups them, and
+is durable when it returns (PostgreSQL with its own defaults on this disk, SQLite with WAL and `synchronous=FULL`).
+Movements are `bench.journeys`' month. Both databases run on this machine: PostgreSQL's own processes take their share
+of its cores. Without Debian's `postgresql` only the file is measured, and the report says so.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from bench.journeys import CAMERAS, FULL_ROWS, ask, days_of, load
+from custodes.adapters.sql import SqlCatalog, postgres_catalog, sqlite_catalog
+from custodes.errors import Unavailable
+from custodes.testing.catalog import make_frame
+from custodes.testing.clock import ManualClock
+from custodes.testing.postgres import running_postgres
+from custodes.types.event import FrameAnalysed
+from custodes.units import NS_PER_S, Ns
+from eval.report import Report
+
+FPS = 5
+PEOPLE = 3
+TURNS = 4
+"""The databases take turns, so that a machine that slows down slows both."""
+
+
+def lots() -> Iterator[list[FrameAnalysed]]:
+    """One frame of each camera at a time, five times a second."""
+    first = [make_frame(0, 0.0, camera_id=f"camera-{n}", tracks=PEOPLE) for n in range(CAMERAS)]
+    step_ns, seq = NS_PER_S // FPS, 0
+    while True:
+        shift_ns = seq * step_ns
+        yield [
+            replace(
+                fact,
+                frame=replace(fact.frame, seq=seq, utc_ns=Ns(fact.frame.utc_ns + shift_ns)),
+                valid_from_ns=Ns(fact.valid_from_ns + shift_ns - (step_ns if seq else 0)),
+            )
+            for fact in first
+        ]
+        seq += 1
+
+
+def put_for(catalog: SqlCatalog, frames: Iterator[list[FrameAnalysed]], seconds: float) -> tuple[int, float]:
+    """Facts stored, and how long the storing took."""
+    facts, spent_s = 0, 0.0
+    while spent_s < seconds:
+        lot = next(frames)
+        started = time.perf_counter()
+        catalog.put_analysis(lot, [])
+        spent_s += time.perf_counter() - started
+        facts += len(lot)
+    return facts, spent_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--smoke", action="store_true")
+    arguments = parser.parse_args()
+    rows, seconds = (200_000, 1.0) if arguments.smoke else (arguments.rows, arguments.seconds)
+    config = {"rows": rows, "cameras": CAMERAS, "days": days_of(rows), "seconds": seconds, "facts_per_commit": CAMERAS}
+    report = Report("bench.scale", smoke=arguments.smoke, config=config)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        catalogs = {"sqlite": sqlite_catalog(Path(folder) / "catalog.db", site_id="bench", clock=ManualClock())}
+        try:
+            server = stack.enter_context(running_postgres())
+        except Unavailable as error:
+            report.note(f"without PostgreSQL: {error}")
+        else:
+            catalogs["postgres"] = postgres_catalog(server.database(), site_id="bench", clock=ManualClock())
+        frames = {name: lots() for name in catalogs}
+        stored: dict[str, list[tuple[int, float]]] = {}
+        for turn in range(TURNS):
+            for name, catalog in catalogs.items():
+                stored.setdefault(name, []).append(put_for(catalog, frames[name], seconds / TURNS))
+            report.progress(turn + 1, TURNS, "turns of facts")
+        size = "1e8_" if rows == FULL_ROWS else ""
+        for name, catalog in catalogs.items():
+            facts, spent_s = map(sum, zip(*stored[name], strict=True))
+            report.results[f"facts_per_s_{name}"] = round(facts / spent_s)
+            month = Report("bench.journeys", smoke=arguments.smoke, config={})
+            load(catalog.movements, rows, month)
+            ask(catalog.movements, days_of(rows), month)
+            report.results[f"bulk_rows_per_s_{name}"] = month.results["bulk_rows_per_s"]
+            report.results[f"journey_{size}{name}_ms_p95"] = month.results["journey_ms_p95"]
+            report.results[f"flow_{size}{name}_ms_p95"] = month.results["flow_matrix_ms_p95"]
+            catalog.close()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
