@@ -7,11 +7,20 @@ from hypothesis import strategies as st
 
 from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.face import quality
-from custodes.face.calibration import KNOWN, expected, log10_likelihood, normalise
-from custodes.face.cohort import synthetic_cohort
+from custodes.face.calibration import (
+    ANYWHERE,
+    KNOWN,
+    NOBODY,
+    Others,
+    Reading,
+    expected,
+    log10_likelihood,
+    place_of_gallery,
+    read_score,
+)
 from custodes.face.fusion import APART_NS, TrackLooks
 from custodes.face.holder import Held, read_token, write_token
-from custodes.face.threshold import NORMAL, Tail, expected_fpir, fit_tail, share_above, solve
+from custodes.face.threshold import NORMAL, Tail, expected_fpir, fit_tail, rate_interval, share_above, shrunk, solve
 from custodes.types.face import FaceQuality
 from custodes.units import Ns
 
@@ -19,11 +28,20 @@ MODEL = KNOWN["dlib-face-resnet"]
 TAILS = st.builds(Tail, offset=st.floats(-0.5, 0.5), slope=st.floats(0.8, 1.5), bend=st.sampled_from([0.0, 0.05, 0.1]))
 
 
-@given(st.floats(1e-5, 0.5), st.integers(1, 10**6), TAILS)
-def test_solve_is_the_inverse_of_expected_fpir(fpir: float, gallery: int, tail: Tail) -> None:
-    threshold = solve(fpir, gallery, tail)
+FREEDOM = st.sampled_from([8.0, 30.0, 1000.0, float("inf")])
+
+
+@given(st.floats(1e-5, 0.5), st.integers(1, 10**6), TAILS, FREEDOM)
+def test_solve_is_the_inverse_of_expected_fpir(fpir: float, gallery: int, tail: Tail, freedom: float) -> None:
+    threshold = solve(fpir, gallery, tail, freedom)
     if threshold > tail.offset + 0.1:
-        assert expected_fpir(threshold, gallery, tail) == pytest.approx(fpir, rel=1e-3)
+        assert expected_fpir(threshold, gallery, tail, freedom) == pytest.approx(fpir, rel=1e-3)
+
+
+def test_solve_when_less_is_known_then_the_threshold_rises() -> None:
+    thresholds = [solve(0.01, 13, NORMAL, freedom) for freedom in (3.0, 10.0, 100.0, 2999.0, float("inf"))]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert thresholds[-2] == pytest.approx(thresholds[-1], abs=0.01)
 
 
 @given(st.integers(1, 10**5), st.integers(2, 10))
@@ -44,22 +62,67 @@ def test_fit_tail_when_scores_are_normal_or_few_then_it_is_nearly_normal() -> No
     assert share_above(4.0, tail) == pytest.approx(share_above(4.0), rel=0.4)
 
 
-def test_solve_when_gallery_of_simulated_strangers_then_fpir_is_as_asked() -> None:
+def of(shift: float, width: float, random: np.random.Generator, count: int) -> Others:
+    """What one stranger scores with `count` people in a place that differs from where the network was measured."""
+    one = expected(MODEL, 1)
+    scores = one.other_mean + one.other_sd * (shift + width * random.normal(size=count))
+    return Others(count=count, mean=float(scores.mean()), square_sum=float(((scores - scores.mean()) ** 2).sum()))
+
+
+def reading_of(cosine: float, others: Others) -> Reading:
+    return read_score(cosine, others, expected(MODEL, 1), ANYWHERE)
+
+
+@pytest.mark.parametrize("shift", [-2.0, 0.0, 2.0])
+def test_read_score_when_the_place_differs_then_no_more_strangers_pass_than_asked(shift: float) -> None:
     random = np.random.default_rng(2)
-    asked, people, one = 0.05, 200, expected(MODEL, 1)
-    at, hits = solve(asked, people), 0
-    for _ in range(2000):
-        mean = one.other_mean + one.other_sd * 0.5 * random.normal()
-        scores = mean + one.other_sd * 0.87 * random.normal(size=people)
-        cohort = mean + one.other_sd * 0.87 * random.normal(size=2048)
-        hits += float(normalise(scores, MODEL, 1, cohort).max()) >= at
-    assert 0.7 <= hits / 2000 / asked <= 1.3
+    asked, people, one = 0.05, 40, expected(MODEL, 1)
+    hits = 0.0
+    for _ in range(1500):
+        reading = reading_of(1.0, of(shift, 0.8, random, people - 1))
+        at = reading.other_mean + reading.other_sd * solve(asked, people, NORMAL, reading.freedom)
+        quantile = ((at - one.other_mean) / one.other_sd - shift) / 0.8
+        hits += -np.expm1(people * np.log1p(-share_above(quantile)))
+    assert 0.4 <= hits / 1500 / asked <= 1.2
+
+
+def test_read_score_when_nobody_else_is_enrolled_then_no_face_is_above_the_threshold() -> None:
+    reading = reading_of(0.99, NOBODY)
+    assert reading.score < solve(0.01, 1, MODEL.tail, reading.freedom)
+
+
+def test_read_score_when_all_are_alike_then_a_high_cosine_says_nothing() -> None:
+    random, one = np.random.default_rng(3), expected(MODEL, 1)
+    high = one.other_mean + 3 * one.other_sd
+    apart = reading_of(high, of(0.0, 0.8, random, 30))
+    alike = reading_of(high, of(2.5, 0.8, random, 30))
+    assert alike.score < 1 < 3 < apart.score
+
+
+def test_place_when_the_enrolled_are_two_then_they_teach_nothing() -> None:
+    assert place_of_gallery(Others(count=2, mean=3.0, square_sum=1.0), 2) == ANYWHERE
+    learnt = place_of_gallery(Others(count=90, mean=2.0, square_sum=30.0), 10)
+    assert 1.5 < learnt.mean < 2.0
+    assert learnt.weight > ANYWHERE.weight
+
+
+def test_shrunk_when_half_then_in_the_middle() -> None:
+    assert shrunk(Tail(offset=1, slope=2, bend=0.2), NORMAL, 0.5) == Tail(offset=0.5, slope=1.5, bend=0.1)
+
+
+@pytest.mark.parametrize(
+    ("errors", "trials", "low", "high"),
+    [(0, 0, 0.0, 1.0), (0, 300, 0.0, 0.01), (0, 2, 0.0, 1.0), (5, 100, 0.0215, 0.1118), (100, 100, 0.963, 1.0)],
+)
+def test_rate_interval_when_counted_then_wilson_or_the_rule_of_three(errors, trials, low, high) -> None:
+    assert rate_interval(errors, trials) == pytest.approx((low, high), abs=1e-3)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 16), st.floats(0, 1))
 def test_likelihood_when_the_score_rises_then_it_does_not_fall(a: float, b: float, samples: int, good: float) -> None:
     low, high = sorted((a, b))
-    assert log10_likelihood(low, MODEL, samples, good) <= log10_likelihood(high, MODEL, samples, good) + 1e-9
+    one = expected(MODEL, samples, good)
+    assert log10_likelihood(low, one) <= log10_likelihood(high, one) + 1e-9
 
 
 def test_expected_when_looks_are_fused_then_one_person_and_two_come_apart() -> None:
@@ -69,19 +132,6 @@ def test_expected_when_looks_are_fused_then_one_person_and_two_come_apart() -> N
     ]
     assert gaps == sorted(gaps)
     assert gaps[-1] > 1.2 * gaps[0]
-
-
-def test_cohort_when_people_are_few_then_none_and_else_like_nobody() -> None:
-    random = np.random.default_rng(3)
-    people = random.normal(size=(200, 128)).astype(np.float32) + 1.5
-    people /= np.linalg.norm(people, axis=1, keepdims=True)
-    assert len(synthetic_cohort(people[:5], seed=1)) == 0
-    cohort = synthetic_cohort(people, seed=1, count=300)
-    assert (cohort == synthetic_cohort(people, seed=1, count=300)).all()
-    others = people @ people.T
-    np.fill_diagonal(others, -1)
-    assert float((cohort @ people.T).max()) < 0.99
-    assert float((cohort @ people.T).mean()) == pytest.approx(float(others[others > -1].mean()), abs=0.02)
 
 
 def good(score: float = 0.8) -> FaceQuality:

@@ -150,6 +150,11 @@ class Office:
         await self.process(found)
         return (await self.ask(ReadCandidates(principal=CID))).records[0].candidate.candidate_id
 
+    async def filed(self, zone_id: str, person_id: str, track_id: int = 7) -> str:
+        """A candidate as the matcher files it."""
+        await self.process(replace(filing(zone_id, person_id), track_id=track_id))
+        return (await self.ask(ReadCandidates(principal=CID))).records[0].candidate.candidate_id
+
     async def train(self, *people: Principal, days: int = 30) -> None:
         for one in people:
             await self.ask(GiveTraining(principal=OFFICER, user_id=one.user_id, name=one.name, days=days))

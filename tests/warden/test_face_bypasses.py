@@ -287,7 +287,7 @@ async def _(case: Case) -> None:
 async def _(case: Case) -> None:
     await case.office.train(BEN, days=1)
     case.office.site.clock.advance(2 * DAY)
-    case.one = await case.office.candidate(case.zone_id, track_id=8)
+    case.one = await case.office.filed(case.zone_id, case.person_id, track_id=8)
     await case.office.say(ANN, case.one)
     await refused(case.office.say(BEN, case.one), PermissionDenied)
 
@@ -297,7 +297,7 @@ async def _(case: Case) -> None:
     clock = case.office.site.clock
     await case.office.train(BEN, days=1)
     clock.advance(DAY - 1000)
-    case.one = await case.office.candidate(case.zone_id, track_id=8)
+    case.one = await case.office.filed(case.zone_id, case.person_id, track_id=8)
     await case.office.say(ANN, case.one)
     signed = await case.office.sign(BEN, await case.challenge())
     clock.advance(1000)
@@ -416,7 +416,7 @@ async def _(case: Case) -> None:
 async def _(case: Case) -> None:
     await case.office.say(ANN, case.one)
     await case.office.say(BEN, case.one, is_same=False)
-    await refused(case.office.candidate(case.zone_id), AlreadyExists)
+    await refused(case.office.filed(case.zone_id, case.person_id), AlreadyExists)
 
 
 @attempt("both say that it is somebody else")
@@ -505,7 +505,7 @@ async def _(case: Case) -> None:
     clock = case.office.site.clock
     clock.advance(100 * DAY - 1000)
     await case.office.train(ANN, BEN)
-    case.one = await case.office.candidate(case.zone_id, track_id=8)
+    case.one = await case.office.filed(case.zone_id, case.person_id, track_id=8)
     await case.office.say(ANN, case.one)
     signed = await case.office.sign(BEN, await case.challenge())
     clock.advance(2000)
@@ -684,7 +684,7 @@ def test_no_sighting_and_nothing_else_when(site: Site, name: str) -> None:
         zone_id = await office.zone()
         person_id, token, _ = await office.enrolled(1, (zone_id,))
         await office.train(ANN, BEN, CID)
-        one = await office.candidate(zone_id)
+        one = await office.filed(zone_id, person_id)
         case = Case(office=office, one=one, zone_id=zone_id, person_id=person_id, token=token)
         await ATTEMPTS[name](case)
         assert len((await office.ask(ReadSightings(principal=CID))).sightings) == case.sightings

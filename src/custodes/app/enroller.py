@@ -20,7 +20,7 @@ from custodes.adapters.model import acknowledged_from_environment, models_dir_fr
 from custodes.adapters.model.faces import load_face_tools
 from custodes.config import SiteConfig, SitePaths, load_effective
 from custodes.errors import CustodesError, InvalidArgument, ProtocolError
-from custodes.face.calibration import log10_likelihood, model_of
+from custodes.face.calibration import expected, log10_likelihood, model_of
 from custodes.face.embedding import Vector
 from custodes.face.lawful import read_site_key, sample_lawful
 from custodes.face.quality import ENROLMENT, QualityLimits, problem
@@ -133,7 +133,7 @@ class Enroller:
             if model is None:
                 raise InvalidArgument("Nobody measured what scores of this network mean.")
             # The holder's template is a mean of several looks, so the scores are as those of a fused probe.
-            likelihood = log10_likelihood(cosine, model, 3, face.quality.score)
+            likelihood = log10_likelihood(cosine, expected(model, 3, face.quality.score))
         is_same = not trouble and likelihood >= SAME_LIKELIHOOD
         await self._warden.request(
             NoteVerification(

@@ -55,7 +55,7 @@ class GalleryFiller:
         del self._zones[person]
         for shelf in self._matching.gallery.contracts:
             self._matching.gallery.remove_from(shelf, person)
-        self._matching.forget_cohorts()
+        self._matching.forget_learnt()
 
     def _load(self, contract: str, rows: list[SealedTemplate], members: dict[str, tuple[str, ...]]) -> None:
         opened: list[tuple[SealedTemplate, bytes]] = []

@@ -12,11 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted
+from custodes.face.calibration import NOBODY, Others
 
 Vector = npt.NDArray[np.float32]
 
 MAX_TEMPLATES = 1_000_000
 """Exact search stays exact up to here (DESIGN 7): 128 dimensions are 0.5 GB and 60 ms per probe on two cores."""
+
+BY_PERSON_ROWS = 5000
+"""Up to here templates of one person count as one chance of a stranger, above each alone: 0.1 ms, and with so many
+people it makes no difference to a threshold."""
 
 _DIMENSIONS = range(16, 4097)
 _FIRST_ROWS = 16
@@ -31,6 +36,16 @@ class Comparison:
     score: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """One probe against a whole shelf. `best`: its best row; `others`: cosines of everybody else, a score a person or,
+    on a long shelf, a row; `compared`: how many scores were candidates for the best."""
+
+    best: Comparison
+    others: Others
+    compared: int
+
+
 class _Shelf:
     """Unit vectors in one array that grows; rows are kept dense."""
 
@@ -39,6 +54,27 @@ class _Shelf:
         self.template_ids: list[str] = []
         self.person_ids: list[str] = []
         self.people: dict[str, set[str]] = {}
+        self._owners: npt.NDArray[np.intp] | None = None
+
+    def owners(self) -> npt.NDArray[np.intp]:
+        """(n,) which person each row is of, as 0 … people - 1."""
+        if self._owners is None:
+            self._owners = np.unique(np.array(self.person_ids), return_inverse=True)[1]
+        return self._owners
+
+    @property
+    def has_several(self) -> bool:
+        """Whether anybody has more than one row."""
+        return len(self.people) < len(self.template_ids)
+
+    def scores(self, probe: Vector, contract: str) -> Vector:
+        """(n,) cosines of all rows. Raises: InvalidArgument."""
+        unit = _unit(probe)
+        if len(unit) != self.rows.shape[1]:
+            raise InvalidArgument(f"probe of {len(unit)} dimensions; contract {contract} has {self.rows.shape[1]}")
+        scores = self.rows[: len(self.template_ids)] @ unit
+        unit[:] = 0
+        return scores
 
     def reserve(self, more: int) -> None:
         count = len(self.template_ids)
@@ -49,6 +85,7 @@ class _Shelf:
             self.rows = grown
 
     def extend(self, person_ids: Sequence[str], template_ids: Sequence[str], units: Vector) -> None:
+        self._owners = None
         count = len(self.template_ids)
         self.reserve(len(units))
         self.rows[count : count + len(units)] = units
@@ -58,6 +95,7 @@ class _Shelf:
             self.people.setdefault(person_id, set()).add(template_id)
 
     def remove(self, row: int) -> None:
+        self._owners = None
         last = len(self.template_ids) - 1
         person_id, template_id = self.person_ids[row], self.template_ids[row]
         self.people[person_id].discard(template_id)
@@ -161,24 +199,57 @@ class Gallery:
         shelf = self._shelves.get(contract)
         return frozenset(shelf.people) if shelf else frozenset()
 
-    def first_of_each(self, contract: str, limit: int) -> Vector:
-        """(n, d): one template of each of at most `limit` people, a copy that the caller zeroes."""
-        shelf = self._shelves.get(contract)
-        if shelf is None:
-            return np.zeros((0, _DIMENSIONS[0]), np.float32)
-        seen: dict[str, int] = {}
-        for row, person in enumerate(shelf.person_ids):
-            seen.setdefault(person, row)
-            if len(seen) >= limit:
-                break
-        return shelf.rows[list(seen.values())].copy()
-
     def clear(self) -> None:
         """Zero everything."""
         for shelf in self._shelves.values():
             shelf.rows[:] = 0
         self._shelves.clear()
         self._known.clear()
+
+    def scan(self, *, contract: str, probe: Vector) -> Scan | None:
+        """The best row of one shelf and what the probe scores with everybody else; None on an empty shelf.
+
+        Args: as `search`. Raises: InvalidArgument. O(n · d).
+        """
+        shelf = self._shelves.get(contract)
+        if shelf is None:
+            return None
+        scores = shelf.scores(probe, contract)
+        row = int(scores.argmax())
+        best = Comparison(
+            person_id=shelf.person_ids[row], template_id=shelf.template_ids[row], score=float(scores[row])
+        )
+        if len(scores) <= BY_PERSON_ROWS:
+            owners = shelf.owners()
+            others = best_of_each(scores, owners, len(shelf.people))
+            others = np.delete(others, owners[row])
+            return Scan(best=best, others=_summed(others), compared=len(shelf.people))
+        own = [n for n, person in enumerate(shelf.person_ids) if person == best.person_id] if shelf.has_several else []
+        return Scan(best=best, others=_summed(np.delete(scores, own or [row])), compared=len(scores))
+
+    def scores_between(self, contract: str, limit: int) -> npt.NDArray[np.float64]:
+        """(n, n) cosines of one template of each of at most `limit` people with the people of the shelf, as `scan`
+        would see them; NaN on the diagonal. O(n² · d)."""
+        shelf = self._shelves.get(contract)
+        if shelf is None:
+            return np.zeros((0, 0))
+        firsts: dict[str, int] = {}
+        for row, person in enumerate(shelf.person_ids):
+            firsts.setdefault(person, row)
+            if len(firsts) >= limit:
+                break
+        rows = list(firsts.values())
+        count = len(shelf.template_ids)
+        if count <= BY_PERSON_ROWS:
+            owners = shelf.owners()
+            every = shelf.rows[:count]
+            found = np.stack([best_of_each(every @ shelf.rows[row], owners, len(shelf.people)) for row in rows])
+            found = found[:, owners[rows]]
+        else:
+            found = shelf.rows[rows] @ shelf.rows[rows].T
+        result = found.astype(np.float64)
+        np.fill_diagonal(result, np.nan)
+        return result
 
     def search(self, *, contract: str, probe: Vector, limit: int) -> list[Comparison]:
         """The best rows of one shelf, by falling score; empty when there is none. Exact: every row is compared.
@@ -191,11 +262,7 @@ class Gallery:
         shelf = self._shelves.get(contract)
         if shelf is None:
             return []
-        unit = _unit(probe)
-        if len(unit) != shelf.rows.shape[1]:
-            raise InvalidArgument(f"probe of {len(unit)} dimensions; contract {contract} has {shelf.rows.shape[1]}")
-        scores = shelf.rows[: len(shelf.template_ids)] @ unit
-        unit[:] = 0
+        scores = shelf.scores(probe, contract)
         # Only what can be among the best is sorted; of equal scores the earlier row comes first.
         if limit < len(scores):
             least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
@@ -207,6 +274,21 @@ class Gallery:
             Comparison(person_id=shelf.person_ids[n], template_id=shelf.template_ids[n], score=float(scores[n]))
             for n in best.tolist()
         ]
+
+
+def best_of_each(scores: Vector, owners: npt.NDArray[np.intp], people: int) -> Vector:
+    """(people,) the best score of each person. Args: scores, owners: (n,)."""
+    best = np.full(people, -2.0, np.float32)
+    np.maximum.at(best, owners, scores)
+    return best
+
+
+def _summed(scores: Vector) -> Others:
+    if not len(scores):
+        return NOBODY
+    mean = float(scores.mean(dtype=np.float64))
+    apart = scores - np.float32(mean)
+    return Others(count=len(scores), mean=mean, square_sum=float(apart @ apart))
 
 
 def _check(vector: Vector) -> None:

@@ -1,22 +1,49 @@
 """What the matcher decides: one fused probe against one zone's gallery, with the threshold that the zone asks for.
 
-Holds the gallery, cohorts and counters; knows no process. A probe's vector is zeroed here whatever comes of it.
+Holds the gallery, what was learnt of scores, and counters; knows no process. A probe's vector is zeroed
+here whatever comes of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from custodes.face.calibration import ScoreModel, log10_likelihood, model_of, normalise
-from custodes.face.cohort import synthetic_cohort
-from custodes.face.gallery import Gallery, Vector
-from custodes.face.threshold import NORMAL, Tail, fit_tail, solve
-from custodes.types.face_message import FileCandidate, Probe, ZoneLoad, ZoneRule
+from custodes.face.calibration import (
+    ANYWHERE,
+    LEAST_PEOPLE,
+    LEAST_PROBES,
+    Expected,
+    Others,
+    Place,
+    ScoreModel,
+    expected,
+    log10_likelihood,
+    model_of,
+    place_of_gallery,
+    place_of_probes,
+    read_score,
+)
+from custodes.face.gallery import Gallery, Scan, Vector
+from custodes.face.tally import ZoneTally
+from custodes.face.threshold import Tail, fit_tail, shrunk, solve
+from custodes.types.face_message import FileCandidate, Probe, ScoreSource, ZoneLoad, ZoneRule
 
-COHORT_PEOPLE = 2000
-"""People from whom a cohort is drawn; more change it by less than a hundredth of a deviation."""
+LEARN_PEOPLE = 600
+"""Enrolled people whose scores among each other are looked at: 20 ms; more move no threshold by a hundredth."""
 
-TAIL_PEOPLE = 600
+
+TAIL_PEOPLE = 800
+"""A tail of fewer enrolled people says less than the network's own: of 400 alone, it let a third more through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """Of one shelf at one version of the gallery."""
+
+    version: int
+    place: Place
+    tail: Tail
 
 
 @dataclass(slots=True)
@@ -34,8 +61,8 @@ class Matching:
         self.gallery = Gallery()
         self.version = 0
         self.rules: dict[str, ZoneRule] = {}
-        self._cohorts: dict[str, tuple[int, Vector]] = {}
-        self._tails: dict[str, tuple[int, Tail]] = {}
+        self._learnt: dict[str, Learnt] = {}
+        self._tallies: dict[str, ZoneTally] = {}
         self._counts: dict[str, _Count] = {}
 
     def compare(self, probe: Probe) -> FileCandidate | None:
@@ -57,18 +84,13 @@ class Matching:
         count = self._counts.setdefault(probe.zone_id, _Count())
         count.probes += 1
         shelf = shelf_of(probe.zone_id, probe.contract)
-        people, templates = self.gallery.size(shelf)
-        if not people:
+        scan = self.gallery.scan(contract=shelf, probe=vector)
+        if scan is None:
             return None
-        best = self.gallery.search(contract=shelf, probe=vector, limit=1)[0]
-        cohort = self._cohort(shelf)
-        unit = vector / np.float32(np.linalg.norm(vector))
-        look_alikes = cohort @ unit if len(cohort) else np.zeros(0, np.float32)
-        unit[:] = 0
         samples = max(probe.samples, 1)
-        score = float(normalise(np.array([best.score]), model, samples, look_alikes)[0])
-        # Templates of one person are different looks: as many chances for a stranger as there are templates, at most.
-        threshold = solve(rule.fpir, templates, self._tail(shelf, model))
+        one = expected(model, samples, probe.quality)
+        score, threshold, one = self.read(shelf, scan, model, one, rule.fpir)
+        self._tallies.setdefault(shelf, ZoneTally()).add(scan.others.over(expected(model, samples)))
         if score < threshold:
             return None
         count.candidates += 1
@@ -79,43 +101,43 @@ class Matching:
             track_id=probe.track_id,
             start_ns=probe.start_ns,
             end_ns=probe.end_ns,
-            person_id=best.person_id,
+            person_id=scan.best.person_id,
             score=score,
             threshold=threshold,
-            likelihood=log10_likelihood(best.score, model, samples, probe.quality),
+            likelihood=log10_likelihood(scan.best.score, one),
             quality=probe.quality,
             samples=samples,
-            gallery_size=templates,
+            gallery_size=self.gallery.size(shelf)[1],
             gallery_version=self.version,
             contract=probe.contract,
             picture=probe.picture,
         )
 
-    def _cohort(self, shelf: str) -> Vector:
-        kept = self._cohorts.get(shelf)
-        if kept is None or kept[0] != self.version:
-            people = self.gallery.first_of_each(shelf, COHORT_PEOPLE)
-            kept = (self.version, synthetic_cohort(people, seed=1))
-            people[:] = 0
-            self._cohorts[shelf] = kept
-        return kept[1]
+    def read(
+        self, shelf: str, scan: Scan, model: ScoreModel, one: Expected, fpir: float
+    ) -> tuple[float, float, Expected]:
+        """Score, threshold, and what is expected of this probe here."""
+        learnt = self._learn(shelf, model)
+        reading = read_score(scan.best.score, scan.others, one, self._place(shelf, learnt))
+        threshold = solve(fpir, scan.compared, learnt.tail, reading.freedom)
+        return reading.score, threshold, replace(one, other_mean=reading.other_mean, other_sd=reading.other_sd)
 
-    def _tail(self, shelf: str, model: ScoreModel) -> Tail:
-        """High scores between different enrolled people, who are each other's strangers; normal while they are few."""
-        kept = self._tails.get(shelf)
-        if kept is None or kept[0] != self.version:
-            people = self.gallery.first_of_each(shelf, TAIL_PEOPLE)
-            kept = (self.version, measured_tail(people, self._cohort(shelf), model))
-            people[:] = 0
-            self._tails[shelf] = kept
-        return kept[1]
+    def _place(self, shelf: str, learnt: Learnt) -> Place:
+        tally = self._tallies.get(shelf)
+        seen = tally.others() if tally else None
+        return place_of_probes(seen, tally.probes) if tally and seen and seen.count else learnt.place
 
-    def forget_cohorts(self) -> None:
-        """Somebody went: no cohort is drawn from them any more."""
-        for _, vectors in self._cohorts.values():
-            vectors[:] = 0
-        self._cohorts.clear()
-        self._tails.clear()
+    def _learn(self, shelf: str, model: ScoreModel) -> Learnt:
+        """From the scores between enrolled people, who are each other's strangers."""
+        kept = self._learnt.get(shelf)
+        if kept is None or kept.version != self.version:
+            between = self.gallery.scores_between(shelf, LEARN_PEOPLE)
+            kept = self._learnt[shelf] = learn_from(between, model, self.version)
+        return kept
+
+    def forget_learnt(self) -> None:
+        """Somebody went: nothing is kept that was learnt from their templates."""
+        self._learnt.clear()
 
     def loads(self) -> tuple[ZoneLoad, ...]:
         """Of the zones that are on."""
@@ -123,39 +145,67 @@ class Matching:
         for zone_id, rule in sorted(self.rules.items()):
             shelves = [one for one in self.gallery.contracts if one.startswith(f"{zone_id}/")]
             largest = max(shelves, key=lambda one: self.gallery.size(one)[1], default="")
-            templates = self.gallery.size(largest)[1]
-            model = model_of(largest.partition("/")[2])
-            count = self._counts.get(zone_id, _Count())
+            people, templates = self.gallery.size(largest)
+            tally, count = self._tallies.get(largest, ZoneTally()), self._counts.get(zone_id, _Count())
             rows.append(
                 ZoneLoad(
                     zone_id=zone_id,
+                    people=people,
                     templates=templates,
-                    threshold=solve(rule.fpir, templates, self._tail(largest, model)) if templates and model else 0.0,
+                    threshold=self._typical(largest, rule),
+                    source=_source(tally, people),
+                    is_drifting=tally.is_drifting,
                     probes=count.probes,
                     candidates=count.candidates,
                 )
             )
         return tuple(rows)
 
+    def _typical(self, shelf: str, rule: ZoneRule) -> float:
+        """The cosine that gives a candidate for a probe of which the others' scores are as this place has them."""
+        people = self.gallery.size(shelf)[0]
+        model = model_of(shelf.partition("/")[2])
+        if model is None or not people:
+            return 0.0
+        learnt, one = self._learn(shelf, model), expected(model, rule.samples)
+        place = self._place(shelf, learnt)
+        others = Others(
+            count=people - 1,
+            mean=one.other_mean + one.other_sd * place.mean,
+            square_sum=(people - 1) * place.variance * one.other_sd**2,
+        )
+        reading = read_score(1.0, others, one, place)
+        return reading.other_mean + reading.other_sd * solve(rule.fpir, people, learnt.tail, reading.freedom)
+
     def clear(self) -> None:
         """Zero everything."""
         self.gallery.clear()
-        self.forget_cohorts()
+        self.forget_learnt()
+        self._tallies.clear()
         self.version = 0
 
 
-def measured_tail(people: Vector, cohort: Vector, model: ScoreModel) -> Tail:
-    """The tail of normalised scores between people.
+def learn_from(between: npt.NDArray[np.float64], model: ScoreModel, version: int = 0) -> Learnt:
+    """Place and tail from (n, n) cosines between people, NaN on the diagonal. The network's own while they are few."""
+    people = len(between)
+    if people < LEAST_PEOPLE:
+        return Learnt(version=version, place=ANYWHERE, tail=model.tail)
+    own = between - np.nanmean(between, axis=1, keepdims=True)
+    # Each row's mean took one of its n - 1 scores.
+    within = float(np.nansum(own**2)) * (people - 1) / max(people - 2, 1)
+    others = Others(count=people * (people - 1), mean=float(np.nanmean(between)), square_sum=within)
+    own /= np.maximum(np.nanstd(between, axis=1, keepdims=True), 1e-6)
+    return Learnt(
+        version=version,
+        place=place_of_gallery(others.over(expected(model, 1)), people),
+        tail=shrunk(fit_tail(own[~np.isnan(own)], model.tail), model.tail, people / (people + TAIL_PEOPLE)),
+    )
 
-    Args: people: (n, d) unit vectors, one a person; cohort: (m, d). O(n² · d), 20 ms for 600 people.
-    """
-    if len(people) < 2 or not len(cohort):
-        return NORMAL
-    scores = []
-    for row, unit in enumerate(people):
-        others = np.delete(people @ unit, row)
-        scores.append(normalise(others, model, 1, cohort @ unit))
-    return fit_tail(np.concatenate(scores))
+
+def _source(tally: ZoneTally, people: int) -> ScoreSource:
+    if tally.probes >= LEAST_PROBES:
+        return ScoreSource.PROBES
+    return ScoreSource.GALLERY if people >= LEAST_PEOPLE else ScoreSource.NETWORK
 
 
 def shelf_of(zone_id: str, contract: str) -> str:

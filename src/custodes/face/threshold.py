@@ -1,7 +1,8 @@
 """Thresholds solved from what is wanted: how many strangers' tracks may give a candidate, for this gallery. Pure.
 
-Scores are normalised (`face.calibration`): of different people they have mean 0 and deviation 1. The best of N such
-scores exceeds t with probability 1 − F(t)^N, and the threshold is where that is the wanted FPIR (ISO/IEC 19795-1).
+Scores are read against others (`face.calibration`): of different people they have mean 0 and deviation 1. The best of
+N such scores exceeds t with probability 1 − F(t)^N, and the threshold is where that is the wanted FPIR (ISO/IEC
+19795-1). F is t's curve with as many degrees of freedom as scores were seen: few enrolled people, a high threshold.
 """
 
 import math
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from custodes.errors import InvalidArgument
 
@@ -22,6 +23,9 @@ _FROM_SHARE, _TO_COUNT = 0.05, 20
 _SLOPE_RANGE, _BEND_MAX = (0.5, 1.6), 0.25
 """Beyond this it was no tail of look-alikes: the same person twice, or a network that fails."""
 
+
+_FREEDOM_NORMAL = 3000.0
+"""Beyond this t's curve is the normal one for every share that a gallery of 10⁶ asks for, to a hundredth."""
 
 _LEAST_BEND = 0.04
 """Below this a measured bend is noise: 600 people whose scores are normal gave up to .02 (2026-11)."""
@@ -43,46 +47,51 @@ class Tail:
 NORMAL = Tail()
 
 
-def share_above(score: float, tail: Tail = NORMAL) -> float:
+def share_above(score: float, tail: Tail = NORMAL, freedom: float = math.inf) -> float:
     """The probability that one comparison of different people scores higher: FMR at that threshold."""
     excess = score - tail.offset
     if tail.bend <= 0:
-        return float(ndtr(-excess / tail.slope))
+        return _above(excess / tail.slope, freedom)
     inside = tail.slope**2 + 4 * tail.bend * excess
     if inside <= 0:
         return 1.0
-    return float(ndtr(-(math.sqrt(inside) - tail.slope) / (2 * tail.bend)))
+    return _above((math.sqrt(inside) - tail.slope) / (2 * tail.bend), freedom)
 
 
-def solve(fpir: float, gallery: int, tail: Tail = NORMAL) -> float:
-    """The normalised score at which a stranger's track gives a candidate with probability `fpir`.
+def _above(quantile: float, freedom: float) -> float:
+    return float(ndtr(-quantile) if freedom > _FREEDOM_NORMAL else stdtr(freedom, -quantile))
 
-    Args: fpir: 0 < fpir < 1. gallery: templates that a probe is compared with, at least 1. tail: as measured.
+
+def solve(fpir: float, gallery: int, tail: Tail = NORMAL, freedom: float = math.inf) -> float:
+    """The score at which a stranger's track gives a candidate with probability `fpir`.
+
+    Args: fpir: 0 < fpir < 1. gallery: people, or templates where each counts alone, that a probe is compared with, at
+        least 1. tail: as measured; freedom: how many scores the deviation is from, above 0.
     Raises: InvalidArgument.
     """
-    if not 0 < fpir < 1 or gallery < 1:
+    if not 0 < fpir < 1 or gallery < 1 or not freedom > 0:
         raise InvalidArgument(
             f"FPIR {fpir} among {gallery}; expected a share between 0 and 1, and at least one person"
         )
     single = -math.expm1(math.log1p(-fpir) / gallery)
-    quantile = -float(ndtri(single))
+    quantile = -float(ndtri(single) if freedom > _FREEDOM_NORMAL else stdtrit(freedom, single))
     bent = tail.bend * max(quantile, 0.0) ** 2
     return tail.offset + tail.slope * quantile + bent
 
 
-def expected_fpir(threshold: float, gallery: int, tail: Tail = NORMAL) -> float:
+def expected_fpir(threshold: float, gallery: int, tail: Tail = NORMAL, freedom: float = math.inf) -> float:
     """The other way round: what share of strangers' tracks a threshold lets through."""
-    return -math.expm1(gallery * math.log1p(-min(share_above(threshold, tail), 1 - 1e-12)))
+    return -math.expm1(gallery * math.log1p(-min(share_above(threshold, tail, freedom), 1 - 1e-12)))
 
 
-def fit_tail(scores: npt.NDArray[np.floating]) -> Tail:
+def fit_tail(scores: npt.NDArray[np.floating], few: Tail = NORMAL) -> Tail:
     """The tail of measured scores of different people, by least squares over its quantiles.
 
-    Args: scores: (n,) normalised. Returns: the normal tail when there are too few.
+    Args: scores: (n,) normalised. Returns: `few` when there are too few.
     """
     count = len(scores)
     if count < LEAST_SCORES:
-        return NORMAL
+        return few
     high = int(count * _FROM_SHARE)
     ranks = np.unique(np.geomspace(_TO_COUNT, high, 60).astype(int))
     ordered = np.partition(np.asarray(scores, np.float64), [count - int(rank) for rank in ranks])
@@ -101,6 +110,30 @@ def fit_tail(scores: npt.NDArray[np.floating]) -> Tail:
     )
 
 
+def shrunk(measured: Tail, known: Tail, share: float) -> Tail:
+    """Between two tails; `share`, 0 to 1, is the measured one's."""
+    return Tail(
+        offset=share * measured.offset + (1 - share) * known.offset,
+        slope=share * measured.slope + (1 - share) * known.slope,
+        bend=share * measured.bend + (1 - share) * known.bend,
+    )
+
+
 def _density(quantiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How sharply a quantile fixes the score there: the normal hazard, up to a constant."""
     return np.exp(-(quantiles**2) / 2) / np.asarray(ndtr(-quantiles))
+
+
+def rate_interval(errors: int, trials: int) -> tuple[float, float]:
+    """95 % Wilson interval of a rate; without an error its upper end is the rule of three, 3/n (ISO/IEC 19795-1).
+
+    Args: 0 ≤ errors ≤ trials. Returns: (0, 1) when nothing was tried.
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    z = 1.959964
+    rate, square = errors / trials, z * z / trials
+    middle = (rate + square / 2) / (1 + square)
+    half = z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials)) / (1 + square)
+    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
+    return (0.0, min(3 / trials, 1.0)) if errors == 0 else (low, high)

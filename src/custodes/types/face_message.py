@@ -1,6 +1,7 @@
 """Messages about recognition: on `warden-server.sock`, `warden-faces.sock`, `matcher-probes.sock`, `enroller.sock`."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -450,13 +451,29 @@ class ReadZoneLoads:
     """Answer: ZoneLoads."""
 
 
+class ScoreSource(StrEnum):
+    """What a zone's threshold rests on."""
+
+    NETWORK = "network"
+    """On the network's scores elsewhere: nobody knows yet how strangers score here."""
+    GALLERY = "gallery"
+    """On the scores between the enrolled."""
+    PROBES = "probes"
+    """On what tracks in the zone score with people whom they are not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneLoad:
     """A zone's gallery, its solved threshold, and what was compared since the matcher started."""
 
     zone_id: str
+    people: int
     templates: int
     threshold: float
+    """The cosine that a typical probe needs; above 1 nobody can be recognised."""
+    source: ScoreSource
+    is_drifting: bool
+    """What strangers score has changed: a new lamp, a turned camera, another public."""
     probes: int
     candidates: int
 

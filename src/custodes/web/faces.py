@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from custodes.access import zones as rules
 from custodes.errors import CustodesError, InvalidArgument, NotFound
+from custodes.face.calibration import LEAST_PROBES
 from custodes.geometry.homography import homography_from_points
 from custodes.types.access import Action
 from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZonePhase
@@ -18,6 +19,7 @@ from custodes.types.face_message import (
     ReadSightings,
     ReadTraining,
     ReadZones,
+    ScoreSource,
     StopZone,
     ZoneRow,
     ZoneTable,
@@ -38,6 +40,11 @@ BASIS_WORDS = {
     BasisKind.EXPLICIT_CONSENT: "explicit consent (GDPR 9(2)(a))",
     BasisKind.SUBSTANTIAL_PUBLIC_INTEREST: "substantial public interest, by law (9(2)(g))",
     BasisKind.EMPLOYMENT_LAW: "employment law or agreement (9(2)(b))",
+}
+SOURCE_WORDS = {
+    ScoreSource.NETWORK: "how the network scored elsewhere; how strangers score here is not known",
+    ScoreSource.GALLERY: "the scores of the enrolled among each other",
+    ScoreSource.PROBES: "what faces in this zone score with people whom they are not",
 }
 
 
@@ -251,6 +258,8 @@ async def _zone(request: Request, zone_id: str, *, error: CustodesError | None =
         row=row,
         draft=draft,
         load=load,
+        source=SOURCE_WORDS[load.source] if load else "",
+        least_probes=LEAST_PROBES,
         digest=rules.digest(draft).hex(),
         false_alerts=rules.false_alerts_per_day(draft),
         basis=BASIS_WORDS[draft.basis.kind],
