@@ -13,6 +13,7 @@ from custodes.detect.regions import (
     SizeMap,
     Wanted,
     fit_region,
+    heights_as_people,
     plan_regions,
 )
 
@@ -112,6 +113,13 @@ def test_more_parts_than_the_bound_when_planned_then_they_are_joined():
 def test_sizes_when_learnt_then_each_place_expects_its_own_and_its_row_the_mean():
     sizes = SizeMap()
     for _ in range(50):
-        sizes.learn(np.array([[0.1, 0.2, 0.12, 0.3], [0.5, 0.5, 0.6, 0.9]], np.float32))
+        boxes = np.array([[0.1, 0.2, 0.12, 0.3], [0.5, 0.5, 0.6, 0.9]], np.float32)
+        sizes.learn(boxes, np.array([0.1, 0.4], np.float32))
     asked = np.array([[0.1, 0.25, 0.12, 0.3], [0.9, 0.25, 0.92, 0.3], [0.0, 0.0, 0.1, 0.1]], np.float32)
     np.testing.assert_allclose(sizes.expected(asked), [0.1, 0.1, 0.0], atol=1e-6)
+
+
+def test_large_things_when_no_people_then_they_get_a_larger_scale_than_people_of_that_height():
+    boxes = np.array([[0, 0, 100, 60], [0, 0, 150, 250], [0, 0, 150, 250]], np.float32)
+    heights = heights_as_people(boxes, np.array([False, False, True]))
+    np.testing.assert_allclose(BEST_PX / heights * [60, 250, 250], [48, 125, 48])

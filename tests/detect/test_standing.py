@@ -40,7 +40,7 @@ def test_an_unmoved_object_when_verified_again_and_again_then_its_interval_doubl
     for _ in range(6):
         look(standing, found(CAR, object_class=object_class), at_ns / NS_PER_S)
         after = at_ns
-        while not standing.known(Ns(after))[1][0]:
+        while not standing.known(Ns(after))[2][0]:
             after += NS_PER_S // 2
         intervals.append(after - at_ns)
         at_ns = after
@@ -54,7 +54,7 @@ def test_an_object_that_moved_when_found_then_it_is_new():
     look(standing, found(CAR), 0)
     look(standing, found((560, 500, 660, 560)), 1)
     assert boxes(standing) == [(560, 500, 660, 560)]
-    assert standing.known(Ns(2 * NS_PER_S))[1].tolist() == [True]
+    assert standing.known(Ns(2 * NS_PER_S))[2].tolist() == [True]
 
 
 def test_a_region_when_looked_at_then_only_what_it_holds_is_replaced():

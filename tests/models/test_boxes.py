@@ -44,3 +44,11 @@ def test_suppress_when_done_again_then_nothing_changes(found) -> None:
     kept = suppress(boxes, scores, groups, iou_max=0.5)
     again = suppress(boxes[kept], scores[kept], groups[kept], iou_max=0.5)
     assert again.tolist() == list(range(len(kept)))
+
+
+def test_a_cabin_in_its_lorry_goes_where_a_group_is_solid_and_stays_elsewhere():
+    boxes = np.array([[0, 0, 100, 100], [40, 50, 90, 110], [95, 0, 195, 100]], np.float32)
+    scores = np.array([0.8, 0.7, 0.6], np.float32)
+    groups = np.ones(3, np.int16)
+    assert suppress(boxes, scores, groups, iou_max=0.5, solid_group=1).tolist() == [0, 2]
+    assert suppress(boxes, scores, groups, iou_max=0.5, solid_group=2).tolist() == [0, 1, 2]

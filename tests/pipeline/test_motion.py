@@ -54,6 +54,15 @@ def test_a_lamp_is_a_lighting_change_and_motion_and_is_learnt_at_once():
     assert not detector.look(scene.frame(gain=45), Ns(now + STEP)).is_moving
 
 
+def test_somebody_whose_coming_makes_the_camera_darker_stays_visible():
+    detector, scene = MotionDetector(), Scene()
+    _, now = settle(detector, scene)
+    for n in range(5):  # darker by 8 a frame, so that it is too much at once and then again
+        seen = detector.look(scene.frame(figure=(300, 100, 60, 160), gain=-8 * n), Ns(now + n * STEP))
+        assert np.count_nonzero(seen.changed) > 0.6 * 60 * 160 / seen.cell_px**2
+        assert seen.share < 0.1
+
+
 @pytest.mark.parametrize("pause", [-STEP, 10 * NS_PER_S])
 def test_after_a_pause_or_a_step_back_nothing_is_known(pause):
     detector, scene = MotionDetector(), Scene()

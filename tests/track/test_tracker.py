@@ -214,3 +214,12 @@ def test_a_broken_snapshot_is_refused_and_changes_nothing():
     assert [as_bytes(tracker.step(f, u, SIZE)) for f, u in steps[6:]] == [
         as_bytes(untouched.step(f, u, SIZE)) for f, u in steps[6:]
     ]
+
+
+def test_what_is_only_held_from_an_earlier_look_confirms_nobody():
+    for is_new, confirmed in ((True, 1), (False, 0)):
+        tracker = Tracker()
+        for n in range(6):
+            rows = np.array([is_new or n == 0])
+            tracker.step(seen(((600, 100, 760, 200), 0.6, CAR)), at(n / 5), SIZE, is_new=rows)
+        assert tracker.confirmed(frozenset({CAR})) == confirmed

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from custodes.detect.corroborate import corroborated
 from custodes.detect.motion import MIN_CELLS, LookedGrid, Motion, MotionDetector
 from custodes.detect.regions import (
     ENLARGE_MAX,
@@ -23,13 +24,14 @@ from custodes.detect.regions import (
     SizeMap,
     Wanted,
     fit_region,
+    heights_as_people,
     plan_regions,
 )
 from custodes.detect.standing import Standing
 from custodes.errors import DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes
 from custodes.geometry.cells import Cells
-from custodes.types.vision import Detections
+from custodes.types.vision import Detections, ObjectClass
 from custodes.units import NS_PER_S, Ns
 
 WHOLE_NS = 2 * NS_PER_S
@@ -134,7 +136,10 @@ class Attention:
         if len(found) != len(plan.regions):
             raise ValueError(f"{len(found)} findings for {len(plan.regions)} regions")
         if plan.regions:
-            moved = [_in_frame(item, region, plan.size) for item, region in zip(found, plan.regions, strict=True)]
+            moved = [
+                _in_frame(item, region, plan.motion, plan.size)
+                for item, region in zip(found, plan.regions, strict=True)
+            ]
             looked = np.array([(r.x1, r.y1, r.x2, r.y2) for r in plan.regions], np.float32)
             least = np.array([LEAST_PX / region.scale for region in plan.regions], np.float32)
             if plan.is_whole:
@@ -146,14 +151,21 @@ class Attention:
             self._whole_ns = plan.utc_ns
         return self._standing.detections
 
+    def is_new(self, plan: LookPlan) -> npt.NDArray[np.bool_]:
+        """(n,): which of what `take` returned was found now; the rest still holds."""
+        return self._standing.is_new(plan.utc_ns)
+
     def failed(self) -> None:
         """The plan was not carried out: nothing that was known is relied on, the whole frame is examined next."""
         self._whole_ns = None
         self._standing.clear()
 
-    def learn(self, boxes_norm: Boxes) -> None:
-        """Take boxes of confirmed tracks, (n, 4) in shares of the frame: so tall are objects there."""
-        self._sizes.learn(boxes_norm)
+    def learn(self, boxes_norm: Boxes, class_ids: npt.NDArray[np.int16], size: tuple[int, int]) -> None:
+        """Take boxes of confirmed tracks, (n, 4) in shares of a frame of `size`: so tall are objects there."""
+        if len(boxes_norm):
+            scale = np.array([*size, *size], np.float32)
+            heights = heights_as_people(boxes_norm * scale, class_ids == ObjectClass.PERSON) / np.float32(size[1])
+            self._sizes.learn(boxes_norm, heights)
 
     def snapshot(self) -> bytes:
         """All state; 100 to 350 kB."""
@@ -192,7 +204,7 @@ class Attention:
         self, motion: Motion, changed: Cells, utc_ns: Ns, expected_px: Boxes, size: tuple[int, int]
     ) -> Wanted | None:
         """Parts that moved, known objects that changed or are due, tracks that were missed; None for too many."""
-        standing, is_due = self._standing.known(utc_ns)
+        standing, is_person, is_due = self._standing.known(utc_ns)
         need = changed & motion.changed
         stale = motion.changed & self._looked.older_than(Ns(utc_ns - AGAIN_NS))
         if len(standing):
@@ -212,10 +224,11 @@ class Attention:
         if not (len(moving) or len(expected_px) or is_due.any()):
             return NOTHING
         known = np.concatenate([standing, expected_px])
-        boxes, small, large = self._with_objects(moving, known, size)
-        asked = np.concatenate([standing[is_due], expected_px])
-        asked = asked[~_is_covered(asked, boxes)]
-        heights = _heights(asked)
+        heights = heights_as_people(known, np.concatenate([is_person, np.zeros(len(expected_px), bool)]))
+        boxes, small, large = self._with_objects(moving, known, heights, size)
+        is_asked = np.concatenate([is_due, np.ones(len(expected_px), bool)])
+        is_asked &= ~_is_covered(known, boxes)
+        asked, heights = known[is_asked], heights[is_asked]
         return Wanted(
             boxes_px=np.concatenate([boxes, asked]),
             small_px=np.concatenate([small, heights]),
@@ -237,14 +250,14 @@ class Attention:
         return np.array(boxes, np.float32).reshape(-1, 4) * motion.cell_px, np.array(since, np.int64)
 
     def _with_objects(
-        self, moving: Boxes, known: Boxes, size: tuple[int, int]
+        self, moving: Boxes, known: Boxes, heights: npt.NDArray[np.float32], size: tuple[int, int]
     ) -> tuple[Boxes, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Each motion joined with the known objects it touches; heights of the smallest and largest expected there."""
         if not len(moving):
             return moving, np.zeros(0, np.float32), np.zeros(0, np.float32)
         scale = np.array([*size, *size], np.float32)
         learnt = self._sizes.expected(moving / scale) * size[1]
-        own = _heights(moving)
+        own = heights_as_people(moving, np.zeros(len(moving), bool))
         small = np.where(learnt > 0, learnt, np.maximum(own, _UNKNOWN_SHARE * size[1])).astype(np.float32)
         large = np.maximum(own, small).astype(np.float32)
         if not len(known):
@@ -253,7 +266,6 @@ class Attention:
             (moving[:, None, 0] < known[None, :, 2]) & (known[None, :, 0] < moving[:, None, 2])
             & (moving[:, None, 1] < known[None, :, 3]) & (known[None, :, 1] < moving[:, None, 3])
         )  # fmt: skip
-        heights = _heights(known)
         boxes = moving.copy()
         for row in np.flatnonzero(touches.any(axis=1)):
             objects = known[touches[row]]
@@ -274,12 +286,6 @@ _STATE = msgspec.msgpack.Decoder(
         int,
     ]
 )
-
-
-def _heights(boxes: Boxes) -> npt.NDArray[np.float32]:
-    """Of people; of what is wider than tall, like cars, half the width if that is more."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return np.asarray(np.maximum(np.maximum(sides[:, 1], sides[:, 0] / 2), 1), np.float32)
 
 
 def _is_covered(boxes: Boxes, others: Boxes) -> npt.NDArray[np.bool_]:
@@ -305,16 +311,17 @@ def _cells_inside(region: Region, motion: Motion) -> tuple[slice, slice]:
     return slice(-(-region.y1 // cell), region.y2 // cell), slice(-(-region.x1 // cell), region.x2 // cell)
 
 
-def _in_frame(found: Detections, region: Region, size: tuple[int, int]) -> Detections:
+def _in_frame(found: Detections, region: Region, motion: Motion, size: tuple[int, int]) -> Detections:
     """A region's findings in pixels of the frame. What its edge may have cut is too doubtful to begin a track."""
     scale = np.array([(region.x2 - region.x1) / region.width_px, (region.y2 - region.y1) / region.height_px] * 2)
     origin = np.array([region.x1, region.y1] * 2)
     boxes = (found.boxes_px * scale + origin).astype(np.float32)
+    placed = corroborated(Detections(boxes_px=boxes, scores=found.scores, class_ids=found.class_ids), motion)
     inner = np.array([region.x1 if region.x1 > 0 else -np.inf, region.y1 if region.y1 > 0 else -np.inf])
     outer = np.array(
         [region.x2 if region.x2 < size[0] - 1 else np.inf, region.y2 if region.y2 < size[1] - 1 else np.inf]
     )
     near = _EDGE_PX * scale[:2]
     is_cut = (boxes[:, :2] < inner + near).any(axis=1) | (boxes[:, 2:] > outer - near).any(axis=1)
-    scores = np.where(is_cut, np.minimum(found.scores, np.float32(_CUT_SCORE)), found.scores).astype(np.float32)
+    scores = np.where(is_cut, np.minimum(placed.scores, np.float32(_CUT_SCORE)), placed.scores).astype(np.float32)
     return Detections(boxes_px=boxes, scores=scores, class_ids=found.class_ids)

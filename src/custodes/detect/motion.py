@@ -101,9 +101,13 @@ class MotionDetector:
         distance = np.abs(difference - shift)
         changed = distance > threshold
         share = int(np.count_nonzero(changed)) / changed.size
-        is_lighting = share > _LIGHTING_SHARE or bool(abs(shift) > _LIGHTING_SHIFT)
-        if is_lighting:
+        is_uneven = share > _LIGHTING_SHARE
+        is_lighting = is_uneven or bool(abs(shift) > _LIGHTING_SHIFT)
+        if is_uneven:
             self._background, self._learnt_ns = grid.copy(), utc_ns
+        elif is_lighting:
+            # An exposure that follows who came in: what stands before the background stays visible.
+            self._background, self._learnt_ns = background + shift, utc_ns
         elif utc_ns - self._learnt_ns >= _LEARN_EVERY_NS:
             self._learn(difference, distance, changed, (utc_ns - self._learnt_ns) / NS_PER_S)
             self._learnt_ns = utc_ns

@@ -20,6 +20,13 @@ BEST_PX = 48.0
 """Height in the network's input at which people are found best: with nanodet-g on PETS recall at a score of .5 is .81
 at 28 pixels, .91 at 36, .94 at 43, .92 at 60, .89 at 80, .73 at 120 (whole frames scaled, every 40th, 2026-11)."""
 
+_LARGE_SHARE = 0.5
+_LARGE_BEST_PX = 128.0
+"""What may be no person is shown at this share of its height, up to so many pixels, where that is more than `BEST_PX`.
+Networks know vehicles as wide, large things: the cars of intel-car-detection, seen from above and 250 pixels long, get
+.2 to .7 at 110 to 150 pixels, mostly nothing at 60; large people .98 at .25 as at .5 (one-by-one; nanodet-g,
+2026-11)."""
+
 LARGEST_PX = 112.0
 LEAST_PX = 24.0
 LEAST_WHOLE_PX = 32.0
@@ -90,6 +97,17 @@ def limits_of(spec: ModelInput) -> RegionLimits:
     """What a network with this input takes. One of a fixed size gets several regions packed into its one picture."""
     whole_px = spec.width_px * spec.height_px
     return RegionLimits(stride_px=max(spec.stride_px, _STRIDE_MIN_PX), whole_px=whole_px, frame_px=2 * whole_px)
+
+
+def heights_as_people(boxes_px: Boxes, is_person: npt.NDArray[np.bool_]) -> Columns:
+    """(n,) heights of people who would need the scale at which these are best found; see `_LARGE_SHARE`.
+
+    Args: boxes_px: (n, 4); is_person: (n,) known to be people. What is wider than tall counts as half as tall as wide.
+    """
+    sides = boxes_px[:, 2:] - boxes_px[:, :2]
+    heights = np.maximum(np.maximum(sides[:, 1], sides[:, 0] / 2), 1)
+    best_px = np.clip(_LARGE_SHARE * heights, BEST_PX, _LARGE_BEST_PX)
+    return np.asarray(np.where(is_person, heights, heights * BEST_PX / best_px), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,12 +287,12 @@ class SizeMap:
         """Shares of the frame's height; 0 while nothing is known."""
         self._row_means: Columns | None = None
 
-    def learn(self, boxes_norm: Boxes) -> None:
-        """Take boxes of confirmed objects, (n, 4) in shares of the frame."""
+    def learn(self, boxes_norm: Boxes, heights: Columns) -> None:
+        """Take boxes of confirmed objects, (n, 4), and their heights (`heights_as_people`), in shares of the frame."""
         if not len(boxes_norm):
             return
         self._row_means = None
-        for (row, column), height in zip(self._cells(boxes_norm), (boxes_norm[:, 3] - boxes_norm[:, 1]), strict=True):
+        for (row, column), height in zip(self._cells(boxes_norm), heights, strict=True):
             before = self._height[row, column]
             self._height[row, column] = height if before == 0 else before + self._RATE * (height - before)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from custodes.errors import DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, iou_matrix
-from custodes.types.vision import VEHICLES, Detections
+from custodes.types.vision import VEHICLES, Detections, ObjectClass
 from custodes.units import NS_PER_S, Ns
 
 FIRST_NS = NS_PER_S
@@ -62,14 +62,19 @@ class Standing:
         """What is there now, as a detector would say it."""
         return Detections(boxes_px=self.boxes_px, scores=self._scores, class_ids=self._class_ids)
 
-    def known(self, utc_ns: Ns) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-        """(n, 4): findings worth verifying; (n,): which of them are to be verified at this time.
+    def is_new(self, utc_ns: Ns) -> npt.NDArray[np.bool_]:
+        """(n,): which of `detections` were found at that time."""
+        return np.asarray(self._verified_ns == utc_ns, np.bool_)
+
+    def known(self, utc_ns: Ns) -> tuple[Boxes, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """(n, 4): findings worth verifying; (n,): which of them are people; (n,): which are to be verified now.
 
         Weaker ones hold as long as nothing changes there and no look at the place finds otherwise.
         """
         is_worth = self._scores >= WORTH_SCORE
         is_due = self._verified_ns[is_worth] + self._interval_ns[is_worth] <= utc_ns
-        return self.boxes_px[is_worth], np.asarray(is_due, np.bool_)
+        is_person = self._class_ids[is_worth] == ObjectClass.PERSON
+        return self.boxes_px[is_worth], is_person, np.asarray(is_due, np.bool_)
 
     def doubt(self, rows: npt.NDArray[np.bool_]) -> None:
         """The picture changed where these of the known findings were: any look that misses them says they are gone."""

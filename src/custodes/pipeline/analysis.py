@@ -130,7 +130,7 @@ class FrameAnalysis:
             return ended
         size = (frame.y.shape[1], frame.y.shape[0])
         is_counted = counted(detections, self.areas, size)
-        columns = self._track(frame, _take(detections, is_counted))
+        columns = self._track(frame, _take(detections, is_counted), self._attention.is_new(plan)[is_counted])
         if not is_counted.all():
             self._counters.detections_outside += int(np.count_nonzero(~is_counted))
             columns = _with_unseen(columns, self._people_outside(_take(detections, ~is_counted), size))
@@ -247,7 +247,7 @@ class FrameAnalysis:
         counters.detect_cost_ns += clock.monotonic_ns() - looked_ns
         return plan, detections
 
-    def _track(self, frame: Frame, detections: Detections) -> TrackColumns:
+    def _track(self, frame: Frame, detections: Detections, is_new: npt.NDArray[np.bool_]) -> TrackColumns:
         """Take the tracker a step further, and learn from it where and how large objects are."""
         assert self._tracker is not None
         started_ns = self._looking.clock.monotonic_ns()
@@ -255,10 +255,11 @@ class FrameAnalysis:
         if not self._tracker.live and not len(detections.scores):
             self._expected_px = empty_boxes()
             return _NO_TRACKS
-        columns = self._tracker.step(detections, frame.utc_ns, (width_px, height_px))
+        columns = self._tracker.step(detections, frame.utc_ns, (width_px, height_px), is_new=is_new)
         scale = np.array([width_px, height_px] * 2, np.float32)
         self._expected_px = columns.boxes_norm[~columns.is_measured] * scale
-        self._attention.learn(columns.boxes_norm[columns.is_measured & columns.is_confirmed])
+        is_sure = columns.is_measured & columns.is_confirmed
+        self._attention.learn(columns.boxes_norm[is_sure], columns.class_ids[is_sure], (width_px, height_px))
         self._counters.track_cost_ns += self._looking.clock.monotonic_ns() - started_ns
         return columns
 

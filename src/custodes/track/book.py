@@ -50,15 +50,26 @@ class Book:
         return Book(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in self.__slots__))
 
     def measure(
-        self, rows: Rows, now_ns: int, scores: Columns, class_ids: Rows, boxes: Columns, lift: Columns
+        self,
+        rows: Rows,
+        now_ns: int,
+        scores: Columns,
+        class_ids: Rows,
+        boxes: Columns,
+        lift: Columns,
+        *,
+        is_evidence: npt.NDArray[np.bool_],
     ) -> None:
-        """`rows` (k,) were seen: scores (k,), class_ids (k,), boxes (k, 4) shares of the frame, lift (k,)."""
-        self.hits[rows] += 1
+        """`rows` (k,) were seen: scores (k,), class_ids (k,), boxes (k, 4) shares of the frame, lift (k,).
+
+        Where it is no evidence (k,), only that the object is still there counts.
+        """
+        self.hits[rows] += is_evidence
         self.looks_seen[rows] = self.looks[rows]
         self.seen_ns[rows] = now_ns
         self.score[rows] = scores
-        self.score_sum[rows] += scores
-        self.votes[rows, class_ids] += scores
+        self.score_sum[rows] += scores * is_evidence
+        self.votes[rows, class_ids] += scores * is_evidence
         self.last_box[rows] = boxes
         self.lift[rows] = lift
 

@@ -75,6 +75,7 @@ class _Seen:
     class_ids: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     looks: Columns
+    is_new: npt.NDArray[np.bool_]
 
 
 class Tracker:
@@ -116,13 +117,15 @@ class Tracker:
         *,
         shift: npt.NDArray[np.floating] | None = None,
         looks: npt.NDArray[np.floating] | None = None,
+        is_new: npt.NDArray[np.bool_] | None = None,
     ) -> TrackColumns:
         """Take one analysed frame.
 
         Args: detections: boxes in pixels of a frame of `frame_size` (width, height); utc_ns: the frame's time. A time
         that is not later than the last one counts as the same moment. shift: how the camera moved, (2, 3) affine from
         shares of this frame to shares of the one before; None: not at all. looks: (n, `look_size`) appearance vectors
-        of the detections, unit length, a row of NaN where there is none; None: none at all.
+        of the detections, unit length, a row of NaN where there is none; None: none at all. is_new: (n,) detections
+        made in this frame; the others are earlier ones that nothing contradicts, and confirm nobody. None: all.
         Returns: every live track measured or coasting now, tentative ones too, then lone detections.
         Raises: InvalidArgument for a `shift` or `looks` of the wrong shape.
         Cost: O(tracks × detections); `frames_per_s_40` of `eval.track`.
@@ -130,7 +133,7 @@ class Tracker:
         self._aspect = frame_size[0] / frame_size[1]
         if shift is not None:
             self._steady = steady.after(self._steady, shift)
-        seen = self._usable(detections, frame_size[1], looks)
+        seen = self._usable(detections, frame_size[1], looks, is_new)
         self._advance(utc_ns)
         self._book.looks += 1
         rows, columns = self._associate(seen)
@@ -164,7 +167,13 @@ class Tracker:
         result: npt.NDArray[np.bool_] = wanted & (self._book.stage == CONFIRMED)
         return result
 
-    def _usable(self, detections: Detections, height_px: int, looks: npt.NDArray[np.floating] | None) -> _Seen:
+    def _usable(
+        self,
+        detections: Detections,
+        height_px: int,
+        looks: npt.NDArray[np.floating] | None,
+        is_new: npt.NDArray[np.bool_] | None,
+    ) -> _Seen:
         config = self._config
         boxes = detections.boxes_px.astype(np.float64) / height_px
         scores = np.clip(detections.scores.astype(np.float64), 0.0, 1.0)
@@ -180,7 +189,8 @@ class Tracker:
         if look.shape != (count, config.look_size):
             raise InvalidArgument(f"looks of shape {look.shape}; expected {count} × {config.look_size}")
         placed = self._plane.place(first, scores, is_cut, self._aspect)
-        return _Seen(self._shares(boxes), first, placed, scores, classes, _GROUP[classes], look[keep])
+        new = np.ones(int(keep.sum()), bool) if is_new is None else is_new[keep]
+        return _Seen(self._shares(boxes), first, placed, scores, classes, _GROUP[classes], look[keep], new)
 
     def _advance(self, utc_ns: int) -> None:
         before, self._utc_ns = self._utc_ns, max(utc_ns, self._utc_ns or utc_ns)
@@ -242,6 +252,7 @@ class Tracker:
             seen.class_ids[columns],
             seen.shares[columns],
             placed.lift[columns],
+            is_evidence=seen.is_new[columns] | (book.stage[rows] == CONFIRMED),
         )
         if config.look_size:
             book.look[rows] = _blended(book.look[rows], seen.looks[columns])
