@@ -12,7 +12,7 @@ import argparse
 import tarfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -38,6 +38,8 @@ CLIPS = {
     "terrace": ("multicam/epfl/terrace1-c0.mp4", 600),
     "highway": ("traffic/cdnet-highway.mp4", 600),
 }
+UNTIMED_FPS = 10.0
+"""Of a bare H.264 stream, which says nothing of time."""
 PLAIN = ("none", "jpeg 30", "webp 50", "scale 25 %", "gamma .6", "mirror", "overlay 15 %", "h264 crf 35")
 PHOTO = ("screenshot", "phone photo")
 HARD = ("crop 25 %", "meme", "phone photo, hard")
@@ -70,8 +72,10 @@ def archives(data: Path, names: list[str], report: Report) -> Iterator[Archive]:
         for packet in packets:
             frames += decoder.decode(packet)
         frames += decoder.flush()
-        seconds = (frames[-1].utc_ns - frames[0].utc_ns) / NS_PER_S
-        fps = len(frames) / seconds if seconds > 0 else 10.0
+        if path.endswith(".264"):
+            step_ns = round(NS_PER_S / UNTIMED_FPS)
+            frames = [replace(one, utc_ns=Ns(START_NS + n * step_ns)) for n, one in enumerate(frames)]
+        fps = (len(frames) - 1) * NS_PER_S / (frames[-1].utc_ns - frames[0].utc_ns)
         every = max(round(fps), 1)
         samples = [frame.y for frame in frames[:: max(len(frames) // 9, 1)]][:9]
         background = background_of(samples)

@@ -8,6 +8,7 @@ import pytest
 from tests.leaks.scenes import NOW_NS, frame_of, scene
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
+from custodes.leaks.registration import features_of, match, mirrored, mirrored_features
 from custodes.leaks.rule import NAMED_Z
 from custodes.types.mark import slot_of
 from custodes.units import Ns
@@ -65,6 +66,15 @@ def test_fit_when_picture_was_changed_then_its_copy_is_named_and_no_other(name, 
     z = np.max([scores(each, [slot_key(KEY, slot), slot_key(KEY, slot + 1), *others]) for each in evidence], axis=0)
     assert z[0] >= NAMED_Z
     assert np.abs(z[1:]).max() < 5, "neither the session's next slot nor anybody else"
+
+
+def test_features_when_turned_over_then_those_of_the_mirrored_picture():
+    y = scene(1)
+    derived, looked = mirrored_features(features_of(y)), features_of(mirrored(y))
+    agreed = max(one.inliers for one in match(derived, looked))
+    itself = max(one.inliers for one in match(looked, looked))
+    assert agreed >= 0.8 * itself
+    assert not match(features_of(y), looked), "as they are they fit nowhere"
 
 
 def test_fit_when_another_place_then_unlike(original):

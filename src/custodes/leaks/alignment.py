@@ -1,7 +1,7 @@
 """Fitting a found picture onto an archived one: choosing among hypotheses, ECC, smooth flow, warp, likeness."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from custodes.leaks.registration import (
     features_of,
     match,
     mirrored,
+    mirrored_features,
     plain,
 )
 from custodes.watermark.residual import WORK_PX, Aligned, working
@@ -25,7 +26,9 @@ _TRIED = 3
 """Hypotheses that are sharpened before the best is chosen."""
 _FLOW_SIGMA = 20.0
 _MAX_FLOW_PX = 6.0
-_GOOD_LIKENESS = 0.5
+GOOD_LIKENESS = 0.5
+_HOPELESS = 0.05
+"""Hypotheses less alike than this are not sharpened beside a better one."""
 
 Plane = npt.NDArray[np.float32]
 
@@ -80,28 +83,43 @@ class Suspect:
         """Of one side; blurred: without the edges of compression blocks, which are features of their own."""
         key = (is_mirrored, is_blurred)
         if key not in self._features:
-            side = self.sides[is_mirrored]
-            if is_blurred:
-                sigma = max(side.shape[1] / 500, 0.8)
-                side = cv2.GaussianBlur(side, (0, 0), sigma)
-            self._features[key] = features_of(side)
+            if is_mirrored:
+                self._features[key] = mirrored_features(self.features(is_mirrored=False, is_blurred=is_blurred))
+            elif is_blurred:
+                self._features[key] = features_of(cv2.GaussianBlur(self.y, (0, 0), max(self.y.shape[1] / 500, 0.8)))
+            else:
+                self._features[key] = features_of(self.y)
         return self._features[key]
 
 
 def fit(suspect: Suspect, original: Original) -> Fit | None:
-    """The best hypothesis, sharpened; None when there is none. 0.3 to 1 s."""
+    """The best hypothesis, sharpened; None when there is none. See `fit_first`."""
+    return fit_first(suspect, [original])[0]
+
+
+def fit_first(
+    suspect: Suspect, originals: Sequence[Original], *, enough: float = GOOD_LIKENESS
+) -> tuple[Fit | None, int]:
+    """(best fit, hypotheses looked at) over pictures of one camera; the first that is like `enough` ends the search.
+
+    Blurred, the picture is only looked for when nothing else is good, and on the first original alone: that is what
+    takes longest for cameras that it is not of. 0.1 to 0.5 s.
+    """
     tried = 0
     best: Fit | None = None
-    for is_blurred in (False, True):
-        hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.aspect)
-        for flag in (False, True):
-            features = suspect.features(is_mirrored=flag, is_blurred=is_blurred)
-            hypotheses += match(features, original.features, is_mirrored=flag)
-        tried += len(hypotheses)
-        best = _best(suspect, original, hypotheses, best)
-        if best is not None and best.likeness >= _GOOD_LIKENESS:
+    for is_blurred, chosen in ((False, originals), (True, originals[:1])):
+        for original in chosen:
+            hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.aspect)
+            for flag in (False, True):
+                features = suspect.features(is_mirrored=flag, is_blurred=is_blurred)
+                hypotheses += match(features, original.features, is_mirrored=flag)
+            tried += len(hypotheses)
+            best = _best(suspect, original, hypotheses, best)
+            if best is not None and best.likeness >= enough:
+                break
+        if best is not None and best.likeness >= GOOD_LIKENESS:
             break
-    return None if best is None else Fit(registration=best.registration, likeness=best.likeness, hypotheses=tried)
+    return None if best is None else replace(best, hypotheses=tried), tried
 
 
 def refit(suspect: Suspect, original: Original, found: Fit) -> Fit:
@@ -111,8 +129,10 @@ def refit(suspect: Suspect, original: Original, found: Fit) -> Fit:
 
 
 def _best(suspect: Suspect, original: Original, hypotheses: Sequence[Registration], best: Fit | None) -> Fit | None:
-    rough = sorted(hypotheses, key=lambda one: -_likeness(suspect, original, one))
-    for hypothesis in rough[:_TRIED]:
+    rough = sorted(((_likeness(suspect, original, one), one) for one in hypotheses), key=lambda pair: -pair[0])
+    for at, (unsharpened, hypothesis) in enumerate(rough[:_TRIED]):
+        if at and unsharpened < _HOPELESS:
+            break
         sharp = _sharpened(suspect, original, hypothesis)
         likeness = _likeness(suspect, original, sharp)
         if best is None or likeness > best.likeness:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from custodes.errors import InvalidArgument
-from custodes.leaks.alignment import Fit, Original, Suspect, fit
+from custodes.leaks.alignment import Fit, Original, Suspect, fit_first
 from custodes.leaks.registration import Luma
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
@@ -49,18 +49,7 @@ def is_ours(found: Fit | None) -> bool:
 
 def best_fit(suspect: Suspect, originals: Sequence[Original]) -> tuple[Fit | None, int]:
     """(fit, hypotheses looked at) of the picture on the best of several archived ones."""
-    tried = 0
-    best: Fit | None = None
-    for original in originals:
-        found = fit(suspect, original)
-        if found is None:
-            continue
-        tried += found.hypotheses
-        if best is None or found.likeness > best.likeness:
-            best = found
-        if best.likeness > ENOUGH_LIKENESS:
-            break
-    return best, tried
+    return fit_first(suspect, originals, enough=ENOUGH_LIKENESS)
 
 
 def background_of(pictures: Sequence[Luma]) -> Luma:

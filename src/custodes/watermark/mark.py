@@ -28,6 +28,7 @@ _SAME_WEIGHT = 0.06
 
 _FIELD_ROWS, _FIELD_COLUMNS = 2 * GRIDS[0].rows, 2 * GRIDS[0].columns
 _WEIGHT_ROWS, _WEIGHT_COLUMNS = 45, 80
+_MAX_SAMPLES = 4
 _TEXTURE_GAIN = 0.10
 _FLAT_WEIGHT, _MAX_WEIGHT = 0.75, 1.5
 _BRIGHT_LUMA, _BRIGHT_WEIGHT = 170.0, 0.85
@@ -45,23 +46,31 @@ def local_weights(y: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """How much of the mark a place bears: more in texture, less on plain walls where mottling would show.
 
     Args: y: (h, w) uint8 luma.
-    Returns: (45, 80) float32 within 0.6..1.5. Below 1 ms: every fourth row and column is looked at.
+    Returns: (45, 80) float32 within 0.6..1.5. 0.2 ms: at most four rows and columns a cell are looked at.
     """
-    step_y, step_x = max(y.shape[0] // (_WEIGHT_ROWS * 4), 1), max(y.shape[1] // (_WEIGHT_COLUMNS * 4), 1)
-    sampled = y[::step_y, ::step_x].astype(np.float32)
-    slopes = np.abs(np.diff(sampled, axis=1, append=sampled[:, -1:]))
-    slopes += np.abs(np.diff(sampled, axis=0, append=sampled[-1:]))
-    rows = np.linspace(0, slopes.shape[0], _WEIGHT_ROWS + 1).astype(np.intp)
-    columns = np.linspace(0, slopes.shape[1], _WEIGHT_COLUMNS + 1).astype(np.intp)
-    areas = np.outer(np.maximum(np.diff(rows), 1), np.maximum(np.diff(columns), 1))
+    down, across = _samples_a_cell(y.shape[0], _WEIGHT_ROWS), _samples_a_cell(y.shape[1], _WEIGHT_COLUMNS)
+    rows = np.arange(_WEIGHT_ROWS * down) * y.shape[0] // (_WEIGHT_ROWS * down)
+    columns = np.arange(_WEIGHT_COLUMNS * across) * y.shape[1] // (_WEIGHT_COLUMNS * across)
+    sampled = y.take(rows, axis=0).take(columns, axis=1).astype(np.int16)
+    slopes = np.zeros_like(sampled)
+    np.abs(sampled[:, 1:] - sampled[:, :-1], out=slopes[:, :-1])
+    slopes[:-1] += np.abs(sampled[1:] - sampled[:-1])
 
-    def means(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        sums = np.add.reduceat(np.add.reduceat(plane, rows[:-1], axis=0), columns[:-1], axis=1)
-        return np.asarray(sums / areas, dtype=np.float32)
+    def means(plane: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        # Sums over strided views: a mean over two axes at once takes five times as long.
+        tall = plane.reshape(_WEIGHT_ROWS, down, -1)
+        bands = sum((tall[:, n] for n in range(1, down)), start=tall[:, 0])
+        wide = bands.reshape(_WEIGHT_ROWS, _WEIGHT_COLUMNS, across)
+        sums = sum((wide[:, :, n] for n in range(1, across)), start=wide[:, :, 0])
+        return np.asarray(sums * np.float32(1 / (down * across)), dtype=np.float32)
 
     weights = np.clip(_FLAT_WEIGHT + _TEXTURE_GAIN * means(slopes), _FLAT_WEIGHT, _MAX_WEIGHT)
     is_bright_wall = (means(sampled) > _BRIGHT_LUMA) & (weights < 1.0)
     return np.asarray(np.where(is_bright_wall, weights * np.float32(_BRIGHT_WEIGHT), weights), dtype=np.float32)
+
+
+def _samples_a_cell(pixels: int, cells: int) -> int:
+    return min(max(pixels // cells, 1), _MAX_SAMPLES)
 
 
 def make_pattern(
@@ -85,8 +94,15 @@ def make_pattern(
         field += np.float32(grid.share) * upsample(both, rows, columns)
     field *= upsample(weights, rows, columns)
     steps = _rounded_to(field, psnr_db)
-    across = steps.take(np.arange(width) * columns // width, axis=1)
-    return Pattern(steps=across.take(np.arange(height) * rows // height, axis=0))
+    across = _widened(steps, width, axis=1)
+    return Pattern(steps=_widened(across, height, axis=0))
+
+
+def _widened(steps: npt.NDArray[np.int8], samples: int, *, axis: int) -> npt.NDArray[np.int8]:
+    cells = steps.shape[axis]
+    if samples % cells == 0:
+        return np.asarray(steps.repeat(samples // cells, axis=axis), dtype=np.int8)
+    return np.asarray(steps.take(np.arange(samples) * cells // samples, axis=axis), dtype=np.int8)
 
 
 def _rounded_to(field: npt.NDArray[np.float32], psnr_db: float) -> npt.NDArray[np.int8]:
