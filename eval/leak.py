@@ -5,7 +5,7 @@
 Each clip is a camera; its archive is a keyframe a second, and every frame near the likeliest. Stills are attacked
 (`eval.attacks`) and searched in all cameras. Not ours: stills of a camera that is left out, and photographs of faces.
 `second_right_moving` counts stills in which at least 1 % of the cells differ from the background; in the others the
-told stretch has to hold the truth (`interval_holds_still`).
+told stretch has to hold the truth (`interval_holds_still`; of all, `interval_holds`).
 """
 
 import argparse
@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 
 from custodes.leaks.alignment import Fit, Original, Suspect, align
-from custodes.leaks.moment import compare, interval, moments, sketch, sketch_of_found
+from custodes.leaks.moment import Sketch, compare, sketch, sketch_of_found
 from custodes.leaks.place import background_of, best_fit, is_ours
 from custodes.leaks.sketchbook import Dated, pack, unpack
+from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
 from custodes.media.decode import FrameDecoder
 from custodes.testing.media import read_clip
 from custodes.types.media import Frame
@@ -58,6 +59,11 @@ class Archive:
     originals: list[Original]
     background: Luma
     keyframes: list[int]
+
+    def looked(self, numbers: list[int], found: Sketch) -> Looked:
+        sketches = [sketch(self.frames[n].y, found.luma.shape[1]) for n in numbers]
+        times = [int(self.frames[n].utc_ns) for n in numbers]
+        return Looked(times_ns=times, sketches=sketches, costs=compare(found, sketches))
 
     def is_moving(self, number: int) -> bool:
         difference = np.abs(sketch(self.frames[number].y).luma - sketch(self.background).luma)
@@ -97,19 +103,16 @@ def camera_of(suspect: Suspect, known: list[Archive]) -> tuple[Archive | None, F
 def moment_of(suspect: Suspect, archive: Archive, fit: Fit) -> tuple[Ns, Ns, Ns]:
     """(best, earliest, latest), as a trace finds them."""
     aligned = align(suspect, archive.originals[0], fit.registration)
-    frames, keys = archive.frames, archive.keyframes
-    coarse = compare(sketch_of_found(aligned), [sketch(frames[n].y) for n in keys])
-    likely = moments(coarse)
-    chosen = sorted({n for at in coarse.argsort()[:6] for n in (int(at) - 1, int(at)) if n >= 0})
-    every = keys[1] - keys[0] if len(keys) > 1 else 1
-    near = sorted({n for at in chosen for n in range(keys[at], min(keys[at] + every, len(frames)))})
-    fine = compare(sketch_of_found(aligned, 192), [sketch(frames[n].y, 192) for n in near])
-    which = moments(fine)
-    best = frames[near[which.best]].utc_ns
-    step_ns = round(NS_PER_S / archive.fps)
-    if set(likely.alike) <= set(chosen):
-        return best, *interval([int(frames[n].utc_ns) for n in near], which, step_ns=step_ns)
-    return best, *interval([int(frames[n].utc_ns) for n in keys], likely, step_ns=every * step_ns)
+    frames, numbers = archive.frames, archive.keyframes
+    found, fine = sketch_of_found(aligned), sketch_of_found(aligned, 192)
+    keys = archive.looked(numbers, found)
+    every = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    chosen = {n for at in keys.costs.argsort()[:6] for n in (int(at) - 1, int(at)) if n >= 0}
+    near = archive.looked(
+        sorted({n for at in chosen for n in range(numbers[at], min(numbers[at] + every, len(frames)))}), fine
+    )
+    uncovered = covered_by_nothing(fine, near.sketches[near.best], sketch(archive.background, 192))
+    return Ns(int(near.times_ns[near.best])), *stretch(found, keys, near, uncovered=uncovered)
 
 
 class Study:
@@ -128,7 +131,7 @@ class Study:
                     yield archive, number, Suspect(np.ascontiguousarray(y))
 
     def found(self, kind: str, names: tuple[str, ...]) -> None:
-        right = total = seconds = moving = held = still = 0
+        right = total = seconds = moving = held = still = told = 0
         width_s: list[float] = []
         count = len(self.known) * self.stills * len(names)
         for archive, number, suspect in self.attacked(names):
@@ -141,6 +144,7 @@ class Study:
             best, earliest, latest = moment_of(suspect, archive, fit)
             truth = archive.frames[number].utc_ns
             is_held = earliest <= truth <= latest
+            told += is_held
             if archive.is_moving(number):
                 moving += 1
                 seconds += abs(best - truth) <= NS_PER_S
@@ -152,6 +156,8 @@ class Study:
         results[f"camera_right_{kind}"] = round(right / max(total, 1), 4)
         results[f"stills_{kind}"] = total
         suffix = "" if kind == "plain" else f"_{kind}"
+        if width_s:
+            results[f"interval_holds{suffix}"] = round(told / len(width_s), 4)
         if moving:
             results[f"second_right_moving{suffix}"] = round(seconds / moving, 4)
         if still:

@@ -14,10 +14,11 @@ import numpy as np
 from custodes.app.content_index import ContentIndex
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
-from custodes.leaks.moment import Moments, Sketch, compare, interval, moments, sketch, sketch_of_found
+from custodes.leaks.moment import Sketch, compare, sketch, sketch_of_found
 from custodes.leaks.place import background_of, best_fit, is_ours, read_picture
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
+from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
 from custodes.ports.warden import KeyReleaser
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive, GopRef
@@ -115,18 +116,18 @@ class Tracer:
         sketches: list[Sketch],
     ) -> PictureTraced:
         aligned = align(suspect, Original(background), placed.registration)
-        coarse = compare(sketch_of_found(aligned), sketches)
-        likely = moments(coarse)
-        order = coarse.argsort()[:_NEAR_GOPS]
-        chosen = sorted({n for at in order for n in (int(at) - 1, int(at)) if n >= 0})
-        near = self._near([kept[n] for n in chosen])
+        found = sketch_of_found(aligned)
+        keys = Looked(times_ns=[int(gop.start_ns) for gop in kept], sketches=sketches, costs=compare(found, sketches))
+        order = keys.costs.argsort()[:_NEAR_GOPS]
+        near = self._near([kept[n] for n in sorted({n for at in order for n in (int(at) - 1, int(at)) if n >= 0})])
         if not near:
             return PictureTraced(camera_id=self._task.camera_id, is_found=True, error="the moment cannot be read")
-        found = sketch_of_found(aligned, _FINE_COLUMNS)
-        fine = compare(found, [sketch(one.frame.y, _FINE_COLUMNS) for one in near])
-        which = moments(fine)
-        best = near[which.best]
-        earliest, latest = self._stretch(kept, near, likely, which, set(chosen))
+        fine = sketch_of_found(aligned, _FINE_COLUMNS)
+        frames = [sketch(one.frame.y, _FINE_COLUMNS) for one in near]
+        looked = Looked(times_ns=[int(one.frame.utc_ns) for one in near], sketches=frames, costs=compare(fine, frames))
+        best = near[looked.best]
+        uncovered = covered_by_nothing(fine, frames[looked.best], sketch(background, _FINE_COLUMNS))
+        earliest, latest = stretch(found, keys, looked, uncovered=uncovered)
         traced = PictureTraced(
             camera_id=self._task.camera_id,
             is_found=True,
@@ -137,12 +138,14 @@ class Tracer:
             utc_ns=best.frame.utc_ns,
             earliest_ns=earliest,
             latest_ns=latest,
-            fidelity=_view(near, fine, best.frame.utc_ns),
+            fidelity=_view(near, looked.costs, best.frame.utc_ns),
             reference_sha256=hashlib.sha256(best.frame.y.tobytes()).hexdigest(),
         )
         if not self._task.is_attributing:
             return traced
-        segments = [best.archived.gop.segment_id, *(kept[n].segment_id for n in likely.alike)]
+        alike = [gop for gop in kept if gop.end_ns >= earliest and gop.start_ns <= latest]
+        alike.sort(key=lambda gop: abs(gop.start_ns - best.frame.utc_ns))
+        segments = [best.archived.gop.segment_id, *(gop.segment_id for gop in alike)]
         return self._attributed(traced, suspect, background, placed, near, best, segments)
 
     def _near(self, gops: list[GopRef]) -> list[_Near]:
@@ -158,19 +161,6 @@ class Tracer:
                 if masked is not None:
                     frames.append(_Near(archived=one, fidelity=Fidelity.MASKED, frame=masked))
         return frames
-
-    def _stretch(
-        self, kept: list[GopRef], near: list[_Near], likely: Moments, which: Moments, chosen: set[int]
-    ) -> tuple[Ns, Ns]:
-        """What fits as well: among all frames near the best when nothing else does, else among keyframes."""
-        times = [int(one.frame.utc_ns) for one in near]
-        distinct = sorted(set(times))
-        step_ns = int(np.median(np.diff(distinct))) if len(distinct) > 1 else NS_PER_S
-        if set(likely.alike) <= chosen:
-            return interval(times, which, step_ns=step_ns)
-        starts = [int(gop.start_ns) for gop in kept]
-        wide_ns = int(np.median(np.diff(starts))) if len(starts) > 1 else NS_PER_S
-        return interval(starts, likely, step_ns=wide_ns)
 
     def _attributed(
         self,

@@ -13,6 +13,7 @@ from custodes.leaks.registration import (
     Matrix,
     Registration,
     features_of,
+    framed,
     match,
     mirrored,
     mirrored_features,
@@ -24,6 +25,11 @@ _ECC_PX = 480
 _ECC_STEPS = 40
 _TRIED = 3
 """Hypotheses that are sharpened before the best is chosen."""
+_BLOCK_PX = 32
+_MIN_BLOCKS = 12
+_MIN_INSIDE_PX = 300
+_COVERED_SHARE = 0.35
+"""Of the blocks, the least alike, that likeness leaves out: stickers, bars of text, somebody walking by."""
 _FLOW_SIGMA = 20.0
 _MAX_FLOW_PX = 6.0
 GOOD_LIKENESS = 0.5
@@ -109,7 +115,9 @@ def fit_first(
     best: Fit | None = None
     for is_blurred, chosen in ((False, originals), (True, originals[:1])):
         for original in chosen:
-            hypotheses: list[Registration] = [] if is_blurred else plain(suspect.aspect, original.aspect)
+            hypotheses: list[Registration] = []
+            if not is_blurred:
+                hypotheses += plain(suspect.aspect, original.aspect) + framed(suspect.y, original.aspect)
             for flag in (False, True):
                 features = suspect.features(is_mirrored=flag, is_blurred=is_blurred)
                 hypotheses += match(features, original.features, is_mirrored=flag)
@@ -179,13 +187,27 @@ def _warped_small(suspect: Suspect, original: Original, found: Registration) -> 
 
 
 def _likeness(suspect: Suspect, original: Original, found: Registration) -> float:
+    """Correlation of structure over the blocks that agree best: what was pasted over others is not held against it."""
     warped, seen = _warped_small(suspect, original, found)
-    inside = cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0
-    if int(inside.sum()) < 300:
+    inside = (cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0).astype(np.float32)
+    count = _block_sums(inside)
+    total = float(inside.sum())
+    if total < _MIN_INSIDE_PX:
         return -1.0
-    a, b = original.small[inside], warped[inside]
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / max(float(np.sqrt((a**2).sum() * (b**2).sum())), 1e-6))
+    a, b = ((plane - float((plane * inside).sum()) / total) * inside for plane in (original.small, warped))
+    both, first, second = _block_sums(a * b), _block_sums(a * a), _block_sums(b * b)
+    agrees = both / np.sqrt(np.maximum(first * second, 1e-6))
+    is_whole = count >= _BLOCK_PX**2 / 2
+    if int(is_whole.sum()) >= _MIN_BLOCKS:
+        is_kept = is_whole & (agrees >= np.quantile(agrees[is_whole], _COVERED_SHARE))
+        both, first, second = both[is_kept], first[is_kept], second[is_kept]
+    return float(both.sum() / np.sqrt(max(float(first.sum() * second.sum()), 1e-6)))
+
+
+def _block_sums(plane: Plane) -> Plane:
+    rows, columns = plane.shape[0] // _BLOCK_PX, plane.shape[1] // _BLOCK_PX
+    whole = plane[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
+    return np.asarray(whole.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).sum(axis=(1, 3)), dtype=np.float32)
 
 
 def _sharpened(suspect: Suspect, original: Original, found: Registration) -> Registration:

@@ -1,7 +1,7 @@
 """When a found picture was taken: its content against that of many archived frames of one fixed camera.
 
-A fixed camera looks the same for months; only people, light and clocks in the picture tell. So the answer is a best
-moment *and* the stretch of moments that fit as well.
+A fixed camera looks the same for months; only people, light and clocks in the picture tell. Here moments are compared;
+which others fit as well as the best, and what may then be said of the time, is `stretch`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.leaks.registration import Luma
-from custodes.units import Ns
 from custodes.watermark.residual import Aligned
 
 COLUMNS = 48
@@ -20,11 +19,6 @@ COLUMNS = 48
 
 _TRUNCATED = 24.0
 """Luma steps beyond which a cell is simply wrong: a sticker, a fill, glare."""
-
-_SLACK = 1.06
-_SLACK_STEPS = 0.06
-"""Moments whose cost lies within this of the best are told apart by chance: noise and compression alone move the mean
-cost of equal scenes by some hundredths of a luma step."""
 
 _EXACT = 600
 _AT_ONCE = 512
@@ -38,18 +32,6 @@ class Sketch:
 
     luma: Plane
     seen: Plane
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
-    """Where in time a picture fits."""
-
-    best: int
-    """Index of the best of the frames compared."""
-    alike: tuple[int, ...]
-    """Indices of all that fit as well, in order, the best included."""
-    cost: float
-    """Mean truncated difference of the best, in luma steps."""
 
 
 def sketch(y: Luma, columns: int = COLUMNS) -> Sketch:
@@ -73,13 +55,15 @@ def compare(found: Sketch, archived: Sequence[Sketch]) -> npt.NDArray[np.float64
     """Cost of each archived sketch: mean truncated difference after the best exposure. O(n · cells), 0.1 ms each.
 
     Cells that nothing archived explains (a sticker, a filled person) count little, in all of them alike. Of more than
-    `_EXACT`, only the likeliest by a plain difference are compared so; the others' cost is infinite.
+    `_EXACT`, only the likeliest by a plain difference are compared so; the others' cost is estimated by that.
     """
     if len(archived) > _EXACT:
-        likely = np.sort(_plain_costs(found, archived).argsort(kind="stable")[:_EXACT])
-        costs = np.full(len(archived), np.inf)
-        costs[likely] = compare(found, [archived[int(n)] for n in likely])
-        return costs
+        plain = _plain_costs(found, archived)
+        likely = np.sort(plain.argsort(kind="stable")[:_EXACT])
+        exact = compare(found, [archived[int(n)] for n in likely])
+        costs = np.maximum(plain + np.median(exact - plain[likely]), np.nextafter(exact.min(), np.inf))
+        costs[likely] = exact
+        return np.asarray(costs, dtype=np.float64)
     if not archived:
         return np.zeros(0)
     differences = np.stack([_difference(found, one) for one in archived])
@@ -116,28 +100,16 @@ def _exposure(archived: Sketch, found: Sketch) -> tuple[float, float]:
     return gain, offset
 
 
-def _difference(found: Sketch, archived: Sketch) -> Plane:
-    """Cell by cell, after the exposure."""
+def rest_of(found: Sketch, archived: Sketch) -> Plane:
+    """What the archived sketch does not explain, cell by cell, signed, in its own luma; 0 where nothing is seen."""
     gain, offset = _exposure(archived, found)
     x, y = archived.luma, found.luma
     weight = found.seen * (np.abs(y - gain * x - offset) < _TRUNCATED).astype(np.float32)
     rest = (y - gain * x - offset) / np.float32(gain)
     # Slow differences are light on a screen or a lens, not the scene.
     smooth = cv2.GaussianBlur(rest * weight, (0, 0), 8.0) / (cv2.GaussianBlur(weight, (0, 0), 8.0) + np.float32(0.05))
-    return np.asarray(np.minimum(np.abs(rest - smooth), _TRUNCATED), dtype=np.float32)
+    return np.asarray((rest - smooth) * (found.seen > 0), dtype=np.float32)
 
 
-def moments(costs: npt.NDArray[np.float64]) -> Moments:
-    """The best and all that fit as well. Args: costs: (n,) of `compare`, n ≥ 1."""
-    best = int(costs.argmin())
-    limit = float(costs[best]) * _SLACK + _SLACK_STEPS
-    return Moments(best=best, alike=tuple(int(n) for n in np.flatnonzero(costs <= limit)), cost=float(costs[best]))
-
-
-def interval(times_ns: Sequence[int], found: Moments, *, step_ns: int) -> tuple[Ns, Ns]:
-    """From the first to the last moment that fits as well, widened by how densely was looked.
-
-    Args: times_ns: of the frames compared. step_ns: the time between two of them.
-    """
-    chosen = [times_ns[n] for n in found.alike]
-    return Ns(min(chosen) - step_ns), Ns(max(chosen) + step_ns)
+def _difference(found: Sketch, archived: Sketch) -> Plane:
+    return np.asarray(np.minimum(np.abs(rest_of(found, archived)), _TRUNCATED), dtype=np.float32)

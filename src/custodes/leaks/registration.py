@@ -21,6 +21,12 @@ _MAX_ITERATIONS = 10_000
 _MAX_STRETCH = 0.4
 """4:3 made of 16:9 and the reverse."""
 
+_FRAME_PX = 480
+_MIN_FRAME_PX = 60
+_PAGE_LUMA = 10
+_PAGE_SHARE = 0.5
+"""Of the outermost pixels that are of one grey, where a picture lies on a page."""
+
 MIN_INLIERS = 12
 """Wrong cameras reach 4 to 8, at most 19 on rich texture, where the right one has 43 and more (field notes 3.2)."""
 
@@ -118,6 +124,33 @@ def plain(picture_aspect: float, original_aspect: float) -> list[Registration]:
         return []
     matrix = np.diag([1.0, original_aspect / picture_aspect, 1.0])
     return [Registration(matrix=matrix, is_mirrored=flag, inliers=0) for flag in (False, True)]
+
+
+def framed(y: Luma, original_aspect: float) -> list[Registration]:
+    """The picture inside of a plain page, as a screenshot has it: what is not of the page's own grey, in one box.
+
+    Its width is taken for the original's; what a window cut off below is missing.
+    """
+    height, width = y.shape
+    small_px = min(width, _FRAME_PX)
+    small = cv2.resize(y, (small_px, max(round(height * small_px / width), 16)), interpolation=cv2.INTER_AREA)
+    border = np.concatenate([small[:2].ravel(), small[-2:].ravel(), small[:, :2].ravel(), small[:, -2:].ravel()])
+    page = int(np.bincount(border, minlength=256).argmax())
+    if float((np.abs(border.astype(np.int16) - page) <= _PAGE_LUMA).mean()) < _PAGE_SHARE:
+        return []
+    other = (cv2.absdiff(small, np.full_like(small, page)) > _PAGE_LUMA).astype(np.uint8)
+    # Rows and columns of which most differ: text and buttons on the page do not.
+    down, across = np.flatnonzero(other.mean(axis=1) > 0.4), np.flatnonzero(other.mean(axis=0) > 0.4)
+    if len(down) < _MIN_FRAME_PX or len(across) < _MIN_FRAME_PX:
+        return []
+    left, right = across[0] / small_px, (across[-1] + 1) / small_px
+    top, bottom = down[0] / small_px, (down[-1] + 1) / small_px
+    scale = 1 / (right - left)
+    matrices = [np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1.0]])]
+    if abs((bottom - top) * scale / original_aspect - 1) < _MAX_STRETCH / 2:
+        stretch = original_aspect / (bottom - top)
+        matrices.append(np.array([[scale, 0, -left * scale], [0, stretch, -top * stretch], [0, 0, 1.0]]))
+    return [Registration(matrix=matrix, is_mirrored=False, inliers=0) for matrix in matrices]
 
 
 def _squared(affine: Matrix | None) -> Matrix | None:
