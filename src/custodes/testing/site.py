@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +32,10 @@ _TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
 class RunningSite:
     """Context manager around `python -m custodes.cli.main up`. Attributes: data_dir, address, token."""
 
-    def __init__(self, data_dir: Path, config: dict[str, Any], *, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, config: dict[str, Any], *, env: dict[str, str] | None = None, wrapper: Sequence[str] = ()
+    ) -> None:
+        """`wrapper`: a command that runs the site's, in a jail for instance."""
         self.data_dir = data_dir
         self.address = ""
         self.token = ""
@@ -41,11 +44,12 @@ class RunningSite:
         tree = {"server": {"port": 0}, **config, "data_dir": str(data_dir)}
         self._config_path.write_text(yaml.safe_dump(tree), encoding="utf-8")
         self._env = {**os.environ, **(env or {})}
+        self._wrapper = wrapper
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603 - our own program, fixed arguments
-            [sys.executable, "-m", "custodes.cli.main", "up", "--config", str(self._config_path)],
+            [*self._wrapper, sys.executable, "-m", "custodes.cli.main", "up", "--config", str(self._config_path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

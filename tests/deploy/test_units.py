@@ -1,0 +1,80 @@
+"""The service unit and the compose file: they are valid, and give away nothing that the site does not need."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from custodes.adapters.keys.file import PASSPHRASE_VARIABLE, read_passphrase
+from custodes.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "deploy/systemd/custodes.service"
+COMPOSE = ROOT / "deploy/container/compose.yaml"
+MOST_EXPOSED = 2.0
+"""Of 10, by systemd's own count; a service without any of it has 9.6."""
+
+
+def unit_lines() -> list[str]:
+    return [line for line in UNIT.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("systemd-analyze")
+    assert program, "systemd-analyze is not installed: apt-get install systemd"
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_unit_when_read_by_systemd_is_valid(tmp_path: Path) -> None:
+    program = tmp_path / "custodes"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/custodes/.venv/bin/custodes", str(program)))
+    done = analyze("verify", str(unit))
+    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    assert ours == []
+
+
+def test_unit_when_judged_by_systemd_is_hardly_exposed() -> None:
+    done = analyze("security", "--offline=true", "--no-pager", str(UNIT))
+    found = re.search(r"Overall exposure level for custodes.service: ([0-9.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert float(found.group(1)) <= MOST_EXPOSED
+
+
+def test_unit_starts_a_command_that_there_is() -> None:
+    (start,) = [line for line in unit_lines() if line.startswith("ExecStart=")]
+    assert start.split()[1] in COMMANDS
+
+
+def test_unit_when_it_gives_a_credential_then_it_is_the_passphrase(tmp_path: Path) -> None:
+    (given,) = [line.partition("=")[2] for line in unit_lines() if line.startswith("LoadCredential=")]
+    (tmp_path / given.partition(":")[0]).write_text("correct horse battery staple\n")
+    assert read_passphrase({"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "correct horse battery staple"
+
+
+def test_compose_file_gives_no_root_no_capability_and_nothing_writable_but_the_data() -> None:
+    tree = yaml.safe_load(COMPOSE.read_text())
+    (service,) = tree["services"].values()
+    assert service["user"].split(":")[0] not in ("0", "root")
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(service)
+    writable = [one for one in service["volumes"] if not one.endswith(":ro")]
+    assert writable == ["data:/var/lib/custodes"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert f"{PASSPHRASE_VARIABLE}_FILE" in service["environment"]
+    assert set(service["secrets"]) == set(tree["secrets"])
+    assert (COMPOSE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_container_runs_a_command_that_there_is_as_the_user_of_the_compose_file() -> None:
+    text = (ROOT / "deploy/container/Containerfile").read_text()
+    assert re.search(r'^CMD \["(\w+)"', text, re.M).group(1) in COMMANDS  # type: ignore[union-attr]
+    user = re.search(r"^USER (\d+)", text, re.M).group(1)  # type: ignore[union-attr]
+    assert yaml.safe_load(COMPOSE.read_text())["services"]["custodes"]["user"].startswith(f"{user}:")
+    assert not re.search(r"[a-z0-9-]+\.(io|com|org)/", text), "no registry's host stands in the code"
