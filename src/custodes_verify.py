@@ -8,6 +8,7 @@ nothing of custodes, opens no network connection and writes nothing.
     custodes-verify proof FILE.tlog-proof [--policy FILE]
     custodes-verify consistency OLD_CHECKPOINT NEW_CHECKPOINT PROOF_FILE [--policy FILE]
     custodes-verify evidence BUNDLE.zip [--policy FILE]
+    custodes-verify erasure CERTIFICATE.zip [--policy FILE]
     custodes-verify native FOLDER [--policy FILE]
 
 The policy file (https://c2sp.org/tlog-policy) names the keys you trust. Get it, or the fingerprint that is printed,
@@ -430,6 +431,10 @@ class Proven:
     checkpoint: Checkpoint
     witnesses: list[str]
 
+    @property
+    def who(self) -> str:
+        return str(self.entry.get("actor", "(erased)"))
+
 
 def verify_proof(text: str, policy: Policy) -> Proven:
     head, separator, note = text.partition("\n\n")
@@ -453,12 +458,13 @@ def verify_proof(text: str, policy: Policy) -> Proven:
 # -- 7. evidence bundles ---------------------------------------------------------------------------------------------
 
 
-def sha256_of(stream: IO[bytes]) -> tuple[str, int]:
+def check_file(stream: IO[bytes], name: str, said: dict[str, Any]) -> None:
     digest, count = hashlib.sha256(), 0
     while block := stream.read(1 << 20):
         digest.update(block)
         count += len(block)
-    return digest.hexdigest(), count
+    if (digest.hexdigest(), count) != (said["sha256"], said["bytes"]):
+        raise Wrong(f"{name} is not the file that the manifest names")
 
 
 def segment_root(stream: IO[bytes]) -> tuple[str, int]:
@@ -488,8 +494,19 @@ def segment_root(stream: IO[bytes]) -> tuple[str, int]:
     return chain.hex(), count
 
 
+def check_recorded(proof: bytes, policy: Policy, segment_id: str, root: str, fragments: int) -> None:
+    """The proof is of the entry with which this very segment was recorded."""
+    entry = verify_proof(proof.decode(), policy).entry
+    recorded = (entry["kind"], entry.get("subject"), entry["details"]["root"], int(entry["details"]["fragments"]))
+    if recorded != ("segment_sealed", segment_id, root, fragments):
+        raise Wrong(f"{segment_id} is not the segment that was recorded")
+
+
+SEALED_BY = {"custodes-evidence/1": "evidence_sealed", "custodes-erasure/1": "erasure_certified"}
+
+
 def verify_evidence(path: Path, policy: Policy | None) -> list[str]:
-    """A bundle: every file as its manifest says, every claim of the manifest that the log proves, proven."""
+    """A bundle or a certificate: every file as its manifest says, every claim that the log proves, proven."""
     try:
         with zipfile.ZipFile(path) as bundle:
             return _verify_bundle(bundle, policy)
@@ -503,28 +520,28 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
         raise Wrong("the bundle has no manifest, or two files of one name")
     raw = read_member(bundle, "manifest.json")
     manifest = json.loads(raw)
-    if manifest.get("format") != "custodes-evidence/1":
+    if manifest.get("format") not in SEALED_BY:
         raise Wrong(f"the bundle is of a format that is not known here: {manifest.get('format')!r}")
     files: dict[str, Any] = manifest["files"]
-    unlisted = set(names) - set(files) - {"manifest.json", "manifest.tlog-proof", "manifest.tsr"}
-    if unlisted or not set(files) <= set(names):
-        raise Wrong(f"files and manifest differ: {', '.join(sorted(unlisted | set(files) - set(names)))[:200]}")
+    if odd := set(names) - {"manifest.json", "manifest.tlog-proof", "manifest.tsr"} ^ set(files):
+        raise Wrong(f"files and manifest differ: {', '.join(sorted(odd))[:200]}")
     for name, said in files.items():
         with bundle.open(name) as stream:
-            if sha256_of(stream) != (said["sha256"], said["bytes"]):
-                raise Wrong(f"{name} is not the file that the manifest names")
+            check_file(stream, name, said)
     policy = policy or parse_policy(read_member(bundle, "log/policy").decode())
-    sealed = verify_proof(read_member(bundle, "manifest.tlog-proof").decode(), policy)
-    details = sealed.entry.get("details", {})
-    if sealed.entry["kind"] != "evidence_sealed" or details.get("manifest") != hashlib.sha256(raw).hexdigest():
+    sealed = prove_member(bundle, "manifest.tlog-proof", policy)
+    expected = (SEALED_BY[manifest["format"]], hashlib.sha256(raw).hexdigest())
+    if (sealed.entry["kind"], sealed.entry.get("details", {}).get("manifest")) != expected:
         raise Wrong("the log does not know this manifest: it was changed, or another export's proof stands beside it")
-    report = [f"evidence {manifest['export_id']}: camera {manifest['camera_id']}, "]
-    report[0] += f"{manifest['start_utc']} to {manifest['end_utc']}, for {manifest['purpose']} {manifest['reference']}"
+    if manifest["format"] == "custodes-erasure/1":
+        return _erasure_report(bundle, manifest, sealed, policy)
+    asked = f"{manifest['start_utc']} to {manifest['end_utc']}, for {manifest['purpose']} {manifest['reference']}"
+    report = [f"evidence {manifest['export_id']}: camera {manifest['camera_id']}, {asked}"]
     report.append(f"  {len(files)} files are whole; the manifest is entry {sealed.index} of the log")
-    granted = verify_proof(read_member(bundle, manifest["grant"]["proof"]).decode(), policy)
+    granted = prove_member(bundle, manifest["grant"]["proof"], policy)
     if granted.entry["kind"] != "access_granted" or granted.index >= sealed.index:
         raise Wrong("the export was not granted before it was made")
-    report.append(f"  granted to {granted.entry.get('actor', '(erased)')} in entry {granted.index}")
+    report.append(f"  granted to {granted.who} in entry {granted.index}")
     proven = 0
     for segment in manifest["segments"]:
         with bundle.open(segment["file"]) as stream:
@@ -532,14 +549,37 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
         if not segment.get("proof"):
             report.append(f"  {segment['segment_id']} was still being recorded: whole, but not yet in the log")
             continue
-        entry = verify_proof(read_member(bundle, segment["proof"]).decode(), policy).entry
-        recorded = (entry["kind"], entry.get("subject"), entry["details"]["root"], int(entry["details"]["fragments"]))
-        if recorded != ("segment_sealed", segment["segment_id"], root, fragments):
-            raise Wrong(f"{segment['file']} is not the segment that was recorded")
+        check_recorded(read_member(bundle, segment["proof"]), policy, segment["segment_id"], root, fragments)
         proven += 1
     report.append(f"  {proven} of {len(manifest['segments'])} native segments are as the log recorded them")
     report += [f"  checkpoint seen by {who}" for who in sealed.witnesses]
     return report
+
+
+def _erasure_report(bundle: zipfile.ZipFile, said: dict[str, Any], sealed: Proven, policy: Policy) -> list[str]:
+    """Granted, then given up, then certified; each recording was one that the log knew; so were the keys."""
+
+    granted, erased = (prove_member(bundle, said[act]["proof"], policy) for act in ("grant", "erased"))
+    grant, done = granted.entry["details"], erased.entry["details"]
+    acts = (granted.entry["kind"], grant["action"], erased.entry["kind"], grant["grant_id"], grant["request"])
+    if acts != ("access_granted", "erase", "footage_erased", done["grant_id"], said["request_id"]):
+        raise Wrong("the erasure was not done under the approval that the certificate names")
+    ids = sorted([one["segment_id"] for one in said["segments"]] + said["not_erased"])
+    if done["segments"] != hashlib.sha256("".join(f"{one}\n" for one in ids).encode()).hexdigest():
+        raise Wrong("the certificate lists other recordings than the log")
+    if not granted.index < erased.index < sealed.index:
+        raise Wrong("the erasure was not granted before it was done, or not done before it was certified")
+    for one in (known := [one for one in said["segments"] if one["proof"]]):
+        check_recorded(read_member(bundle, one["proof"]), policy, one["segment_id"], one["root"], one["fragments"])
+    for key in said["keys_destroyed"]:
+        entry = prove_member(bundle, key["proof"], policy).entry
+        if (entry["kind"], f"{entry.get('subject')}/{entry['details']['day']}") != ("keys_destroyed", key["key_id"]):
+            raise Wrong(f"the log does not know that the key {key['key_id']} was destroyed")
+    report = [f"erasure {said['erasure_id']}: {said['camera_id']}, {said['start_utc']} to {said['end_utc']} UTC"]
+    report.append(f"  {len(ids)} recordings were given up in entry {erased.index}, by {granted.who}")
+    report.append(f"  {len(known)} of them are those that the log had recorded")
+    report += [f"  the key {key['key_id']} was destroyed" for key in said["keys_destroyed"]]
+    return report + [f"  NOT erased: {one}" for one in said["not_erased"]]
 
 
 def verify_native(folder: Path, policy: Policy) -> list[str]:
@@ -549,15 +589,13 @@ def verify_native(folder: Path, policy: Policy) -> list[str]:
         raise Wrong(f"the folder is of a format that is not known here: {manifest.get('format')!r}")
     files: dict[str, Any] = manifest["files"]
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if there != set(files) | {"manifest.json"}:
-        odd = sorted(there ^ (set(files) | {"manifest.json"}))
-        raise Wrong(f"files and manifest differ: {', '.join(odd)[:200]}")
+    if odd := there ^ (set(files) | {"manifest.json"}):
+        raise Wrong(f"files and manifest differ: {', '.join(sorted(odd))[:200]}")
     for name, said in files.items():
         if (folder / name).is_symlink():
             raise Wrong(f"{name} is a link")
         with (folder / name).open("rb") as stream:
-            if sha256_of(stream) != (said["sha256"], said["bytes"]):
-                raise Wrong(f"{name} is not the file that the manifest names")
+            check_file(stream, name, said)
     proven, unproven = 0, []
     for segment in manifest["segments"]:
         if segment["file"] not in files:
@@ -568,16 +606,12 @@ def verify_native(folder: Path, policy: Policy) -> list[str]:
         if not segment["proof"]:
             unproven.append(segment["segment_id"])
             continue
-        entry = verify_proof(read_file(folder / segment["proof"]).decode(), policy).entry
-        recorded = (entry["kind"], entry.get("subject"), entry["details"]["root"], int(entry["details"]["fragments"]))
-        if recorded != ("segment_sealed", segment["segment_id"], segment["root"], segment["fragments"]):
-            raise Wrong(f"{segment['file']} is not the segment that was recorded")
+        known = (segment["segment_id"], segment["root"], segment["fragments"])
+        check_recorded(read_file(folder / segment["proof"]), policy, *known)
         proven += 1
     report = [f"{len(manifest['segments'])} segments of site {manifest['site_id']} are whole, {len(files)} files"]
-    report.append(f"  {proven} of them are as the log recorded them")
-    if unproven:
-        report.append(f"  {len(unproven)} are not proven by a log: {', '.join(unproven)[:200]}")
-    return report
+    report += [f"  {proven} of them are as the log recorded them"]
+    return report + ([f"  {len(unproven)} are not proven by a log: {', '.join(unproven)[:200]}"] if unproven else [])
 
 
 def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
@@ -588,6 +622,10 @@ def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
     if info.file_size > MAX_FILE:
         raise Wrong(f"{name} is larger than {MAX_FILE} bytes")
     return bundle.read(info)
+
+
+def prove_member(bundle: zipfile.ZipFile, name: str, policy: Policy) -> Proven:
+    return verify_proof(read_member(bundle, name).decode(), policy)
 
 
 # -- 8. command line -------------------------------------------------------------------------------------------------
@@ -602,11 +640,9 @@ def fingerprint(policy_text: str) -> str:
 def _policy_text(arguments: argparse.Namespace) -> str:
     if arguments.policy is not None:
         return read_file(arguments.policy).decode()
-    if arguments.command == "log":
-        return read_file(arguments.folder / "policy").decode()
-    if arguments.command == "native":
-        return read_file(arguments.folder / "log/policy").decode()
-    if arguments.command == "evidence":
+    if arguments.command in ("log", "native"):
+        return read_file(arguments.folder / ("policy" if arguments.command == "log" else "log/policy")).decode()
+    if arguments.command in ("evidence", "erasure"):
         with zipfile.ZipFile(arguments.bundle) as bundle:
             return read_member(bundle, "log/policy").decode()
     raise Wrong("name the keys you trust: --policy FILE")
@@ -640,11 +676,12 @@ def main() -> None:
     log = commands.add_parser("log", help="a folder from `custodes audit export`")
     log.add_argument("folder", type=Path)
     log.add_argument("--since", type=Path, action="append", default=[], help="a checkpoint you kept from earlier")
-    commands.add_parser("proof", help="a file from `custodes audit prove`").add_argument("file", type=Path)
     grew = commands.add_parser("consistency", help="two checkpoints and the proof that one grew from the other")
     for name in ("old", "new", "proof"):
         grew.add_argument(name, type=Path)
-    commands.add_parser("evidence", help="a bundle from `custodes export`").add_argument("bundle", type=Path)
+    commands.add_parser("proof", help="a file from `custodes audit prove`").add_argument("file", type=Path)
+    for name, source in (("evidence", "a bundle from `custodes export`"), ("erasure", "from `custodes erase`")):
+        commands.add_parser(name, help=source).add_argument("bundle", type=Path)
     commands.add_parser("native", help="a folder from `custodes export-native`").add_argument("folder", type=Path)
     for command in commands.choices.values():
         command.add_argument("--policy", type=Path, help="the keys you trust, as https://c2sp.org/tlog-policy")

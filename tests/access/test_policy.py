@@ -71,7 +71,7 @@ def table() -> str:
     for role, action, purpose, reference, fidelity, around in itertools.product(
         Role, Action, PurposeKind, ("", "case-7"), Fidelity, AROUND
     ):
-        if action not in (Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT) and (
+        if action not in (Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT, Action.ERASE) and (
             (purpose, reference, fidelity, around) != (PurposeKind.CASE, "case-7", Fidelity.MASKED, "alone")
         ):
             continue  # purpose and approval are about footage alone

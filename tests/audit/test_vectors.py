@@ -1,8 +1,13 @@
 """The cases of the published transparency-dev/merkle vectors, made anew from RFC 6962 over its reference leaves.
 
+That ours are theirs is shown by the hashes of what is published (`testdata/{consistency,inclusion}/*/happy-path.json`,
+read 2026-11-25 at commits bcba819, 65362ac, 73a0db1): sizes, roots and proofs, in the order of their folders.
 Every case runs against our proofs' verification and against `custodes-verify`, which were written apart.
 """
 
+import base64
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -120,3 +125,37 @@ def test_vectors_when_checked_then_right_ones_pass_and_all_others_fail(
 ) -> None:
     assert len(cases) > 400
     assert wrongs(cases, check) == []
+
+
+def b64(node: bytes) -> str:
+    return base64.b64encode(node).decode()
+
+
+def test_generator_gives_the_published_consistency_proofs() -> None:
+    cases = [
+        (
+            old,
+            new,
+            b64(naive_root(HASHES[:old])),
+            b64(naive_root(HASHES[:new])),
+            [*map(b64, consistency_path(read, old, new))],
+        )
+        for old, new in ((1, 1), (1, 8), (6, 8), (2, 5), (6, 7))
+    ]
+    published = "ba1d8f448d742b0aa6874791d16da9adfbda41f8dff5bdd4478f5769d77e1db2"
+    assert hashlib.sha256(json.dumps(cases).encode()).hexdigest() == published
+
+
+def test_generator_gives_the_published_inclusion_proofs() -> None:
+    cases = [
+        (
+            index,
+            size,
+            b64(naive_root(HASHES[:size])),
+            b64(HASHES[index]),
+            [*map(b64, inclusion_path(read, index, size))],
+        )
+        for index, size in ((0, 8), (5, 8), (2, 3), (1, 5))
+    ]
+    published = "a05b8d5bacf77dc32e006335581970204dca2b4f6e2b248ff6faa59ec8a34c18"
+    assert hashlib.sha256(json.dumps(cases).encode()).hexdigest() == published

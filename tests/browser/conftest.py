@@ -17,7 +17,15 @@ from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.runtime.clock import SystemClock
 from custodes.testing.history import fill_history
-from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, WrittenExports, camera_row
+from custodes.testing.web import (
+    DrawnViews,
+    FixedLive,
+    InlineCatalog,
+    LoggingWarden,
+    WrittenErasures,
+    WrittenExports,
+    camera_row,
+)
 from custodes.types.message import ProcessStatus
 from custodes.web.app import create_app
 
@@ -79,6 +87,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         live=live,
         warden=warden,
         exports=WrittenExports(tmp_path, warden),
+        erasures=WrittenErasures(tmp_path, warden),
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=clock),
         config=config,
         clock=clock,

@@ -20,17 +20,21 @@ from tests.server.conftest import SITE_ID, Site, listening, until
 import custodes_verify
 from custodes.access.policy import load_policies
 from custodes.access.requests import digest
+from custodes.adapters.blob.disk import Disk
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
+from custodes.app.serving.erasure import Eraser
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import SealLogger
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.proofs import ProofDesk
+from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
 from custodes.cli.evidence import evidence
@@ -171,7 +175,7 @@ async def bench(site: Site, recorder: Recorder | None = None) -> AsyncIterator[B
             catalog=catalog,
             warden=warden,
             jobs=broker,
-            witnesses=(),
+            proofs=ProofDesk(warden=warden, witnesses=(), paths=site.paths, config=config),
             clock=clock,
             paths=site.paths,
             config=config,
@@ -386,6 +390,32 @@ def coloured_pixels(bundle: Path, film: Path) -> int:
     return sum(int((frame[-frame.shape[0] // 6 :] > 155).sum()) for frame in frames)
 
 
+def eraser_of(at: Bench) -> Eraser:
+    clock, paths = SystemClock(), at.site.paths
+    config = SiteConfig(data_dir=paths.data_dir)
+    retention = RetentionSweeper(
+        paths=paths,
+        site_id=SITE_ID,
+        config=config,
+        catalog=at.catalog,
+        warden=at.warden,
+        live=ServerLiveState(at.catalog, at.jobs, clock),
+        storage=Disk(),
+        clock=clock,
+    )
+    return Eraser(
+        catalog=at.catalog,
+        warden=at.warden,
+        retention=retention,
+        exporter=at.exporter,
+        proofs=ProofDesk(warden=at.warden, witnesses=(), paths=paths, config=config),
+        clock=clock,
+        paths=paths,
+        config=config,
+        site_id=SITE_ID,
+    )
+
+
 @asynccontextmanager
 async def control(at: Bench) -> AsyncIterator[None]:
     """The socket that the command line talks to, and Ada's account."""
@@ -416,6 +446,7 @@ async def control(at: Bench) -> AsyncIterator[None]:
         clock=clock,
         warden=at.warden,
         exporter=at.exporter,
+        eraser=eraser_of(at),
         leaks=LeakDesk(
             catalog=at.catalog,
             warden=at.warden,

@@ -19,7 +19,15 @@ from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.clock import ManualClock
-from custodes.testing.web import DrawnViews, FixedLive, InlineCatalog, LoggingWarden, WrittenExports, camera_row
+from custodes.testing.web import (
+    DrawnViews,
+    FixedLive,
+    InlineCatalog,
+    LoggingWarden,
+    WrittenErasures,
+    WrittenExports,
+    camera_row,
+)
 from custodes.types.cases import Case, CaseMember
 from custodes.web.app import create_app
 from custodes.web.deps import FleetReader
@@ -101,6 +109,7 @@ def site_in(
 
     views = DrawnViews(warden, time, pace=pace, frames=6)
     exports = WrittenExports(folder, warden)
+    erasures = WrittenErasures(folder, warden)
     live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
     tokens: list[str] = []
 
@@ -113,6 +122,7 @@ def site_in(
         live=live,
         warden=warden,
         exports=exports,
+        erasures=erasures,
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
         clock=time,

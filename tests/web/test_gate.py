@@ -18,6 +18,7 @@ PATHS = {
     "hold_id": "none",
     "number": "other",
     "export_id": "none",
+    "erasure_id": "none",
     "session_id": "none",
     "zone_id": "none",
     "person_id": "none",

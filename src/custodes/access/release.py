@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from custodes.access.policy import FOOTAGE
@@ -10,7 +11,7 @@ from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.sealing.header import encode_clear
 from custodes.types.access import AccessRequest, Action, Grant
 from custodes.types.media import SegmentHeader
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, Ns, SegmentId
 
 MAX_GRANT_NS = Ns(12 * 3600 * NS_PER_S)
 """A shift. Longer viewing asks again, and is logged again."""
@@ -21,6 +22,10 @@ at most ten with an unusual configuration, whose beginnings are then not shown."
 
 MAX_HEADERS = 64
 
+MAX_ERASED = 4096
+"""Segments of one erasure: a day in pieces of 20 s."""
+
+_SEGMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -82,6 +87,23 @@ def check_release(
         raise InvalidArgument(f"{len(headers)} segments in one release; expected 1 to {MAX_HEADERS}")
     for header in headers:
         _check_header(grant.request, header, site_id)
+
+
+def check_erasure(grant: LiveGrant, segment_ids: tuple[SegmentId, ...], *, now_ns: Ns) -> None:
+    """Whether a grant gives these recordings up. Raises: PermissionDenied, InvalidArgument; says why."""
+    if now_ns >= grant.expires_ns:
+        raise PermissionDenied("the grant has expired")
+    if grant.request.action is not Action.ERASE:
+        raise PermissionDenied(f"a grant to {grant.request.action.value} erases nothing")
+    if not 0 < len(segment_ids) <= MAX_ERASED or len(set(segment_ids)) != len(segment_ids):
+        raise InvalidArgument(f"{len(segment_ids)} segments in one erasure; expected 1 to {MAX_ERASED} different ones")
+    if not all(_SEGMENT_ID.fullmatch(one) for one in segment_ids):
+        raise InvalidArgument("that is not a segment id")
+
+
+def erased_digest(segment_ids: Iterable[SegmentId]) -> str:
+    """SHA-256 over the sorted ids, a line each: what the log says of a list that is too long for it. Hexadecimal."""
+    return hashlib.sha256("".join(f"{one}\n" for one in sorted(segment_ids)).encode()).hexdigest()
 
 
 def _check_header(request: AccessRequest, header: SegmentHeader, site_id: str) -> None:

@@ -25,6 +25,7 @@ REVIEW_WITHIN_NS = Ns(72 * HOUR_NS)
 MAX_SPAN_NS = Ns(31 * 24 * HOUR_NS)
 MAX_READ = 200
 """Newest requests that anybody is told of at once."""
+MAX_ERASED_NS = Ns(24 * HOUR_NS)
 MAX_CAMERAS = 64
 MAX_SHOWN = 32
 """Tracks of the people whom an unmasked look shows: one person is several, each time the tracker lost them."""
@@ -41,8 +42,10 @@ def digest(request: LookRequest) -> bytes:
 
 def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
     """Whether such a request makes sense at all. Raises: InvalidArgument in words for the requester."""
-    if request.action not in (Action.PLAY_BACK, Action.EXPORT):
-        raise InvalidArgument("What others approve is playing back or an export.")
+    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE):
+        raise InvalidArgument("What others approve is playing back, an export, or an erasure.")
+    if request.action is Action.ERASE:
+        _check_erasure(request)
     if request.purpose.kind not in (PurposeKind.CASE, PurposeKind.ALARM, PurposeKind.SUBJECT_ACCESS):
         raise InvalidArgument("Others approve looks for a case, an alarm or a subject access.")
     if not request.purpose.reference.strip() or len(request.purpose.reference) > 200:
@@ -61,6 +64,15 @@ def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
         raise InvalidArgument("A break-glass opens recordings to look at; exports always need approval.")
     if request.is_break_glass != (request.needed == 0):
         raise InvalidArgument("Only a break-glass needs no approval.")
+
+
+def _check_erasure(request: LookRequest) -> None:
+    if request.purpose.kind is not PurposeKind.SUBJECT_ACCESS:
+        raise InvalidArgument("Recordings are erased for a person who asked for it; name the subject access.")
+    if request.fidelity is not Fidelity.MASKED or len(request.camera_ids) != 1:
+        raise InvalidArgument("An erasure shows no picture, and is of one camera.")
+    if request.end_ns - request.start_ns > MAX_ERASED_NS:
+        raise InvalidArgument("An erasure covers at most 24 hours.")
 
 
 def _check_shown(request: LookRequest) -> None:

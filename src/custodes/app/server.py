@@ -31,6 +31,7 @@ from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
 from custodes.app.serving.disk_watch import DiskWatch
+from custodes.app.serving.erasure import Eraser
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.fleet import FleetShelf
@@ -44,6 +45,7 @@ from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.rule_senders import watched_rules
@@ -116,11 +118,12 @@ class Server:
             WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
             for each in config.audit.witnesses
         ]
+        proofs = ProofDesk(warden=self._warden, witnesses=self._witnesses, paths=paths, config=config)
         self._exporter = Exporter(
             catalog=catalog,
             warden=self._warden,
             jobs=self._views,
-            witnesses=self._witnesses,
+            proofs=proofs,
             clock=clock,
             paths=paths,
             config=config,
@@ -136,28 +139,6 @@ class Server:
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
         self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)
-        self._control = ControlService(
-            traffic=self._traffic,
-            cameras=self._cameras,
-            people=People(catalog=catalog, warden=self._warden, clock=clock),
-            holds=holds,
-            catalog=catalog,
-            policies=load_policies(),
-            config=config,
-            clock=clock,
-            warden=self._warden,
-            exporter=self._exporter,
-            backfills=self._backfills,
-            leaks=LeakDesk(
-                catalog=catalog,
-                warden=self._warden,
-                jobs=self._jobs,
-                views=self._views,
-                clock=clock,
-                paths=paths,
-                config=config,
-            ),
-        )
         slow = _slow_tier(paths, config, site_id)
         store = _offsite_store(config)
         offsite = _offsite_tier(config, site_id, store)
@@ -172,6 +153,40 @@ class Server:
             clock=clock,
             slow=slow,
             copies=_copies(config, offsite),
+        )
+        eraser = Eraser(
+            catalog=catalog,
+            warden=self._warden,
+            retention=self._retention,
+            exporter=self._exporter,
+            proofs=proofs,
+            clock=clock,
+            paths=paths,
+            config=config,
+            site_id=site_id,
+        )
+        self._control = ControlService(
+            traffic=self._traffic,
+            cameras=self._cameras,
+            people=People(catalog=catalog, warden=self._warden, clock=clock),
+            holds=holds,
+            catalog=catalog,
+            policies=load_policies(),
+            config=config,
+            clock=clock,
+            warden=self._warden,
+            exporter=self._exporter,
+            eraser=eraser,
+            backfills=self._backfills,
+            leaks=LeakDesk(
+                catalog=catalog,
+                warden=self._warden,
+                jobs=self._jobs,
+                views=self._views,
+                clock=clock,
+                paths=paths,
+                config=config,
+            ),
         )
         if store is not None:
             recall = RecallService(
@@ -203,6 +218,7 @@ class Server:
                 warden=self._warden,
                 holds=holds,
                 exports=self._exporter,
+                erasures=eraser,
                 config=config,
                 clock=clock,
                 announce=self._announce,

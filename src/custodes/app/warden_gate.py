@@ -18,13 +18,20 @@ import structlog
 
 from custodes.access.policy import Policies, decide, decide_list
 from custodes.access.quotas import QuotaBook
-from custodes.access.release import LiveGrant, check_release, expiry_of, remember, token_hash
+from custodes.access.release import LiveGrant, check_erasure, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses, erase_old
 from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
-from custodes.app.warden_records import OWN_KINDS, access_record, person_record, refusal, release_record
+from custodes.app.warden_records import (
+    OWN_KINDS,
+    access_record,
+    erasure_record,
+    person_record,
+    refusal,
+    release_record,
+)
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.note import NoteVerifier
 from custodes.audit.proof import prove_entries
@@ -58,6 +65,7 @@ from custodes.types.message import (
     DestroyKeys,
     EndGrant,
     EntryProofs,
+    EraseSegments,
     InclusionProof,
     KeysReleased,
     LogPage,
@@ -149,6 +157,8 @@ class Gate:
                 return await self.read_log(message.start, message.limit)
             case ReadCheckpoint():
                 return await self.read_checkpoint()
+            case EraseSegments():
+                return await self.erase(message)
             case ProveInclusion():
                 path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
                 return InclusionProof(index=message.index, size=message.size, path=path)
@@ -157,13 +167,11 @@ class Gate:
                 return EntryProofs(proofs=await self._log.ask(lambda log: prove_entries(log, message.indices, time_s)))
             case ProveConsistency() | StoreCosigned() | StoreTimestamp() | ReadCosigned():
                 return await self._log.ask(lambda log: answer_about_witnesses(log, message, self._witnesses))
-            case PublishKeys():
-                await self.publish(message.camera_ids)
+            case PublishKeys() | Ping():
+                await self.publish(message.camera_ids if isinstance(message, PublishKeys) else ())
                 return Ok()
             case DestroyKeys():
                 return await self.destroy(message.camera_id, message.day)
-            case Ping():
-                return Ok()
         reply = await self.faces.answer_server(message)
         return await self._desk.answer(message) if reply is None else reply
 
@@ -249,9 +257,24 @@ class Gate:
         """What can change while a grant lives: what it rests on, and the hour's quota."""
         asked = live.request
         self._desk.check_still(asked)
+        self._desk.check_not_erased(tuple(header.segment_id for header in message.headers))
         if asked.action is Action.PLAY_BACK:
             segment_ids = tuple(header.segment_id for header in message.headers)
             self._quotas.charge(asked.principal, asked.camera_id, segment_ids, now_ns)
+
+    async def erase(self, message: EraseSegments) -> Appended:
+        """Check, log the list's hash, then remember each: from here on no key of them is released.
+
+        Raises: PermissionDenied, InvalidArgument; StorageFailed; log errors. Asked again it logs again.
+        """
+        live = self._grants.get(token_hash(message.grant_token))
+        if live is None:
+            raise PermissionDenied("no such grant, or it has ended")
+        check_erasure(live, message.segment_ids, now_ns=self._clock.now_ns())
+        self._desk.check_still(live.request)
+        entry = await self._log.append(erasure_record(live, message))
+        self._desk.put_erased(message.segment_ids, entry.index)
+        return Appended(index=entry.index)
 
     async def release_marks(self, message: ReleaseMarks) -> MarksReleased:
         """Find out who was given these segments, log the list's hash, then hand out their mark keys.

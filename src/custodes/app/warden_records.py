@@ -1,10 +1,10 @@
 """What the warden writes into the log, as records. Nothing is decided here."""
 
-from custodes.access.release import LiveGrant
+from custodes.access.release import LiveGrant, erased_digest
 from custodes.errors import CustodesError
 from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision, Principal
 from custodes.types.approval import RequestRecord
-from custodes.types.message import ReleaseKeys
+from custodes.types.message import EraseSegments, ReleaseKeys
 from custodes.units import RunId
 
 _MAX_SHOWN_CHARS = 1000
@@ -21,6 +21,7 @@ OWN_KINDS = frozenset(
         AuditKind.KEYS_REFUSED,
         AuditKind.MARKS_RELEASED,
         AuditKind.KEYS_DESTROYED,
+        AuditKind.FOOTAGE_ERASED,
         AuditKind.VIEW_ENDED,
         AuditKind.PERSONAL_ERASED,
         AuditKind.REQUEST_FILED,
@@ -94,6 +95,20 @@ def access_record(kind: AuditKind, request: AccessRequest, decision: Decision, g
     if grant_id:
         details["grant_id"] = grant_id
     return person_record(kind, request, details)
+
+
+def erasure_record(live: LiveGrant, message: EraseSegments) -> AuditRecord:
+    """What was given up: how many segments, and the hash of their list."""
+    details = {
+        "grant_id": live.grant_id,
+        "request": live.request.request_id,
+        "reference": live.request.purpose.reference,
+        "start_ns": str(live.request.start_ns),
+        "end_ns": str(live.request.end_ns),
+        "count": str(len(message.segment_ids)),
+        "segments": erased_digest(message.segment_ids),
+    }
+    return person_record(AuditKind.FOOTAGE_ERASED, live.request, details)
 
 
 def _segments(message: ReleaseKeys) -> dict[str, str]:

@@ -43,7 +43,7 @@ from custodes.types.approval import (
     Vote,
     WithdrawRequest,
 )
-from custodes.units import CameraId, Ns, SessionId
+from custodes.units import CameraId, Ns, SegmentId, SessionId
 
 Append = Callable[[AuditRecord], Awaitable[int]]
 
@@ -129,6 +129,15 @@ class RequestDesk:
         is_for_case = asked.purpose.kind is PurposeKind.CASE and asked.action in FOOTAGE
         if is_for_case and not self._cases.carries(asked.purpose, asked.principal.user_id):
             raise PermissionDenied("the case that this rests on is closed, or the person works on it no longer")
+
+    def check_not_erased(self, segment_ids: tuple[SegmentId, ...]) -> None:
+        """Raises: PermissionDenied for what was given up, also when a copy of it is there again."""
+        if gone := self._store.erased(segment_ids):
+            raise PermissionDenied(f"segment {min(gone)} was erased for a person who asked for it")
+
+    def put_erased(self, segment_ids: tuple[SegmentId, ...], entry: int) -> None:
+        """See `RequestStore.put_erased`."""
+        self._store.put_erased(segment_ids, entry)
 
     # -- steps -------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "redact": ("custodes.cli.redact", "redact", "Cover everybody in a film file; needs no site."),
     "backfill": ("custodes.cli.backfill", "backfill", "Analyse recordings again by the model of today."),
     "export": ("custodes.cli.export", "export", "An evidence bundle of a running site."),
+    "erase": ("custodes.cli.erase", "erase", "Erase recordings for a person who asked for it, with a certificate."),
     "leak": ("custodes.cli.leak", "leak", "Where a posted picture comes from, and which copy it is."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),

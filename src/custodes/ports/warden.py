@@ -5,7 +5,7 @@ from typing import Protocol
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
 from custodes.types.media import SegmentHeader
 from custodes.types.message import Authorised, CosignedCheckpoint, InclusionProof, KeysReleased, LogPage
-from custodes.units import CameraId
+from custodes.units import CameraId, SegmentId
 
 
 class Warden(Protocol):
@@ -62,6 +62,11 @@ class Warden(Protocol):
     async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
         """Crypto-shred one past camera-day (`yyyymmdd`, UTC); returns the index of the log entry. Raises:
         FailedPrecondition (the day is not over), KeyMissing (never made)."""
+        ...
+
+    async def erase_segments(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> int:
+        """Give up recordings under a grant to erase: no key of them is released from now on; returns the log index.
+        Raises: PermissionDenied, InvalidArgument."""
         ...
 
     async def about_requests(self, message: object) -> object:

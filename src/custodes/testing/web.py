@@ -45,11 +45,13 @@ from custodes.types.access import (
     Grant,
     Principal,
     Purpose,
+    PurposeKind,
 )
 from custodes.types.message import (
     Authorised,
     CameraRow,
     CosignedCheckpoint,
+    ErasureDone,
     ExportState,
     InclusionProof,
     LogPage,
@@ -62,7 +64,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
-from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId, SessionId
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -158,6 +160,52 @@ class WrittenExports:
             Path(made.state.path).unlink()
 
 
+class WrittenErasures:
+    """`ports.erasures.ErasureDesk` that asks the warden and writes a few bytes; there are no recordings here."""
+
+    def __init__(self, folder: Path, warden: Warden) -> None:
+        self._folder = folder
+        self._warden = warden
+        self._made: list[str] = []
+
+    async def erase(
+        self,
+        *,
+        principal: Principal,
+        camera_id: CameraId,
+        start_ns: Ns,
+        end_ns: Ns,
+        reference: str,
+        request_id: str,
+    ) -> ErasureDone:
+        """Decided by the real policies."""
+        request = AccessRequest(
+            principal=principal,
+            action=Action.ERASE,
+            purpose=Purpose(kind=PurposeKind.SUBJECT_ACCESS, reference=reference),
+            camera_id=camera_id,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            fidelity=Fidelity.MASKED,
+            session_id=SessionId("erasure"),
+            request_id=request_id,
+        )
+        granted_from(request, await self._warden.authorise(request))
+        erasure_id = f"{request_id}-{secrets.token_hex(4)}"
+        self._made.insert(0, erasure_id)
+        path = self._folder / f"{erasure_id}.zip"
+        path.write_bytes(b"certificate")
+        return ErasureDone(erasure_id=erasure_id, path=str(path), segments=1, bytes_on_disk=1000)
+
+    def certificates(self) -> list[str]:
+        """Newest first."""
+        return list(self._made)
+
+    def path_of(self, erasure_id: str) -> Path:
+        """Written by `erase`."""
+        return self._folder / f"{erasure_id}.zip"
+
+
 class LoggingWarden:
     """`ports.warden.Warden` in this process: the shipped policies and a real audit log in `folder`."""
 
@@ -241,6 +289,11 @@ class LoggingWarden:
         """There are no keys here; the entry is written."""
         self._check_up()
         return self._append(AuditKind.KEYS_DESTROYED, "process:warden", camera_id, {"day": day})
+
+    async def erase_segments(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> int:
+        """There are no keys here; the entry is written."""
+        self._check_up()
+        return self._append(AuditKind.FOOTAGE_ERASED, "", "", {"count": str(len(segment_ids))})
 
     async def end_grant(self, grant_id: str, frames_shown: int) -> None:
         """Log the end."""

@@ -211,6 +211,15 @@ class ReleaseKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EraseSegments:
+    """Give up recordings under a grant to erase: no key of them is released from now on. Answer: Appended."""
+
+    grant_token: str
+    segment_ids: tuple[SegmentId, ...]
+    """1 to `access.release.MAX_ERASED`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysReleased:
     """`data_keys[i]` opens `headers[i]`. `mark_key`: 32 bytes derived for camera | session."""
 
@@ -623,6 +632,33 @@ class ReadExport:
     """Answer: ExportState."""
 
     export_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartErasure:
+    """Erase recordings as this person, who gives the password. Answer: ErasureDone, when all is done."""
+
+    camera_id: CameraId
+    start_ns: Ns
+    end_ns: Ns
+    reference: str
+    person: str
+    password: str
+    """Never logged."""
+    request_id: str
+    """The approved request that it rests on."""
+    code: str = ""
+    """Of the authenticator app, when the account has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureDone:
+    """`path`: the certificate, kept on the site."""
+
+    erasure_id: str
+    path: str
+    segments: int
+    bytes_on_disk: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from custodes.access.policy import load_policies
 from custodes.config import SiteConfig, SitePaths
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.recogniser import Recogniser
@@ -37,6 +38,7 @@ from custodes.web import (
     site_map,
     traffic,
 )
+from custodes.web import erasures as erasures_page
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import live as live_routes
@@ -70,6 +72,7 @@ def create_app(
     warden: Warden,
     holds: HoldDesk,
     exports: ExportDesk,
+    erasures: ErasureDesk,
     config: SiteConfig,
     clock: Clock,
     announce: Announcer,
@@ -113,6 +116,7 @@ def create_app(
         warden=warden,
         holds=holds,
         exports=exports,
+        erasures=erasures,
         config=config,
         clock=clock,
         auth=auth,
@@ -137,6 +141,7 @@ def create_app(
         pages,
         people,
         requests,
+        erasures_page,
         cases,
         privacy,
         traffic,

@@ -14,6 +14,7 @@ from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.recogniser import Recogniser
@@ -48,6 +49,7 @@ class WebDeps:
     warden: Warden
     holds: HoldDesk
     exports: ExportDesk
+    erasures: ErasureDesk
     config: SiteConfig
     clock: Clock
     auth: AuthService

@@ -106,6 +106,8 @@ ROUTES: dict[str, Access] = {
     "/cases/{number}/reopen": Access.WARDEN,
     "/api/v1/cases": Access.WARDEN,
     "/api/v1/cases/{number}": Access.WARDEN,
+    "/erasures": Access.WARDEN,
+    "/erasures/{erasure_id}/certificate": Access.WARDEN,
     "/notice/{camera_id}": Access.PUBLIC,
     "/notice/{camera_id}/qr.svg": Access.PUBLIC,
     "/notices": Access.PRIVACY,
@@ -187,6 +189,7 @@ FRESH = frozenset(
         "/requests/break-glass",
         "/exports",
         "/exports/{export_id}/download",
+        "/erasures",
         "/api/v1/cameras/{camera_id}/holds/{hold_id}/release",
     }
 )

@@ -56,6 +56,7 @@ PAGES = (
                 offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.REVIEW, Action.MANAGE_PEOPLE),
             ),
             PageLink(path="/exports", label="Exports", offered_to=(Action.FILE_REQUEST,)),
+            PageLink(path="/erasures", label="Erasures", offered_to=(Action.FILE_REQUEST, Action.READ_PRIVACY)),
         ),
     ),
     PageGroup(

@@ -149,6 +149,7 @@ _ACTION_WORDS = {
     "read_metadata": "read the timeline of",
     "read_log": "read the log",
     "export": "export recordings of",
+    "erase": "erase recordings of",
     "configure": "change settings",
     "place_hold": "hold as evidence what was recorded by",
     "release_hold": "release a hold on",
@@ -179,6 +180,8 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
     AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
     AuditKind.EVIDENCE_FETCHED: "{actor} took an export of camera {subject} away.",
+    AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
+    AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; its hash stands here.",
     AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
     AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
     AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",
@@ -207,6 +210,9 @@ def request_words(asked: LookRequest) -> dict[str, str]:
     if asked.shown:
         pieces = "one piece" if len(asked.shown) == 1 else f"{len(asked.shown)} pieces"
         cost = f"Whoever is in {pieces} of track becomes recognisable to {asked.requester}; all others stay masked."
+    if asked.action is Action.ERASE:
+        what, seen = "erase", "for good"
+        cost = f"What {where} recorded in {span} is gone for everybody; pieces are erased whole, a minute each."
     if asked.action is Action.EXPORT:
         cost += " What is exported leaves the site: it can be copied, and cannot be called back."
     return {

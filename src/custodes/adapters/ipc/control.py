@@ -21,6 +21,7 @@ from custodes.types.message import (
     Appended,
     CameraSpec,
     CameraTable,
+    ErasureDone,
     ExportState,
     ForgetExport,
     Ok,
@@ -30,6 +31,7 @@ from custodes.types.message import (
     ReadStatus,
     RemoveCamera,
     SiteStatus,
+    StartErasure,
     StartExport,
     StopSite,
 )
@@ -53,6 +55,9 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 5.0
 """A person waits at a prompt."""
 
+
+ERASE_TIMEOUT_S = 600.0
+"""A day of recordings is unlinked and synced, the log read, each of its pieces proven."""
 
 START_TIMEOUT_S = 60.0
 """An export's start waits for a password to be hashed, the warden, and a job."""
@@ -172,6 +177,11 @@ def pause_backfill(control_socket: Path, version: int, *, is_cancel: bool) -> Ba
 def read_backfills(control_socket: Path) -> tuple[Backfill, ...]:
     """The newest first. Raises: Unavailable."""
     return _ask(control_socket, ReadBackfills(), BackfillTable).backfills
+
+
+def erase(control_socket: Path, message: StartErasure) -> ErasureDone:
+    """Erase and certify. Raises: Unauthenticated, PermissionDenied, FailedPrecondition, NotFound, Unavailable."""
+    return _ask(control_socket, message, ErasureDone, timeout_s=ERASE_TIMEOUT_S)
 
 
 def place_hold(control_socket: Path, message: PlaceHold) -> HoldPlaced:

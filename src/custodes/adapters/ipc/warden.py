@@ -20,6 +20,7 @@ from custodes.types.message import (
     DestroyKeys,
     EndGrant,
     EntryProofs,
+    EraseSegments,
     InclusionProof,
     KeysReleased,
     LogPage,
@@ -118,6 +119,10 @@ class WardenClient:
     async def destroy_keys(self, camera_id: CameraId, day: str) -> int:
         """Crypto-shred one past camera-day; returns the index of the log entry."""
         return (await self._request(DestroyKeys(camera_id=camera_id, day=day), Appended)).index
+
+    async def erase_segments(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> int:
+        """Give up recordings: no key of them is released from now on; returns the index of the log entry."""
+        return (await self._request(EraseSegments(grant_token=grant_token, segment_ids=segment_ids), Appended)).index
 
     async def about_requests(self, message: object) -> object:
         """Messages of `types.approval` and their replies."""

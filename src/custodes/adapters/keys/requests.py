@@ -1,6 +1,7 @@
 """The warden's table of requests and passkeys: one SQLite file beside its keys, in memory too."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from custodes.access.keys import BEFORE
 from custodes.errors import DataLoss, ProtocolError, StorageFailed
 from custodes.types.approval import EnrolledKey, RequestRecord
 from custodes.types.codec import decode_as, encode
+from custodes.units import SegmentId
 
 _UNKNOWN, _NEW, _ROOTED = 0, 1, 2
 """`user_version`: written before passkeys were vouched for, or new; none counts yet; one did."""
@@ -31,6 +33,9 @@ class RequestStore:
                 " (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, body BLOB NOT NULL)"
             )
             self._database.execute("CREATE TABLE IF NOT EXISTS passkey (id BLOB PRIMARY KEY, body BLOB NOT NULL)")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS erased (segment_id TEXT PRIMARY KEY, entry INTEGER NOT NULL) STRICT"
+            )
             rows = self._database.execute("SELECT id, body FROM request ORDER BY number").fetchall()
             self._records = {str(row[0]): decode_as(RequestRecord, row[1]) for row in rows}
             keys = self._database.execute("SELECT id, body FROM passkey").fetchall()
@@ -93,6 +98,30 @@ class RequestStore:
         """Idempotent. Raises: StorageFailed."""
         self._write("DELETE FROM passkey WHERE id = ?", (credential_id,))
         self._keys.pop(credential_id, None)
+
+    def put_erased(self, segment_ids: Sequence[SegmentId], entry: int) -> None:
+        """No key of these is released any more, by this log entry. Durable, all or none. Raises: StorageFailed."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            rows = [(segment_id, entry) for segment_id in segment_ids]
+            self._database.executemany("INSERT OR IGNORE INTO erased VALUES (?, ?)", rows)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise StorageFailed(f"the warden cannot store an erasure: {error}") from error
+
+    def erased(self, segment_ids: Sequence[SegmentId]) -> set[SegmentId]:
+        """Those of them that were given up. Raises: StorageFailed."""
+        marks = ",".join("?" * len(segment_ids))
+        try:
+            rows = self._database.execute(
+                f"SELECT segment_id FROM erased WHERE segment_id IN ({marks})",  # noqa: S608 (question marks alone)
+                tuple(segment_ids),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the warden cannot read what was erased: {error}") from error
+        return {SegmentId(row[0]) for row in rows}
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:

@@ -8,6 +8,7 @@ from custodes.access.requests import MAX_READ
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests
 from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.cameras import CameraService
+from custodes.app.serving.erasure import Eraser
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.leaks import LeakDesk
@@ -33,7 +34,7 @@ from custodes.types.cases import (
 from custodes.types.codec import decode
 from custodes.types.hold import PlaceHold, ReadHolds, ReleaseHold
 from custodes.types.leak import LeakTraced, TraceLeak
-from custodes.types.message import ExportState, ForgetExport, Ok, ReadExport, StartExport
+from custodes.types.message import ErasureDone, ExportState, ForgetExport, Ok, ReadExport, StartErasure, StartExport
 from custodes.types.people import (
     AccessExplained,
     ActOnCase,
@@ -70,6 +71,7 @@ class ControlService:
         clock: Clock,
         warden: Warden,
         exporter: Exporter,
+        eraser: Eraser,
         backfills: Backfills,
         traffic: TrafficService,
         leaks: LeakDesk,
@@ -78,6 +80,7 @@ class ControlService:
         self._leaks = leaks
         self._warden = warden
         self._exporter = exporter
+        self._eraser = eraser
         self._backfills = backfills
         self._passwords = Passwords()
         self._cameras = cameras
@@ -105,8 +108,8 @@ class ControlService:
                 return await self._on_case(request)
             case StartExport():
                 return await self._export(request)
-            case TraceLeak():
-                return await self._trace(request)
+            case StartErasure() | TraceLeak():
+                return await (self._erase(request) if isinstance(request, StartErasure) else self._trace(request))
             case ReadExport():
                 return self._exporter.state(request.export_id)
             case ForgetExport():
@@ -186,6 +189,17 @@ class ControlService:
             shown=await self._shown_by(request.request_id) if request.fidelity is Fidelity.UNMASKED else (),
         )
         return self._exporter.state(export_id)
+
+    async def _erase(self, request: StartErasure) -> ErasureDone:
+        account = await self._prove(request.person, request.password, request.code, "erasure")
+        return await self._eraser.erase(
+            principal=principal_of(account),
+            camera_id=request.camera_id,
+            start_ns=request.start_ns,
+            end_ns=request.end_ns,
+            reference=request.reference,
+            request_id=request.request_id,
+        )
 
     async def _shown_by(self, request_id: str) -> tuple[tuple[RunId, int], ...]:
         """Whom alone the approved request shows; whether it carries the export is the warden's decision."""

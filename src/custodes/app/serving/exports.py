@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +18,12 @@ from custodes import __version__
 from custodes.adapters.blob.disk import Disk
 from custodes.app.serving.jobs import JobLink
 from custodes.app.serving.mask_feed import MaskFeed
+from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.reel import Reel
 from custodes.app.serving.subject_access import papers_of
 from custodes.app.serving.view import MASKS_PER_MESSAGE, JobStarter, ViewOrder
-from custodes.app.serving.witnesses import WitnessRound
-from custodes.audit.checkpoint import log_keys
 from custodes.audit.evidence import BundleWriter, Exported, ProvenSegment, write_bundle
-from custodes.audit.export import policy_text
-from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import (
     CustodesError,
@@ -40,7 +37,6 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.exports import PersonExport
 from custodes.ports.warden import Warden
-from custodes.sealing.published import read_pinned
 from custodes.types.access import AuditKind, AuditRecord, Fidelity, Grant, Principal, Purpose
 from custodes.types.media import Segment
 from custodes.types.message import (
@@ -51,7 +47,6 @@ from custodes.types.message import (
     ViewKind,
 )
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
-from custodes_verify import Wrong, parse_policy, verify_proof
 
 MAX_SPAN_NS = 24 * 3600 * NS_PER_S
 MAX_KEPT = 16
@@ -61,8 +56,6 @@ MAX_HEIGHT_PX = 2160
 FEED_SPEED = 16.0
 """How far ahead masks are sent: a job renders faster than the camera recorded."""
 _FEED_S = 0.2
-_WITNESS_TIMEOUT_S = 15.0
-_PROOFS_AT_ONCE = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +77,7 @@ class Exporter:
         catalog: AsyncCatalog,
         warden: Warden,
         jobs: JobStarter,
-        witnesses: Sequence[WitnessRound],
+        proofs: ProofDesk,
         clock: Clock,
         paths: SitePaths,
         config: SiteConfig,
@@ -94,7 +87,7 @@ class Exporter:
         self._catalog = catalog
         self._warden = warden
         self._jobs = jobs
-        self._witnesses = witnesses
+        self._proofs = proofs
         self._clock = clock
         self._paths = paths
         self._config = config
@@ -225,6 +218,17 @@ class Exporter:
             await asyncio.wait({export.task})
         await asyncio.to_thread(export.path.unlink, missing_ok=True)
 
+    async def forget_overlapping(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> int:
+        """Stop and remove what was made of recordings that are erased; returns how many."""
+        meant = [
+            export_id
+            for export_id, one in self._exports.items()
+            if one.order.camera_id == camera_id and one.order.start_ns <= end_ns and one.order.end_ns >= start_ns
+        ]
+        for export_id in meant:
+            await self.forget(export_id)
+        return len(meant)
+
     async def close(self) -> None:
         """Stop and remove all."""
         for export_id in list(self._exports):
@@ -311,9 +315,9 @@ class Exporter:
         order = export.order
         segments = await self._catalog.segments(order.camera_id, order.start_ns, order.end_ns, 20_000)
         indices = await self._catalog.log_indices([segment.header.segment_id for segment in segments])
-        has_witness = await self._ask_witnesses()
-        proofs = await self._proofs([grant.log_index, *indices.values()])
-        policy = self._policy(proofs.values(), has_witness=has_witness)
+        await self._proofs.ask_witnesses()
+        proofs = await self._proofs.of([grant.log_index, *indices.values()])
+        policy = self._proofs.policy(proofs.values())
         proven = [
             ProvenSegment(segment=one, proof=proofs.get(indices.get(one.header.segment_id, -1), ""))
             for one in segments
@@ -340,12 +344,9 @@ class Exporter:
                 ),
             )
             index = await self._warden.append(_sealed_record(order, grant, digest))
-            await self._ask_witnesses()
-            proof = (await self._proofs([index]))[index]
-            try:
-                verify_proof(proof, parse_policy(policy))
-            except Wrong as error:
-                raise Unavailable(f"the bundle cannot be proven: {error}; try again") from error
+            await self._proofs.ask_witnesses()
+            proof = (await self._proofs.of([index]))[index]
+            self._proofs.check(proof, policy)
             await asyncio.to_thread(writer.close, proof)
         except BaseException:
             writer.abandon()
@@ -369,39 +370,6 @@ class Exporter:
             software=f"custodes {__version__}",
             shown=order.shown,
         )
-
-    async def _proofs(self, indices: Sequence[int]) -> dict[int, str]:
-        proofs: dict[int, str] = {}
-        for first in range(0, len(indices), _PROOFS_AT_ONCE):
-            asked = tuple(indices[first : first + _PROOFS_AT_ONCE])
-            proofs.update(zip(asked, await self._warden.prove_entries(asked), strict=True))
-        return proofs
-
-    async def _ask_witnesses(self) -> bool:
-        """Have the newest checkpoint signed; False when nobody did."""
-
-        async def ask(one: WitnessRound) -> None:
-            async with asyncio.timeout(_WITNESS_TIMEOUT_S):
-                await one.bring(await self._warden.read_checkpoint())
-
-        answers = await asyncio.gather(*(ask(one) for one in self._witnesses), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                structlog.get_logger().warning("a witness did not see the export", error=str(answer))
-        return any(answer is None for answer in answers)
-
-    def _policy(self, proofs: Iterable[str], *, has_witness: bool) -> str:
-        """The keys to check the bundle with; witnesses are demanded only when all proofs carry one."""
-        pinned = read_pinned(self._paths.warden_key)
-        keys = log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key)
-        witnesses = [parse_vkey(key) for each in self._config.audit.witnesses for key in each.keys]
-        text = policy_text(keys, witnesses)
-        try:
-            for proof in proofs if has_witness else ():
-                verify_proof(proof, parse_policy(text))
-        except Wrong:
-            has_witness = False
-        return text if has_witness else policy_text(keys, [])
 
 
 def _sealed_record(order: ViewOrder, grant: Grant, digest: str) -> AuditRecord:

@@ -8,6 +8,7 @@ unless recording would stop for want of room: then it is logged as soon as the w
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -26,7 +27,7 @@ from custodes.record.retention import REST_NS, Limits, Look, Plan, Reason, is_pr
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import CameraState
 from custodes.types.media import Segment
-from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
 
 SWEEP_NS = 60 * NS_PER_S
 LOOK_S = 2.0
@@ -58,6 +59,16 @@ CLOCK_STEP_NS = 600 * NS_PER_S
 
 _HOUR_NS = 3600 * NS_PER_S
 _FOREVER_NS = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What `RetentionSweeper.erase` did."""
+
+    gone: tuple[SegmentId, ...]
+    """Unlinked, durably; others became held, or their disk is not there."""
+    keys_destroyed: dict[KeyId, int]
+    """By key, the log entry."""
 
 
 class RetentionSweeper:
@@ -123,6 +134,23 @@ class RetentionSweeper:
     def _is_due(self) -> bool:
         now_ns = self._clock.monotonic_ns()
         return now_ns >= self._next_ns or (now_ns >= self._next_pressed_ns and self._wanted_bytes() > 0)
+
+    async def erase(self, segment_ids: Sequence[SegmentId], camera_id: CameraId, end_ns: Ns, reason: str) -> Erased:
+        """Delete these sealed, unheld segments and what analysis said of them, before their time.
+
+        The caller has logged that they are given up. Keys of past days that nothing needs any more go at once.
+
+        Raises: as `sweep`.
+        """
+        async with self.lock:
+            self._check_identity()
+            now_ns = self._clock.now_ns()
+            condemned = await self._catalog.condemn(dict.fromkeys(segment_ids, reason), {camera_id: end_ns}, now_ns)
+            await self._finish(is_urgent=False)
+            left = {one.segment_id for one in await self._catalog.garbage(MAX_LOOKED_AT) if not one.is_gone}
+            destroyed = await self._shred(self._believed_now_ns())
+        gone = [one for one in condemned if one.segment_id not in left]
+        return Erased(gone=tuple(one.segment_id for one in gone), keys_destroyed=destroyed)
 
     async def sweep(self) -> int:
         """Finish what an earlier sweep began, delete what is due, shred keys that nothing needs any more.
@@ -335,8 +363,9 @@ class RetentionSweeper:
             logged += members
         return logged
 
-    async def _shred(self, now_ns: Ns) -> None:
-        """Destroy keys of past days that no segment and no file needs."""
+    async def _shred(self, now_ns: Ns) -> dict[KeyId, int]:
+        """Destroy keys of past days that no segment and no file needs; returns the log entry of each."""
+        destroyed: dict[KeyId, int] = {}
         day = datetime.fromtimestamp((now_ns - KEY_GRACE_NS) // NS_PER_S, UTC).strftime("%Y%m%d")
         for key_id in await self._catalog.unneeded_keys(day, MAX_KEYS):
             camera, _, key_day = key_id.partition("/")
@@ -347,13 +376,14 @@ class RetentionSweeper:
             ):
                 continue
             try:
-                await self._warden.destroy_keys(camera_id, key_day)
+                destroyed[key_id] = await self._warden.destroy_keys(camera_id, key_day)
             except KeyMissing as error:
                 self._log.warning("key to be destroyed was never made", key_id=key_id, error=str(error))
             except FailedPrecondition:
                 continue  # the warden's day is not over
             await self._catalog.forget_key(key_id)
             self._files.remove_day(camera_id, key_day)
+        return destroyed
 
 
 def _record(camera_id: CameraId, members: Sequence[Garbage]) -> AuditRecord:
