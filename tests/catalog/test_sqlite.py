@@ -186,3 +186,20 @@ def test_analysed_when_asked_for_nothing_is_empty(tmp_path: Path) -> None:
     assert catalog.analysed(CAMERA, Ns(5), Ns(1)) == []
     assert catalog.totals() == {}
     catalog.close()
+
+
+def test_frames_when_a_chunk_is_full_are_one_row_also_over_a_restart(tmp_path: Path) -> None:
+    frames = [make_frame(seq, seq / 10, since=max(0, seq - 1) / 10) for seq in range(chunks.MAX_FRAMES + 1)]
+    first = open_catalog(tmp_path / "catalog.db")
+    for fact in frames[:30]:
+        first.put_analysis([fact], [])
+    first.close()
+    second = open_catalog(tmp_path / "catalog.db")
+    for fact in frames[30:]:
+        second.put_analysis([fact], [])
+    assert same_frames(second.analysed(CAMERA, *ALL), frames)
+    second.close()
+    with sqlite3.connect(tmp_path / "catalog.db") as connection:
+        counts = connection.execute("SELECT frames FROM chunk ORDER BY seq_first").fetchall()
+    connection.close()
+    assert counts == [(chunks.MAX_FRAMES,), (1,)]

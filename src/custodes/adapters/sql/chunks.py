@@ -66,6 +66,11 @@ def pack_full(frames: Sequence[FrameAnalysed]) -> bytes:
     return _FULL + zlib.compress(msgspec.msgpack.encode(columns), 6)
 
 
+def is_growing(blob: bytes) -> bool:
+    """Whether `pack_growing` made it."""
+    return blob[:1] == _GROWING
+
+
 def unpack(camera_id: CameraId, run: RunId, blob: bytes) -> list[FrameAnalysed]:
     """The frames of a growing or a full chunk. Raises: DataLoss when the blob is neither."""
     try:

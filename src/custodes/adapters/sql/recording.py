@@ -1,7 +1,7 @@
 """Statements about journals, segments and gaps. The caller owns the transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
@@ -11,6 +11,7 @@ from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.units import CameraId, KeyId, Ns, RunId, SegmentId
 
+T = TypeVar("T")
 _IDS_PER_QUERY = 500
 """Below SQLite's bound of variables in one statement (32766)."""
 
@@ -77,7 +78,7 @@ def _stored_ends(connection: Connection, ids: list[str]) -> dict[str, tuple[bool
     return found
 
 
-def in_portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def in_portions(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     """Slices that fit into one statement."""
     for first in range(0, len(ids), _IDS_PER_QUERY):
         yield ids[first : first + _IDS_PER_QUERY]
