@@ -99,6 +99,7 @@ def test_pages_have_no_inline_script_or_style_and_trust_two_pictures_of_ours() -
                 "invitation.html",
                 "enrol.html",
                 "withdraw.html",
+                "protected.html",
             )
             assert is_public or 'name="csrf"' in form or 'name=\\"csrf' in form, (page.name, form[:80])
     assert trusted == {"me.html": ["picture"], "card.html": ["code"]}  # QR codes that we draw

@@ -7,6 +7,7 @@ import pytest
 
 from custodes.errors import FailedPrecondition, SealBroken
 from custodes.redact.fill import FILL_UV, FILL_Y
+from custodes.redact.levels import MaskLevel
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.redact.zones import zone_of_box
 from custodes.review.keys import MAX_KEYS, ViewKeys
@@ -222,3 +223,41 @@ def test_permitted_is_what_both_release_and_task_say(released, wanted, shown, is
     assert (found.shown, found.is_everybody) == (frozenset(shown), is_everybody)
     assert unmasked.of(Fidelity.MASKED, frozenset(wanted)) == Permitted()
     assert Permitted().of(Fidelity.UNMASKED, frozenset(wanted)) == Permitted()
+
+
+def test_render_when_the_site_protects_somebody_then_they_stay_whole_and_others_are_shown(site: ReviewSite):
+    """Unmasked, at head level: the covered track from head to foot, the other not at all; a lone detection stays."""
+    facts = vouched(0, 500, 1000)
+    timeline = MaskTimeline(MaskPolicy(level=MaskLevel.HEAD, margin=0.0))
+    timeline.add(facts)
+    first, second = facts[0].frame.track_ids.tolist()[:2]
+    renderer = Renderer(
+        fidelity=Fidelity.UNMASKED,
+        timeline=timeline,
+        max_height_px=240,
+        permitted=lambda: Permitted(fidelity=Fidelity.UNMASKED, hidden=frozenset({(facts[0].frame.run, first)})),
+    )
+    frame = frame_at(100)
+    shown = renderer.render(frame, MARK).frame
+    boxes = dict(zip((first, second), people_at(0), strict=False))
+    rows, columns = _part(boxes[first])
+    assert np.abs(shown.y[rows, columns].astype(int) - FILL_Y).max() <= NEAR
+    rows, columns = _part(boxes[second])
+    assert np.abs(shown.y[rows, columns].astype(int) - frame.y[rows, columns]).max() <= NEAR
+
+
+def test_render_when_the_site_protects_somebody_then_a_moment_that_nobody_vouches_for_is_flat(site: ReviewSite):
+    site.timeline.add(vouched(0, 500))
+    renderer = Renderer(
+        fidelity=Fidelity.UNMASKED,
+        timeline=site.timeline,
+        max_height_px=240,
+        permitted=lambda: Permitted(fidelity=Fidelity.UNMASKED, hidden=frozenset()),
+    )
+    assert is_flat(renderer.render(frame_at(5000), MARK).frame)
+    assert not renderer.is_settled(Ns(START_NS + 5000 * NS_PER_MS), RunId("0" * 12))
+
+
+def _part(box):
+    x1, y1, x2, y2 = box
+    return slice(int(y1 * 240) + 1, int(y2 * 240) - 1), slice(int(x1 * 320) + 1, int(x2 * 320) - 1)

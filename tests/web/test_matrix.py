@@ -59,6 +59,7 @@ ZONE = {
 FORMS = {
     "/faces/zones": ZONE,
     "/faces/people/invite": {"name": "Somebody New", "purpose": "opening the door"},
+    "/protection/invite": {"name": "Somebody New", "reason": "I was followed here before"},
     "/cases": CASE,
     "/requests": REQUEST,
     "/requests/break-glass": REQUEST,

@@ -72,6 +72,8 @@ def check_invited(enrolment: FaceEnrolment, name: str, now_ns: Ns) -> None:
         raise InvalidArgument("An enrolment ends at a day, within three years.")
     if len(set(enrolment.zone_ids)) != len(enrolment.zone_ids) or len(enrolment.zone_ids) > 64:
         raise InvalidArgument("Name at most 64 different zones.")
+    if enrolment.protects and enrolment.zone_ids:
+        raise InvalidArgument("Who asks for protection is compared in no zone.")
 
 
 def sign(enrolment: FaceEnrolment, consent: Consent, withdraw_hash: bytes, now_ns: Ns) -> FaceEnrolment:
@@ -92,6 +94,8 @@ def may_give(enrolment: FaceEnrolment, now_ns: Ns) -> None:
 
 def issue(enrolment: FaceEnrolment, now_ns: Ns) -> FaceEnrolment:
     """The template goes to its holder. Raises: FailedPrecondition."""
+    if enrolment.protects:
+        raise FailedPrecondition("Who is protected carries no token: the pictures are needed here.")
     if enrolment.zone_ids:
         raise FailedPrecondition("Who is compared in a zone carries no token; a checkpoint needs an own enrolment.")
     if phase(enrolment, now_ns) is not EnrolmentPhase.ACTIVE:

@@ -100,11 +100,14 @@ def phase(record: RequestRecord, now_ns: Ns) -> RequestPhase:
 
 def _in_force_since(record: RequestRecord) -> Ns | None:
     """When the last needed yes came; None before."""
-    yes = [vote.utc_ns for vote in record.votes if vote.is_yes]
-    needed = record.request.needed
     if record.request.is_break_glass:
         return record.request.filed_ns
-    return yes[needed - 1] if len(yes) >= needed > 0 else None
+    needed = record.request.needed
+    yes = [vote for vote in record.votes if vote.is_yes]
+    for count in range(max(needed, 1), len(yes) + 1):
+        if not record.needs_officer or any(vote.is_officer for vote in yes[:count]):
+            return yes[count - 1].utc_ns
+    return None
 
 
 def ends_ns(record: RequestRecord) -> Ns:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,11 +57,15 @@ from custodes.types.message import (
     ViewKind,
     ViewTask,
 )
+from custodes.types.protection import PieceChecked, ProtectTask
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
 
 HUB_RETRY_S = 0.5
 DEADLINE_GRACE_S = 5.0
 """A job that hangs in a codec beyond its deadline is ended by SIGALRM, which nothing in here catches."""
+
+CHECK_NICE = 10
+"""A comparison with the protected may wait; cameras and viewers may not."""
 
 MASKS_TIMEOUT_S = 30.0
 """The server reads them from the catalog."""
@@ -222,7 +226,7 @@ def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
     raise AssertionError("unreachable")
 
 
-def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask, tuple[object, ...]] | None:
+def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | ProtectTask, tuple[object, ...]] | None:
     """The one task and what came with it; None when the server went away before it had one."""
     while True:
         batch = inbox.take(60 * NS_PER_S)
@@ -230,8 +234,8 @@ def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask, tuple[object, ...]]
             first, *rest = batch.commands
             if isinstance(first, StopView):
                 return None
-            if not isinstance(first, ViewTask | TraceTask):
-                raise ProtocolError(f"a spare job got {type(first).__name__}; expected ViewTask or TraceTask")
+            if not isinstance(first, ViewTask | TraceTask | ProtectTask):
+                raise ProtocolError(f"a spare job got {type(first).__name__}; expected a task")
             return first, tuple(rest)
         if batch.is_over:
             return None
@@ -248,6 +252,9 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
     task, commands = assigned
     if isinstance(task, TraceTask):
         _trace(task, paths=paths, policy=policy, clock=clock, channel=channel, inbox=inbox)
+        return
+    if isinstance(task, ProtectTask):
+        _protect(task, paths=paths, clock=clock, channel=channel, inbox=inbox)
         return
     structlog.contextvars.bind_contextvars(
         camera_id=task.camera_id, session_id=task.session_id, view_kind=task.kind.value
@@ -272,6 +279,64 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
     channel.send(ViewEnded(frames_shown=frames_shown, error=complaint))
 
 
+def _asking(channel: Channel, inbox: Inbox) -> Callable[[Ns, Ns], tuple[FrameAnalysed, ...]]:
+    """Asks the server what was analysed between two moments. Raises: Unavailable."""
+
+    def ask_masks(start_ns: Ns, end_ns: Ns) -> tuple[FrameAnalysed, ...]:
+        channel.send(NeedMasks(start_ns=start_ns, end_ns=end_ns))
+        while True:
+            batch = inbox.take(int(MASKS_TIMEOUT_S * NS_PER_S))
+            for command in batch.commands:
+                if isinstance(command, MaskFacts):
+                    return command.frames
+            if batch.is_over or not batch.commands:
+                raise Unavailable("the server does not tell masks")
+
+    return ask_masks
+
+
+def _protect(task: ProtectTask, *, paths: SitePaths, clock: Clock, channel: Channel, inbox: Inbox) -> None:
+    """Serve one check: a single answer, which does not say what was found."""
+    from custodes.adapters.model import acknowledged_from_environment, models_dir_from_environment
+    from custodes.adapters.model.faces import load_face_tools
+    from custodes.app.job_protect import Checker, planned_frames
+    from custodes.face.lawful import Lawful, check_lawful, read_site_key
+
+    seconds = max((task.deadline_ns - clock.now_ns()) / NS_PER_S, 0) + DEADLINE_GRACE_S
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    warden = WardenJobClient(paths.socket("warden-jobs"))
+    keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
+    config = load_effective(paths.data_dir)
+
+    def permit() -> Lawful:
+        site_id, site_key = read_site_key(paths.warden_key)
+        return check_lawful(warden.permit_looks(task.grant_token), site_key, site_id, clock.now_ns())
+
+    os.nice(CHECK_NICE)
+    complaint = ""
+    try:
+        archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
+        archive.put(task.segments)
+        Checker(
+            task,
+            frames=planned_frames(archive),
+            tools=load_face_tools(
+                models_dir=models_dir_from_environment() or config.models_dir,
+                embedder=config.faces.embedder,
+                acknowledged=acknowledged_from_environment(),
+            ),
+            ask_masks=_asking(channel, inbox),
+            permit=permit,
+            compare=lambda contract, probes, is_last: warden.compare_protected(
+                task.grant_token, contract, probes, is_last
+            ),
+        ).run()
+    except CustodesError as error:
+        structlog.get_logger().warning("check failed", error=str(error), error_kind=error.kind.value)
+        complaint = str(error)
+    channel.send(PieceChecked(camera_id=task.camera_id, error=complaint))
+
+
 def _trace(
     task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, inbox: Inbox
 ) -> None:
@@ -284,16 +349,6 @@ def _trace(
     warden = WardenJobClient(paths.socket("warden-jobs"))
     keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
 
-    def ask_masks(start_ns: Ns, end_ns: Ns) -> tuple[FrameAnalysed, ...]:
-        channel.send(NeedMasks(start_ns=start_ns, end_ns=end_ns))
-        while True:
-            batch = inbox.take(int(MASKS_TIMEOUT_S * NS_PER_S))
-            for command in batch.commands:
-                if isinstance(command, MaskFacts):
-                    return command.frames
-            if batch.is_over or not batch.commands:
-                raise Unavailable("the server does not tell masks")
-
     try:
         archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
         archive.put(task.segments)
@@ -304,7 +359,7 @@ def _trace(
             archive=archive,
             index=index,
             policy=policy,
-            ask_masks=ask_masks,
+            ask_masks=_asking(channel, inbox),
             release=lambda names: warden.release_marks(task.grant_token, names),
         ).run()
     except CustodesError as error:

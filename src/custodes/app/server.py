@@ -46,6 +46,7 @@ from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.proofs import ProofDesk
+from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.rule_senders import watched_rules
@@ -139,6 +140,9 @@ class Server:
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
         self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)
+        self._protection = ProtectionService(
+            catalog=catalog, warden=self._warden, jobs=self._jobs, views=self._views, clock=clock
+        )
         slow = _slow_tier(paths, config, site_id)
         store = _offsite_store(config)
         offsite = _offsite_tier(config, site_id, store)
@@ -280,6 +284,7 @@ class Server:
             "map": self._map.run(),
             "rules": self._rules.run(),
             "incidents": self._incidents.run(),
+            "protection": self._protection.run(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
         }

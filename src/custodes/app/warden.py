@@ -102,14 +102,6 @@ async def open_gate(
             return (await writer.append(record)).index
 
         requests, rules = RequestStore(folder / "requests.db"), rules or AccessConfig()
-        desk = RequestDesk(
-            store=requests,
-            cases=CaseDesk(store=CaseStore(folder / "cases.db"), append=append, policies=policies, clock=clock),
-            append=append,
-            policies=policies,
-            clock=clock,
-            rules=rules,
-        )
         secrets = keys.face_secrets()
         office = Office(
             site_id=identity.site_id,
@@ -121,6 +113,15 @@ async def open_gate(
             lock=asyncio.Lock(),
         )
         faces = FaceDesk(office, keys.site_key(), secrets, paths, rules.timezone)
+        desk = RequestDesk(
+            store=requests,
+            cases=CaseDesk(store=CaseStore(folder / "cases.db"), append=append, policies=policies, clock=clock),
+            append=append,
+            policies=policies,
+            clock=clock,
+            rules=rules,
+            protection=faces.protection,
+        )
         gate = Gate(
             site=GateIdentity(site_id=identity.site_id, public_keys=paths.public_keys),
             policies=policies,

@@ -87,7 +87,7 @@ class EnrolmentDesk:
 
     async def _invite(self, message: InviteEnrolment) -> EnrolmentInvited:
         office, who = self._office, message.principal
-        await office.require(who, Action.ENROL)
+        await office.require(who, Action.PROTECT if message.protects else Action.ENROL)
         now_ns = office.now_ns()
         token, person_id = secrets.token_urlsafe(32), secrets.token_hex(8)
         made = FaceEnrolment(
@@ -99,6 +99,7 @@ class EnrolmentDesk:
             created_by=who.name,
             sealed_name=b"",
             invite_hash=rules.token_hash(token),
+            protects=message.protects,
         )
         rules.check_invited(made, message.name, now_ns)
         for zone_id in message.zone_ids:
@@ -157,15 +158,13 @@ class EnrolmentDesk:
     # -- the way out -----------------------------------------------------------------------------------------
 
     async def _withdraw(self, message: WithdrawConsent) -> Withdrawn:
-        hashed = rules.token_hash(message.token)
-        for one in self._office.store.all(FaceEnrolment):
-            if one.withdraw_hash and secrets.compare_digest(one.withdraw_hash, hashed):
-                return await self.end(one, "person:enrolled", "withdrawn by the person")
-        raise NotFound("This link is not known.")
+        return await self.end(self.by_own_link(message.token), "person:enrolled", "withdrawn by the person")
 
     async def _end(self, message: EndEnrolment) -> Withdrawn:
-        await self._office.require(message.principal, Action.ENROL)
-        return await self.end(self._find(message.person_id), message.principal, "ended at the person's word")
+        await self._office.require(message.principal, Action.ENROL, Action.PROTECT)
+        found = self._find(message.person_id)
+        await self._office.require(message.principal, _looked_after_by(found))
+        return await self.end(found, message.principal, "ended at the person's word")
 
     async def end(self, found: FaceEnrolment, actor: Principal | str, reason: str) -> Withdrawn:
         """Log, then destroy. A crash in between leaves a withdrawn person's key until the next look (`sweep`)."""
@@ -188,8 +187,9 @@ class EnrolmentDesk:
 
     async def _review(self, message: ReviewEnrolment) -> FaceEnrolment:
         office, who = self._office, message.principal
-        await office.require(who, Action.ENROL)
+        await office.require(who, Action.ENROL, Action.PROTECT)
         found = self._find(message.person_id)
+        await office.require(who, _looked_after_by(found))
         if rules.phase(found, office.now_ns()) not in (EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE):
             raise InvalidArgument("There is nothing to review.")
         reviewed = replace(found, reviewed_ns=office.now_ns())
@@ -207,6 +207,14 @@ class EnrolmentDesk:
             if secrets.compare_digest(one.invite_hash, hashed) and one.withdrawn_ns is None:
                 return one
         raise PermissionDenied("This invitation is not known, or it was ended.")
+
+    def by_own_link(self, token: str) -> FaceEnrolment:
+        """Whose link it is that takes the consent back. Raises: NotFound."""
+        hashed = rules.token_hash(token[:128])
+        for one in self._office.store.all(FaceEnrolment):
+            if one.withdraw_hash and secrets.compare_digest(one.withdraw_hash, hashed):
+                return one
+        raise NotFound("This link is not known.")
 
     def name_of(self, one: FaceEnrolment) -> str:
         """Empty once it cannot be read any more."""
@@ -236,7 +244,7 @@ class EnrolmentDesk:
         now_ns = self._office.now_ns()
         rows = [
             EnrolmentRow(enrolment=one, phase=rules.phase(one, now_ns), name=self.name_of(one))
-            for one in self._office.store.all(FaceEnrolment)[::-1][:MAX_PAGE]
+            for one in [one for one in self._office.store.all(FaceEnrolment) if not one.protects][::-1][:MAX_PAGE]
         ]
         return EnrolmentTable(enrolments=tuple(rows))
 
@@ -248,7 +256,8 @@ class EnrolmentDesk:
         return GalleryChanges(
             version=version,
             is_complete=len(found) < limit,
-            templates=tuple(found),
+            # Who is protected is compared by the warden alone, and with nobody who merely passes a zone.
+            templates=tuple(one for one in found if not self._protects(one.person_id)),
             members=() if message.roster == roster else members,
             rules=self._zones.rules(),
             roster=roster,
@@ -275,9 +284,17 @@ class EnrolmentDesk:
         records = self._office.store.all(ZoneRecord)
         return frozenset(one.draft.zone_id for one in records if zones.phase(one, now_ns) is ZonePhase.ACTIVE)
 
+    def _protects(self, person_id: str) -> bool:
+        found = self._office.store.get(FaceEnrolment, person_id)
+        return found is not None and found.protects
+
     def _words(self, one: FaceEnrolment) -> dict[str, str]:
         return {
             "purpose": one.purpose,
             "zones": ",".join(one.zone_ids),
             "expires_ns": str(one.expires_ns),
         }
+
+
+def _looked_after_by(one: FaceEnrolment) -> Action:
+    return Action.PROTECT if one.protects else Action.ENROL

@@ -10,6 +10,7 @@ from custodes.app.warden_candidates import CandidateDesk
 from custodes.app.warden_checkpoint import CheckpointDesk
 from custodes.app.warden_enrolment import EnrolmentDesk
 from custodes.app.warden_office import Office
+from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_zones import RENEW_S, ZoneDesk
 from custodes.config import SitePaths
 from custodes.errors import CustodesError, ProtocolError
@@ -30,14 +31,21 @@ class FaceDesk:
         self.zones = ZoneDesk(office, signer, paths.zones, timezone)
         self.people = EnrolmentDesk(office, self.zones)
         self.candidates = CandidateDesk(office, self.zones, self.people)
+        self.protection = ProtectionDesk(office, self.people, signer)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
 
     async def answer_server(self, message: object) -> object:
         """The answer, or None for what is not about recognition. What makes templates is not the server's to say."""
         if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate):
             return None
-        for desk in (self.zones, self.people, self.candidates, self.checkpoint):
-            reply = await desk.answer(message)
+        for answer in (
+            self.zones.answer,
+            self.people.answer,
+            self.candidates.answer,
+            self.checkpoint.answer,
+            self.protection.answer_server,
+        ):
+            reply = await answer(message)
             if reply is not None:
                 return reply
         return None

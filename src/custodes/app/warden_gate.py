@@ -24,6 +24,8 @@ from custodes.app.warden_anchors import answer_about_witnesses, erase_old
 from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
+from custodes.app.warden_protection import ALLOWED as CHECK_ALLOWED
+from custodes.app.warden_protection import CHECKER
 from custodes.app.warden_records import (
     OWN_KINDS,
     access_record,
@@ -44,6 +46,7 @@ from custodes.errors import (
     ProtocolError,
     ResourceExhausted,
     SealBroken,
+    Unavailable,
 )
 from custodes.ports.clock import Clock
 from custodes.sealing.published import (
@@ -55,7 +58,7 @@ from custodes.sealing.published import (
     write_published,
 )
 from custodes.sealing.unwrap import unwrap_data_key
-from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Grant
+from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Decision, Grant
 from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.message import (
     Append,
@@ -82,6 +85,7 @@ from custodes.types.message import (
     StoreCosigned,
     StoreTimestamp,
 )
+from custodes.types.protection import BeginCheck, CheckBegun
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
 T = TypeVar("T")
@@ -151,14 +155,32 @@ class Gate:
                 return await self.authorise(message.request)
             case EndGrant():
                 return await self.end_grant(message)
+            case BeginCheck():
+                return await self.begin_check(message)
             case Append():
                 return await self.append(message.record)
+            case EraseSegments():
+                return await self.erase(message)
+            case PublishKeys():
+                await self.publish(message.camera_ids)
+                return Ok()
+            case DestroyKeys():
+                return await self.destroy(message.camera_id, message.day)
+            case Ping():
+                return Ok()
+        for answer in (self._answer_about_log, self.faces.answer_server):
+            reply = await answer(message)
+            if reply is not None:
+                return reply
+        return await self._desk.answer(message)
+
+    async def _answer_about_log(self, message: object) -> object:
+        """The answer, or None for what is not about the log."""
+        match message:
             case ReadLog():
                 return await self.read_log(message.start, message.limit)
             case ReadCheckpoint():
                 return await self.read_checkpoint()
-            case EraseSegments():
-                return await self.erase(message)
             case ProveInclusion():
                 path = await self._log.ask(lambda log: log.prove_inclusion(message.index, message.size))
                 return InclusionProof(index=message.index, size=message.size, path=path)
@@ -167,13 +189,7 @@ class Gate:
                 return EntryProofs(proofs=await self._log.ask(lambda log: prove_entries(log, message.indices, time_s)))
             case ProveConsistency() | StoreCosigned() | StoreTimestamp() | ReadCosigned():
                 return await self._log.ask(lambda log: answer_about_witnesses(log, message, self._witnesses))
-            case PublishKeys() | Ping():
-                await self.publish(message.camera_ids if isinstance(message, PublishKeys) else ())
-                return Ok()
-            case DestroyKeys():
-                return await self.destroy(message.camera_id, message.day)
-        reply = await self.faces.answer_server(message)
-        return await self._desk.answer(message) if reply is None else reply
+        return None
 
     async def answer_job(self, message: object) -> object:
         """Every request of `warden-jobs.sock`."""
@@ -184,7 +200,10 @@ class Gate:
                 return await self.release_marks(message)
             case Ping():
                 return Ok()
-        raise ProtocolError(f"the warden does not answer {type(message).__name__} from a job")
+        reply = await self.faces.protection.answer_job(message)
+        if reply is None:
+            raise ProtocolError(f"the warden does not answer {type(message).__name__} from a job")
+        return reply
 
     # -- looking ---------------------------------------------------------------------------------------------
 
@@ -207,6 +226,27 @@ class Gate:
         latest_ns = self._desk.latest_use_ns(request)
         if latest_ns is not None:
             expires_ns = min(expires_ns, latest_ns)
+        grant = await self._grant(request, decision, expires_ns, camera_ids)
+        return Authorised(decision=decision, grant=grant, log_index=grant.log_index)
+
+    async def begin_check(self, message: BeginCheck) -> CheckBegun:
+        """A grant for a job that compares what somebody asks for with the protected. It shows nothing to anybody.
+
+        Raises: FailedPrecondition for what does not wait; ResourceExhausted; log errors.
+        """
+        request = self.faces.protection.begin(message.piece)
+        now_ns = self._clock.now_ns()
+        self._forget_expired(now_ns)
+        if len(self._grants) >= MAX_GRANTS:
+            raise ResourceExhausted(f"{len(self._grants)} grants are open")
+        grant = await self._grant(request, CHECK_ALLOWED, expiry_of(request, now_ns), ())
+        self.faces.protection.began(message.piece, token_hash(grant.token))
+        return CheckBegun(grant=grant)
+
+    async def _grant(
+        self, request: AccessRequest, decision: Decision, expires_ns: Ns, camera_ids: tuple[CameraId, ...]
+    ) -> Grant:
+        """Log, then give."""
         grant_id = secrets.token_hex(8)
         entry = await self._log.append(access_record(AuditKind.ACCESS_GRANTED, request, decision, grant_id))
         grant = Grant(
@@ -219,7 +259,7 @@ class Gate:
         )
         live = remember(grant)
         self._grants[live.token_hash] = live
-        return Authorised(decision=decision, grant=grant, log_index=entry.index)
+        return grant
 
     async def end_grant(self, message: EndGrant) -> Ok:
         """The token stops working at once; the end is logged. A grant of an earlier run is gone already."""
@@ -249,14 +289,15 @@ class Gate:
             check_release(live, message.grant_token, message.headers, now_ns=now_ns, site_id=self._site.site_id)
             self._check_still(live, message, now_ns)
             return await self._release_checked(live, message)
-        except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken, ResourceExhausted) as error:
+        except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken, ResourceExhausted, Unavailable) as error:
             await self._log.append(refusal(live, message, error))
             raise
 
     def _check_still(self, live: LiveGrant, message: ReleaseKeys, now_ns: Ns) -> None:
         """What can change while a grant lives: what it rests on, and the hour's quota."""
         asked = live.request
-        self._desk.check_still(asked)
+        if asked.principal != CHECKER:
+            self._desk.check_still(asked)
         self._desk.check_not_erased(tuple(header.segment_id for header in message.headers))
         if asked.action is Action.PLAY_BACK:
             segment_ids = tuple(header.segment_id for header in message.headers)
@@ -302,12 +343,16 @@ class Gate:
             raise PermissionDenied("no such grant, or it has ended")
         data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
         mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
+        protection = self.faces.protection
+        hides = protection.hides_in(live.request)
         return KeysReleased(
             data_keys=data_keys,
             mark_key=mark_key,
             log_index=entry.index,
             fidelity=live.request.fidelity,
             shown=live.request.shown,
+            hides=hides,
+            covered=protection.covered(live.request) if hides else (),
         )
 
     def _forget_expired(self, now_ns: Ns) -> None:
@@ -320,6 +365,8 @@ class Gate:
         """A record of the server's. Raises: PermissionDenied for a kind that is the warden's own."""
         if record.kind in OWN_KINDS:
             raise PermissionDenied(f"{record.kind.value} is the warden's own word")
+        if record.kind is AuditKind.ANALYSIS_REPLACED:
+            self.faces.protection.forget_camera(CameraId(record.subject))
         return Appended(index=(await self._log.append(record)).index)
 
     async def read_checkpoint(self) -> Checkpoint:

@@ -47,7 +47,7 @@ def check_marks(live: LiveGrant, message: ReleaseMarks, now_ns: Ns) -> None:
 
 
 def who_was_shown(log: AuditLog, request: AccessRequest, segment_ids: tuple[SegmentId, ...]) -> tuple[Shown, ...]:
-    """Sessions of that camera with a release of one of the segments, in the log's order; traces left out.
+    """Sessions of that camera with a release of one of the segments, in the log's order; traces and analyses left out.
 
     Reads the log from half a day before the wanted interval on: no grant that was used later is older.
     Raises: ResourceExhausted for more than `MAX_CANDIDATES`.
@@ -64,7 +64,7 @@ def who_was_shown(log: AuditLog, request: AccessRequest, segment_ids: tuple[Segm
         elif record.kind is AuditKind.KEYS_RELEASED and not wanted.isdisjoint(_segments(details)):
             grant = grants.get(details.get("grant_id", ""))
             session = details.get("session", "")
-            if session in found or (grant is not None and _is_trace(grant)):
+            if session in found or (grant is not None and _shows_nothing(grant)):
                 continue
             found[session] = _shown(session, grant, entry)
             if len(found) > MAX_CANDIDATES:
@@ -86,8 +86,8 @@ def _segments(details: dict[str, str]) -> set[str]:
     return {value for name, value in details.items() if name.startswith("segment_")}
 
 
-def _is_trace(grant: LogEntry) -> bool:
-    return grant.record.details.get("action") == Action.TRACE_LEAK.value
+def _shows_nothing(grant: LogEntry) -> bool:
+    return grant.record.details.get("action") in (Action.TRACE_LEAK.value, Action.ANALYSE.value)
 
 
 def _entries_since(log: AuditLog, since_ns: Ns) -> Iterator[LogEntry]:

@@ -51,6 +51,7 @@ OWN_KINDS = frozenset(
         AuditKind.VERDICT_GIVEN,
         AuditKind.SIGHTING,
         AuditKind.CHECKPOINT_VERIFIED,
+        AuditKind.PROTECTION_CHECKED,
     }
 )
 """Only the warden says these; the server cannot have them appended."""

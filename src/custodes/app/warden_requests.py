@@ -8,8 +8,9 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Protocol
 
-from custodes.access import requests
+from custodes.access import protection, requests
 from custodes.access.assertion import check_assertion, credential_of
 from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide
 from custodes.adapters.keys.requests import RequestStore
@@ -17,7 +18,7 @@ from custodes.app.warden_cases import CASE_MESSAGES, CaseDesk
 from custodes.app.warden_keys import KEY_MESSAGES, KeyDesk, pieces, require_vouched
 from custodes.app.warden_records import request_record
 from custodes.config import AccessConfig
-from custodes.errors import NotFound, PermissionDenied, ProtocolError, ResourceExhausted
+from custodes.errors import NotFound, PermissionDenied, ProtocolError, ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.types.access import (
     AccessRequest,
@@ -47,8 +48,22 @@ from custodes.units import CameraId, Ns, SegmentId, SessionId
 
 Append = Callable[[AuditRecord], Awaitable[int]]
 
+
+class Protection(Protocol):
+    """What the desk for protected persons says (`app.warden_protection`)."""
+
+    def roster(self) -> str:
+        """Empty where nobody is protected."""
+        ...
+
+    def is_ready(self, request: LookRequest) -> bool:
+        """Whether a request was compared with everybody who is protected."""
+        ...
+
+
 MAX_WAITING = 500
 MAX_WAITING_PER_PERSON = 20
+PREPARING = "What was approved is being prepared. Try again in a few minutes."
 
 
 class RequestDesk:
@@ -63,7 +78,9 @@ class RequestDesk:
         policies: Policies,
         clock: Clock,
         rules: AccessConfig,
+        protection: Protection,
     ) -> None:
+        self._protection = protection
         self._store = store
         self._cases = cases
         self._append = append
@@ -100,6 +117,8 @@ class RequestDesk:
         now_ns = self._clock.now_ns()
         record = self._store.record(asked.request_id) if asked.request_id else None
         is_covered = record is not None and requests.covers(record, asked, now_ns)
+        if is_covered and record is not None:
+            self._require_ready(record.request)
         is_break_glass = is_covered and record is not None and record.request.is_break_glass
         return Circumstances(
             minute_of_day=self._rules.minute_of_day(now_ns),
@@ -126,6 +145,9 @@ class RequestDesk:
         """
         if asked.request_id and not self.is_in_force(asked.request_id):
             raise PermissionDenied("the request that this rests on is not in force any more")
+        record = self._store.record(asked.request_id) if asked.request_id else None
+        if record is not None:
+            self._require_ready(record.request)
         is_for_case = asked.purpose.kind is PurposeKind.CASE and asked.action in FOOTAGE
         if is_for_case and not self._cases.carries(asked.purpose, asked.principal.user_id):
             raise PermissionDenied("the case that this rests on is closed, or the person works on it no longer")
@@ -139,12 +161,22 @@ class RequestDesk:
         """See `RequestStore.put_erased`."""
         self._store.put_erased(segment_ids, entry)
 
+    def _require_ready(self, request: LookRequest) -> None:
+        """Raises: Unavailable, PermissionDenied; in the same words whoever is in the pictures."""
+        is_guarded = protection.is_compared(request.action, request.fidelity) and bool(self._protection.roster())
+        if is_guarded and not request.is_break_glass and request.needed < protection.APPROVALS:
+            raise PermissionDenied(f"This site wants {protection.APPROVALS} approvals by now. Ask again.")
+        if not self._protection.is_ready(request):
+            raise Unavailable(PREPARING)
+
     # -- steps -------------------------------------------------------------------------------------------------
 
     async def _file(self, message: FileRequest) -> RequestRecord:
         async with self._lock:
             self._require(message.principal, Action.FILE_REQUEST)
             now_ns = self._clock.now_ns()
+            is_guarded = protection.is_compared(message.action, message.fidelity) and bool(self._protection.roster())
+            least = protection.APPROVALS if is_guarded else 1
             asked = LookRequest(
                 request_id=secrets.token_hex(8),
                 requester_id=message.principal.user_id,
@@ -157,16 +189,18 @@ class RequestDesk:
                 fidelity=message.fidelity,
                 reason=message.reason.strip(),
                 is_break_glass=message.is_break_glass,
-                needed=0 if message.is_break_glass else self._rules.approvals,
+                needed=0 if message.is_break_glass else max(self._rules.approvals, least),
                 filed_ns=now_ns,
                 decide_by_ns=Ns(now_ns + requests.DECIDE_WITHIN_NS),
                 lasts_ns=requests.BREAK_GLASS_LASTS_NS if message.is_break_glass else requests.LASTS_NS,
                 shown=message.shown,
             )
             requests.check_filed(asked, now_ns=now_ns)
+            if is_guarded:
+                protection.check_span(asked, now_ns)
             self._check_room(asked, now_ns)
             self._check_possible(message.principal, asked)
-            record = RequestRecord(request=asked)
+            record = RequestRecord(request=asked, needs_officer=is_guarded and not asked.is_break_glass)
             kind = AuditKind.BREAK_GLASS if asked.is_break_glass else AuditKind.REQUEST_FILED
             return await self._take(kind, message.principal, record, {})
 
@@ -223,6 +257,7 @@ class RequestDesk:
                 note=message.note,
                 credential_id=key.credential_id if key else b"",
                 assertion=message.assertion if message.is_yes else "",
+                is_officer=self._may(message.principal, Action.PROTECT),
             )
             if key is not None:
                 require_vouched(key)

@@ -1,8 +1,7 @@
 """`Lawful`: proof, for the type checker and at run time, that a face may become a vector here and now.
 
-The embedder takes one with every call (`face.embedding`). Only `zone_lawful` and `sample_lawful` make one, and only
-from what the warden signed: outside an active zone, and without a person's own signature, no code path reaches a
-network that makes templates.
+The embedder takes one with every call (`face.embedding`). Only `zone_lawful`, `sample_lawful` and `check_lawful`
+make one, and only from what the warden signed: without it no code path reaches a network that makes templates.
 """
 
 import base64
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from custodes.errors import PermissionDenied, ProtocolError, SealBroken
 from custodes.types.codec import decode_as, encode
 from custodes.types.face import SamplePermit, SignedPermit, ZonePermit
+from custodes.types.protection import CheckPermit
 from custodes.units import CameraId, Ns
 
 _DOMAIN = b"custodes.recognition-permit.v1\n"
@@ -32,12 +32,13 @@ _SEAL: Final = _Seal()
 
 
 class Lawful:
-    """One zone, or one sample that its owner gave, until a moment. Cannot be made by hand, changed or sent away."""
+    """One zone, one sample of its owner, or one check for the protected. Cannot be made by hand, changed or sent
+    away."""
 
     __slots__ = ("_permit",)
-    _permit: ZonePermit | SamplePermit
+    _permit: ZonePermit | SamplePermit | CheckPermit
 
-    def __init__(self, permit: ZonePermit | SamplePermit, *, seal: _Seal) -> None:
+    def __init__(self, permit: ZonePermit | SamplePermit | CheckPermit, *, seal: _Seal) -> None:
         if seal is not _SEAL:
             raise PermissionDenied("a Lawful is made by face.lawful from what the warden signed, and in no other way")
         object.__setattr__(self, "_permit", permit)
@@ -61,6 +62,10 @@ class Lawful:
             person gave. Raises: PermissionDenied.
         """
         permit = self._permit
+        if isinstance(permit, CheckPermit):
+            if camera_id != permit.camera_id or not permit.from_ns <= utc_ns <= permit.to_ns:
+                raise PermissionDenied("the recording is not part of what is to be compared")
+            return
         if utc_ns >= permit.until_ns:
             raise PermissionDenied("the permit is over")
         if isinstance(permit, SamplePermit):
@@ -91,7 +96,7 @@ def contains(polygon: tuple[tuple[float, float], ...], at: tuple[float, float]) 
     return inside
 
 
-def sign_permit(signer: Ed25519PrivateKey, permit: ZonePermit | SamplePermit) -> SignedPermit:
+def sign_permit(signer: Ed25519PrivateKey, permit: ZonePermit | SamplePermit | CheckPermit) -> SignedPermit:
     """The warden's word."""
     body = encode(permit)
     return SignedPermit(body=body, signature=signer.sign(_DOMAIN + body))
@@ -118,6 +123,14 @@ def sample_lawful(signed: SignedPermit, site_key: bytes, site_id: str, now_ns: N
     permit = decode_as(SamplePermit, _verify(signed, site_key))
     if permit.site_id != site_id or now_ns >= permit.until_ns:
         raise PermissionDenied("the permit of this sample is over, or of another site")
+    return Lawful(permit, seal=_SEAL)
+
+
+def check_lawful(signed: SignedPermit, site_key: bytes, site_id: str, now_ns: Ns) -> Lawful:
+    """Check the permit to compare recordings that somebody asks for with the protected. Raises: as `zone_lawful`."""
+    permit = decode_as(CheckPermit, _verify(signed, site_key))
+    if permit.site_id != site_id or now_ns >= permit.until_ns:
+        raise PermissionDenied("the permit of this check is over, or of another site")
     return Lawful(permit, seal=_SEAL)
 
 

@@ -5,7 +5,7 @@ Fails closed: where no FrameAnalysed vouches, the answer is None and the caller 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,20 @@ TrackKey = tuple[RunId, int]
 """One track: its run and its id."""
 
 NOBODY: frozenset[TrackKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllBut:
+    """Everybody who has a track, but these; of detections without a track nobody knows who they are."""
+
+    covered: frozenset[TrackKey]
+
+    def __contains__(self, key: object) -> bool:
+        return key not in self.covered
+
+
+Exempt = Container[TrackKey]
+"""Whom a grant shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +129,16 @@ class MaskTimeline:
         self._tracks: dict[_Key, _Samples] = {}
         self._near: dict[int, set[_Key]] = {}
         self._boxes = 0
+        self._is_whole = False
+
+    def cover_whole_people(self) -> None:
+        """From now on at least the whole of everybody who is masked, whatever the policy's level."""
+        self._is_whole = True
+
+    @property
+    def _level(self) -> MaskLevel:
+        is_less = self._policy.level in (MaskLevel.FACE, MaskLevel.HEAD)
+        return MaskLevel.PERSON if self._is_whole and is_less else self._policy.level
 
     @property
     def policy(self) -> MaskPolicy:
@@ -146,7 +170,7 @@ class MaskTimeline:
             self._forget_oldest_half()
 
     def masks_at(
-        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: Exempt = NOBODY
     ) -> Boxes | None:
         """What must be covered in a frame of `run` taken at `utc_ns`.
 
@@ -158,7 +182,7 @@ class MaskTimeline:
         return self._boxes_at(utc_ns, aspect, exempt) if self.vouches_over(utc_ns, utc_ns, run) else None
 
     def reasons_at(
-        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: Exempt = NOBODY
     ) -> tuple[Mask, ...]:
         """Why each part is covered: what `masks_at` gives, in its order, with the reason.
 
@@ -169,7 +193,7 @@ class MaskTimeline:
         return tuple(self._masks_at(utc_ns, aspect, exempt))
 
     def quiet_at(
-        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: frozenset[TrackKey] = NOBODY
+        self, utc_ns: Ns, run: RunId, aspect: float | None = None, *, exempt: Exempt = NOBODY
     ) -> tuple[Ns, Boxes] | None:
         """Between two looks with nothing but quiet packets and no change from the one to the other.
 
@@ -192,20 +216,20 @@ class MaskTimeline:
     def _is_covered(self, class_id: int) -> bool:
         return class_id in _PEOPLE or (self._policy.has_plates and plate_part(class_id, WHOLE_FRAME) is not None)
 
-    def _boxes_at(self, utc_ns: Ns, aspect: float | None, exempt: frozenset[TrackKey]) -> Boxes:
+    def _boxes_at(self, utc_ns: Ns, aspect: float | None, exempt: Exempt) -> Boxes:
         boxes = [mask.box for mask in self._masks_at(utc_ns, aspect, exempt)]
         return np.array(boxes, np.float32).reshape(-1, 4) if boxes else empty_boxes()
 
-    def _masks_at(self, utc_ns: Ns, aspect: float | None, exempt: frozenset[TrackKey]) -> list[Mask]:
+    def _masks_at(self, utc_ns: Ns, aspect: float | None, exempt: Exempt) -> list[Mask]:
         """Margin included, cut to the frame."""
-        if self._policy.level is MaskLevel.FRAME:
+        if self._level is MaskLevel.FRAME:
             return [Mask(box=WHOLE_FRAME, reason=MaskReason.LEVEL, basis=MaskBasis.ALWAYS, track_id=-1)]
         found = [
             (key, box, basis)
             for key in self._near.get(utc_ns // _BUCKET_NS, ())
             for box, basis in _boxes_at(self._tracks[key], utc_ns)
         ]
-        if exempt:
+        if exempt != NOBODY:
             found = [item for item in found if not _is_exempt(item[0], item[1], found, exempt)]
         masks: list[Mask] = []
         faces = [box for key, box, basis in found if key[3] == ObjectClass.FACE and key[2] < 0 and basis in _SURE_FACE]
@@ -236,9 +260,9 @@ class MaskTimeline:
         plate = plate_part(class_id, box)
         if plate is not None:
             return plate, MaskReason.PLATE
-        reason = MaskReason.PERSON if self._policy.level is MaskLevel.PERSON else MaskReason.HEAD
+        reason = MaskReason.PERSON if self._level is MaskLevel.PERSON else MaskReason.HEAD
         return (
-            covered_part(self._policy.level, class_id, box, aspect, has_face=has_face),
+            covered_part(self._level, class_id, box, aspect, has_face=has_face),
             MaskReason.FACE if class_id == ObjectClass.FACE else reason,
         )
 
@@ -330,7 +354,7 @@ def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
     return _union(box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y))
 
 
-def _is_exempt(key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]], exempt: frozenset[TrackKey]) -> bool:
+def _is_exempt(key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]], exempt: Exempt) -> bool:
     """A person who may be seen, or a face that can be nobody else's."""
     if key[2] < 0 and key[3] == ObjectClass.PERSON:
         return (key[0], key[1]) in exempt

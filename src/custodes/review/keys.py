@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from custodes.errors import FailedPrecondition, KeyMissing, SealBroken
+from custodes.redact.timeline import TrackKey
 from custodes.review.permitted import Permitted
 from custodes.types.media import SegmentHeader
 from custodes.types.message import KeysReleased
@@ -32,6 +33,8 @@ class ViewKeys:
         self._mark_key = b""
         self._marker: Marker | None = None
         self._permitted = Permitted()
+        self._hides = False
+        self._covered: frozenset[TrackKey] = frozenset()
 
     def permitted(self) -> Permitted:
         """What the grant shows, by the warden's last word; masked before any key was released."""
@@ -62,7 +65,13 @@ class ViewKeys:
             raise SealBroken("the warden gave this session a second mark key")
         if self._marker is None:
             self._mark_key, self._marker = released.mark_key, Marker(released.mark_key)
-        self._permitted = Permitted(fidelity=released.fidelity, shown=frozenset(released.shown))
+        self._covered |= frozenset(released.covered)
+        self._hides = self._hides or released.hides
+        self._permitted = Permitted(
+            fidelity=released.fidelity,
+            shown=frozenset(released.shown),
+            hidden=self._covered if self._hides else None,
+        )
         self._data_keys[header.segment_id] = (header, released.data_keys[0])
         if len(self._data_keys) > MAX_KEYS:
             self._data_keys.popitem(last=False)

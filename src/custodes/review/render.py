@@ -76,7 +76,10 @@ class Renderer:
 
     def _may_show(self) -> Permitted:
         """Only what was asked for and the warden released its keys for."""
-        return self._permitted().of(self._fidelity, self._shown)
+        may_show = self._permitted().of(self._fidelity, self._shown)
+        if may_show.hidden is not None:
+            self._timeline.cover_whole_people()
+        return may_show
 
     def render(self, frame: Frame, marker: Marker) -> Rendered:
         """Mask, scale, mark. Unmasked, by approval: privacy zones, scale and mark.
@@ -90,7 +93,7 @@ class Renderer:
             )
         masks = None
         if not frame.is_corrupt and self._timeline.is_settled(frame.utc_ns, frame.run):
-            masks = self._timeline.masks_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().shown)
+            masks = self._timeline.masks_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().exempt)
             if masks is None:
                 masks = self._masks_by_likeness(frame)
         is_fully_masked = masks is None
@@ -101,7 +104,7 @@ class Renderer:
 
     def _masks_by_likeness(self, frame: Frame) -> Boxes | None:
         """Masks of a quiet stretch that nobody vouches for, if the picture equals the one looked at before it."""
-        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().shown)
+        quiet = self._timeline.quiet_at(frame.utc_ns, frame.run, _aspect(frame), exempt=self._may_show().exempt)
         if quiet is None:
             return None
         looked_ns, masks = quiet

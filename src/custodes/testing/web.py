@@ -218,14 +218,6 @@ class LoggingWarden:
         self._policies = load_policies()
         requests = RequestStore(folder / "requests.db")
         self.cases = CaseStore(folder / "cases.db")
-        self.desk = RequestDesk(
-            store=requests,
-            cases=CaseDesk(store=self.cases, append=self.append, policies=self._policies, clock=clock),
-            append=self.append,
-            policies=self._policies,
-            clock=clock,
-            rules=AccessConfig(),
-        )
         secret = FaceSecrets(person_kek=bytes(32), rotation=bytes(32), token_key=bytes(32))
         self.face_store = FaceStore(folder / "faces.db", secret.person_kek)
         office = Office(
@@ -239,6 +231,15 @@ class LoggingWarden:
         )
         signer = Ed25519PrivateKey.from_private_bytes(bytes(32))
         self.faces = FaceDesk(office, signer, secret, SitePaths(folder), "UTC")
+        self.desk = RequestDesk(
+            store=requests,
+            cases=CaseDesk(store=self.cases, append=self.append, policies=self._policies, clock=clock),
+            append=self.append,
+            policies=self._policies,
+            clock=clock,
+            rules=AccessConfig(),
+            protection=self.faces.protection,
+        )
         self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
 
     def kinds(self) -> list[AuditKind]:

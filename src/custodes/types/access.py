@@ -85,6 +85,8 @@ class Action(StrEnum):
     """What two people confirmed."""
     CHECKPOINT = "checkpoint"
     """Compare somebody with the template that they bring."""
+    PROTECT = "protect"
+    """Look after protected people: invite them, read who asked for their pictures."""
 
 
 MINUTES_PER_DAY = 24 * 60
@@ -268,6 +270,8 @@ class AuditKind(StrEnum):
     RECOVERY_KEY_MADE = "recovery_key_made"
     BACKUP_MADE = "backup_made"
     SITE_RESTORED = "site_restored"
+    PROTECTION_CHECKED = "protection_checked"
+    """Recordings that somebody asks for were compared with the protected; says the same whatever was found."""
     MARKS_RELEASED = "marks_released"
     """Mark keys of the sessions that were shown a moment, to a trace; the list is fixed by its hash."""
     LEAK_TRACED = "leak_traced"

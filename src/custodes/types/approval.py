@@ -61,6 +61,8 @@ class Vote:
     note: str
     credential_id: bytes
     assertion: str
+    is_officer: bool = False
+    """Of somebody who looks after protected people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class RequestRecord:
     votes: tuple[Vote, ...] = ()
     withdrawn_by: str = ""
     withdrawn_ns: Ns | None = None
+    needs_officer: bool = False
+    """One of the approvals has to be a privacy officer's: the site protects somebody (`access.protection`)."""
     reviews: tuple[Review, ...] = ()
 
 

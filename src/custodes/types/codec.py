@@ -24,6 +24,7 @@ from custodes.types import (
     media,
     message,
     people,
+    protection,
     traffic,
     vision,
 )
@@ -85,6 +86,7 @@ def _registered() -> dict[str, type]:
         backfill,
         face,
         face_message,
+        protection,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (

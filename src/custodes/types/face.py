@@ -202,6 +202,8 @@ class FaceEnrolment:
     withdrawn_ns: Ns | None = None
     issued_ns: Ns | None = None
     """When the template went to its holder, for an enrolment without zones."""
+    protects: bool = False
+    """Asked for protection: compared only with what somebody asks to unmask or export (`access.protection`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

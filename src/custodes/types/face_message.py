@@ -86,6 +86,8 @@ class InviteEnrolment:
     purpose: str
     zone_ids: tuple[str, ...]
     expires_ns: Ns
+    protects: bool = False
+    """At the person's own request to be protected; without zones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

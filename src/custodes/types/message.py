@@ -230,6 +230,11 @@ class KeysReleased:
     """What the grant shows; the job obeys this, whatever its task says."""
     shown: tuple[tuple[RunId, int], ...] = ()
     """With UNMASKED: the only people whom the grant shows; empty: everybody."""
+    hides: bool = False
+    """The site protects somebody: who stays masked is covered from head to foot, and nobody is shown whom no check has
+    looked at."""
+    covered: tuple[tuple[RunId, int], ...] = ()
+    """Tracks that stay masked in what is unmasked."""
 
 
 # -- recorder's hub: packets for analysers (hub-analysis.sock), sealed packets for views (hub-live.sock) -----

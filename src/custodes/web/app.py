@@ -34,6 +34,7 @@ from custodes.web import (
     pages,
     people,
     privacy,
+    protection,
     requests,
     site_map,
     traffic,
@@ -152,6 +153,7 @@ def create_app(
         live_routes,
         faces,
         enrol,
+        protection,
         candidates,
         checkpoint,
     ):

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from custodes.access.policy import Policies
+from custodes.access.protection import as_requester
+from custodes.access.requests import phase
 from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
 from custodes.ports.catalog_async import AsyncCatalog
@@ -70,9 +72,14 @@ class WebDeps:
         """The newest requests of which this person may know: their own, or all for who decides or audits."""
         table = await self.warden.about_requests(ReadRequests(limit=200))
         assert isinstance(table, RequestTable)
-        if any(self.reads.may(who, action) for action in (Action.APPROVE, Action.REVIEW, Action.READ_LOG)):
-            return list(table.records)
-        return [record for record in table.records if record.request.requester_id == who.user_id]
+        records = list(table.records)
+        if not any(self.reads.may(who, action) for action in (Action.APPROVE, Action.REVIEW, Action.READ_LOG)):
+            records = [record for record in records if record.request.requester_id == who.user_id]
+        now_ns = self.clock.now_ns()
+        return [
+            as_requester(record, phase(record, now_ns)) if record.request.requester_id == who.user_id else record
+            for record in records
+        ]
 
     def visible_cameras(self, who: Principal) -> list[CameraRow]:
         """Cameras of which this person may know: those in the account's scope, whatever the roles."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from custodes.access import enrolment as rules
+from custodes.access import protection
 from custodes.errors import CustodesError, InvalidArgument, Unavailable
 from custodes.types.access import Action
 from custodes.types.face import EnrolmentPhase, ZonePhase
@@ -75,7 +76,7 @@ async def invite(
     except CustodesError as error:
         return await _people(request, error=error)
     assert isinstance(made, EnrolmentInvited)
-    return await _people(request, link=f"{_base(request)}/enrol/{made.token}", invited=name)
+    return await _people(request, link=f"{base_of(request)}/enrol/{made.token}", invited=name)
 
 
 @router.post("/faces/people/{person_id}/end")
@@ -113,7 +114,8 @@ async def sign(request: Request, token: str, signature: _Text = "", agree: _Text
     except CustodesError as error:
         return await _invitation(request, token, error=error)
     assert isinstance(signed, ConsentSigned)
-    return await _invitation(request, token, withdraw=f"{_base(request)}/withdraw/{signed.withdraw_token}")
+    place = "protected" if shown.enrolment.protects else "withdraw"
+    return await _invitation(request, token, withdraw=f"{base_of(request)}/{place}/{signed.withdraw_token}")
 
 
 @router.post("/enrol/{token}/sample")
@@ -171,7 +173,8 @@ async def withdraw(request: Request, token: str) -> Response:
 # -- parts -------------------------------------------------------------------------------------------------------
 
 
-def _base(request: Request) -> str:
+def base_of(request: Request) -> str:
+    """Scheme and host of links for people outside."""
     scheme = "https" if cookie_of(request).is_secure else "http"
     return f"{scheme}://{request.headers['host']}"
 
@@ -213,14 +216,20 @@ async def _shown(deps: WebDeps, token: str) -> InvitationShown:
 
 def _text(deps: WebDeps, shown: InvitationShown) -> str:
     """The consent text as this person reads it."""
+    expires = datetime.fromtimestamp(shown.enrolment.expires_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")
+    controller = deps.config.privacy.controller or deps.config.name
+    if shown.enrolment.protects:
+        return protection.TEXT.format(
+            site=deps.config.name, purpose=shown.enrolment.purpose, expires=expires, controller=controller
+        )
     alternatives = "; ".join(one.alternative for one in shown.zones) or "a person at the desk looks at my document"
     return rules.CONSENT_TEXT.format(
         site=deps.config.name,
         purpose=shown.enrolment.purpose,
         zones=", ".join(one.name for one in shown.zones) or "none: my template is on my card alone",
-        expires=datetime.fromtimestamp(shown.enrolment.expires_ns // NS_PER_S, UTC).strftime("%Y-%m-%d"),
+        expires=expires,
         alternatives=alternatives,
-        controller=deps.config.privacy.controller or deps.config.name,
+        controller=controller,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from custodes.access import protection
 from custodes.access import requests as rules
 from custodes.errors import CustodesError, InvalidArgument, NotFound
 from custodes.types.access import Action, Fidelity, Purpose, PurposeKind
@@ -26,6 +27,7 @@ from custodes.web.auth.passkeys import parse_credential, signing_options
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import utc_ns_of
+from custodes.web.protection import touched_by
 from custodes.web.vouching import waiting_keys
 from custodes.web.words import request_words
 
@@ -218,7 +220,8 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
-    rows = [request_row(record, now_ns) for record in await deps.requests_for(who)]
+    records = await deps.requests_for(who)
+    rows = [request_row(one, now_ns, is_own=one.request.requester_id == who.user_id) for one in records]
     cameras = deps.visible_cameras(who)
     until = datetime.fromtimestamp(now_ns // NS_PER_S, UTC)
     return page(
@@ -255,13 +258,15 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
         may_refuse=may_decide and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
         may_withdraw=is_own and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
         may_review=deps.reads.may(who, Action.REVIEW) and not is_own and rules.awaits_review(record),
+        touched=await touched_by(deps, who, record.request.request_id),
+        is_hidden=is_own and protection.is_hidden(record, now),
         may_use=is_own and now is RequestPhase.IN_FORCE,
         digest=rules.digest(record.request).hex(),
         place=place_of(request),
     )
 
 
-def request_row(record: RequestRecord, now_ns: Ns) -> dict[str, Any]:
+def request_row(record: RequestRecord, now_ns: Ns, *, is_own: bool = False) -> dict[str, Any]:
     """A request as a list shows it."""
     asked = record.request
     now = rules.phase(record, now_ns)
@@ -272,5 +277,6 @@ def request_row(record: RequestRecord, now_ns: Ns) -> dict[str, Any]:
         "awaits_review": rules.awaits_review(record),
         "words": request_words(asked),
         "record": record,
+        "is_hidden": is_own and protection.is_hidden(record, now),
         "yes": sum(vote.is_yes for vote in record.votes),
     }

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Role
+from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, PurposeKind, Role
 from custodes.types.approval import LookRequest
 from custodes.types.event import GateChanged, GateMode, SiteEvent, SiteEventKind
 from custodes.types.media import Authenticity, ClockSource, GapCause
@@ -166,6 +166,7 @@ _PURPOSE_WORDS = {
 _FIXED: dict[AuditKind, str] = {
     AuditKind.SITE_CREATED: "The site was created and its log began.",
     AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
+    AuditKind.PROTECTION_CHECKED: "What somebody asks for of camera {subject} was compared with protected people.",
     AuditKind.LOGIN: "{actor} logged in.",
     AuditKind.LOGIN_FAILED: "Somebody tried to log in as {subject} and gave a wrong password.",
     AuditKind.LOGOUT: "{actor} logged out.",
@@ -222,6 +223,11 @@ def request_words(asked: LookRequest) -> dict[str, str]:
         "from": utc_text(asked.start_ns),
         "to": utc_text(asked.end_ns),
     }
+
+
+def purpose_words(kind: PurposeKind) -> str:
+    """ "for a case", "for an alarm"."""
+    return _PURPOSE_WORDS[kind.value]
 
 
 def audit_sentence(record: AuditRecord) -> str:

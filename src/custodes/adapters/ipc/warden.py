@@ -7,6 +7,7 @@ from typing import TypeVar
 from custodes.adapters.ipc.framing import REQUEST_TIMEOUT_S, Channel, RequestClient
 from custodes.errors import CustodesError
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
+from custodes.types.face import SignedPermit
 from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.media import SegmentHeader
 from custodes.types.message import (
@@ -36,6 +37,7 @@ from custodes.types.message import (
     StoreCosigned,
     StoreTimestamp,
 )
+from custodes.types.protection import CompareProtected, PermitLooks, TrackProbe
 from custodes.units import CameraId, SegmentId
 
 T = TypeVar("T")
@@ -155,6 +157,24 @@ class WardenJobClient:
         if len(released.data_keys) != len(headers):
             raise CustodesError(f"warden released {len(released.data_keys)} keys for {len(headers)} segments")
         return released
+
+    def permit_looks(self, grant_token: str) -> SignedPermit:
+        """That faces of a check's recordings may be compared now. Raises: PermissionDenied, Unavailable."""
+        return self._once(PermitLooks(grant_token=grant_token), SignedPermit)
+
+    def compare_protected(
+        self, grant_token: str, contract: str, probes: tuple[TrackProbe, ...], is_last: bool
+    ) -> None:
+        """Compare tracks; the answer says nothing of what was found. Raises: PermissionDenied, Unavailable."""
+        message = CompareProtected(grant_token=grant_token, contract=contract, probes=probes, is_last=is_last)
+        self._once(message, Ok)
+
+    def _once(self, message: object, reply: type[T]) -> T:
+        channel = Channel.connect(self._socket, timeout_s=self._timeout_s)
+        try:
+            return channel.request(message, reply)
+        finally:
+            channel.close()
 
     def release_marks(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> MarksReleased:
         """Mark keys of all sessions that were given one of these segments (1 to 64); only to a trace.

@@ -5,6 +5,7 @@ A person's key lies here wrapped by one that comes from the root secret; destroy
 took back cannot be restored.
 """
 
+import hashlib
 import os
 import sqlite3
 from pathlib import Path
@@ -18,6 +19,7 @@ from custodes.face.sealed import KEY_BYTES, open_sealed, seal, template_label
 from custodes.types.codec import decode_as, encode
 from custodes.types.face import CandidateRecord, FaceEnrolment, Training, ZoneRecord
 from custodes.types.face_message import SealedTemplate
+from custodes.types.protection import ProtectionCheck
 
 T = TypeVar("T")
 
@@ -31,11 +33,15 @@ CREATE TABLE IF NOT EXISTS template (number INTEGER PRIMARY KEY AUTOINCREMENT, t
 CREATE INDEX IF NOT EXISTS template_person ON template (person_id);
 CREATE TABLE IF NOT EXISTS probe (candidate_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, picture BLOB NOT NULL)
     STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS touch (touch_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, sealed BLOB NOT NULL)
+    STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS touch_person ON touch (person_id);
 """
 _NONCE_BYTES = 12
 _KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Training: "training",
-                           CandidateRecord: "candidate"}  # fmt: skip
+                           CandidateRecord: "candidate", ProtectionCheck: "protection"}  # fmt: skip
 CANDIDATES_KEPT = 10_000
+TOUCHES_READ = 100_000
 
 
 class FaceStore:
@@ -70,7 +76,9 @@ class FaceStore:
         found: T | None = self._items[_KINDS[kind]].get(item_id)
         return found
 
-    def put(self, item_id: str, item: ZoneRecord | FaceEnrolment | Training | CandidateRecord) -> None:
+    def put(
+        self, item_id: str, item: ZoneRecord | FaceEnrolment | Training | CandidateRecord | ProtectionCheck
+    ) -> None:
         """Create or replace, durably. Raises: StorageFailed."""
         kind = _KINDS[type(item)]
         self._write(
@@ -79,6 +87,11 @@ class FaceStore:
             (kind, item_id, encode(item)),
         )
         self._items[kind][item_id] = item
+
+    def forget(self, kind: type, item_id: str) -> None:
+        """Idempotent."""
+        self._write("DELETE FROM item WHERE kind = ? AND id = ?", (_KINDS[kind], item_id))
+        self._items[_KINDS[kind]].pop(item_id, None)
 
     def forget_candidate(self, candidate_id: str) -> None:
         """The record and its picture; the log keeps what happened."""
@@ -115,7 +128,7 @@ class FaceStore:
     def destroy(self, person_id: str) -> None:
         """Key, templates and pictures, for good; again is harmless. Raises: Unavailable while the file is read."""
         self._write("BEGIN IMMEDIATE", ())
-        for table in ("person_key", "template", "probe"):
+        for table in ("person_key", "template", "probe", "touch"):
             self._write(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - names from above
         self._write("COMMIT", ())
         self.purge()
@@ -185,6 +198,30 @@ class FaceStore:
         if row is None:
             raise NotFound("There is no picture of that person any more.")
         return self.open(person_id, "picture", row[0])
+
+    # -- what touches a protected person ---------------------------------------------------------------------
+
+    def seal_touch(self, person_id: str, piece_id: str, plain: bytes) -> bytes:
+        """What a check found of a person, under their key. Raises: NotFound."""
+        return self.seal(person_id, f"touch\n{self._touch_id(person_id, piece_id)}", plain)
+
+    def put_touch(self, person_id: str, piece_id: str, sealed: bytes) -> None:
+        """Create or replace. Raises: NotFound, StorageFailed."""
+        self._write(
+            "INSERT INTO touch VALUES (?, ?, ?) ON CONFLICT (touch_id) DO UPDATE SET sealed = excluded.sealed",
+            (self._touch_id(person_id, piece_id), person_id, sealed),
+        )
+
+    def touches(self, person_id: str) -> list[bytes]:
+        """Opened, in no order; at most `TOUCHES_READ`."""
+        rows = self._db.execute(
+            "SELECT touch_id, sealed FROM touch WHERE person_id = ? LIMIT ?", (person_id, TOUCHES_READ)
+        ).fetchall()
+        return [self.open(person_id, f"touch\n{row[0]}", row[1]) for row in rows]
+
+    def _touch_id(self, person_id: str, piece_id: str) -> str:
+        """Which request it is about is not readable without the person's key."""
+        return hashlib.sha256(self.key(person_id) + piece_id.encode()).hexdigest()
 
     def put_probe(self, candidate_id: str, person_id: str, picture: bytes) -> None:
         """Under the key of the person it was taken for: theirs, if they are it; gone when it is decided."""

@@ -1,0 +1,109 @@
+"""Protected persons: who is, what a request has to pass because of them, and what of it a requester may know. Pure.
+
+Everything that a requester can notice depends on whether the site protects *anybody*, never on who is in the pictures:
+then every request to unmask or export is compared first, and needs two others, a privacy officer among them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from custodes.access import enrolment
+from custodes.errors import InvalidArgument
+from custodes.types.access import Action, Fidelity
+from custodes.types.approval import LookRequest, RequestPhase, RequestRecord
+from custodes.types.face import EnrolmentPhase, FaceEnrolment
+from custodes.types.protection import CheckPiece
+from custodes.units import NS_PER_S, Ns
+
+APPROVALS = 2
+"""That the requester cannot give, whatever the site asks for otherwise."""
+
+PIECE_NS = Ns(3600 * NS_PER_S)
+"""What one job compares; a crash loses at most that."""
+
+MAX_COMPARED_NS = Ns(24 * 3600 * NS_PER_S)
+"""Over all cameras of a request. A crowded hour takes some minutes; beyond a day it would wait for ever."""
+
+SETTLED_NS = Ns(20 * NS_PER_S)
+"""How long after a moment everything about it is in the catalog."""
+
+LIKELIHOOD = 0.0
+"""log10: a track counts as the protected person as soon as that is likelier than not being them. A wrong one covers a
+stranger, and shows a line too many to a person; a missed one unmasks somebody who asked that it does not happen."""
+
+_COVERED = frozenset({EnrolmentPhase.CONSENTED, EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE})
+
+TEXT = """I ask {site} to protect me: nobody is to unmask, export or follow pictures of me unseen.
+
+For this {site} makes biometric templates of my face from the pictures that I give here. My reason: {purpose}.
+How: my face is compared only with the faces in recordings that somebody asks to unmask or to export, when they ask.
+It is compared nowhere else, by no camera, and never to find me.
+What follows: such a request needs two other people, a privacy officer among them. In what is shown after it I stay
+covered from head to foot. I can read who asked, when, for which camera and time, on a page of my own. Whoever asks is
+not told that I am in the pictures.
+What it cannot do: pictures in which my face cannot be recognised, from behind or from afar, are not told from others'.
+How long: until {expires}, or until I take it back.
+Taking it back: at any time, with the link that I get when I sign, without giving a reason. What is stored of me can
+never be read again from then on.
+My rights: I may see what is stored of me, have it corrected, deleted or given to me, and complain to a supervisory
+authority. Responsible: {controller}."""
+"""Version `enrolment.CONSENT_VERSION`. A change of a word is a new version."""
+
+
+def is_protected(person: FaceEnrolment, now_ns: Ns) -> bool:
+    """From the first picture on, and also while a yearly review is overdue: that must not take it away."""
+    return person.protects and person.templates > 0 and enrolment.phase(person, now_ns) in _COVERED
+
+
+def roster_of(people: Iterable[FaceEnrolment], now_ns: Ns) -> str:
+    """Names who is protected, with how many pictures; empty when nobody is. A check under another is none."""
+    rows = sorted(f"{one.person_id} {one.templates}" for one in people if is_protected(one, now_ns))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest() if rows else ""
+
+
+def is_compared(action: Action, fidelity: Fidelity) -> bool:
+    """Whether that opens what a protected person has to be looked for in."""
+    return fidelity is Fidelity.UNMASKED or action is Action.EXPORT
+
+
+def check_span(request: LookRequest, now_ns: Ns) -> None:
+    """Raises: InvalidArgument for more than can be compared, or for what is not recorded yet."""
+    if request.end_ns > now_ns:
+        raise InvalidArgument("What is to be unmasked or exported has to be over: the interval ends in the future.")
+    if (request.end_ns - request.start_ns) * len(request.camera_ids) > MAX_COMPARED_NS:
+        raise InvalidArgument("A request to unmask or export covers 24 hours at most, all its cameras together.")
+
+
+def pieces(request: LookRequest) -> list[CheckPiece]:
+    """The parts of a request that are compared one by one."""
+    return [
+        CheckPiece(
+            request_id=request.request_id,
+            camera_id=camera_id,
+            start_ns=Ns(start_ns),
+            end_ns=Ns(min(start_ns + PIECE_NS, request.end_ns)),
+        )
+        for camera_id in request.camera_ids
+        for start_ns in range(request.start_ns, request.end_ns, PIECE_NS)
+    ]
+
+
+def is_open(phase: RequestPhase) -> bool:
+    """Whether it may still show something."""
+    return phase in (RequestPhase.WAITING, RequestPhase.IN_FORCE)
+
+
+def as_requester(record: RequestRecord, phase: RequestPhase) -> RequestRecord:
+    """What who asked may know: while it waits, nobody's word. What it waits for could tell who is in the pictures."""
+    return replace(record, votes=()) if is_hidden(record, phase) else record
+
+
+def is_hidden(record: RequestRecord, phase: RequestPhase) -> bool:
+    """Whether others' words are kept from who asked: where the site protects anybody, whoever is in the pictures."""
+    return record.needs_officer and phase is RequestPhase.WAITING
+
+
+def likeliest(likelihoods: Sequence[float]) -> float:
+    """Of one track with all pictures of one person; below every threshold when there are none."""
+    return max(likelihoods, default=float("-inf"))
