@@ -23,11 +23,9 @@ from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.ipc.warden import WardenJobClient
 from custodes.app.job_inbox import Inbox, RecorderLost
 from custodes.config import SitePaths, load_effective
-from custodes.config.tree import RedactionConfig
 from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.ports.clock import Clock
-from custodes.redact.levels import MaskLevel
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.redact.zones import PrivacyZone
 from custodes.review.archive import Archive
@@ -35,6 +33,7 @@ from custodes.review.export import ExportView
 from custodes.review.keys import ViewKeys
 from custodes.review.live import LiveView
 from custodes.review.playback import PlaybackView
+from custodes.review.policy import mask_policy
 from custodes.review.render import Renderer
 from custodes.review.stills import StillView
 from custodes.review.view import View
@@ -58,7 +57,7 @@ from custodes.types.message import (
     ViewTask,
 )
 from custodes.types.protection import PieceChecked, ProtectTask
-from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 
 HUB_RETRY_S = 0.5
 DEADLINE_GRACE_S = 5.0
@@ -72,16 +71,6 @@ MASKS_TIMEOUT_S = 30.0
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
-
-
-def mask_policy(config: RedactionConfig) -> MaskPolicy:
-    """The site's redaction as a policy."""
-    return MaskPolicy(
-        level=MaskLevel(config.level),
-        has_plates=config.plates,
-        margin=config.margin,
-        look_ahead_ns=Ns(round(config.look_ahead_s * 1000) * NS_PER_MS),
-    )
 
 
 def make_view(task: ViewTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock) -> View:

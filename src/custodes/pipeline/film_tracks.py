@@ -1,17 +1,17 @@
 """Looks at a whole film into masks' facts, tracked forwards and backwards in time.
 
 Backwards finds who was missed before they were first surely seen: a track that began at a large, sure box is followed
-back into the small and doubtful ones. Both directions' tracks are kept; whoever one of them covers is covered.
+back into the small and doubtful ones. Both directions' tracks are kept, and with them where each must have been when
+others hid them (`film_paths`); whoever one of them covers is covered.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from custodes.geometry.boxes import empty_boxes
 from custodes.pipeline.film_looks import Look
+from custodes.pipeline.film_paths import FilmPath, bridged, steadied
 from custodes.track.config import TrackerConfig
 from custodes.track.tracker import NO_TRACK, Tracker
 from custodes.types.event import FrameAnalysed
@@ -24,21 +24,8 @@ VOUCH_MAX_NS = 2_000_000_000
 _BACKWARDS_FROM = 1 << 40
 """Ids of tracks found backwards begin here."""
 
-
-@dataclass(slots=True)
-class _Path:
-    """One track in one direction: rows of the looks' columns."""
-
-    looks: list[int] = field(default_factory=list)
-    boxes: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    classes: list[int] = field(default_factory=list)
-    measured: list[bool] = field(default_factory=list)
-
-    def trimmed(self) -> range:
-        """Positions from the first to the last measured one: a prediction with nothing behind it is a guess."""
-        seen = [position for position, is_seen in enumerate(self.measured) if is_seen]
-        return range(seen[0], seen[-1] + 1) if seen else range(0)
+_MENDED_FROM = 1 << 41
+"""And here those of what is added to tracks."""
 
 
 def track_film(
@@ -51,7 +38,7 @@ def track_film(
     config = config or TrackerConfig()
     forwards = _follow(looks, config)
     backwards = _follow(looks[::-1], config)
-    rows: list[list[tuple[int, _Path, int]]] = [[] for _ in looks]
+    rows: list[list[tuple[int, FilmPath, int]]] = [[] for _ in looks]
     for offset, paths in ((0, forwards), (_BACKWARDS_FROM, backwards)):
         for track_id, path in paths.items():
             # Lone detections are reported the same both ways; once is enough.
@@ -60,17 +47,24 @@ def track_film(
             for position in path.trimmed():
                 at = path.looks[position] if not offset else len(looks) - 1 - path.looks[position]
                 rows[at].append((track_id if track_id < 0 else track_id + offset, path, position))
+    mended = 0
+    for ordered, paths in ((looks, forwards), (looks[::-1], backwards)):
+        for path in (*steadied(paths, ordered), *bridged(paths, ordered)):
+            for position, index in enumerate(path.looks):
+                at = index if ordered is looks else len(looks) - 1 - index
+                rows[at].append((_MENDED_FROM + mended, path, position))
+            mended += 1
     return [
         _fact(look, rows[index], looks[index - 1] if index else None, camera_id, run)
         for index, look in enumerate(looks)
     ]
 
 
-def _follow(looks: Sequence[Look], config: TrackerConfig) -> dict[int, _Path]:
+def _follow(looks: Sequence[Look], config: TrackerConfig) -> dict[int, FilmPath]:
     """Tracks over looks in the given order; lone detections under ids below zero."""
     tracker = Tracker(first_id=1, config=config)
     start_ns = looks[0].utc_ns if looks else 0
-    paths: dict[int, _Path] = {}
+    paths: dict[int, FilmPath] = {}
     lone = 0
     for index, look in enumerate(looks):
         columns = tracker.step(look.found, Ns(abs(look.utc_ns - start_ns)), look.size_px)
@@ -78,17 +72,18 @@ def _follow(looks: Sequence[Look], config: TrackerConfig) -> dict[int, _Path]:
             if track_id == NO_TRACK:
                 lone += 1
                 track_id = -lone
-            path = paths.setdefault(track_id, _Path())
-            path.looks.append(index)
-            path.boxes.append(columns.boxes_norm[row])
-            path.scores.append(float(columns.scores[row]))
-            path.classes.append(int(columns.class_ids[row]))
-            path.measured.append(bool(columns.is_measured[row]))
+            paths.setdefault(track_id, FilmPath()).add(
+                index,
+                columns.boxes_norm[row],
+                float(columns.scores[row]),
+                int(columns.class_ids[row]),
+                is_measured=bool(columns.is_measured[row]),
+            )
     return paths
 
 
 def _fact(
-    look: Look, rows: Sequence[tuple[int, _Path, int]], before: Look | None, camera_id: CameraId, run: RunId
+    look: Look, rows: Sequence[tuple[int, FilmPath, int]], before: Look | None, camera_id: CameraId, run: RunId
 ) -> FrameAnalysed:
     is_joined = before is not None and look.utc_ns - before.utc_ns <= VOUCH_MAX_NS
     boxes = np.array([path.boxes[at] for _, path, at in rows], np.float32) if rows else empty_boxes()

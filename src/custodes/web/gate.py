@@ -159,6 +159,7 @@ ROUTES: dict[str, Access] = {
     "/api/v1/map": Access.WARDEN,
     "/api/v1/flows": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/traffic": Access.METADATA,
+    "/api/v1/cameras/{camera_id}/masks": Access.METADATA,
     "/log": Access.LOG,
     "/api/v1/openapi.json": Access.LOGGED_IN,
     "/api/v1/session": Access.LOGGED_IN,

@@ -3,7 +3,7 @@
 The warden decides and keeps all of it; these pages only ask and show (`types.approval`).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Form, Query, Request
@@ -47,9 +47,11 @@ _PHASE_WORDS = {
 
 
 @router.get("/requests")
-async def requests_page(request: Request, camera: Annotated[str, Query(max_length=64)] = "") -> Response:
-    """What waits, what is in force, what was; and forms to ask and to break the glass."""
-    return await _page(request, camera=camera)
+async def requests_page(
+    request: Request, camera: Annotated[str, Query(max_length=64)] = "", at: Annotated[int, Query(ge=0, le=2**62)] = 0
+) -> Response:
+    """What waits, what is in force, what was; and forms to ask and to break the glass, filled in for a moment."""
+    return await _page(request, camera=camera, at_ns=at)
 
 
 @router.post("/requests")
@@ -216,14 +218,16 @@ async def _record(request: Request, request_id: str) -> RequestRecord:
     raise NotFound("There is no such request, or it is not yours to see.")
 
 
-async def _page(request: Request, *, error: CustodesError | None = None, camera: str = "") -> Response:
+async def _page(request: Request, *, error: CustodesError | None = None, camera: str = "", at_ns: int = 0) -> Response:
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
     records = await deps.requests_for(who)
     rows = [request_row(one, now_ns, is_own=one.request.requester_id == who.user_id) for one in records]
     cameras = deps.visible_cameras(who)
-    until = datetime.fromtimestamp(now_ns // NS_PER_S, UTC)
+    until_s = at_ns // NS_PER_S // 60 * 60 + 120 if at_ns else now_ns // NS_PER_S
+    until = datetime.fromtimestamp(min(until_s, now_ns // NS_PER_S), UTC)
+    begin = until - timedelta(minutes=3 if at_ns else 30)
     return page(
         request,
         "requests.html",
@@ -233,7 +237,8 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
         waiting_keys=await waiting_keys(deps, who),
         place=place_of(request),
         cameras=[(row.camera_id, row.name, row.camera_id == camera) for row in cameras],
-        begin=datetime.fromtimestamp(now_ns // NS_PER_S - 1800, UTC).strftime("%Y-%m-%dT%H:%M"),
+        begin=begin.strftime("%Y-%m-%dT%H:%M"),
+        is_asking=bool(at_ns),
         end=until.strftime("%Y-%m-%dT%H:%M"),
         approvals=deps.config.access.approvals,
         is_fresh=deps.auth.is_fresh(present(request).session),

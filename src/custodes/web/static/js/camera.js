@@ -36,7 +36,7 @@ function setPurpose(value) {
   $("purpose").hidden = value !== null;
   $("purpose-line").hidden = value === null;
   root.classList.toggle("has-purpose", value !== null);
-  for (const button of document.querySelectorAll(".controls button[id]")) button.disabled = value === null && button.id !== "now";
+  for (const button of document.querySelectorAll(".controls button[id]")) button.disabled = value === null && button.id !== "now" && button.id !== "why";
   if (value === null) {
     pause(false);
     stills.close();
@@ -289,6 +289,24 @@ $("speeds").addEventListener("click", (event) => {
   }
 });
 
+/** What covers the moment that is shown: from what was analysed, so that no picture is opened for it. */
+async function why() {
+  const ns = Math.round(player?.shownNs ?? timeline.cursorNs ?? newestNs());
+  try {
+    const answer = await ask(`/api/v1/cameras/${encodeURIComponent(id)}/masks?at=${ns}`);
+    say($("reasons-at"), `${dateText(ns)} ${clockText(ns, true)}`);
+    const rows = answer.reasons.map((one) => el("li", {}, one.count > 1 ? `${one.count} ×: ${one.words}` : one.words));
+    $("reason-list").replaceChildren(...(rows.length ? rows : [el("li", {}, "Nothing is covered at this moment.")]));
+    $("reasons-ask").hidden = !answer.ask;
+    if (answer.ask) $("reasons-link").href = answer.ask;
+    $("reasons").hidden = false;
+    alertLine("reasons", "");
+  } catch (error) {
+    alertLine("reasons", error.message);
+  }
+}
+$("why").addEventListener("click", why);
+
 function goNow() {
   isFollowing = true;
   timeline.nowNs = nowNs();
@@ -302,7 +320,7 @@ addEventListener("keydown", (event) => {
   const actions = {
     ArrowLeft: () => step(event.shiftKey ? -10 : -1), ArrowRight: () => step(event.shiftKey ? 10 : 1),
     ArrowDown: () => step(-10), ArrowUp: () => step(10),
-    " ": toggle, End: goNow, Home: () => show(timeline.startNs),
+    " ": toggle, End: goNow, w: why, Home: () => show(timeline.startNs),
     "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2),
     Escape: () => location.assign("/"),
   };
