@@ -153,7 +153,7 @@ def test_job_when_deadline_passes_then_it_ends_by_itself(site: JobSite, recorded
         ended = job.until(ViewEnded)[-1]
         assert isinstance(ended, ViewEnded)
         assert "over" in ended.error
-        assert job.wait() == 0
+        assert job.wait() in (0, -signal.SIGALRM)  # on a busy machine its own alarm comes before its last line
 
 
 def test_job_when_sent_what_no_server_sends_then_it_ends_with_a_reason(site: JobSite, recorded: Segment):

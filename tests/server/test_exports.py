@@ -168,7 +168,7 @@ async def bench(site: Site, recorder: Recorder | None = None) -> AsyncIterator[B
     clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
     write_effective(config, site.paths.effective_config)
     jobs = RealJobs(site)
-    pool = JobPool(jobs, clock, spare=0)
+    pool = JobPool(jobs, clock, spare=0, patience=10)  # a busy machine starts a process in half a minute
     async with site.catalog() as catalog, site.warden() as warden:
         broker = ServerViewBroker(catalog=catalog, warden=warden, jobs=pool, clock=clock, config=config)
         exporter = Exporter(
