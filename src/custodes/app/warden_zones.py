@@ -5,20 +5,29 @@ minutes and are renewed while the warden runs.
 """
 
 import secrets
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from custodes.access import enrolment, zones
+from custodes.access import candidates, enrolment, zones
 from custodes.app.warden_office import Office
 from custodes.config.durable import replace_file
 from custodes.errors import FailedPrecondition, NotFound, ResourceExhausted, StorageFailed
 from custodes.face.lawful import encode_permits, sign_permit
 from custodes.types.access import Action, AuditKind
 from custodes.types.approval import Vote
-from custodes.types.face import FaceEnrolment, SignedPermit, ZonePermit, ZonePhase, ZoneRecord
+from custodes.types.face import (
+    CandidatePhase,
+    CandidateRecord,
+    FaceEnrolment,
+    SignedPermit,
+    ZonePermit,
+    ZonePhase,
+    ZoneRecord,
+)
 from custodes.types.face_message import (
     DecideZone,
     DraftZone,
@@ -150,12 +159,18 @@ class ZoneDesk:
     def _table(self) -> ZoneTable:
         now_ns = self._office.now_ns()
         compared = [one for one in self._office.store.all(FaceEnrolment) if enrolment.is_compared(one, now_ns)]
+        said = Counter(
+            (one.candidate.zone_id, candidates.phase(one, now_ns)) for one in self._office.store.all(CandidateRecord)
+        )
+        doubts = (CandidatePhase.REJECTED, CandidatePhase.DISPUTED)
         rows = [
             ZoneRow(
                 record=record,
                 phase=zones.phase(record, now_ns),
                 is_on=self.is_on(record, now_ns),
                 people=sum(record.draft.zone_id in one.zone_ids for one in compared),
+                confirmed=said[record.draft.zone_id, CandidatePhase.CONFIRMED],
+                doubted=sum(said[record.draft.zone_id, one] for one in doubts),
             )
             for record in self._office.store.all(ZoneRecord)
         ]

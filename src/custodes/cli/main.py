@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "hold": ("custodes.cli.hold", "hold", "Keep recordings as evidence beyond their retention."),
     "privacy": ("custodes.cli.privacy", "privacy", "Record of processing and impact assessment of a running site."),
     "traffic": ("custodes.cli.traffic", "traffic", "Counts, speeds, queues and incidents of a camera, as files."),
+    "faces": ("custodes.cli.faces", "faces", "What error rates your own trials of recognition prove."),
     "watch": ("custodes.cli.watch", "watch", "A site with one camera or file, to have a look."),
     "demo": ("custodes.cli.demo", "demo", "The demo with real footage (in a source checkout)."),
     "doctor": ("custodes.cli.doctor", "doctor", "What is wrong with this machine or configuration."),

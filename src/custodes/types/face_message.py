@@ -65,6 +65,10 @@ class ZoneRow:
     """Active, and its schedule says now."""
     people: int
     """Enrolled for it and compared now."""
+    confirmed: int = 0
+    """Of the candidates that are kept: two people said that it was the person."""
+    doubted: int = 0
+    """One or both said that it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from custodes.access import zones as rules
 from custodes.errors import CustodesError, InvalidArgument, NotFound
 from custodes.face.calibration import LEAST_PROBES
+from custodes.face.trials import Rate
 from custodes.geometry.homography import homography_from_points
 from custodes.types.access import Action
 from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZonePhase
@@ -260,6 +261,7 @@ async def _zone(request: Request, zone_id: str, *, error: CustodesError | None =
         load=load,
         source=SOURCE_WORDS[load.source] if load else "",
         least_probes=LEAST_PROBES,
+        doubt=Rate(errors=row.doubted, trials=row.confirmed + row.doubted).claim,
         digest=rules.digest(draft).hex(),
         false_alerts=rules.false_alerts_per_day(draft),
         basis=BASIS_WORDS[draft.basis.kind],

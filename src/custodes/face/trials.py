@@ -1,0 +1,251 @@
+"""Error rates of recognition from an operator's own trials, with what they can prove and no more. Pure.
+
+A trial is one walk through a zone by somebody who agreed to it: an enrolled person (mated) or a volunteer who is not
+(non-mated). Rates and their names: ISO/IEC 19795-1 (FNIR, FPIR, DET), differentials between groups: ISO/IEC 19795-10.
+Labels of groups are the volunteers' own words, in a file of the operator's; the product neither asks for nor keeps
+them.
+"""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from custodes.errors import InvalidArgument
+from custodes.face.threshold import rate_interval
+
+MAX_TRIALS = 1_000_000
+COLUMNS = ("trial", "zone", "person", "found", "score", "threshold")
+"""`person`: who walked, empty for a volunteer who is not enrolled. `found`: the best person, empty for none."""
+
+LEAST_ERRORS = 30
+"""Rule of 30: with 30 errors a rate is within 30 % of the truth, nine times of ten."""
+
+LEAST_GROUP = 30
+"""Trials of a group below which nothing is said of it: not even whether it differs, and whose it is would show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One walk. `score` above `threshold` is a candidate; NaN where no face was found (FTA)."""
+
+    trial: str
+    zone: str
+    person: str
+    found: str
+    score: float
+    threshold: float
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the zone's threshold was reached."""
+        return self.score >= self.threshold
+
+    @property
+    def is_identified(self) -> bool:
+        """The right person, as a candidate."""
+        return self.is_candidate and self.found == self.person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A share with its 95 % interval. `claim`: what may be said of it in words."""
+
+    errors: int
+    trials: int
+
+    @property
+    def value(self) -> float:
+        """NaN without a trial."""
+        return self.errors / self.trials if self.trials else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson, or the rule of three."""
+        return rate_interval(self.errors, self.trials)
+
+    @property
+    def claim(self) -> str:
+        """No more than the trials prove."""
+        low, high = self.interval
+        if not self.trials:
+            return "no trial: nothing can be claimed"
+        if self.errors == 0:
+            return f"at most {high:.2%} (rule of three: no error in {self.trials} trials)"
+        if self.errors < LEAST_ERRORS:
+            return f"between {low:.2%} and {high:.2%}; {self.errors} errors are too few for a single number"
+        return f"{self.value:.2%} ({low:.2%} to {high:.2%})"
+
+    def proves(self, wanted: float) -> bool:
+        """Whether the rate is at most `wanted`, with 95 %."""
+        return self.trials > 0 and self.interval[1] <= wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRates:
+    """Of one zone. `fta`: of the enrolled, no face was good enough to compare; counted as missed in `fnir`, too."""
+
+    zone: str
+    fnir: Rate
+    fpir: Rate
+    fta: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRates:
+    """Of those who say of themselves that they belong together. Rates are None below `LEAST_GROUP` trials."""
+
+    group: str
+    fnir: Rate | None
+    fpir: Rate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differential:
+    """Between groups. `ratio`: worst over best; NaN while it cannot be said. `is_shown`: intervals do not overlap."""
+
+    of: str
+    worst: str
+    best: str
+    ratio: float
+    is_shown: bool
+
+
+def read_trials(lines: Iterable[str]) -> list[Trial]:
+    """From CSV with a header of `COLUMNS`. Raises: InvalidArgument with the line."""
+    reader = csv.DictReader(lines)
+    missing = set(COLUMNS) - set(reader.fieldnames or ())
+    if missing:
+        lacking = ", ".join(sorted(missing))
+        raise InvalidArgument(f"the trials lack the columns {lacking}; expected {','.join(COLUMNS)}")
+    trials: list[Trial] = []
+    known: set[str] = set()
+    for row in reader:
+        if len(trials) >= MAX_TRIALS:
+            raise InvalidArgument(f"more than {MAX_TRIALS} trials")
+        where = f"line {reader.line_num} of the trials"
+        try:
+            score = float(row["score"]) if row["score"] else math.nan
+            threshold = float(row["threshold"])
+        except (TypeError, ValueError) as error:
+            words = "score and threshold are numbers, the score empty without a face"
+            raise InvalidArgument(f"{where}: {words}") from error
+        if not row["trial"] or row["trial"] in known:
+            raise InvalidArgument(f"{where}: trial {row['trial']!r} is empty or there twice")
+        if not math.isfinite(threshold) or math.isinf(score):
+            raise InvalidArgument(f"{where}: a number is not finite")
+        known.add(row["trial"])
+        trials.append(
+            Trial(
+                trial=row["trial"], zone=row["zone"] or "", person=row["person"] or "", found=row["found"] or "",
+                score=score, threshold=threshold,
+            )
+        )  # fmt: skip
+    return trials
+
+
+def rates_of(trials: Sequence[Trial]) -> tuple[Rate, Rate, Rate]:
+    """FNIR, FPIR, FTA at the thresholds that were in force."""
+    mated = [one for one in trials if one.person]
+    other = [one for one in trials if not one.person]
+    return (
+        Rate(errors=sum(not one.is_identified for one in mated), trials=len(mated)),
+        Rate(errors=sum(one.is_candidate for one in other), trials=len(other)),
+        Rate(errors=sum(math.isnan(one.score) for one in mated), trials=len(mated)),
+    )
+
+
+def by_zone(trials: Sequence[Trial]) -> list[ZoneRates]:
+    """Sorted by zone."""
+    found = []
+    for zone in sorted({one.zone for one in trials}):
+        fnir, fpir, fta = rates_of([one for one in trials if one.zone == zone])
+        found.append(ZoneRates(zone=zone, fnir=fnir, fpir=fpir, fta=fta))
+    return found
+
+
+def det(trials: Sequence[Trial]) -> list[tuple[float, float]]:
+    """The DET curve: (FPIR, FNIR) as all thresholds move together by the same amount. By falling FPIR. O(n log n)."""
+    mated = sorted((one.score - one.threshold if one.found == one.person and not math.isnan(one.score) else -math.inf)
+                   for one in trials if one.person)  # fmt: skip
+    other = sorted(one.score - one.threshold for one in trials if not one.person and not math.isnan(one.score))
+    strangers = sum(not one.person for one in trials)
+    if not mated or not strangers:
+        return []
+    curve, missed = [], 0
+    for passed, at in enumerate(other):
+        while missed < len(mated) and mated[missed] <= at:
+            missed += 1
+        # A threshold just above this stranger's score.
+        curve.append(((len(other) - passed - 1) / strangers, missed / len(mated)))
+    return curve
+
+
+def by_group(trials: Sequence[Trial], groups: dict[str, str]) -> list[GroupRates]:
+    """Args: groups: trial → the walker's own word. Trials without one are in no group."""
+    found = []
+    for group in sorted(set(groups.values())):
+        own = [one for one in trials if groups.get(one.trial) == group]
+        fnir, fpir, _ = rates_of(own)
+        found.append(
+            GroupRates(
+                group=group,
+                fnir=fnir if fnir.trials >= LEAST_GROUP else None,
+                fpir=fpir if fpir.trials >= LEAST_GROUP else None,
+            )
+        )
+    return found
+
+
+def differential(of: str, rates: Sequence[tuple[str, Rate | None]]) -> Differential | None:
+    """The widest difference between groups of which enough is known; None with fewer than two."""
+    known = [(group, rate) for group, rate in rates if rate is not None]
+    if len(known) < 2:
+        return None
+    worst, best = max(known, key=lambda one: one[1].value), min(known, key=lambda one: one[1].value)
+    ratio = worst[1].value / best[1].value if best[1].errors else math.nan
+    is_shown = worst[1].interval[0] > best[1].interval[1]
+    return Differential(of=of, worst=worst[0], best=best[0], ratio=ratio, is_shown=is_shown)
+
+
+def read_groups(lines: Iterable[str]) -> dict[str, str]:
+    """From CSV with the columns trial, group. Raises: InvalidArgument."""
+    reader = csv.DictReader(lines)
+    if not {"trial", "group"} <= set(reader.fieldnames or ()):
+        raise InvalidArgument("the labels need the columns trial,group")
+    return {row["trial"]: row["group"] for row in reader if row["trial"] and row["group"]}
+
+
+def det_svg(curve: Sequence[tuple[float, float]], least_fpir: float) -> str:
+    """The DET curve as SVG, both axes logarithmic. `least_fpir`: below it the trials prove nothing; shaded."""
+    side, margin = 420, 50
+    low = -4.0
+
+    def at(fpir: float, fnir: float) -> tuple[float, float]:
+        x, y = (max(math.log10(value), low) if value > 0 else low for value in (fpir, fnir))
+        return margin + (x - low) / -low * side, margin + y / low * side
+
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*one) for one in curve))
+    edge = at(max(least_fpir, 10**low), 1.0)[0]
+    marks = []
+    for power in range(int(low), 1):
+        x, y = at(10.0**power, 10.0**power)
+        label = f"{10.0**power:g}"
+        marks.append(
+            f'<line x1="{x:.1f}" y1="{margin}" x2="{x:.1f}" y2="{margin + side}" stroke="#ccc"/>'
+            f'<line x1="{margin}" y1="{y:.1f}" x2="{margin + side}" y2="{y:.1f}" stroke="#ccc"/>'
+            f'<text x="{x:.1f}" y="{margin + side + 16}" text-anchor="middle">{label}</text>'
+            f'<text x="{margin - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
+        )
+    total = side + 2 * margin
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {total}" font-family="sans-serif" '
+        'font-size="11">'
+        f"<title>DET: FNIR over FPIR</title><rect width='{total}' height='{total}' fill='#fff'/>{''.join(marks)}"
+        f'<rect x="{margin}" y="{margin}" width="{max(edge - margin, 0):.1f}" height="{side}" fill="#a33" '
+        'fill-opacity=".12"><title>too few trials of strangers to claim anything here</title></rect>'
+        f'<polyline points="{points}" fill="none" stroke="#124" stroke-width="2"/>'
+        f'<text x="{total / 2}" y="{total - 12}" text-anchor="middle">FPIR: strangers with a candidate</text>'
+        f'<text transform="translate(14 {total / 2}) rotate(-90)" text-anchor="middle">FNIR: enrolled missed</text>'
+        "</svg>"
+    )
