@@ -21,6 +21,7 @@ from custodes.access import enrolment, zones
 from custodes.errors import FailedPrecondition, NotFound, PermissionDenied
 from custodes.face.filling import GalleryFiller
 from custodes.face.lawful import read_site_key, read_zones
+from custodes.face.matching import Matching
 from custodes.types.access import AuditKind
 from custodes.types.face_message import (
     DraftZone,
@@ -29,6 +30,7 @@ from custodes.types.face_message import (
     ReadEnrolments,
     ReadGalleryChanges,
     ReadSightings,
+    RekeyGallery,
     StopZone,
     WithdrawConsent,
 )
@@ -128,6 +130,31 @@ def test_withdrawal_when_taken_back_then_nobody_is_compared_and_no_byte_opens(si
         content = path.read_bytes()
         assert kept["sealed"] not in content, path
         assert kept["key"] not in content, path
+
+
+def test_rekey_when_a_copy_was_stolen_then_people_are_found_as_before(site: Site) -> None:
+    async def main(office: Office) -> None:
+        zone_id = await office.zone(fpir=0.05)
+        for number in range(4):
+            await office.enrolled(number, (zone_id,))
+        matching = Matching()
+        filler = GalleryFiller(matching)
+        assert filler.take(await office.process(ReadGalleryChanges(version=0, limit=2000)))
+        found = matching.compare(probe(zone_id, 1))
+        assert found is not None
+        assert (await office.ask(RekeyGallery(principal=BOSS))).templates == 12
+        with pytest.raises(PermissionDenied):
+            await office.ask(RekeyGallery(principal=ANN))
+        changes = await office.process(ReadGalleryChanges(version=matching.version, limit=2000, roster=filler.roster))
+        assert not filler.take(changes)
+        matching.clear()
+        assert GalleryFiller(matching).take(await office.process(ReadGalleryChanges(version=0, limit=2000)))
+        again = matching.compare(probe(zone_id, 1))
+        assert again is not None
+        assert (again.person_id, again.score) == (found.person_id, pytest.approx(found.score, abs=1e-3))
+
+    through(site, main)
+    assert AuditKind.GALLERY_REKEYED in site.kinds()
 
 
 def test_consent_text_names_everything_that_is_filled_in() -> None:

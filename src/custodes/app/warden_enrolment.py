@@ -30,6 +30,8 @@ from custodes.types.face_message import (
     ReadEnrolments,
     ReadGalleryChanges,
     ReadInvitation,
+    Rekeyed,
+    RekeyGallery,
     ReviewEnrolment,
     SignConsent,
     TemplateKept,
@@ -81,6 +83,8 @@ class EnrolmentDesk:
                 return await self._end(message)
             case ReviewEnrolment():
                 return await self._review(message)
+            case RekeyGallery():
+                return await self._rekey(message)
         return None
 
     # -- the way in ------------------------------------------------------------------------------------------
@@ -198,6 +202,12 @@ class EnrolmentDesk:
         office.store.renumber(found.person_id)
         return reviewed
 
+    async def _rekey(self, message: RekeyGallery) -> Rekeyed:
+        office, who = self._office, message.principal
+        await office.require(who, Action.ENROL)
+        index = await office.log(AuditKind.GALLERY_REKEYED, who, "", {"epoch": str(office.store.epoch + 1)})
+        return Rekeyed(templates=office.store.rekey(), log_index=index)
+
     # -- reading ---------------------------------------------------------------------------------------------
 
     def by_token(self, token: str) -> FaceEnrolment:
@@ -261,6 +271,7 @@ class EnrolmentDesk:
             members=() if message.roster == roster else members,
             rules=self._zones.rules(),
             roster=roster,
+            rotation=office.store.rotation,
         )
 
     def _roster(self) -> tuple[int, tuple[GalleryMember, ...]]:

@@ -44,6 +44,7 @@ OWN_KINDS = frozenset(
         AuditKind.CONSENT_SIGNED,
         AuditKind.TEMPLATE_STORED,
         AuditKind.ENROLMENT_REVIEWED,
+        AuditKind.GALLERY_REKEYED,
         AuditKind.ENROLMENT_ENDED,
         AuditKind.TRAINING_CHANGED,
         AuditKind.CANDIDATE_FILED,

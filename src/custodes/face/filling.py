@@ -30,9 +30,14 @@ class GalleryFiller:
     def take(self, changes: GalleryChanges) -> bool:
         """Apply one page.
 
-        Returns: False when somebody counts anew or in other zones: then all has to be read again from version 0, which
-        is for people who were away, and rare.
+        Returns: False when somebody counts anew or in other zones, or the gallery was re-keyed: then all has to be
+            read again from version 0, which is rare.
         """
+        if changes.rotation != self._matching.rotation:
+            has_old = bool(self._matching.gallery.templates)
+            self._matching.turn_by(changes.rotation)
+            if has_old:
+                return False  # those that are there are turned by another secret
         is_new = changes.roster == 0 or changes.roster != self.roster
         if is_new:
             self._members = {one.person_id: one.zone_ids for one in changes.members}

@@ -25,6 +25,7 @@ from custodes.face.calibration import (
     read_score,
 )
 from custodes.face.gallery import Gallery, Scan, Vector
+from custodes.face.rotation import Turn, turn_of, turned
 from custodes.face.tally import ZoneTally
 from custodes.face.threshold import Tail, fit_tail, shrunk, solve
 from custodes.types.face_message import FileCandidate, Probe, ScoreSource, ZoneLoad, ZoneRule
@@ -60,6 +61,8 @@ class Matching:
     def __init__(self) -> None:
         self.gallery = Gallery()
         self.version = 0
+        self.rotation = b""
+        self._turns: dict[int, Turn] = {}
         self.rules: dict[str, ZoneRule] = {}
         self._learnt: dict[str, Learnt] = {}
         self._tallies: dict[str, ZoneTally] = {}
@@ -70,11 +73,24 @@ class Matching:
 
         The probe's vector is overwritten. Raises: InvalidArgument for a vector of another length.
         """
-        vector = np.array(probe.vector, np.float32)  # what came over the wire cannot be written to
+        vector = self._turned(np.asarray(probe.vector, np.float32))  # a copy: what came cannot be written to
         try:
             return self._compare(probe, vector)
         finally:
             vector[:] = 0
+
+    def turn_by(self, rotation: bytes) -> None:
+        """The site's secret by which its templates are turned."""
+        self.rotation = rotation
+        self._turns.clear()
+
+    def _turned(self, vector: Vector) -> Vector:
+        if not self.rotation or vector.ndim != 1 or not len(vector):
+            return vector.copy()
+        turn = self._turns.get(len(vector))
+        if turn is None:
+            turn = self._turns[len(vector)] = turn_of(self.rotation, len(vector))
+        return turned(vector, turn)
 
     def _compare(self, probe: Probe, vector: Vector) -> FileCandidate | None:
         rule = self.rules.get(probe.zone_id)

@@ -222,6 +222,7 @@ class AuditKind(StrEnum):
     CONSENT_SIGNED = "consent_signed"
     TEMPLATE_STORED = "template_stored"
     ENROLMENT_REVIEWED = "enrolment_reviewed"
+    GALLERY_REKEYED = "gallery_rekeyed"
     ENROLMENT_ENDED = "enrolment_ended"
     """Withdrawn or expired: the person's key was destroyed."""
     TRAINING_CHANGED = "training_changed"

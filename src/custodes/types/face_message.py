@@ -168,6 +168,21 @@ class ReviewEnrolment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RekeyGallery:
+    """Turn all templates by a new secret: what was copied before links to nothing any more. Answer: Rekeyed."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rekeyed:
+    """How many templates were turned, and the log entry."""
+
+    templates: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadEnrolments:
     """Answer: EnrolmentTable."""
 
@@ -404,6 +419,8 @@ class GalleryChanges:
     members: tuple[GalleryMember, ...]
     rules: tuple[ZoneRule, ...]
     roster: int = 0
+    rotation: bytes = b""
+    """The site's secret by which its templates are turned; with another one everything is read anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

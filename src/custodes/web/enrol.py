@@ -24,6 +24,7 @@ from custodes.types.face_message import (
     IssueToken,
     ReadEnrolments,
     ReadInvitation,
+    RekeyGallery,
     ReviewEnrolment,
     SignConsent,
     WithdrawConsent,
@@ -89,6 +90,12 @@ async def end(request: Request, person_id: str) -> Response:
 async def review(request: Request, person_id: str) -> Response:
     """Still right."""
     return await _step(request, ReviewEnrolment(principal=present(request).principal, person_id=person_id[:64]))
+
+
+@router.post("/faces/people/rekey")
+async def rekey(request: Request) -> Response:
+    """All templates turned by a new secret; nobody has to come again."""
+    return await _step(request, RekeyGallery(principal=present(request).principal))
 
 
 # -- public: whoever has the link --------------------------------------------------------------------------------

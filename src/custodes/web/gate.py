@@ -130,6 +130,7 @@ ROUTES: dict[str, Access] = {
     "/faces/sightings": Access.WARDEN,
     "/faces/people": Access.WARDEN,
     "/faces/people/invite": Access.WARDEN,
+    "/faces/people/rekey": Access.WARDEN,
     "/faces/people/{person_id}/end": Access.WARDEN,
     "/faces/people/{person_id}/review": Access.WARDEN,
     "/faces/candidates": Access.WARDEN,

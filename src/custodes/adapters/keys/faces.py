@@ -11,10 +11,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from custodes.errors import DataLoss, NotFound, ProtocolError, StorageFailed, Unavailable
+from custodes.errors import CustodesError, DataLoss, NotFound, ProtocolError, StorageFailed, Unavailable
+from custodes.face.rotation import SECRET_BYTES, Turn, turn_of, turned, turned_back
 from custodes.face.sealed import KEY_BYTES, open_sealed, seal, template_label
 from custodes.types.codec import decode_as, encode
 from custodes.types.face import CandidateRecord, FaceEnrolment, Training, ZoneRecord
@@ -36,12 +38,14 @@ CREATE TABLE IF NOT EXISTS probe (candidate_id TEXT PRIMARY KEY, person_id TEXT 
 CREATE TABLE IF NOT EXISTS touch (touch_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, sealed BLOB NOT NULL)
     STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS touch_person ON touch (person_id);
+CREATE TABLE IF NOT EXISTS rotation (epoch INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 """
 _NONCE_BYTES = 12
 _KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Training: "training",
                            CandidateRecord: "candidate", ProtectionCheck: "protection"}  # fmt: skip
 CANDIDATES_KEPT = 10_000
 TOUCHES_READ = 100_000
+_ROTATION = "rotation"
 
 
 class FaceStore:
@@ -52,6 +56,7 @@ class FaceStore:
         self._kek = AESGCM(kek)
         self.revision = 0
         """Rises with each change."""
+        self._turns: dict[int, Turn] = {}
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
@@ -62,6 +67,9 @@ class FaceStore:
             for item_type, kind in _KINDS.items():
                 rows = self._db.execute("SELECT id, body FROM item WHERE kind = ? ORDER BY number", (kind,)).fetchall()
                 self._items[kind] = {str(row[0]): decode_as(item_type, row[1]) for row in rows}
+            self.epoch, self.rotation = self._read_rotation()
+            if not self.epoch:
+                self.rekey()
         except (sqlite3.DatabaseError, ProtocolError) as error:
             raise DataLoss(f"{path} is damaged; people have to be enrolled anew: {error}") from error
 
@@ -147,15 +155,68 @@ class FaceStore:
         """Raises: NotFound, DataLoss."""
         return open_sealed(self.key(person_id), person_id, what, sealed)
 
+    # -- rotation ------------------------------------------------------------------------------------------------
+
+    def _read_rotation(self) -> tuple[int, bytes]:
+        """Epoch and secret in force; 0 and none in a file of before there were rotations. Raises: DataLoss."""
+        row = self._db.execute("SELECT epoch, wrapped FROM rotation ORDER BY epoch DESC LIMIT 1").fetchone()
+        return (0, b"") if row is None else (int(row[0]), self._unwrap(_ROTATION, bytes(row[1])))
+
+    def _turn(self, vector: bytes) -> Turn:
+        dimension = len(vector) // 4
+        known = self._turns.get(dimension)
+        if known is None:
+            known = self._turns[dimension] = turn_of(self.rotation, dimension)
+        return known
+
+    def rekey(self) -> int:
+        """Turn all templates by a new secret and forget the old one; nobody has to come again.
+
+        Returns: how many. All or none. Raises: StorageFailed, DataLoss, Unavailable. About 30 µs each, 2026-11.
+        """
+        secret, nonce = os.urandom(SECRET_BYTES), os.urandom(_NONCE_BYTES)
+        wrapped = nonce + self._kek.encrypt(nonce, secret, _ROTATION.encode())
+        steps: dict[int, Turn] = {}
+        count, last = 0, -1
+        self._write("BEGIN IMMEDIATE", ())
+        try:
+            (highest,) = self._db.execute("SELECT coalesce(max(number), 0) FROM template").fetchone()
+            while rows := self._db.execute(
+                "SELECT number, template_id, person_id, contract, sealed FROM template"
+                " WHERE number > ? AND number <= ? ORDER BY number LIMIT 2000", (last, highest)
+            ).fetchall():  # fmt: skip
+                for number, template_id, person_id, contract, sealed in rows:
+                    label = template_label(contract, template_id)
+                    plain = self.open(person_id, label, sealed)
+                    if len(plain) not in steps:
+                        steps[len(plain)] = turn_of(secret, len(plain) // 4) @ self._turn(plain).T
+                    moved = turned(np.frombuffer(plain, "<f4"), steps[len(plain)]).astype("<f4").tobytes()
+                    self._write(
+                        "UPDATE template SET sealed = ? WHERE number = ?",
+                        (self.seal(person_id, label, moved), number),
+                    )
+                count, last = count + len(rows), rows[-1][0]
+            self._write("DELETE FROM rotation", ())
+            self._write("INSERT INTO rotation VALUES (?, ?)", (self.epoch + 1, wrapped))
+            self._write("COMMIT", ())
+        except CustodesError:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise
+        self.epoch, self.rotation = self.epoch + 1, secret
+        self._turns.clear()
+        self.purge()
+        return count
+
     # -- templates and pictures ------------------------------------------------------------------------------
 
     def put_template(self, template_id: str, person_id: str, contract: str, vector: bytes, picture: bytes) -> None:
-        """Sealed, durably. Raises: NotFound, StorageFailed."""
+        """Turned as the site's are, sealed, durably. Raises: NotFound, StorageFailed."""
         values = (
             template_id,
             person_id,
             contract,
-            self.seal(person_id, template_label(contract, template_id), vector),
+            self.seal(person_id, template_label(contract, template_id), self._turned(vector)),
             self.seal(person_id, "picture", picture),
         )
         self._write(
@@ -184,11 +245,18 @@ class FaceStore:
             self._write("UPDATE template SET number = ? WHERE number = ?", (last + step, number))
 
     def own_templates(self, person_id: str) -> list[tuple[str, bytes]]:
-        """Contract and open vector of each template of one person."""
+        """Contract and open vector of each template of one person, turned back."""
         rows = self._db.execute(
             "SELECT template_id, contract, sealed FROM template WHERE person_id = ? ORDER BY number", (person_id,)
         ).fetchall()
-        return [(row[1], self.open(person_id, template_label(row[1], row[0]), row[2])) for row in rows]
+        opened = [(row[1], self.open(person_id, template_label(row[1], row[0]), row[2])) for row in rows]
+        return [
+            (contract, turned_back(np.frombuffer(plain, "<f4"), self._turn(plain)).astype("<f4").tobytes())
+            for contract, plain in opened
+        ]
+
+    def _turned(self, vector: bytes) -> bytes:
+        return turned(np.frombuffer(vector, "<f4"), self._turn(vector)).astype("<f4").tobytes()
 
     def picture(self, person_id: str) -> bytes:
         """The first picture that the person gave. Raises: NotFound."""

@@ -50,7 +50,6 @@ class FaceSecrets:
     """32 bytes each, derived from the root secret."""
 
     person_kek: bytes
-    rotation: bytes
     token_key: bytes
 
 
@@ -161,7 +160,6 @@ class KeyStore:
         """What guards enrolled people's keys, their templates and the tokens that they carry."""
         return FaceSecrets(
             person_kek=self._derive(b"custodes.person-kek/v1"),
-            rotation=self._derive(b"custodes.template-rotation/v1"),
             token_key=self._derive(b"custodes.holder-token/v1"),
         )
 
