@@ -59,6 +59,7 @@ from custodes.types.face_message import (
     ReadSightings,
     SignConsent,
     StopZone,
+    TellSighting,
 )
 from custodes.types.message import Append
 from custodes.units import CameraId, Ns
@@ -593,6 +594,16 @@ async def _(case: Case) -> None:
     person_id, *_ = await case.office.enrolled(3, (case.zone_id,), expires_ns=expires)
     case.office.site.clock.advance(enrolment.REVIEW_EVERY_NS + 1)
     await refused(case.office.process(filing(case.zone_id, person_id)), FailedPrecondition)
+
+
+@attempt("the webhook's notice before two people agreed, or after they did not")
+async def _(case: Case) -> None:
+    tell = TellSighting(candidate_id=case.one)
+    await refused(case.office.ask(tell), FailedPrecondition)
+    await case.office.say(ANN, case.one)
+    await refused(case.office.ask(tell), FailedPrecondition)
+    await case.office.say(BEN, case.one, is_same=False)
+    await refused(case.office.ask(tell), FailedPrecondition)
 
 
 # -- zones and templates -----------------------------------------------------------------------------------------

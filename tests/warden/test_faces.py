@@ -1,6 +1,7 @@
 """Recognition from a zone to a sighting over the warden's real desks, its log and its keys."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.warden.conftest import GATE, Site
 from tests.warden.office import (
     ADMIN,
@@ -18,6 +19,7 @@ from tests.warden.office import (
 )
 
 from custodes.access import enrolment, zones
+from custodes.app.warden_candidates import NOTICE_DOMAIN
 from custodes.errors import FailedPrecondition, NotFound, PermissionDenied
 from custodes.face.filling import GalleryFiller
 from custodes.face.lawful import read_site_key, read_zones
@@ -32,6 +34,7 @@ from custodes.types.face_message import (
     ReadSightings,
     RekeyGallery,
     StopZone,
+    TellSighting,
     WithdrawConsent,
 )
 from custodes.units import CameraId, Ns
@@ -58,6 +61,11 @@ def test_from_a_zone_to_a_sighting_when_two_trained_people_agree(site: Site) -> 
         await office.say(BEN, candidate_id)
         (sighting,) = (await office.ask(ReadSightings(principal=CID))).sightings
         assert (sighting.name, sighting.verified_by) == ("N1", ("P4", "P5"))
+        told = await office.ask(TellSighting(candidate_id=candidate_id))
+        _, key = read_site_key(site.paths.warden_key)
+        signed = NOTICE_DOMAIN + told.notice.encode()
+        Ed25519PublicKey.from_public_bytes(key).verify(told.signature, signed)
+        assert "N1" not in told.notice
         with pytest.raises(FailedPrecondition):
             await office.ask(OpenFaces(principal=BEN, candidate_id=candidate_id))
 

@@ -23,6 +23,7 @@ from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.recogniser import RecogniserClient
 from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
+from custodes.adapters.notify import senders
 from custodes.adapters.witness.http import HttpWitness
 from custodes.app.catalog import open_catalog
 from custodes.app.recall import Recall
@@ -49,8 +50,9 @@ from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.retention import RetentionSweeper
-from custodes.app.serving.rule_senders import watched_rules
+from custodes.app.serving.rule_senders import secret_of, watched_rules
 from custodes.app.serving.rules import RuleService
+from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.site_map import MapService
 from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
@@ -214,6 +216,7 @@ class Server:
         self._recogniser = (
             RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
         )
+        self._sightings = self._sighting_news(config)
         self._page = Page(
             create_app(
                 catalog=catalog,
@@ -229,6 +232,7 @@ class Server:
                 fleet=FleetShelf(paths, clock, health).read,
                 floors=self._map,
                 recogniser=self._recogniser,
+                on_verdict=self._sightings.take if self._sightings else None,
             ),
             self._listener,
         )
@@ -285,9 +289,25 @@ class Server:
             "rules": self._rules.run(),
             "incidents": self._incidents.run(),
             "protection": self._protection.run(),
+            "sightings": self._tell_sightings(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
         }
+
+    async def _tell_sightings(self) -> None:
+        if self._sightings is not None:
+            await self._sightings.run()
+        await asyncio.Event().wait()
+
+    def _sighting_news(self, config: SiteConfig) -> SightingNews | None:
+        hook = config.faces.webhook
+        if hook is None or not config.faces.enabled:
+            return None
+        try:
+            return SightingNews(self._warden, senders.webhook(hook.url, secret_of(hook.secret, os.environ)))
+        except ConfigError as error:
+            structlog.get_logger().error("sightings are told to nobody until the next start", error=str(error))
+            return None
 
     async def _follow(self) -> None:
         """Rows first, then the log: what the log knows already can only be told from rows (`SealLogger`). And

@@ -4,9 +4,12 @@ The server can neither make a candidate nor a verdict: each verdict is a passkey
 """
 
 import hashlib
+import json
 import math
 import secrets
 from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes.access import candidates as rules
 from custodes.access import enrolment
@@ -42,12 +45,15 @@ from custodes.types.face_message import (
     ReadCandidates,
     ReadSightings,
     ReadTraining,
+    SightingNotice,
     SightingTable,
+    TellSighting,
     TrainingTable,
 )
 from custodes.types.message import Appended
 from custodes.units import NS_PER_S, Ns
 
+NOTICE_DOMAIN = b"custodes.sighting-notice.v1\n"
 MAX_WAITING = 500
 MAX_READ = 200
 MAX_KEPT = 5000
@@ -58,8 +64,9 @@ _DAY_NS = 24 * 3600 * NS_PER_S
 class CandidateDesk:
     """Answers everything about candidates, trainings and sightings."""
 
-    def __init__(self, office: Office, zones: ZoneDesk, people: EnrolmentDesk) -> None:
+    def __init__(self, office: Office, zones: ZoneDesk, people: EnrolmentDesk, signer: Ed25519PrivateKey) -> None:
         self._office = office
+        self._signer = signer
         self._zones = zones
         self._people = people
 
@@ -70,6 +77,8 @@ class CandidateDesk:
                 return await self._table(message.principal)
             case ReadSightings():
                 return await self._sightings(message.principal)
+            case TellSighting():
+                return self._tell(message)
             case ReadTraining():
                 await self._office.require(message.principal, Action.TRAIN, Action.READ_PRIVACY)
                 return self._trained()
@@ -270,6 +279,27 @@ class CandidateDesk:
                 )
             )
         return SightingTable(sightings=tuple(found[:MAX_READ]))
+
+    def _tell(self, message: TellSighting) -> SightingNotice:
+        """Signed here, so that no other process can tell of a sighting that two people did not confirm."""
+        record = self._find(message.candidate_id)
+        if rules.phase(record, self._office.now_ns()) is not CandidatePhase.CONFIRMED:
+            raise FailedPrecondition("Nobody is told of a candidate that two people did not confirm.")
+        one = record.candidate
+        notice = json.dumps(
+            {
+                "site": self._office.site_id,
+                "candidate": one.candidate_id,
+                "zone": one.zone_id,
+                "camera": one.camera_id,
+                "person": one.person_id,
+                "start_ns": one.start_ns,
+                "end_ns": one.end_ns,
+                "confirmed_ns": max(verdict.utc_ns for verdict in record.verdicts),
+                "confirmed_by": len(record.verdicts),
+            }
+        )
+        return SightingNotice(notice=notice, signature=self._signer.sign(NOTICE_DOMAIN + notice.encode()))
 
     def _find(self, candidate_id: str) -> CandidateRecord:
         record = self._office.store.get(CandidateRecord, candidate_id)

@@ -30,7 +30,7 @@ class FaceDesk:
         self._office = office
         self.zones = ZoneDesk(office, signer, paths.zones, timezone)
         self.people = EnrolmentDesk(office, self.zones)
-        self.candidates = CandidateDesk(office, self.zones, self.people)
+        self.candidates = CandidateDesk(office, self.zones, self.people, signer)
         self.protection = ProtectionDesk(office, self.people, signer)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from custodes.config.database import DatabaseConfig
-from custodes.config.rules import MAX_RULES, RuleConfig
+from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
 from custodes.config.secret import SecretRef
 from custodes.errors import ConfigError
@@ -246,6 +246,8 @@ class FacesConfig(_Strict):
     enabled: bool = False
     embedder: Annotated[str, StringConstraints(max_length=200)] = ""
     """Model name, or several with + between them; empty takes the packaged one. Another one needs new enrolments."""
+    webhook: WebhookConfig | None = None
+    """Gets a POST for every sighting: what two people confirmed, without a name, signed by the warden."""
 
 
 class RedactionConfig(_Strict):

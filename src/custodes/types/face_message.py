@@ -275,6 +275,21 @@ class GiveVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellSighting:
+    """What others may be told of a candidate that two people confirmed, and of no other. Answer: SightingNotice."""
+
+    candidate_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightingNotice:
+    """`notice`: JSON without a name; `signature`: the site key's over `custodes.sighting-notice.v1`, LF, notice."""
+
+    notice: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSightings:
     """Answer: SightingTable."""
 

@@ -1,6 +1,6 @@
 """Puts the web application together. Called by `app.server`; holds no logic of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def create_app(
     fleet: FleetReader = no_audit,
     floors: Floors | None = None,
     recogniser: Recogniser | None = None,
+    on_verdict: Callable[[str], None] | None = None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -90,6 +91,7 @@ def create_app(
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
         recogniser: None where recognition is switched off.
+        on_verdict: Told the candidate on which somebody said their word.
     """
     auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
     paths = SitePaths(config.data_dir)
@@ -133,6 +135,7 @@ def create_app(
         policies=policies,
         floors=floors,
         recogniser=recogniser,
+        on_verdict=on_verdict,
     )
     errors.install(app)
     for module in (

@@ -81,7 +81,10 @@ async def say(request: Request, candidate_id: str, verdict: str, body: Annotated
         is_same=_is_same(verdict),
         assertion=parse_credential(body.get("credential")),
     )
-    await deps_of(request).warden.about_requests(message)
+    deps = deps_of(request)
+    await deps.warden.about_requests(message)
+    if deps.on_verdict is not None:
+        deps.on_verdict(message.candidate_id)
     return JSONResponse({"to": "/faces/candidates"})
 
 

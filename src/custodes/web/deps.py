@@ -67,6 +67,8 @@ class WebDeps:
     floors: Floors | None = None
     recogniser: Recogniser | None = None
     """None where recognition is switched off."""
+    on_verdict: Callable[[str], None] | None = None
+    """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:
         """The newest requests of which this person may know: their own, or all for who decides or audits."""

@@ -27,17 +27,20 @@ def watched_rules(rules: Sequence[RuleConfig], environ: Mapping[str, str]) -> li
 def _senders(rule: RuleConfig, environ: Mapping[str, str]) -> list[Send]:
     found: list[Send] = []
     if rule.webhook is not None:
-        found.append(senders.webhook(rule.webhook.url, _secret(rule.webhook.secret, environ)))
+        found.append(senders.webhook(rule.webhook.url, secret_of(rule.webhook.secret, environ)))
     if rule.email is not None:
         mail = rule.email
-        found.append(senders.email(mail.server, mail.sender, mail.to, mail.username, _secret(mail.password, environ)))
+        found.append(
+            senders.email(mail.server, mail.sender, mail.to, mail.username, secret_of(mail.password, environ))
+        )
     if rule.mqtt is not None:
         queue = rule.mqtt
-        found.append(senders.mqtt(queue.server, queue.topic, queue.username, _secret(queue.password, environ)))
+        found.append(senders.mqtt(queue.server, queue.topic, queue.username, secret_of(queue.password, environ)))
     return found
 
 
-def _secret(reference: str, environ: Mapping[str, str]) -> str:
+def secret_of(reference: str, environ: Mapping[str, str]) -> str:
+    """What env:NAME or file:/path says; empty for neither. Raises: ConfigError."""
     kind, _, where = reference.partition(":")
     if kind == "env":
         if where not in environ:
