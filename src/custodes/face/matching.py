@@ -53,6 +53,7 @@ class _Count:
 
     probes: int = 0
     candidates: int = 0
+    foreign: int = 0
 
 
 class Matching:
@@ -102,6 +103,8 @@ class Matching:
         shelf = shelf_of(probe.zone_id, probe.contract)
         scan = self.gallery.scan(contract=shelf, probe=vector)
         if scan is None:
+            # Nobody is enrolled, or all gave their pictures to another network.
+            count.foreign += any(one.startswith(f"{probe.zone_id}/") for one in self.gallery.contracts)
             return None
         samples = max(probe.samples, 1)
         one = expected(model, samples, probe.quality)
@@ -173,6 +176,7 @@ class Matching:
                     is_drifting=tally.is_drifting,
                     probes=count.probes,
                     candidates=count.candidates,
+                    foreign=count.foreign,
                 )
             )
         return tuple(rows)

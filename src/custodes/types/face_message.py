@@ -514,6 +514,8 @@ class ZoneLoad:
     """What strangers score has changed: a new lamp, a turned camera, another public."""
     probes: int
     candidates: int
+    foreign: int = 0
+    """Probes that could be compared with nobody, because the enrolled gave their pictures to another network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
