@@ -34,20 +34,25 @@ stranger, and shows a line too many to a person; a missed one unmasks somebody w
 
 _COVERED = frozenset({EnrolmentPhase.CONSENTED, EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE})
 
-TEXT = """I ask {site} to protect me: nobody is to unmask, export or follow pictures of me unseen.
-
-For this {site} makes biometric templates of my face from the pictures that I give here. My reason: {purpose}.
-How: my face is compared only with the faces in recordings that somebody asks to unmask or to export, when they ask.
-It is compared nowhere else, by no camera, and never to find me.
-What follows: such a request needs two other people, a privacy officer among them. In what is shown after it I stay
-covered from head to foot. I can read who asked, when, for which camera and time, on a page of my own. Whoever asks is
-not told that I am in the pictures.
-What it cannot do: pictures in which my face cannot be recognised, from behind or from afar, are not told from others'.
-How long: until {expires}, or until I take it back.
-Taking it back: at any time, with the link that I get when I sign, without giving a reason. What is stored of me can
-never be read again from then on.
-My rights: I may see what is stored of me, have it corrected, deleted or given to me, and complain to a supervisory
-authority. Responsible: {controller}."""
+TEXT = "\n".join(
+    (
+        "I ask {site} to protect me: nobody is to unmask, export or follow pictures of me unseen.",
+        "For this {site} makes biometric templates of my face from the pictures that I give here. My reason: "
+        "{purpose}.",
+        "How: my face is compared only with the faces in recordings that somebody asks to unmask or to export, "
+        "when they ask. It is compared nowhere else, by no camera, and never to find me.",
+        "What follows: such a request needs two other people, a privacy officer among them. In what is shown "
+        "after it I stay covered from head to foot. I can read who asked, when, for which camera and time, on a "
+        "page of my own. Whoever asks is not told that I am in the pictures.",
+        "What it cannot do: pictures in which my face cannot be recognised, from behind or from afar, are not "
+        "told from others'.",
+        "How long: until {expires}, or until I take it back.",
+        "Taking it back: at any time, with the link that I get when I sign, without giving a reason. What is "
+        "stored of me can never be read again from then on.",
+        "My rights: I may see what is stored of me, have it corrected, deleted or given to me, and complain to a "
+        "supervisory authority. Responsible: {controller}.",
+    )
+)
 """Version `enrolment.CONSENT_VERSION`. A change of a word is a new version."""
 
 

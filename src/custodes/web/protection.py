@@ -1,5 +1,6 @@
 """Pages of protected persons: the officer's, and the person's own, which says who asked for their pictures."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -15,7 +16,7 @@ from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import PHASE_WORDS, base_of
 from custodes.web.errors import describe
-from custodes.web.words import purpose_words, utc_text
+from custodes.web.words import purpose_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -98,11 +99,16 @@ def touch_row(one: TouchShown) -> dict[str, Any]:
         "what": f"{wanted}{', as a copy' if one.action is Action.EXPORT and 'copy' not in wanted else ''}",
         "purpose": purpose_words(one.purpose),
         "camera": one.camera_id,
-        "from": utc_text(one.start_ns),
-        "to": utc_text(one.end_ns),
+        "from": _minute(one.start_ns),
+        "to": _minute(one.end_ns),
         "outcome": _OUTCOME[one.phase],
         "request_id": one.request_id,
     }
+
+
+def _minute(utc_ns: Ns) -> str:
+    """For a page without scripts."""
+    return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 async def touched_by(deps: WebDeps, who: Principal, request_id: str) -> list[dict[str, Any]]:
