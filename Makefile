@@ -31,7 +31,7 @@ SMOKE ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint peers crashes bench eval scoreboard chaos hostile fuzz clean
+.PHONY: help install demo test lint peers crashes sast mutants bench eval scoreboard chaos hostile fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,14 @@ peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 crashes: $(VENV)/.dev ## 100,000 operations on a warden that is killed at random, 10,000 mutations of its log
 	$(BIN)/python -m pytest -q -s -m slow tests/warden/test_crashes.py tests/audit/test_mutations.py
 
+sast: $(VENV)/.dev ## bandit, and semgrep with our own rules (no network); semgrep lives in an environment of its own
+	@test -x .venv-sast/bin/semgrep || { $(PYTHON) -m venv .venv-sast && .venv-sast/bin/pip install $(PIP_FLAGS) 'semgrep>=1.180'; }
+	$(BIN)/python -m pytest -q tests/app/test_sast.py
+
+mutants: $(VENV)/.dev ## Mutate access, audit and the warden's rules, and count what tests find: an hour
+	@$(BIN)/python -m pip install $(PIP_FLAGS) 'mutmut>=3.8'
+	@rm -rf mutants && $(BIN)/mutmut run; $(BIN)/python -m bench.mutants
+
 bench: $(VENV)/.dev ## Speed and cost, one JSON line each; SMOKE=1 for a short run
 	@.ci/system-packages $(FFMPEG) >&2
 	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
@@ -106,5 +114,5 @@ fuzz: $(VENV)/.dev ## Fuzz every parser of ours, SECONDS=60 each; ends at the fi
 		$(BIN)/python -m fuzz $$name -max_total_time=$(SECONDS) -verbosity=0 -artifact_prefix=/tmp/$$name- || exit 1; done
 
 clean: ## Remove .venv, caches and the demo's data (recordings of your own site stay)
-	rm -rf $(VENV) demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-sast mutants demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

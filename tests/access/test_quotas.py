@@ -47,3 +47,13 @@ def test_quota_when_hopping_over_cameras_stops() -> None:
 def test_quota_of_who_opens_no_recordings_is_none(roles: tuple[Role, ...]) -> None:
     with pytest.raises(ResourceExhausted):
         QuotaBook().charge(person(*roles), GATE, ids(0, 1), Ns(0))
+
+
+def test_quota_when_restored_from_the_log_counts_what_was_opened_before() -> None:
+    book, ann, most = QuotaBook(), person(Role.OPERATOR), QUOTAS[Role.OPERATOR].segments
+    book.restore("ann", GATE, ids(0, most - 1), Ns(5))
+    book.restore("ann", GATE, ids(0, 2), Ns(6))  # the same again
+    book.charge(ann, GATE, ids(most, 1), Ns(7))
+    with pytest.raises(ResourceExhausted):
+        book.charge(ann, GATE, ids(most + 1, 1), Ns(WINDOW_NS + 4))
+    book.charge(ann, GATE, ids(most + 1, 1), Ns(WINDOW_NS + 5))

@@ -18,7 +18,7 @@ from custodes.errors import Unavailable
 from custodes.runtime.clock import SystemClock
 from custodes.types.access import LogEntry
 from custodes.types.message import JobReady, SiteStatus
-from custodes.units import Ns
+from custodes.units import NS_PER_S, Ns
 
 T = TypeVar("T")
 
@@ -30,7 +30,9 @@ class Site:
     def __init__(self, data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.paths = SitePaths(data_dir)
-        write_identity(self.paths.identity, SiteIdentity(site_id=SITE_ID, name="Test", created_ns=Ns(1)))
+        write_identity(
+            self.paths.identity, SiteIdentity(site_id=SITE_ID, name="Test", created_ns=Ns(1_700_000_000 * NS_PER_S))
+        )
         for folder in (self.paths.run_dir, self.paths.journal_dir, self.paths.public_keys):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 

@@ -164,7 +164,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(site: Site, recorder: Recorder | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    site: Site, recorder: Recorder | None = None, authority: Callable[[str], bytes] | None = None
+) -> AsyncIterator[Bench]:
     clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
     write_effective(config, site.paths.effective_config)
     jobs = RealJobs(site)
@@ -175,7 +177,7 @@ async def bench(site: Site, recorder: Recorder | None = None) -> AsyncIterator[B
             catalog=catalog,
             warden=warden,
             jobs=broker,
-            proofs=ProofDesk(warden=warden, witnesses=(), paths=site.paths, config=config),
+            proofs=ProofDesk(warden=warden, witnesses=(), paths=site.paths, config=config, authority=authority),
             clock=clock,
             paths=site.paths,
             config=config,

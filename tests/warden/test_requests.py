@@ -232,6 +232,11 @@ def test_release_beyond_the_hours_quota_is_refused_and_logged(site: Site) -> Non
                 await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=batch))
             with pytest.raises(ResourceExhausted, match="quota"):
                 await gate.answer_job(ReleaseKeys(grant_token=grant.token, headers=(headers[-1],)))
+        assert site.kinds()[-1] is AuditKind.KEYS_REFUSED
+        async with site.warden() as gate:  # a restart begins no new hour
+            again = (await gate.authorise(asked)).grant
+            assert again is not None
+            with pytest.raises(ResourceExhausted, match="quota"):
+                await gate.answer_job(ReleaseKeys(grant_token=again.token, headers=(headers[-1],)))
 
     site.run(main())
-    assert site.kinds()[-1] is AuditKind.KEYS_REFUSED

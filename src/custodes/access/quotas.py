@@ -67,6 +67,12 @@ class QuotaBook:
         if len(self._opened) > MAX_PEOPLE:
             self._forget(now_ns)
 
+    def restore(self, user_id: str, camera_id: CameraId, segment_ids: tuple[SegmentId, ...], utc_ns: Ns) -> None:
+        """What the log says was opened before a restart; oldest first. Refuses nothing: it has happened."""
+        opened = self._opened.setdefault(user_id, deque())
+        known = {segment_id for _, _, segment_id in opened}
+        opened.extend((utc_ns, camera_id, one) for one in dict.fromkeys(segment_ids) if one not in known)
+
     def _forget(self, now_ns: Ns) -> None:
         for user_id in [
             one for one, opened in self._opened.items() if not opened or now_ns - opened[-1][0] >= WINDOW_NS

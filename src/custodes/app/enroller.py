@@ -5,11 +5,7 @@ it. The template goes to the warden, never back to the server. Networks are load
 here.
 """
 
-import argparse
 import asyncio
-import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import structlog
@@ -18,8 +14,9 @@ from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, answer_requests, serve
 from custodes.adapters.model import acknowledged_from_environment, models_dir_from_environment
 from custodes.adapters.model.faces import load_face_tools
-from custodes.config import SiteConfig, SitePaths, load_effective
-from custodes.errors import CustodesError, InvalidArgument, ProtocolError
+from custodes.app.process import run_process
+from custodes.config import SiteConfig, SitePaths
+from custodes.errors import InvalidArgument, ProtocolError
 from custodes.face.calibration import expected, log10_likelihood, model_of
 from custodes.face.embedding import Vector
 from custodes.face.lawful import read_site_key, sample_lawful
@@ -27,9 +24,6 @@ from custodes.face.quality import ENROLMENT, QualityLimits, problem
 from custodes.media.still import Picture, read_picture, small_jpeg
 from custodes.pipeline.faces import FaceTools, JudgedFace, card
 from custodes.runtime.clock import SystemClock
-from custodes.runtime.memory import hide_memory
-from custodes.runtime.parent import die_with_parent
-from custodes.telemetry import logs
 from custodes.types.face_message import (
     BeginSample,
     GiveSample,
@@ -200,30 +194,13 @@ async def run(paths: SitePaths, config: SiteConfig, *, stop: asyncio.Event) -> N
     structlog.get_logger().info("enroller stopped")
 
 
-async def _main(paths: SitePaths, config: SiteConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
     await run(paths, config, stop=stop)
 
 
 def main() -> None:
     """Entry point of the process."""
-    die_with_parent()
-    hide_memory()
-    parser = argparse.ArgumentParser(prog="custodes.app.enroller")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--name", default="enroller")
-    arguments = parser.parse_args()
-    paths = SitePaths(arguments.data.resolve())
-    try:
-        config = load_effective(paths.data_dir)
-        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths, config))
-    except CustodesError as error:
-        structlog.get_logger().error("enroller cannot run", error=str(error), error_kind=error.kind.value)
-        sys.exit(f"enroller: {error}")
+    run_process("enroller", _serve)
 
 
 if __name__ == "__main__":

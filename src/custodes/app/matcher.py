@@ -4,23 +4,19 @@ The server asks on `matcher.sock`, analysers bring probes on `matcher-probes.soc
 templates with their keys; to it go candidates. What matches nobody is zeroed before the analyser gets its answer.
 """
 
-import argparse
 import asyncio
-import signal
-import sys
 from pathlib import Path
 
 import structlog
 
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, answer_requests, serve
-from custodes.config import SitePaths, load_effective
+from custodes.app.process import run_process
+from custodes.config import SiteConfig, SitePaths
 from custodes.errors import CustodesError, ProtocolError
 from custodes.face.filling import GalleryFiller
 from custodes.face.matching import Matching
-from custodes.runtime.memory import hide_memory, lock_memory
-from custodes.runtime.parent import die_with_parent
-from custodes.telemetry import logs
+from custodes.runtime.memory import lock_memory
 from custodes.types.face_message import GalleryChanges, Probe, ReadGalleryChanges, ReadZoneLoads, ZoneLoads
 from custodes.types.message import Appended, GalleryStatus, Ok, Ping, ReadGallery
 
@@ -124,30 +120,13 @@ async def run(paths: SitePaths, *, stop: asyncio.Event) -> None:
     structlog.get_logger().info("matcher stopped")
 
 
-async def _main(paths: SitePaths) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(paths: SitePaths, _: SiteConfig, stop: asyncio.Event) -> None:
     await run(paths, stop=stop)
 
 
 def main() -> None:
     """Entry point of the process."""
-    die_with_parent()
-    hide_memory()
-    parser = argparse.ArgumentParser(prog="custodes.app.matcher")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--name", default="matcher")
-    arguments = parser.parse_args()
-    paths = SitePaths(arguments.data.resolve())
-    try:
-        config = load_effective(paths.data_dir)
-        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths))
-    except CustodesError as error:
-        structlog.get_logger().error("matcher cannot run", error=str(error), error_kind=error.kind.value)
-        sys.exit(f"matcher: {error}")
+    run_process("matcher", _serve)
 
 
 if __name__ == "__main__":

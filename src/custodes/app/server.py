@@ -4,14 +4,10 @@
 it holds no key and sees only pictures that a view job has masked and marked.
 """
 
-import argparse
 import asyncio
 import contextlib
 import os
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -26,6 +22,7 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.notify import senders
 from custodes.adapters.witness.http import HttpWitness
 from custodes.app.catalog import open_catalog
+from custodes.app.process import run_process
 from custodes.app.recall import Recall
 from custodes.app.serving.backfills import PATIENCE, Backfills
 from custodes.app.serving.cameras import CameraService
@@ -58,17 +55,14 @@ from custodes.app.serving.site_map import MapService
 from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
-from custodes.app.serving.witnesses import WitnessRound, run_stamper, run_witnesses
+from custodes.app.serving.witnesses import Stamper, WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
-from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
+from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
 from custodes.ports.blob import BlobStore
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
-from custodes.runtime.memory import hide_memory
-from custodes.runtime.parent import die_with_parent
-from custodes.telemetry import logs
 from custodes.types.access import AuditRecord
 from custodes.types.event import FrameAnalysed
 from custodes.types.media import Segment
@@ -121,7 +115,14 @@ class Server:
             WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
             for each in config.audit.witnesses
         ]
-        proofs = ProofDesk(warden=self._warden, witnesses=self._witnesses, paths=paths, config=config)
+        self._authority = _authority(config)
+        proofs = ProofDesk(
+            warden=self._warden,
+            witnesses=self._witnesses,
+            paths=paths,
+            config=config,
+            authority=self._authority.stamp if self._authority is not None else None,
+        )
         self._exporter = Exporter(
             catalog=catalog,
             warden=self._warden,
@@ -318,16 +319,8 @@ class Server:
 
     async def _stamp(self) -> None:
         tsa = self._config.audit.tsa
-        if tsa is not None:
-            try:
-                from custodes.adapters.witness.tsa import TimestampAuthority  # an optional extra
-
-                authority = TimestampAuthority(tsa.url, tsa.certificates)
-            except (ImportError, ConfigError) as error:
-                # The site goes on without stamps; only these are what was configured wrongly.
-                structlog.get_logger().error("checkpoints are not time-stamped", error=str(error))
-            else:
-                await run_stamper(authority, self._warden, every_s=tsa.every_s)
+        if tsa is not None and self._authority is not None:
+            await run_stamper(self._authority, self._warden, every_s=tsa.every_s)
         await asyncio.Event().wait()
 
     async def _configure(self) -> None:
@@ -390,6 +383,19 @@ def _note_incident(incident: Incident) -> None:
             start_ns=incident.start_ns,
             evidence=incident.evidence,
         )
+
+
+def _authority(config: SiteConfig) -> Stamper | None:
+    """None also when it is configured wrongly: the site goes on without stamps."""
+    if config.audit.tsa is None:
+        return None
+    try:
+        from custodes.adapters.witness.tsa import TimestampAuthority  # an optional extra
+
+        return TimestampAuthority(config.audit.tsa.url, config.audit.tsa.certificates)
+    except (ImportError, ConfigError) as error:
+        structlog.get_logger().error("nothing is time-stamped", error=str(error))
+        return None
 
 
 def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier | None:
@@ -471,31 +477,14 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
         await catalog.close()
 
 
-async def _main(paths: SitePaths, config: SiteConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
     await run(paths, config, stop)
     structlog.get_logger().info("server stopped")
 
 
 def main() -> None:
     """Entry point of the process."""
-    die_with_parent()
-    hide_memory()
-    parser = argparse.ArgumentParser(prog="custodes.app.server")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--name", default="server")
-    arguments = parser.parse_args()
-    paths = SitePaths(arguments.data.resolve())
-    try:
-        config = load_effective(paths.data_dir)
-        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths, config))
-    except CustodesError as error:
-        structlog.get_logger().error("server cannot run", error=str(error), error_kind=error.kind.value)
-        sys.exit(f"server: {error}")
+    run_process("server", _serve)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,9 @@
 `python -m custodes.app.warden --data DIR [--name NAME]`. What it answers is in `app.warden_gate`.
 """
 
-import argparse
 import asyncio
 import contextlib
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.file import read_passphrase
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
+from custodes.app.process import run_process
 from custodes.app.warden_anchors import BelievedClock, witness_keys
 from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_faces import FaceDesk
@@ -33,15 +31,12 @@ from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
-from custodes.config import AccessConfig, KeyConfig, SiteConfig, SiteIdentity, SitePaths, load_effective, read_identity
+from custodes.config import AccessConfig, KeyConfig, SiteConfig, SiteIdentity, SitePaths, read_identity
 from custodes.config.durable import sync_folder
 from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
-from custodes.runtime.memory import hide_memory
-from custodes.runtime.parent import die_with_parent
 from custodes.sealing.published import PinnedKeys, write_pinned
-from custodes.telemetry import logs
 from custodes.types.access import AuditKind, AuditRecord
 
 RENEW_S = 600.0
@@ -123,7 +118,7 @@ async def open_gate(
             protection=faces.protection,
         )
         gate = Gate(
-            site=GateIdentity(site_id=identity.site_id, public_keys=paths.public_keys),
+            site=GateIdentity(site_id=identity.site_id, created_ns=identity.created_ns, public_keys=paths.public_keys),
             policies=policies,
             keys=keys,
             log=writer,
@@ -133,6 +128,7 @@ async def open_gate(
             faces=faces,
         )
         try:
+            await gate.remember_quotas()
             yield gate
         finally:
             gate.close()
@@ -231,38 +227,21 @@ async def run(
     note.info("warden stopped")
 
 
-def main() -> None:
-    """Entry point of the process."""
-    die_with_parent()
-    hide_memory()
-    parser = argparse.ArgumentParser(prog="custodes.app.warden")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--name", default="warden")
-    arguments = parser.parse_args()
-    paths = SitePaths(arguments.data.resolve())
-    try:
-        config = load_effective(paths.data_dir)
-        logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_main(paths, read_passphrase(os.environ), config))
-    except CustodesError as error:
-        structlog.get_logger().error("warden cannot run", error=str(error), error_kind=error.kind.value)
-        sys.exit(f"warden: {error}")
-
-
-async def _main(paths: SitePaths, passphrase: str | None, config: SiteConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
     await run(
         paths,
-        passphrase=passphrase,
+        passphrase=read_passphrase(os.environ),
         stop=stop,
         rules=config.access,
         witnesses=witness_keys(config),
         keys_config=config.keys,
         personal_days=config.audit.personal_days,
     )
+
+
+def main() -> None:
+    """Entry point of the process."""
+    run_process("warden", _serve)
 
 
 if __name__ == "__main__":

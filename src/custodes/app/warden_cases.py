@@ -6,11 +6,11 @@ their SHA-256, so that none can be changed or made up later unseen.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 
 from custodes.access import cases
 from custodes.access.policy import Policies, decide
 from custodes.adapters.keys.cases import CaseStore
+from custodes.app.warden_log import Append
 from custodes.errors import AlreadyExists, NotFound, PermissionDenied, ProtocolError, ResourceExhausted
 from custodes.ports.clock import Clock
 from custodes.types.access import (
@@ -38,8 +38,6 @@ from custodes.types.cases import (
 )
 from custodes.types.codec import encode
 from custodes.units import CameraId, Ns, SessionId
-
-Append = Callable[[AuditRecord], Awaitable[int]]
 
 MAX_CASES = 10_000
 MAX_READ = 500

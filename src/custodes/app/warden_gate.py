@@ -5,6 +5,8 @@ fails, the method fails. Sockets and start-up are in `app.warden`.
 """
 
 import asyncio
+import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from typing import TypeVar
 import structlog
 
 from custodes.access.policy import Policies, decide, decide_list
-from custodes.access.quotas import QuotaBook
+from custodes.access.quotas import WINDOW_NS, QuotaBook
 from custodes.access.release import LiveGrant, check_erasure, check_release, expiry_of, remember, token_hash
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses, erase_old
@@ -30,11 +32,14 @@ from custodes.app.warden_records import (
     OWN_KINDS,
     access_record,
     erasure_record,
+    is_charged,
     person_record,
     refusal,
     release_record,
+    who_opened,
 )
 from custodes.app.warden_requests import RequestDesk
+from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
 from custodes.audit.proof import prove_entries
 from custodes.errors import (
@@ -49,6 +54,7 @@ from custodes.errors import (
     Unavailable,
 )
 from custodes.ports.clock import Clock
+from custodes.sealing.claims import claim_signer
 from custodes.sealing.published import (
     is_key_id,
     key_id_of,
@@ -58,13 +64,14 @@ from custodes.sealing.published import (
     write_published,
 )
 from custodes.sealing.unwrap import unwrap_data_key
-from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Decision, Grant
+from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Decision, Grant, LogEntry
 from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.message import (
     Append,
     Appended,
     Authorise,
     Authorised,
+    ClaimSigned,
     DestroyKeys,
     EndGrant,
     EntryProofs,
@@ -82,6 +89,7 @@ from custodes.types.message import (
     ReadCosigned,
     ReadLog,
     ReleaseKeys,
+    SignClaim,
     StoreCosigned,
     StoreTimestamp,
 )
@@ -93,6 +101,8 @@ T = TypeVar("T")
 DAYS_AHEAD = 7
 """A recorder whose warden is down finds a key of its own for a week; after that it falls back to the newest."""
 
+MAX_CLAIM_BYTES = 64 * 1024
+"""A claim's bytes to be signed are some 1.3 kB."""
 MAX_CAMERAS = 4096
 MAX_GRANTS = 100_000
 """Live grants in memory; a site with a thousand viewers has some thousand."""
@@ -103,8 +113,17 @@ class GateIdentity:
     """What the gate is told of its site."""
 
     site_id: str
+    created_ns: Ns
     public_keys: Path
     """Folder of the published keys."""
+
+
+_ENTRIES_READ = 1000
+"""At once, when the quotas are counted again."""
+
+
+def _read_entries(log: AuditLog, *, start: int, count: int) -> tuple[LogEntry, ...]:
+    return log.read(start, count)
 
 
 def day_of(utc_ns: Ns, *, days_later: int = 0) -> str:
@@ -137,6 +156,7 @@ class Gate:
         self._clock = clock
         self._witnesses = witnesses
         self._site_key = keys.site_key()
+        self._claims = claim_signer(keys.claim_seed(), site_id=site.site_id, created_ns=site.created_ns)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-store")
         self._grants: dict[bytes, LiveGrant] = {}
         self._note = structlog.get_logger()
@@ -166,6 +186,8 @@ class Gate:
                 return Ok()
             case DestroyKeys():
                 return await self.destroy(message.camera_id, message.day)
+            case SignClaim():
+                return await self.sign_claim(message)
             case Ping():
                 return Ok()
         for answer in (self._answer_about_log, self.faces.answer_server):
@@ -260,6 +282,26 @@ class Gate:
         live = remember(grant)
         self._grants[live.token_hash] = live
         return grant
+
+    async def remember_quotas(self) -> int:
+        """Count again what the log says was opened within the last hour, so that a restart begins no new one.
+
+        Returns how many releases were counted. Called once, before the sockets are there. Raises: LogCorrupt.
+        """
+        now_ns = self._clock.now_ns()
+        found: list[LogEntry] = []
+        end = await self._log.ask(lambda log: log.size)
+        while end > 0:
+            start = max(0, end - _ENTRIES_READ)
+            entries = await self._log.ask(partial(_read_entries, start=start, count=end - start))
+            found += [one for one in entries if is_charged(one.record) and now_ns - one.utc_ns < WINDOW_NS]
+            end = start
+            if now_ns - entries[0].utc_ns >= WINDOW_NS:
+                break
+        for entry in sorted(found, key=lambda one: one.index):
+            user_id, segment_ids = who_opened(entry.record)
+            self._quotas.restore(user_id, CameraId(entry.record.subject), segment_ids, entry.utc_ns)
+        return len(found)
 
     async def end_grant(self, message: EndGrant) -> Ok:
         """The token stops working at once; the end is logged. A grant of an earlier run is gone already."""
@@ -378,6 +420,18 @@ class Gate:
         """Entries and the newest checkpoint, of one moment."""
         time_s = self._clock.now_ns() // NS_PER_S
         return await self._log.ask(lambda log: LogPage(entries=log.read(start, limit), checkpoint=log.publish(time_s)))
+
+    async def sign_claim(self, message: SignClaim) -> ClaimSigned:
+        """Log, then sign. Raises: InvalidArgument; log errors."""
+        if len(message.claim) > MAX_CLAIM_BYTES or not re.fullmatch(r"[0-9a-f]{16}", message.export_id):
+            raise InvalidArgument(f"a claim has at most {MAX_CLAIM_BYTES} bytes and names its export")
+        if not message.claim:
+            return ClaimSigned(signature=b"", chain_pem=self._claims.chain_pem)
+        details = {"export_id": message.export_id, "sha256": hashlib.sha256(message.claim).hexdigest()}
+        await self._log.append(
+            AuditRecord(kind=AuditKind.CLAIM_SIGNED, actor="process:server", subject="", details=details)
+        )
+        return ClaimSigned(signature=self._claims.sign(message.claim), chain_pem=self._claims.chain_pem)
 
     # -- camera-day keys -------------------------------------------------------------------------------------
 

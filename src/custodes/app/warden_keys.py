@@ -1,18 +1,17 @@
 """The warden's desk for passkeys: learns, vouches, forgets; each step logged first. What counts is `access.keys`'."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from custodes.access import keys
 from custodes.access.assertion import check_assertion, credential_of
 from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_log import Append
 from custodes.errors import AlreadyExists, NotFound, PermissionDenied, ProtocolError
 from custodes.types.access import Action, AuditKind, AuditRecord, Principal
 from custodes.types.approval import EnrolKey, EnrolledKey, ForgetKey, KeyTable, ReadKeys, VouchForKey
 from custodes.types.message import Appended
-
-Append = Callable[[AuditRecord], Awaitable[int]]
 
 KEY_MESSAGES = (EnrolKey, ForgetKey, VouchForKey, ReadKeys)
 _PIECE = 1000

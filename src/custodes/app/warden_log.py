@@ -5,7 +5,7 @@ One thread owns the `AuditLog`; the event loop only queues. What is logged is `a
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +17,9 @@ from custodes.types.access import AuditRecord, LogEntry
 from custodes.units import Ns
 
 T = TypeVar("T")
+
+Append = Callable[[AuditRecord], Awaitable[int]]
+"""Durable when it returns; the entry's index. Raises as `LogWriter.append`."""
 
 MAX_WAITING = 8 * MAX_BATCH
 """About a second of appends at 50 000/s; beyond that the disk has stopped and requests fail at once."""

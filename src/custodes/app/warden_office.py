@@ -1,13 +1,13 @@
 """What the warden's desks for recognition share: policies, log, clock, people's passkeys and the store."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from custodes.access.assertion import check_assertion, credential_of
 from custodes.access.policy import Policies, decide
 from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_log import Append
 from custodes.errors import PermissionDenied
 from custodes.ports.clock import Clock
 from custodes.types.access import (
@@ -21,8 +21,6 @@ from custodes.types.access import (
     PurposeKind,
 )
 from custodes.units import CameraId, Ns, SessionId
-
-Append = Callable[[AuditRecord], Awaitable[int]]
 
 _PIECE = 1000
 """A detail of a log entry has at most 1024 characters."""

@@ -2,11 +2,12 @@
 
 from custodes.access.release import LiveGrant, erased_digest
 from custodes.errors import CustodesError
-from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Decision, Principal
+from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Decision, Principal
 from custodes.types.approval import RequestRecord
 from custodes.types.message import EraseSegments, ReleaseKeys
-from custodes.units import RunId
+from custodes.units import RunId, SegmentId
 
+_CHARGED = Action.PLAY_BACK.value
 _MAX_SHOWN_CHARS = 1000
 """`access.requests.MAX_SHOWN` tracks of the first billion fit; a detail has 1,024 characters."""
 
@@ -21,6 +22,7 @@ OWN_KINDS = frozenset(
         AuditKind.KEYS_REFUSED,
         AuditKind.MARKS_RELEASED,
         AuditKind.KEYS_DESTROYED,
+        AuditKind.CLAIM_SIGNED,
         AuditKind.FOOTAGE_ERASED,
         AuditKind.VIEW_ENDED,
         AuditKind.PERSONAL_ERASED,
@@ -119,8 +121,20 @@ def _segments(message: ReleaseKeys) -> dict[str, str]:
 
 def release_record(live: LiveGrant, message: ReleaseKeys) -> AuditRecord:
     """Which segments a grant opened, by id."""
-    details = {"grant_id": live.grant_id, "session": live.request.session_id, **_segments(message)}
+    asked = live.request
+    details = {"grant_id": live.grant_id, "session": asked.session_id, "action": asked.action, **_segments(message)}
     return person_record(AuditKind.KEYS_RELEASED, live.request, details)
+
+
+def is_charged(record: AuditRecord) -> bool:
+    """Whether an entry is a release that counts against a quota. Entries of before they named their action count."""
+    return record.kind is AuditKind.KEYS_RELEASED and record.details.get("action", _CHARGED) == _CHARGED
+
+
+def who_opened(record: AuditRecord) -> tuple[str, tuple[SegmentId, ...]]:
+    """User id and segments of such an entry."""
+    names = (value for name, value in record.details.items() if name.startswith("segment_"))
+    return record.details.get("user_id", ""), tuple(SegmentId(name) for name in names)
 
 
 def refusal(live: LiveGrant | None, message: ReleaseKeys, error: CustodesError) -> AuditRecord:

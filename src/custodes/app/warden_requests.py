@@ -6,7 +6,6 @@ step at a time, so that no two approvals, withdrawals or uses race.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide
 from custodes.adapters.keys.requests import RequestStore
 from custodes.app.warden_cases import CASE_MESSAGES, CaseDesk
 from custodes.app.warden_keys import KEY_MESSAGES, KeyDesk, pieces, require_vouched
+from custodes.app.warden_log import Append
 from custodes.app.warden_records import request_record
 from custodes.config import AccessConfig
 from custodes.errors import NotFound, PermissionDenied, ProtocolError, ResourceExhausted, Unavailable
@@ -24,7 +24,6 @@ from custodes.types.access import (
     AccessRequest,
     Action,
     AuditKind,
-    AuditRecord,
     Decision,
     Fidelity,
     Principal,
@@ -45,9 +44,6 @@ from custodes.types.approval import (
     WithdrawRequest,
 )
 from custodes.units import CameraId, Ns, SegmentId, SessionId
-
-Append = Callable[[AuditRecord], Awaitable[int]]
-
 
 class Protection(Protocol):
     """What the desk for protected persons says (`app.warden_protection`)."""

@@ -2,6 +2,7 @@
 
     manifest.json          everything said about the bundle, with SHA-256 and length of every file
     manifest.tlog-proof    entry of the log that names the manifest's SHA-256; written last
+    manifest.tsr           RFC 3161 time stamp over manifest.json, where the site has an authority (`audit: tsa:`)
     native/<segment>.seg   recordings byte for byte, sealed; their roots stand in the log
     derived/*.mp4          the same, decoded, masked and marked; for people to look at
     log/*.tlog-proof       the grant, and the entry of each segment
@@ -29,6 +30,7 @@ from custodes.types.media import Gap, Segment
 from custodes.units import NS_PER_S, Ns
 
 FORMAT = "custodes-evidence/1"
+STAMP = "manifest.tsr"
 MAX_SEGMENTS = 4096
 """Nearly three days in one-minute segments; more is several bundles."""
 
@@ -43,7 +45,12 @@ README = """This is an evidence bundle of custodes. To check it without custodes
 custodes_verify.py is one file that needs Python 3.11 and the package "cryptography"; take it and KEYS.txt from the
 site on another way than this bundle. native/ holds the recordings as they lie on the site's disk, sealed: nobody can
 watch them without the site's keys, but everybody can check that they are the ones that the site's log recorded.
-derived/ is what the camera saw, masked and marked for whoever asked for it: each picture leads back to this export.
+manifest.tsr, if there is one, is a time stamp of a third party:
+
+    openssl ts -verify -data manifest.json -in manifest.tsr -CAfile ITS-ROOT.pem
+
+derived/ is what the camera saw, masked and marked for whoever asked for it: each picture leads back to this export. If
+c2pa-authority.pem lies there, the films carry content credentials (C2PA) under that authority, the site's own.
 """
 
 
@@ -104,6 +111,8 @@ class BundleWriter:
             raise _translated(error) from error
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._files: dict[str, dict[str, object]] = {}
+        self.manifest = b""
+        """As it was written by `finish`."""
 
     def put(self, name: str, content: bytes) -> None:
         """A small file."""
@@ -135,13 +144,15 @@ class BundleWriter:
 
     def finish(self, manifest: Mapping[str, object]) -> str:
         """Write the manifest; returns its SHA-256, for the log. Only the proof may follow."""
-        raw = json.dumps({**manifest, "files": self._files}, indent=1, ensure_ascii=False).encode()
-        self.put("manifest.json", raw)
-        return hashlib.sha256(raw).hexdigest()
+        self.manifest = json.dumps({**manifest, "files": self._files}, indent=1, ensure_ascii=False).encode()
+        self.put("manifest.json", self.manifest)
+        return hashlib.sha256(self.manifest).hexdigest()
 
-    def close(self, proof: str) -> None:
-        """Add the proof that the log knows the manifest, and make the file durable."""
+    def close(self, proof: str, token: bytes = b"") -> None:
+        """Add the proof that the log knows the manifest, and a time stamp, if any; make the file durable."""
         self.put("manifest.tlog-proof", proof.encode())
+        if token:
+            self.put(STAMP, token)
         try:
             self._zip.close()
             self._file.flush()

@@ -97,7 +97,7 @@ class SitePaths:
         if len(os.fsencode(beside / "warden-server.sock")) <= _MAX_SOCKET_PATH:
             return beside
         digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
-        return Path("/tmp") / f"custodes-{os.getuid()}-{digest}"  # noqa: S108 - made 0700 and checked by the supervisor
+        return Path("/tmp") / f"custodes-{os.getuid()}-{digest}"  # nosec B108  # noqa: S108 - made 0700 and checked by the supervisor
 
     def socket(self, name: str) -> Path:
         """Path of `<name>.sock`."""

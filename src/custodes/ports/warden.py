@@ -69,6 +69,10 @@ class Warden(Protocol):
         Raises: PermissionDenied, InvalidArgument."""
         ...
 
+    async def sign_claim(self, export_id: str, claim: bytes) -> tuple[bytes, str]:
+        """Sign a film's content credentials; returns signature and certificates (PEM). No claim, no signature."""
+        ...
+
     async def about_requests(self, message: object) -> object:
         """Whatever `types.approval` defines as a message; the reply it names. Raises: as `access.requests`."""
         ...

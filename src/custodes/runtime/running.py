@@ -18,7 +18,7 @@ def register_dir() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if base and Path(base).is_dir():
         return Path(base) / "custodes"
-    return Path(f"/tmp/custodes-{os.getuid()}")  # noqa: S108 - made 0700 and checked before use
+    return Path(f"/tmp/custodes-{os.getuid()}")  # nosec B108  # noqa: S108 - made 0700 and checked before use
 
 
 def register(data_dir: Path) -> None:

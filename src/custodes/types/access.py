@@ -252,6 +252,8 @@ class AuditKind(StrEnum):
     STORAGE_EVENT = "storage_event"
     """The disk stopped taking recordings, or takes them again."""
     EVIDENCE_SEALED = "evidence_sealed"
+    CLAIM_SIGNED = "claim_signed"
+    """Content credentials (C2PA) of an export's film; the entry has the hash of what was signed."""
     EVIDENCE_FETCHED = "evidence_fetched"
     """A bundle left by the page, in whose hands."""
     ANALYSIS_REPLACED = "analysis_replaced"

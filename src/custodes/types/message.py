@@ -220,6 +220,24 @@ class EraseSegments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignClaim:
+    """Sign a film's content credentials (C2PA); with an empty claim: only the certificates. Answer: ClaimSigned."""
+
+    export_id: str
+    claim: bytes
+    """What is to be signed, at most 64 KiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSigned:
+    """`signature`: 64 bytes, Ed25519; empty for an empty claim."""
+
+    signature: bytes
+    chain_pem: str
+    """The signing certificate, then the site's authority."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysReleased:
     """`data_keys[i]` opens `headers[i]`. `mark_key`: 32 bytes derived for camera | session."""
 

@@ -190,7 +190,7 @@ def _provider(config: SiteConfig, catalog: AsyncCatalog, clock: Clock) -> Identi
 
 def _hosts(config: SiteConfig) -> frozenset[str]:
     own = config.server.host
-    named = {own.lower() if ":" not in own else f"[{own.lower()}]"} if own not in ("0.0.0.0", "::") else set()  # noqa: S104 - compared, not bound
+    named = {own.lower() if ":" not in own else f"[{own.lower()}]"} if own not in ("0.0.0.0", "::") else set()  # nosec B104  # noqa: S104 - compared, not bound
     return LOOPBACK_NAMES | named | {host.lower() for host in config.server.hosts}
 
 

@@ -183,6 +183,7 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.EVIDENCE_FETCHED: "{actor} took an export of camera {subject} away.",
     AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
     AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; its hash stands here.",
+    AuditKind.CLAIM_SIGNED: "The content credentials of an export's film were signed; the entry has their hash.",
     AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
     AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
     AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",

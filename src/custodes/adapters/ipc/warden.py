@@ -15,6 +15,7 @@ from custodes.types.message import (
     Appended,
     Authorise,
     Authorised,
+    ClaimSigned,
     ConsistencyProof,
     CosignedCheckpoint,
     CosignedCheckpoints,
@@ -34,6 +35,7 @@ from custodes.types.message import (
     ReadCosigned,
     ReadLog,
     ReleaseKeys,
+    SignClaim,
     StoreCosigned,
     StoreTimestamp,
 )
@@ -125,6 +127,11 @@ class WardenClient:
     async def erase_segments(self, grant_token: str, segment_ids: tuple[SegmentId, ...]) -> int:
         """Give up recordings: no key of them is released from now on; returns the index of the log entry."""
         return (await self._request(EraseSegments(grant_token=grant_token, segment_ids=segment_ids), Appended)).index
+
+    async def sign_claim(self, export_id: str, claim: bytes) -> tuple[bytes, str]:
+        """Sign a film's content credentials; returns signature and certificates (PEM)."""
+        signed = await self._request(SignClaim(export_id=export_id, claim=claim), ClaimSigned)
+        return signed.signature, signed.chain_pem
 
     async def about_requests(self, message: object) -> object:
         """Messages of `types.approval` and their replies."""

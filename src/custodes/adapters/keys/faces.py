@@ -61,7 +61,7 @@ class FaceStore:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-                self._db.execute(f"PRAGMA {pragma}")
+                self._db.execute(f"PRAGMA {pragma}")  # nosemgrep: sql-from-a-string - constants above
             self._db.executescript(_SCHEMA)
             self._items: dict[str, dict[str, Any]] = {kind: {} for kind in _KINDS.values()}
             for item_type, kind in _KINDS.items():
@@ -137,7 +137,7 @@ class FaceStore:
         """Key, templates and pictures, for good; again is harmless. Raises: Unavailable while the file is read."""
         self._write("BEGIN IMMEDIATE", ())
         for table in ("person_key", "template", "probe", "touch"):
-            self._write(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608 - names from above
+            self._write(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # nosec B608  # noqa: S608 - names from above
         self._write("COMMIT", ())
         self.purge()
 

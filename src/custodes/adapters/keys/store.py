@@ -151,6 +151,10 @@ class KeyStore:
         """Signs the checkpoints that leave the warden, beside `log_key`."""
         return MLDSA44PrivateKey.from_seed_bytes(self._derive(b"custodes.log-mldsa44-key/v1"))
 
+    def claim_seed(self) -> bytes:
+        """32 bytes from which the authority and the key of content credentials are made (`sealing.claims`)."""
+        return self._derive(b"custodes.content-credentials/v1")
+
     def mark_key(self, camera_id: CameraId, session_id: SessionId) -> bytes:
         """32 bytes, the forensic mark's key of one session on one camera."""
         assert "\x00" not in camera_id and "\x00" not in session_id

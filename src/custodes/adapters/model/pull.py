@@ -99,7 +99,7 @@ def place(manifest: ModelManifest, folder: Path, target: Path) -> Path:
 
 def _fetch(url: str, path: Path, limit: int) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open("wb") as stream:  # noqa: S310 - checked
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open("wb") as stream:  # nosec B310  # noqa: S310 - checked
             _copy(response, stream, limit, url)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise Unavailable(f"{url} cannot be fetched: {getattr(error, 'reason', error)}") from error

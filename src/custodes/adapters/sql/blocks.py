@@ -79,7 +79,7 @@ class BlockTable:
         names = ", ".join(self.schema.columns)
         marks = ", ".join("?" * len(self.schema.columns))
         values = list(zip(*(fresh[name].tolist() for name in self.schema.columns), strict=True))
-        insert = f"INSERT INTO {self.schema.tail} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+        insert = f"INSERT INTO {self.schema.tail} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # nosec B608  # noqa: S608
         inserted = run(connection, insert, values).rowcount
         if self._tail_count(connection) >= TAIL_ROWS:
             self._flush_tail(connection)
@@ -99,7 +99,7 @@ class BlockTable:
             gone = columns.take(tail, is_gone)
             where = " AND ".join(f"{name} = ?" for name in self.schema.key)
             keys = list(zip(*(gone[name].tolist() for name in self.schema.key), strict=True))
-            run(connection, f"DELETE FROM {self.schema.tail} WHERE {where}", keys)  # noqa: S608
+            run(connection, f"DELETE FROM {self.schema.tail} WHERE {where}", keys)  # nosec B608  # noqa: S608
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -155,17 +155,17 @@ class BlockTable:
         return columns.unpack(blob, block.rows, names)
 
     def _tail_count(self, connection: Connection) -> int:
-        return int(run(connection, f"SELECT count(*) FROM {self.schema.tail}").scalar_one())  # noqa: S608
+        return int(run(connection, f"SELECT count(*) FROM {self.schema.tail}").scalar_one())  # nosec B608  # noqa: S608
 
     def _tail(self, connection: Connection) -> Rows:
         names = self.schema.columns
-        found = run(connection, f"SELECT {', '.join(names)} FROM {self.schema.tail}").fetchall()  # noqa: S608
+        found = run(connection, f"SELECT {', '.join(names)} FROM {self.schema.tail}").fetchall()  # nosec B608  # noqa: S608
         table = np.array([tuple(row) for row in found], np.int64).reshape(-1, len(names))
         return {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(names)}
 
     def _flush_tail(self, connection: Connection) -> None:
         self._put_blocks(connection, self._tail(connection))
-        run(connection, f"DELETE FROM {self.schema.tail}")  # noqa: S608
+        run(connection, f"DELETE FROM {self.schema.tail}")  # nosec B608  # noqa: S608
 
     def _put_blocks(self, connection: Connection, rows: Rows) -> None:
         """Cut by time, so that a block touches as little of it as may be; inside by stream and start."""

@@ -33,10 +33,7 @@ class TimestampAuthority:
         assert url.startswith(("http://", "https://"))
         self.url = url
         self._timeout_s = timeout_s
-        try:
-            self._roots = x509.load_pem_x509_certificates(roots.read_bytes())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"certificates {roots} of the time stamping authority: {error}") from error
+        self._roots = read_roots(roots)
         self._opener = urllib.request.build_opener(NoRedirect(), urllib.request.ProxyHandler({}))
 
     def stamp(self, note: str) -> bytes:
@@ -66,6 +63,19 @@ class TimestampAuthority:
             raise DataLoss(f"time stamping authority {self.url} sent more than {MAX_TOKEN_BYTES} bytes")
         verify_token(raw, note, self._roots, nonce=query.nonce)
         return raw
+
+
+def read_roots(path: Path) -> list[x509.Certificate]:
+    """Root certificates of authorities, PEM. Raises: ConfigError."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"certificates {path} of the time stamping authority: {error}") from error
+
+
+def token_time(raw: bytes) -> str:
+    """When it was stamped, by the authority's clock: ISO 8601, UTC."""
+    return decode_timestamp_response(raw).tst_info.gen_time.isoformat()
 
 
 def verify_token(raw: bytes, note: str, roots: list[x509.Certificate], *, nonce: int | None = None) -> None:

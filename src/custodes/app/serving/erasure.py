@@ -252,7 +252,7 @@ class Eraser:
             await self._proofs.ask_witnesses()
             proof = (await self._proofs.of([index]))[index]
             self._proofs.check(proof, files["log/policy"])
-            await asyncio.to_thread(writer.close, proof)
+            await asyncio.to_thread(writer.close, proof, await self._proofs.stamp(writer.manifest))
         except BaseException:
             writer.abandon()
             path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ import structlog
 
 from custodes import __version__
 from custodes.adapters.blob.disk import Disk
+from custodes.app.serving.credentials import AUTHORITY, with_credentials
 from custodes.app.serving.jobs import JobLink
 from custodes.app.serving.mask_feed import MaskFeed
 from custodes.app.serving.proofs import ProofDesk
@@ -324,6 +325,12 @@ class Exporter:
         ]
         gaps = await self._catalog.gaps(order.camera_id, order.start_ns, order.end_ns)
         about = await self._about(order)
+        films, authority = await with_credentials(reel.films, about, self._warden)
+        papers = await papers_of(
+            order, catalog=self._catalog, warden=self._warden, clock=self._clock, config=self._config
+        )
+        if authority:
+            papers = {**papers, AUTHORITY: authority.encode()}
         writer = await asyncio.to_thread(BundleWriter, export.path)
         try:
             digest = await asyncio.to_thread(
@@ -332,22 +339,20 @@ class Exporter:
                 about,
                 data_dir=self._paths.data_dir,
                 segments=proven,
-                films=reel.films,
+                films=films,
                 gaps=gaps,
                 unreadable=reel.unreadable,
                 signatures=reel.signatures,
                 grant_index=grant.log_index,
                 grant_proof=proofs[grant.log_index],
                 policy=policy,
-                papers=await papers_of(
-                    order, catalog=self._catalog, warden=self._warden, clock=self._clock, config=self._config
-                ),
+                papers=papers,
             )
             index = await self._warden.append(_sealed_record(order, grant, digest))
             await self._proofs.ask_witnesses()
             proof = (await self._proofs.of([index]))[index]
             self._proofs.check(proof, policy)
-            await asyncio.to_thread(writer.close, proof)
+            await asyncio.to_thread(writer.close, proof, await self._proofs.stamp(writer.manifest))
         except BaseException:
             writer.abandon()
             raise

@@ -1,7 +1,7 @@
 """Proofs of log entries as bundles and certificates carry them, and the policy to check them with."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -10,7 +10,7 @@ from custodes.audit.checkpoint import log_keys
 from custodes.audit.export import policy_text
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths
-from custodes.errors import Unavailable
+from custodes.errors import DataLoss, Unavailable
 from custodes.ports.warden import Warden
 from custodes.sealing.published import read_pinned
 from custodes_verify import Wrong, parse_policy, verify_proof
@@ -23,8 +23,16 @@ class ProofDesk:
     """Asks warden and witnesses. Used on the event loop only."""
 
     def __init__(
-        self, *, warden: Warden, witnesses: Sequence[WitnessRound], paths: SitePaths, config: SiteConfig
+        self,
+        *,
+        warden: Warden,
+        witnesses: Sequence[WitnessRound],
+        paths: SitePaths,
+        config: SiteConfig,
+        authority: Callable[[str], bytes] | None = None,
     ) -> None:
+        """`authority`: a verified time stamp over a text (`adapters.witness.tsa`), blocking."""
+        self._authority = authority
         self._warden = warden
         self._witnesses = witnesses
         self._paths = paths
@@ -63,6 +71,16 @@ class ProofDesk:
         except Wrong:
             return policy_text(keys, [])
         return text
+
+    async def stamp(self, manifest: bytes) -> bytes:
+        """An RFC 3161 token over it; empty without an authority, or when that does not answer."""
+        if self._authority is None:
+            return b""
+        try:
+            return await asyncio.to_thread(self._authority, manifest.decode())
+        except (Unavailable, DataLoss) as error:
+            structlog.get_logger().warning("a bundle goes without a time stamp", error=str(error))
+            return b""
 
     def check(self, proof: str, policy: str) -> None:
         """Whether the last proof fits the policy that stands in the bundle already. Raises: Unavailable."""

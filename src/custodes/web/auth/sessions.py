@@ -1,6 +1,7 @@
 """Where a person is logged in, and logging out elsewhere."""
 
 import hashlib
+import hmac
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -27,7 +28,7 @@ async def own_sessions(request: Request) -> list[dict[str, Any]]:
             "method": one.method,
             "created_ns": one.created_ns,
             "last_seen_ns": one.last_seen_ns,
-            "is_this": one.token_hash == visitor.session.token_hash,
+            "is_this": hmac.compare_digest(one.token_hash, visitor.session.token_hash),
         }
         for one in await deps_of(request).catalog.sessions(visitor.principal.user_id)
     ]
