@@ -75,6 +75,7 @@ def test_semgrep_finds_nothing_by_our_rules(tmp_path: Path) -> None:
         ("web/d.py", "import subprocess\nsubprocess.run('ls', shell=True)\n"),
         ("web/e.py", "from custodes.access.grants import Granted\nx = Granted(scope=None)\n"),
         ("web/templates/a.html", "<p>{{ x | safe }}</p>\n"),
+        ("web/templates/b.html", '<p onclick="go()">x</p>\n'),
         ("web/static/a.js", "document.body.innerHTML = name;\n"),
     ],
 )

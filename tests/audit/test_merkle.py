@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from custodes.audit.merkle import (
     EMPTY_ROOT,
     consistency_path,
+    fold_complete,
     inclusion_path,
     leaf_hash,
+    leaf_hashes,
+    peaks_of_partials,
     root_of_leaves,
+    root_of_peaks,
     verify_consistency,
     verify_inclusion,
 )
@@ -150,3 +154,18 @@ def test_consistency_when_sizes_are_equal_then_roots_must_be() -> None:
 def test_inclusion_when_there_is_no_such_leaf_then_refuses(index: int, size: int) -> None:
     with pytest.raises(InvalidArgument):
         inclusion_path(read_node, index, size)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_fold_complete_gives_the_root_of_a_whole_subtree(count: int) -> None:
+    hashes = leaf_hashes([bytes([n]) for n in range(count)])
+    assert hashes == [leaf_hash(bytes([n])) for n in range(count)]
+    assert fold_complete(hashes) == naive_root(hashes)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 255, 256, 257, 300, 511, 513])
+def test_peaks_of_partials_are_those_of_the_whole_tree(size: int) -> None:
+    hashes = leaf_hashes([n.to_bytes(2, "big") for n in range(size)])
+    full = size // 256
+    tiles = [hashes[256 * full :], [fold_complete(hashes[256 * n : 256 * n + 256]) for n in range(full)]]
+    assert root_of_peaks(peaks_of_partials(tiles)) == naive_root(hashes)

@@ -45,6 +45,7 @@ from custodes.types.approval import (
 )
 from custodes.units import CameraId, Ns, SegmentId, SessionId
 
+
 class Protection(Protocol):
     """What the desk for protected persons says (`app.warden_protection`)."""
 
