@@ -27,3 +27,11 @@ def test_a_folder_that_is_gone_costs_nothing_else(tmp_path):
     checkpoints.write(A, b"x")
     checkpoints.write(A, b"")
     assert checkpoints.read(A) == b""
+
+
+def test_tracks_and_what_was_learnt_lie_beside_each_other(tmp_path):
+    tracks, learnt = Checkpoints(tmp_path), Checkpoints(tmp_path, "gate")
+    tracks.write(A, b"one")
+    learnt.write(A, b"two")
+    tracks.write(A, b"")
+    assert (tracks.read(A), learnt.read(A)) == (b"", b"two")

@@ -134,6 +134,22 @@ def test_a_killed_analyser_leaves_a_checkpoint_that_goes_with_the_run(site, star
     hub.stop()
 
 
+def test_what_the_gate_learnt_is_kept_when_the_analyser_is_stopped(site, start, fact_server):
+    write_assignment(site.assignment, Assignment(version=1, cameras=(camera("a"),)))
+    hub = Hub(site.socket("hub-analysis"))
+    hub.start()
+    publish(hub, "a")
+    process = start()
+    with fact_server(site.socket("server-facts")) as server:
+        server.wait_for(lambda got: reports(got, "0" * 12) >= 1)
+        process.terminate()
+        process.wait()
+    learnt = site.run_dir / "gate-a.bin"
+    assert learnt.stat().st_size > 0
+    assert learnt.stat().st_mode & 0o077 == 0
+    hub.stop()
+
+
 def test_a_detector_that_does_not_exist_ends_the_process_with_one_sentence(site, start, capfd):
     config = SiteConfig.model_validate({"analyser": {"detector": "no-such-model"}})
     write_effective(config, site.effective_config)

@@ -121,5 +121,6 @@ def test_sizes_when_learnt_then_each_place_expects_its_own_and_its_row_the_mean(
 
 def test_large_things_when_no_people_then_they_get_a_larger_scale_than_people_of_that_height():
     boxes = np.array([[0, 0, 100, 60], [0, 0, 150, 250], [0, 0, 150, 250]], np.float32)
-    heights = heights_as_people(boxes, np.array([False, False, True]))
-    np.testing.assert_allclose(BEST_PX / heights * [60, 250, 250], [48, 125, 48])
+    for turn, larger in ((0, 100), (1, 137.5), (2, 100)):
+        heights = heights_as_people(boxes, np.array([False, False, True]), turn=turn)
+        np.testing.assert_allclose(BEST_PX / heights * [60, 250, 250], [48, larger, 48])

@@ -1,6 +1,7 @@
 """The packet gate on generated footage: what it leaves undecoded, what it never misses, and when it gives up."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec.structs
 import pytest
@@ -15,7 +16,7 @@ from custodes.testing.stage import check_stage
 from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, GateChanged, GateMode, TrackEnded
 from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 T0 = Ns(1_700_000_000 * NS_PER_S)
 VISITS = ((24, 27), (50, 53), (70, 72), (85, 88))
@@ -112,6 +113,49 @@ def test_packets_that_say_nothing_are_found_out_and_everything_is_decoded_again(
     assert next(fact.reason for fact in facts if isinstance(fact, GateChanged) and fact.mode is GateMode.PIXELS)
     assert [frames for second, frames in per_second.items() if 160 <= second < 170] == [10] * 10
     assert len(missed(facts, visits)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("later_s", "is_known"), [(60, True), (2 * 86_400, False), (-3600, False)], ids=["a minute", "two days", "before"]
+)
+def test_what_was_learnt_outlives_the_process_for_a_day(make, later_s, is_known):
+    info, packets = scene_clip(Scene(seconds=45, visits=VISITS[:1]), start_ns=T0)
+    first, second = make(), make()
+    first.process(StreamOpened(info=info))
+    for packet in packets:
+        first.process(packet)
+    assert first.gate.trust.mode is GateMode.PACKETS
+    now_ns = Ns(T0 + (45 + later_s) * NS_PER_S)
+    second.begin_with(first.learnt(), now_ns)
+    run = RunId("b" * 12)
+    second.process(StreamOpened(info=replace(info, run=run)))
+    for packet in packets[:150]:
+        second.process(msgspec.structs.replace(packet, run=run))
+    assert (second.gate.trust.mode is GateMode.PACKETS) == is_known
+    if is_known:
+        assert second.counters.frames_decoded < 0.6 * 150
+        assert second.gate.trust.audits.trials >= first.gate.trust.audits.trials
+
+
+@pytest.mark.parametrize("state", [b"\x00", b"\x96\xa4h264"], ids=["another thing", "cut"])
+def test_what_was_learnt_and_cannot_be_read_is_learnt_anew(make, state):
+    info, packets = scene_clip(Scene(seconds=3), start_ns=T0)
+    pipeline = make()
+    pipeline.begin_with(state, T0)
+    pipeline.process(StreamOpened(info=info))
+    assert pipeline.gate.trust.mode is GateMode.LEARNING
+    assert pipeline.process(packets[0]) is not None
+
+
+def test_what_was_learnt_of_another_picture_size_is_not_taken(make):
+    info, packets = scene_clip(Scene(seconds=45, visits=VISITS[:1]), start_ns=T0)
+    first, second = make(), make()
+    first.process(StreamOpened(info=info))
+    for packet in packets:
+        first.process(packet)
+    second.begin_with(first.learnt(), packets[-1].utc_ns)
+    second.process(StreamOpened(info=replace(info, width_px=info.width_px // 2)))
+    assert second.gate.trust.mode is GateMode.LEARNING
 
 
 def test_what_was_not_decoded_is_not_vouched_for(make):

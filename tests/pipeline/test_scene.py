@@ -1,11 +1,13 @@
 """Lines and ground of a camera in its analysis."""
 
+import numpy as np
 import pytest
 
 from custodes.errors import InvalidArgument
 from custodes.pipeline.camera import CameraPipeline
-from custodes.pipeline.scene import ground_of
+from custodes.pipeline.scene import Crossings, ground_of
 from custodes.testing.media import make_clip
+from custodes.track.tracker import TrackColumns
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.message import StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
@@ -71,3 +73,35 @@ def test_a_new_ground_that_is_none_changes_nothing(make_looking):
     with pytest.raises(InvalidArgument):
         pipeline.set_scene(CameraScene(ground=GROUND[:3]))
     assert crossings(pipeline)
+
+
+def columns(*rows):
+    """rows: (number, box, is measured, class)."""
+    boxes = np.array([row[1] for row in rows], np.float32)
+    return TrackColumns(
+        track_ids=np.array([row[0] for row in rows], np.int64),
+        class_ids=np.array([row[3] for row in rows], np.int16),
+        boxes_norm=boxes,
+        scores=np.full(len(rows), 0.8, np.float32),
+        is_measured=np.array([row[2] for row in rows]),
+        is_confirmed=np.ones(len(rows), bool),
+        is_hidden=np.zeros(len(rows), bool),
+        feet_norm=np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1).astype(np.float64),
+    )
+
+
+CABIN, COASTING, LORRY = (0.5, 0.2, 0.6, 0.4), (0.5, 0.25, 0.6, 0.45), (0.45, 0.2, 0.65, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("kind", "after_ms", "count"),
+    [(ObjectClass.CAR, 200, 1), (ObjectClass.CAR, 1000, 0), (ObjectClass.PERSON, 200, 0)],
+    ids=["a lorry", "long after", "people"],
+)
+def test_a_vehicle_that_goes_on_under_another_number_is_counted_once_over(kind, after_ms, count):
+    lines = Crossings(
+        INFO.camera_id, INFO.run, CameraScene(lines=(CountLine(name="y", start=(0, 0.5), end=(1, 0.5)),))
+    )
+    assert lines.take(columns((1, CABIN, True, kind)), T0, 1.0) == []
+    found = lines.take(columns((1, COASTING, False, kind), (2, LORRY, True, kind)), Ns(T0 + after_ms * 1_000_000), 1.0)
+    assert [one.track_id for one in found] == [2] * count

@@ -54,6 +54,9 @@ TURN_PACKETS = 40
 """A camera's turn ends after a look or so many packets, whichever is first: one camera cannot starve the others."""
 
 STATUS_NS = NS_PER_S
+LEARNT_EVERY_NS = 30 * NS_PER_S
+"""A kill costs so much of what gates learnt."""
+
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 3.0
 _STOP_S = 3.0
@@ -217,11 +220,15 @@ class Worker:
         fps: float,
         has_gate: bool,
         checkpoints: Checkpoints,
+        learnt: Checkpoints,
         zones: "AnalyserZones | None" = None,
     ) -> None:
-        """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on."""
+        """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on.
+        `checkpoints`: of tracks; `learnt`: of what gates know."""
         self._zones = zones
         self._checkpoints = checkpoints
+        self._learnt = learnt
+        self._learnt_ns = looking.clock.monotonic_ns()
         self._intake = intake
         self._sender = sender
         self._looking = looking
@@ -245,6 +252,7 @@ class Worker:
                 self._intake.end_turn(camera_id)
             if self._looking.clock.monotonic_ns() - self._reported_ns >= STATUS_NS:
                 self._report()
+        self._keep_learnt()
         for runner in self._runners.values():
             for fact in runner.end():
                 self._sender.put(fact)
@@ -299,12 +307,22 @@ class Worker:
             if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
                 self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
+        pipeline.begin_with(self._learnt.read(camera_id), self._looking.clock.now_ns())
         runner = InlineRunner([pipeline], on_failure=failed)
         self._pipelines[camera_id] = pipeline
         self._runners[camera_id] = runner
 
+    def _keep_learnt(self) -> None:
+        self._learnt_ns = self._looking.clock.monotonic_ns()
+        for camera_id, pipeline in self._pipelines.items():
+            state = pipeline.learnt()
+            if state:  # between two runs what was written stays
+                self._learnt.write(camera_id, state)
+
     def _report(self) -> None:
         self._reported_ns = self._looking.clock.monotonic_ns()
+        if self._reported_ns - self._learnt_ns >= LEARNT_EVERY_NS:
+            self._keep_learnt()
         for camera_id, pipeline in self._pipelines.items():
             if camera_id not in self._intake.cameras:
                 continue
@@ -381,6 +399,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         fps=config.analyser.fps,
         has_gate=config.analyser.gate,
         checkpoints=checkpoints,
+        learnt=Checkpoints(paths.run_dir, "gate"),
         zones=zones,
     ).work_forever()
     sender.stop()

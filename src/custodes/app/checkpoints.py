@@ -1,4 +1,5 @@
-"""Checkpoints of analysers: a small file per camera in the run directory, so that tracks survive a kill.
+"""Checkpoints of analysers: small files per camera in the run directory. With `tracks-…` tracks survive a kill, with
+`gate-…` what packets taught survives every restart.
 
 They hold boxes and numbers, never pixels. After a power cut they may be old or gone: the run is over then, too.
 """
@@ -16,8 +17,10 @@ MAX_BYTES = 4 << 20
 class Checkpoints:
     """Files of one run directory. A disk that fails costs tracks at the next kill, never the analysis."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "tracks") -> None:
+        """`kind`: what its files' names begin with."""
         self._folder = folder
+        self._kind = kind
         self._is_told = False
 
     def read(self, camera_id: CameraId) -> bytes:
@@ -50,9 +53,11 @@ class Checkpoints:
             self._tell(error)
 
     def _path(self, camera_id: CameraId) -> Path:
-        return self._folder / f"tracks-{camera_id}.bin"
+        return self._folder / f"{self._kind}-{camera_id}.bin"
 
     def _tell(self, error: OSError) -> None:
         if not self._is_told:
-            structlog.get_logger().warning("checkpoints do not work: a kill would end tracks", reason=error.strerror)
+            structlog.get_logger().warning(
+                "checkpoints do not work: the next start knows nothing", reason=error.strerror
+            )
         self._is_told = True

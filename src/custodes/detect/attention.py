@@ -91,6 +91,8 @@ class Attention:
         self._whole_ns: int | None = None
         """When the whole frame was last examined; None while everything has to be."""
         self._tile = 0
+        self._turn = 0
+        """Alternates from look to look: what one scale does not show another may."""
 
     def plan(
         self, luma: npt.NDArray[np.uint8], utc_ns: Ns, expected_px: Boxes, *, still_ns: int | None = None
@@ -171,14 +173,14 @@ class Attention:
         """All state; 100 to 350 kB."""
         return msgspec.msgpack.encode(
             (self._motion.snapshot(), self._looked.snapshot(), self._standing.snapshot(), self._sizes.snapshot(),
-             self._whole_ns, self._tile)
+             self._whole_ns, self._tile, self._turn)
         )  # fmt: skip
 
     def restore(self, state: bytes) -> None:
         """Go on as what wrote `state`. Raises: DataLoss."""
         motion, looked, standing, sizes = MotionDetector(), LookedGrid(), Standing(), SizeMap()
         try:
-            packed, grid, columns, heights, whole_ns, tile = _STATE.decode(state)
+            packed, grid, columns, heights, whole_ns, tile, turn = _STATE.decode(state)
             motion.restore(packed)
             looked.restore(grid)
             standing.restore(columns)
@@ -186,7 +188,7 @@ class Attention:
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataLoss(f"attention snapshot cannot be read: {error}") from error
         self._motion, self._looked, self._standing, self._sizes = motion, looked, standing, sizes
-        self._whole_ns, self._tile = whole_ns, tile
+        self._whole_ns, self._tile, self._turn = whole_ns, tile, turn
 
     # -- one frame ------------------------------------------------------------------------------------
 
@@ -224,7 +226,10 @@ class Attention:
         if not (len(moving) or len(expected_px) or is_due.any()):
             return NOTHING
         known = np.concatenate([standing, expected_px])
-        heights = heights_as_people(known, np.concatenate([is_person, np.zeros(len(expected_px), bool)]))
+        heights = heights_as_people(
+            known, np.concatenate([is_person, np.zeros(len(expected_px), bool)]), turn=self._turn
+        )
+        self._turn = 1 - self._turn
         boxes, small, large = self._with_objects(moving, known, heights, size)
         is_asked = np.concatenate([is_due, np.ones(len(expected_px), bool)])
         is_asked &= ~_is_covered(known, boxes)
@@ -257,7 +262,7 @@ class Attention:
             return moving, np.zeros(0, np.float32), np.zeros(0, np.float32)
         scale = np.array([*size, *size], np.float32)
         learnt = self._sizes.expected(moving / scale) * size[1]
-        own = heights_as_people(moving, np.zeros(len(moving), bool))
+        own = heights_as_people(moving, np.zeros(len(moving), bool), turn=self._turn)
         small = np.where(learnt > 0, learnt, np.maximum(own, _UNKNOWN_SHARE * size[1])).astype(np.float32)
         large = np.maximum(own, small).astype(np.float32)
         if not len(known):
@@ -283,6 +288,7 @@ _STATE = msgspec.msgpack.Decoder(
         tuple[bytes, bytes, bytes, bytes, bytes],
         bytes,
         int | None,
+        int,
         int,
     ]
 )

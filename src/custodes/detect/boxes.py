@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from custodes.geometry.boxes import Boxes, iou_matrix
+from custodes.geometry.boxes import Boxes, iou_matrix, share_of_smaller
 
 PART_SHARE = 0.6
 """Of the smaller box's area: a cabin and its lorry are one vehicle. Vehicles in a queue hide each other less."""
@@ -25,21 +25,13 @@ def suppress(
     Returns: indices kept, by falling score. O(n²) in memory and time; callers bound n.
     """
     order = np.argsort(-scores, kind="stable")
-    overlap = iou_matrix(boxes_px[order], boxes_px[order])
-    overlaps = overlap > iou_max
+    overlaps = iou_matrix(boxes_px[order], boxes_px[order]) > iou_max
     if solid_group is not None:
         is_solid = groups[order] == solid_group
-        overlaps |= is_solid[:, None] & (_share_of_smaller(boxes_px[order], overlap) > PART_SHARE)
+        overlaps |= is_solid[:, None] & (share_of_smaller(boxes_px[order], boxes_px[order]) > PART_SHARE)
     overlaps &= groups[order][:, None] == groups[order][None, :]
     is_alive = np.ones(len(order), dtype=bool)
     for row in range(len(order)):
         if is_alive[row]:
             is_alive[row + 1 :] &= ~overlaps[row, row + 1 :]
     return order[is_alive]
-
-
-def _share_of_smaller(boxes: Boxes, iou: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(n, n): the intersection as a share of the smaller box, from intersection over union."""
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    common = iou / (1 + iou) * (areas[:, None] + areas[None, :])
-    return np.asarray(common / np.maximum(np.minimum(areas[:, None], areas[None, :]), 1e-6), np.float32)

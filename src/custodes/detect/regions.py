@@ -20,12 +20,12 @@ BEST_PX = 48.0
 """Height in the network's input at which people are found best: with nanodet-g on PETS recall at a score of .5 is .81
 at 28 pixels, .91 at 36, .94 at 43, .92 at 60, .89 at 80, .73 at 120 (whole frames scaled, every 40th, 2026-11)."""
 
-_LARGE_SHARE = 0.5
-_LARGE_BEST_PX = 128.0
-"""What may be no person is shown at this share of its height, up to so many pixels, where that is more than `BEST_PX`.
-Networks know vehicles as wide, large things: the cars of intel-car-detection, seen from above and 250 pixels long, get
-.2 to .7 at 110 to 150 pixels, mostly nothing at 60; large people .98 at .25 as at .5 (one-by-one; nanodet-g,
-2026-11)."""
+_LARGE_SHARES = (0.4, 0.55)
+_LARGE_BEST_PX = 150.0
+"""What may be no person is shown at one of these shares of its height in turn, up to so many pixels, where that is
+more than `BEST_PX`. Networks know vehicles as wide, large things: the cars of intel-car-detection, seen from above,
+250 pixels long, get .2 to .7 at 100 to 150 pixels, now at one scale, now at another, and mostly nothing at 60. Large
+people are found as well at .25 of their size as at .5 (.98 of those on one-by-one; nanodet-g, 2026-11)."""
 
 LARGEST_PX = 112.0
 LEAST_PX = 24.0
@@ -41,6 +41,9 @@ _MARGIN_SHARE = 0.4
 """Of the expected height, on each side: the network needs the ground around an object."""
 
 _MARGIN_MIN_PX = 12.0
+_MARGIN_LARGE = 0.3
+"""Of a part's shorter side, if that is more: with 40 pixels around a car of 250 twice as many crossings were missed as
+with 60 (car park, seven rates)."""
 _PART_PIXELS = 6000
 """Pixels of input that a part costs by itself: cut, pack, read (0.4 ms beside nanodet-g), and its edges, where objects
 are cut. With 2000, PETS lost .03 of its precision and a third of its speed, 2026-11."""
@@ -99,14 +102,15 @@ def limits_of(spec: ModelInput) -> RegionLimits:
     return RegionLimits(stride_px=max(spec.stride_px, _STRIDE_MIN_PX), whole_px=whole_px, frame_px=2 * whole_px)
 
 
-def heights_as_people(boxes_px: Boxes, is_person: npt.NDArray[np.bool_]) -> Columns:
-    """(n,) heights of people who would need the scale at which these are best found; see `_LARGE_SHARE`.
+def heights_as_people(boxes_px: Boxes, is_person: npt.NDArray[np.bool_], *, turn: int = 0) -> Columns:
+    """(n,) heights of people who would need the scale at which these are best found; see `_LARGE_SHARES`.
 
-    Args: boxes_px: (n, 4); is_person: (n,) known to be people. What is wider than tall counts as half as tall as wide.
+    Args: boxes_px: (n, 4); is_person: (n,) known to be people. What is wider than tall counts as half as tall as
+    wide. turn: which of the scales for large things.
     """
     sides = boxes_px[:, 2:] - boxes_px[:, :2]
     heights = np.maximum(np.maximum(sides[:, 1], sides[:, 0] / 2), 1)
-    best_px = np.clip(_LARGE_SHARE * heights, BEST_PX, _LARGE_BEST_PX)
+    best_px = np.clip(_LARGE_SHARES[turn % len(_LARGE_SHARES)] * heights, BEST_PX, _LARGE_BEST_PX)
     return np.asarray(np.where(is_person, heights, heights * BEST_PX / best_px), np.float32)
 
 
@@ -211,7 +215,8 @@ def _scales(small_px: Columns, large_px: Columns) -> Columns:
 
 
 def _with_margin(parts: Wanted) -> Boxes:
-    margin = np.maximum(_MARGIN_SHARE * parts.large_px, _MARGIN_MIN_PX)[:, None]
+    short_px = (parts.boxes_px[:, 2:] - parts.boxes_px[:, :2]).min(axis=1)
+    margin = np.maximum(np.maximum(_MARGIN_SHARE * parts.large_px, _MARGIN_MIN_PX), _MARGIN_LARGE * short_px)[:, None]
     return np.concatenate([parts.boxes_px[:, :2] - margin, parts.boxes_px[:, 2:] + margin], axis=1)
 
 
@@ -269,7 +274,7 @@ def _union(a: _Part, b: _Part) -> _Part:
 def _cost(part: _Part, frame_size: tuple[int, int], limits: RegionLimits) -> float:
     """Pixels of input of a region for a part, and what a region costs by itself."""
     x1, y1, x2, y2, small, large, _ = part
-    margin = 2 * max(_MARGIN_SHARE * large, _MARGIN_MIN_PX)
+    margin = 2 * max(_MARGIN_SHARE * large, _MARGIN_MIN_PX, _MARGIN_LARGE * min(x2 - x1, y2 - y1))
     scale = min(max(min(BEST_PX / small, LARGEST_PX / large), 1 / SHRINK_MAX), ENLARGE_MAX)
     width = _strides(min(x2 - x1 + margin, frame_size[0]) * scale, limits.stride_px)
     height = _strides(min(y2 - y1 + margin, frame_size[1]) * scale, limits.stride_px)

@@ -54,3 +54,11 @@ def iou_matrix(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
     total = areas(first)[:, None] + areas(second)[None, :] - shared
     result: npt.NDArray[np.floating] = shared / np.maximum(total, 1e-12)
     return result
+
+
+def share_of_smaller(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Intersection of each pair as a share of the smaller box; (n, 4), (m, 4) → (n, m), 0 to 1."""
+    iou = iou_matrix(first, second)
+    one, other = areas(first)[:, None], areas(second)[None, :]
+    result: npt.NDArray[np.floating] = iou / (1 + iou) * (one + other) / np.maximum(np.minimum(one, other), 1e-12)
+    return result

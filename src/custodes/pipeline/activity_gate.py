@@ -62,6 +62,10 @@ _LONG_UNIT_NS = 2 * NS_PER_S
 
 _CONTIGUOUS_NS = NS_PER_S
 
+LEARNT_MAX_NS = 24 * 3600 * NS_PER_S
+LEARNT_AHEAD_NS = 60 * NS_PER_S
+"""What was learnt longer ago, or later than now (a clock was set), is learnt anew: cameras are turned and cleaned."""
+
 Draw = Callable[[RunId, int], float]
 """(run, packet number) → number in [0, 1): which GOPs are tried. Always the same, or replay decides otherwise."""
 
@@ -127,6 +131,32 @@ class ActivityGate:
         self._until_ns = self._signal_until_ns = 0
         self._looked_ns = self._changed_ns = self._active_ns = self._untold_ns = self._occupied_ns = None
         self._is_occupied, self._keyframe_ns, self._gop_ns = False, 0, 0
+
+    def learnt(self, now_ns: int) -> bytes:
+        """What another process needs not learn anew: what quiet weighs, and how far that is to be trusted.
+
+        No pixel is in it. `now_ns`: the camera's time.
+        """
+        stream = (self._info.codec, self._info.width_px, self._info.height_px)
+        return msgspec.msgpack.encode((*stream, now_ns, self.trust.snapshot(), self._signal.snapshot()))
+
+    def take_learnt(self, state: bytes, now_ns: int) -> None:
+        """Begin with what `learnt` gave, before the first packet; of another stream or day nothing is taken.
+
+        Raises: DataLoss; the gate is to be thrown away then.
+        """
+        try:
+            codec, width_px, height_px, learnt_ns, trust, signal = _LEARNT.decode(state)
+        except msgspec.MsgspecError as error:
+            raise DataLoss(f"what a gate learnt cannot be read: {error}") from error
+        age_ns = now_ns - learnt_ns
+        if (codec, width_px, height_px) != (self._info.codec, self._info.width_px, self._info.height_px):
+            return
+        if not -LEARNT_AHEAD_NS <= age_ns <= LEARNT_MAX_NS:
+            return
+        self.trust.restore(trust)
+        self._signal.restore(signal)
+        self._signal.begin_run(self._info)
 
     @property
     def check_ns(self) -> int | None:
@@ -303,6 +333,7 @@ class ActivityGate:
         self._watch.restore(parts[2])
 
 
+_LEARNT = msgspec.msgpack.Decoder(tuple[str, int, int, int, bytes, bytes])
 _UnitState = tuple[int, bool, bool, bool, bool] | None
 _STATE = msgspec.msgpack.Decoder(
     tuple[

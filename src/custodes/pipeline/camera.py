@@ -75,6 +75,8 @@ class CameraPipeline:
         """Time of the last look, while nothing but quiet GOPs was left out since."""
         self._resumed: tuple[RunId, int, FrameAnalysis] | None = None
         """Run, last packet and tracks of a process that was killed, until the first item says whether they go on."""
+        self._learnt: tuple[bytes, Ns] | None = None
+        """What the process before knew, until the first run begins."""
         self._last_seq = -1
         self._repeated_seq = -1
         """Packets up to here were seen on an earlier connection."""
@@ -163,6 +165,14 @@ class CameraPipeline:
         analysis = FrameAnalysis(self._camera_id, RunId(run), self._looking, self.counters, self._scene)
         analysis.resume(tracks)
         self._resumed = (RunId(run), last_seq, analysis)
+
+    def learnt(self) -> bytes:
+        """What the gate knows of the camera, for the process after this one; empty without a gate."""
+        return b"" if self._gate is None else self._gate.learnt(self.counters.received_ns)
+
+    def begin_with(self, learnt: bytes, now_ns: Ns) -> None:
+        """Take what `learnt` gave as soon as the first run begins; before the first item. Empty: nothing."""
+        self._learnt = (learnt, now_ns) if learnt else None
 
     def _take_resumed(self, run: RunId) -> tuple[Sequence[CameraFact], FrameAnalysis, int]:
         """Ends of tracks that do not go on; the analysis of `run`, and the last packet it saw."""
@@ -284,8 +294,19 @@ class CameraPipeline:
         if self._gate is not None and self._gate.fits(info):
             self._gate.begin_run(info)
         else:
-            self._gate = ActivityGate(info, self._draw)
+            self._gate = self._new_gate(info, self._draw)
             self._gate.is_watched = self._is_watched
+
+    def _new_gate(self, info: StreamInfo, draw: Draw) -> ActivityGate:
+        """A gate that knows what the process before knew; nothing, where that cannot be read."""
+        gate, learnt = ActivityGate(info, draw), self._learnt
+        self._learnt = None
+        if learnt is not None:
+            try:
+                gate.take_learnt(*learnt)
+            except DataLoss:  # another version's: what is not known is learnt, in half a minute
+                return ActivityGate(info, draw)
+        return gate
 
     def _leave_out_held(self, decoder: GatedDecoder, analysis: FrameAnalysis) -> Sequence[CameraFact]:
         """A keyframe comes, and what was held before it stays undecoded."""

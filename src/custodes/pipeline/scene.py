@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography, homography_from_points
 from custodes.geometry.lines import LineCounter, SideRow
 from custodes.track.tracker import TrackColumns
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
-from custodes.types.vision import ObjectClass
-from custodes.units import CameraId, Ns, RunId
+from custodes.types.vision import VEHICLES, ObjectClass
+from custodes.units import NS_PER_MS, CameraId, Ns, RunId
 
 
 def ground_of(scene: CameraScene) -> Homography | None:
@@ -18,6 +20,15 @@ def ground_of(scene: CameraScene) -> Homography | None:
     if not scene.ground:
         return None
     return homography_from_points([point.at for point in scene.ground], [point.place_m for point in scene.ground])
+
+
+SAME_VEHICLE_SHARE = 0.6
+"""Of the smaller box, as in `detect.boxes.PART_SHARE`."""
+
+_HAND_OVER_NS = 450 * NS_PER_MS
+"""Two looks at the usual rate: what was lost for longer may be another one's place by now."""
+
+_VEHICLE_IDS = np.array([int(item) for item in sorted(VEHICLES)], np.int16)
 
 
 class Crossings:
@@ -36,6 +47,7 @@ class Crossings:
         rows = np.flatnonzero(columns.is_measured & (columns.track_ids >= 0))
         boxes = columns.boxes_norm[rows].astype(np.float64)
         sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * aspect * (boxes[:, 3] - boxes[:, 1]))
+        self._hand_over(columns, rows, utc_ns)
         row_of = {int(columns.track_ids[row]): row for row in rows.tolist()}
         return [
             LineCrossed(
@@ -50,6 +62,26 @@ class Crossings:
             for crossing in self._counter.step(columns.track_ids[rows], columns.feet_norm[rows], sizes, utc_ns, aspect)
             if columns.is_confirmed[row_of[crossing.track_id]]
         ]
+
+    def _hand_over(self, columns: TrackColumns, measured: npt.NDArray[np.intp], utc_ns: Ns) -> None:
+        """A vehicle that begins upon one just lost is that one: a lorry whose cabin alone was found before."""
+        is_vehicle = np.isin(columns.class_ids, _VEHICLE_IDS) & (columns.track_ids >= 0)
+        ids = columns.track_ids.tolist()
+        new = [row for row in measured.tolist() if is_vehicle[row] and self._counter.seen_ns(ids[row]) is None]
+        if not new:
+            return
+        lost = [
+            row
+            for row in np.flatnonzero(is_vehicle & ~columns.is_measured).tolist()
+            if utc_ns - (self._counter.seen_ns(ids[row]) or 0) <= _HAND_OVER_NS
+        ]
+        if not lost:
+            return
+        shares = share_of_smaller(columns.boxes_norm[new], columns.boxes_norm[lost])
+        for row, share in zip(new, shares, strict=True):
+            best = int(share.argmax())
+            if share[best] >= SAME_VEHICLE_SHARE:
+                self._counter.hand_over(ids[lost[best]], ids[row])
 
     def state(self) -> list[SideRow]:
         """See `LineCounter.state`."""

@@ -31,6 +31,8 @@ class TrackerConfig:
     lost_known_s: float = 10.0
     """The same where its appearance is known: a look can tell it from whoever else comes along."""
     tentative_lost_s: float = 0.38
+    vehicle_tentative_lost_s: float = 0.7
+    """The same for a vehicle: seen from above it is found in every second look."""
     coast_s: float = 1.0
     """Predictions of an unmeasured track are reported for this long."""
     hidden_share: float = 0.65

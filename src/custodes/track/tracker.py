@@ -205,7 +205,7 @@ class Tracker:
 
     def _associate(self, seen: _Seen) -> tuple[Rows, Rows]:
         """Pairs of track rows and detection columns: strong detections with confirmed tracks, then weak ones with what
-        was lately seen, then the remaining strong ones with tentative tracks."""
+        was lately seen, then the remaining strong ones with tentative tracks, weak ones with tentative vehicles."""
         if not (self.live and len(seen.scores)):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         book, state, placed, config = self._book, self._filter, seen.placed, self._config
@@ -227,6 +227,7 @@ class Tracker:
                 (is_confirmed, is_strong, cost),
                 (is_confirmed & is_recent, ~is_strong, weak_cost),
                 (~is_confirmed, is_strong, cost),
+                (~is_confirmed & (book.group == VEHICLE_GROUP), ~is_strong, weak_cost),
             ]
         )
 
@@ -296,7 +297,8 @@ class Tracker:
         unseen_s = (self._now() - book.seen_ns) / NS_PER_S
         is_known = np.isfinite(book.look).any(axis=1)
         confirmed = np.where(is_known, config.lost_known_s, config.lost_s)
-        self._remove(unseen_s > np.where(book.stage == CONFIRMED, confirmed, config.tentative_lost_s))
+        tentative = np.where(book.group == VEHICLE_GROUP, config.vehicle_tentative_lost_s, config.tentative_lost_s)
+        self._remove(unseen_s > np.where(book.stage == CONFIRMED, confirmed, tentative))
 
     def _remove(self, gone: npt.NDArray[np.bool_]) -> None:
         if not gone.any():
