@@ -67,6 +67,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
+	$(BIN)/mypy --no-error-summary --config-file .ci/measuring.ini bench eval
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root

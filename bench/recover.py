@@ -17,7 +17,7 @@ from pathlib import Path
 
 from custodes.adapters.blob.disk import Disk
 from custodes.record.journal import MAGIC, JournalWriter, encode_record
-from custodes.record.reconcile import JournalState, reconcile
+from custodes.record.reconcile import JournalState, Reconciled, reconcile
 from custodes.record.segment import segment_path
 from custodes.record.verify import Depth, verify_segments
 from custodes.sealing.container import FragmentSealer, encode_header
@@ -78,7 +78,7 @@ def one_segment(number: int, template: SegmentHeader, key: bytes) -> tuple[Segme
                    root=sealer.root, is_sealed=True), content  # fmt: skip
 
 
-def start(folder: Path) -> tuple[float, object]:
+def start(folder: Path) -> tuple[float, Reconciled]:
     """One start of a recorder, as far as its journal and files go; seconds and what was found."""
     began = time.perf_counter()
     state = JournalState()

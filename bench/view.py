@@ -175,9 +175,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         site = JobSite(Path(folder))
         now_ns = time.time_ns() - 60 * NS_PER_S
-        clip = encode_clip(frames[:30], fps=FPS, gop=10, start_ns=now_ns)
+        info, packets = encode_clip(frames[:30], fps=FPS, gop=10, start_ns=now_ns)
         with site.warden():
-            stills, chunks = first_pictures(site, *clip, 3 if arguments.smoke else 10)
+            stills, chunks = first_pictures(site, info, packets, 3 if arguments.smoke else 10)
         site.close()
     report.results["first_still_ms_p50"] = round(float(np.median(stills)), 1)
     report.results["first_chunk_ms_p50"] = round(float(np.median(chunks)), 1)

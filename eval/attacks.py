@@ -191,7 +191,7 @@ def photographed(*, is_hard: bool) -> Act:
         glare = np.exp(-((u - random.uniform(-0.3, 0.3)) ** 2 + (v + 0.1) ** 2) / 0.02)
         photo += (0.10 if is_hard else 0.05) * glare + 0.01
         grain = 0.02 if is_hard else 0.012
-        photo += random.normal(0, 1, photo.shape).astype(np.float32) * grain * np.sqrt(photo + 0.05)
+        photo += np.asarray(random.normal(0, 1, photo.shape), np.float32) * grain * np.sqrt(photo + 0.05)
         tone = np.clip(photo, 0, 1) ** (1 / 2.2)
         tone = tone * 0.9 + 0.1 * tone * tone * (3 - 2 * tone)
         sharp = tone + 0.6 * (tone - cv2.GaussianBlur(tone, (0, 0), 1.5))

@@ -161,9 +161,9 @@ def incidents(report: Report, seconds: float, every_s: float) -> None:
     )
     for one in [*false, *quiet]:
         report.note(f"false: {one.kind} on {one.road} at {(one.start_ns - T0_NS) / NS_PER_S:.1f} s, {one.evidence}")
-    for one in truth:
-        if all(one is not happened for happened, _ in found):
-            report.note(f"missed: {one.kind} on {one.road} at {one.start_s:.1f} s")
+    for happened in truth:
+        if all(happened is not other for other, _ in found):
+            report.note(f"missed: {happened.kind} on {happened.road} at {happened.start_s:.1f} s")
 
 
 def _watch(movers: list[Mover], seconds: float, rng: np.random.Generator) -> tuple[list[Incident], float]:

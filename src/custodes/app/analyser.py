@@ -167,7 +167,7 @@ class Intake:
             if self._look_at_assignment():
                 return
             if isinstance(message, StreamOpened | Packet | StreamClosed | CameraWatched):
-                self._push(message)
+                self.push(message)
             if isinstance(message, StreamOpened | Packet | StreamClosed):
                 for fact in self._signatures.take(message):
                     self._put_fact(fact)
@@ -192,7 +192,8 @@ class Intake:
         is_other, self.cameras = share != self.cameras, share
         return is_other
 
-    def _push(self, message: CameraItem) -> None:
+    def push(self, message: CameraItem) -> None:
+        """One item of the hub: its camera gets in line."""
         camera_id = message.info.camera_id if isinstance(message, StreamOpened) else message.camera_id
         with self._lock:
             if isinstance(message, StreamOpened):
@@ -205,7 +206,7 @@ class Intake:
         """Nothing more comes of any run: its tracks end, and counts of now do not stay as they were."""
         for camera_id, run in list(self._runs.items()):
             del self._runs[camera_id]
-            self._push(StreamClosed(camera_id=camera_id, run=run))
+            self.push(StreamClosed(camera_id=camera_id, run=run))
 
 
 class Worker:
