@@ -1,6 +1,11 @@
 """Order for all tests: what starts a whole site, a browser or an RTSP server runs one at a time, after the rest."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no reason for a property to fail.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _ONE_AT_A_TIME = ("e2e", "browser", "rtsp")
 

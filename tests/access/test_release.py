@@ -25,6 +25,7 @@ from custodes.types.access import (
     Role,
 )
 from custodes.types.media import SegmentHeader
+from custodes.types.stream import second_of
 from custodes.units import CameraId, Ns, SessionId
 
 NOW = Ns(1_767_500_000_000_000_000)
@@ -57,6 +58,11 @@ def test_check_when_all_fits_then_passes() -> None:
     check(headers=(HEADER,) * MAX_HEADERS)
 
 
+def test_check_when_the_segment_is_of_the_cameras_second_stream_then_passes() -> None:
+    second = second_of(HEADER.camera_id)
+    check(headers=(HEADER, replace(HEADER, camera_id=second, key_id=f"{second}/20260104")))
+
+
 def at(start_ns: int) -> SegmentHeader:
     return replace(HEADER, start_ns=Ns(start_ns))
 
@@ -72,6 +78,10 @@ REFUSED = {
     "one of many": {"headers": (HEADER, at(NOW + HOUR + 1))},
     "camera": {"headers": (replace(HEADER, camera_id=CameraId("vault")),)},
     "key of another camera": {"headers": (replace(HEADER, key_id="vault/20260104"),)},
+    "second stream under the first's key": {"headers": (replace(HEADER, camera_id=second_of(HEADER.camera_id)),)},
+    "second stream of another camera": {
+        "headers": (replace(HEADER, camera_id=CameraId("vault.second"), key_id="vault.second/20260104"),)
+    },
     "site": {"headers": (replace(HEADER, site_id="cd" * 8),)},
     "expired": {"now": NOW + HOUR},
     "wrong token": {"token": "B" * 43},

@@ -15,6 +15,7 @@ from custodes.config import Assignment, SiteConfig, SitePaths, write_assignment,
 from custodes.testing.media import make_clip
 from custodes.types.event import AnalyserStatus, FrameAnalysed
 from custodes.types.message import CameraSpec
+from custodes.types.stream import SecondStream
 from custodes.units import NS_PER_S, CameraId, RunId
 
 T0 = 1_700_000_000 * NS_PER_S
@@ -174,3 +175,11 @@ def test_every_enabled_camera_has_exactly_one_analyser():
     cameras = [camera(f"cam-{n}", is_enabled=n % 5 > 0) for n in range(50)]
     shares = [share_of(cameras, index=index, processes=3) for index in range(3)]
     assert sum(map(len, shares)) == len(frozenset().union(*shares)) == 40
+
+
+def test_second_stream_is_analysed_only_where_the_camera_says_so():
+    streams = []
+    for is_analysed in (True, False):
+        second = SecondStream(url="rtsp://192.0.2.1/2", is_analysed=is_analysed)
+        streams += replace(camera(f"cam-{is_analysed:d}"), second=second).streams()
+    assert share_of(streams, index=0, processes=1) == {"cam-1", "cam-1.second", "cam-0"}

@@ -47,6 +47,15 @@ BROKEN = {
         "cameras: [{id: a, url: 'rtsp://h/', lines: [{name: x, start: [0, 1], end: [0, 2]}]}]\n",
         "lines.0.end",
     ),
+    "second stream with credentials": (
+        "cameras: [{id: a, url: 'rtsp://h/', second: {url: 'rtsp://u:p@h/2'}}]\n",
+        "cameras.0.second.url",
+    ),
+    "second stream that nobody can cover": (
+        "cameras: [{id: a, url: 'rtsp://h/', privacy: [{polygon: [[0, 0], [1, 0], [1, 1]]}],"
+        " second: {url: 'rtsp://h/2'}}]\n",
+        "same_view",
+    ),
     "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
     "a python object": ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
 }
@@ -148,3 +157,15 @@ def test_an_area_when_it_is_none_then_the_field_is_named(tmp_path: Path, polygon
     path.write_text(area_yaml(polygon, classes))
     with pytest.raises(ConfigError, match=r"cameras\.0\.detect\.zones\.0"):
         load_site_yaml(path)
+
+
+def test_second_stream_when_written_in_yaml_is_the_cameras(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "cameras: [{id: gate, url: 'rtsp://h/1', privacy: [{polygon: [[0, 0], [1, 0], [1, 1]]}],"
+        " second: {url: 'rtsp://h/2', retention_h: 720, analyse: true, same_view: true}}]\n"
+    )
+    first, second = load_site_yaml(path).cameras[0].spec().streams()
+    assert (second.camera_id, second.url, second.retention_h) == ("gate.second", "rtsp://h/2", 720.0)
+    assert second.is_analysed
+    assert second.scene.privacy == first.scene.privacy != ()

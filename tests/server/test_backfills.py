@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from tests.server.conftest import SITE_ID, ScriptedJob, ScriptedSupervisor, Site, listening, until
@@ -20,7 +20,7 @@ from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, Permi
 from custodes.ports.supervisor import Supervisor
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
-from custodes.testing.catalog import make_spec
+from custodes.testing.catalog import make_spec, make_track
 from custodes.testing.media import make_clip, people_at, vouch, write_segment
 from custodes.types.access import AuditKind, Principal, Purpose, PurposeKind, Role
 from custodes.types.backfill import (
@@ -34,7 +34,8 @@ from custodes.types.backfill import (
 )
 from custodes.types.codec import encode
 from custodes.types.media import Segment
-from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns
+from custodes.types.stream import SecondStream, second_of
+from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, SegmentId
 
 CAMERA = CameraId("cam")
 TESS = Principal(user_id="u1", name="Tess", roles=frozenset({Role.TECHNICIAN}))
@@ -166,6 +167,43 @@ def test_backfill_when_paused_keeps_its_stretches_and_goes_on_where_it_stood(sit
             assert {len(fact.frame.track_ids) for fact in frames} == {2}
             assert (await at.kinds()).count(AuditKind.ACCESS_GRANTED) == 2
             assert (await at.kinds()).count(AuditKind.ANALYSIS_REPLACED) == 2
+
+    run(main)
+
+
+def test_backfill_of_a_second_stream_is_decided_for_its_camera_and_brings_masks_alone(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+    stream_id = second_of(CAMERA)
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            spec = replace(make_spec(CAMERA), second=SecondStream(url="rtsp://192.0.2.1/2"))
+            await at.catalog.put_cameras([spec], is_exclusive=False)
+            header = at.segment.header
+            segment_id = SegmentId(f"{header.start_ns}-{header.run}-9")
+            second = replace(at.segment, header=replace(header, camera_id=stream_id, segment_id=segment_id))
+            await at.catalog.take_journal("recorder", 2, [second], [])
+            begun = await at.start(camera_id=stream_id)
+            job, task = await next_task(supervisor)
+            assert (task.camera.camera_id, [one.header.camera_id for one in task.segments]) == (stream_id, [stream_id])
+            granted = [e.record for e in await site.log(at.warden) if e.record.kind is AuditKind.ACCESS_GRANTED]
+            assert granted[-1].subject == CAMERA
+            times = list(range(header.start_ns, at.segment.end_ns, 200 * NS_PER_MS))
+            track = make_track(1, 0, 1)
+            facts = [
+                replace(one, frame=replace(one.frame, camera_id=stream_id)) for one in vouch(times, [[]] * len(times))
+            ]
+            ended = replace(track, tracklet=replace(track.tracklet, camera_id=stream_id, start_ns=times[0]))
+            await job.channel.send(BackfillFacts(facts=tuple(map(encode, [*facts, ended]))))
+            await job.channel.send(StretchAnalysed(start_ns=times[0], end_ns=at.segment.end_ns, model="new"))
+            await job.expect(StretchStored)
+            await job.channel.send(BackfillEnded(error="", unreadable=0))
+            assert (await at.ended(begun.version)).state is BackfillState.DONE
+            span = (times[0], at.segment.end_ns)
+            assert len(await at.catalog.analysed(stream_id, *span)) == len(times)
+            assert await at.catalog.tracks(stream_id, *span, 9) == []
+            # The other stream's analysis is as it was.
+            assert {len(one.frame.track_ids) for one in await at.catalog.analysed(CAMERA, *span)} == {7}
 
     run(main)
 

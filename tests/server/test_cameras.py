@@ -20,6 +20,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
+from custodes.types.stream import SecondStream
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId
 
@@ -114,6 +115,27 @@ def test_cameras_when_put_and_removed_are_logged_keyed_and_assigned(site: Site) 
                 if entry.record.kind is AuditKind.CAMERA_CHANGED
             ]
             assert changes == [("gate", "added"), ("yard", "added"), ("yard", "disabled"), ("gate", "removed")]
+
+    asyncio.run(main())
+
+
+def test_camera_with_two_streams_when_put_has_keys_and_an_assignment_for_each(site: Site) -> None:
+    spec = replace(make_spec("gate"), second=SecondStream(url="rtsp://192.0.2.1/2", retention_h=9.0))
+
+    async def main() -> None:
+        async with site.warden() as warden, service(site, warden) as cameras:
+            await cameras.put([spec], is_exclusive=False, actor="Ada")
+            first, second = read_assignment(site.paths.assignment).cameras
+            assert (first.camera_id, first.second) == ("gate", None)
+            assert (second.camera_id, second.url, second.is_analysed) == ("gate.second", "rtsp://192.0.2.1/2", False)
+            assert second.retention_h == 0.0
+            for stream_id in ("gate", "gate.second"):
+                assert list((site.paths.public_keys / stream_id).glob("*.json"))
+            assert (await site.log(warden))[-1].record.details["second_url"] == "rtsp://192.0.2.1/2"
+            # Another device in the same place, of which nobody said that it has one stream only.
+            other = replace(make_spec("gate"), url="rtsp://192.0.2.9/1")
+            await cameras.put([other], is_exclusive=False, keeps_rest=True, actor="Ada")
+            assert len(read_assignment(site.paths.assignment).cameras) == 2
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.server.conftest import ScriptedSupervisor, Site, listening, running, until
@@ -18,6 +19,7 @@ from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, OpenSegment
 from custodes.types.media import Segment
 from custodes.types.message import FactBatch, FactsStored, Ok
+from custodes.types.stream import second_of
 from custodes.units import CameraId
 
 
@@ -63,6 +65,33 @@ def test_facts_when_acknowledged_are_in_the_file(site: Site) -> None:
     assert catalog.totals()[CAMERA].people == 5
     assert catalog.crossings(CAMERA, *ALL, 9) == crossed
     catalog.close()
+
+
+def test_tracks_and_crossings_of_a_second_stream_are_not_counted_and_its_masks_are_its_own(site: Site) -> None:
+    stream_id = second_of(CAMERA)
+    track = make_track(1, 1, 2)
+    facts = [
+        make_frame(1, 1, camera_id=stream_id),
+        replace(track, tracklet=replace(track.tracklet, camera_id=stream_id)),
+        replace(make_crossing(1, 1), camera_id=stream_id),
+    ]
+
+    async def main() -> None:
+        async with site.catalog() as catalog:
+            bench = Bench(site, catalog)
+            path = site.paths.socket("server-facts")
+            async with listening(path, bench.service.serve_peer), running(bench.service.store.run()):
+                channel = await AsyncChannel.connect(path)
+                await channel.send(FactBatch(sender="a", batch=1, facts=tuple(map(encode, facts))))
+                assert await channel.receive() == FactsStored(batch=1)
+                await channel.close()
+            assert [camera_id for camera_id, _ in bench.frames] == [stream_id]
+            assert len(await catalog.analysed(stream_id, *ALL)) == 1
+            assert await catalog.analysed(CAMERA, *ALL) == []
+            assert await catalog.tracks(stream_id, *ALL, 9) == []
+            assert await catalog.crossings(stream_id, *ALL, 9) == []
+
+    asyncio.run(main())
 
 
 def test_batch_when_facts_in_it_are_broken_keeps_the_others(site: Site) -> None:

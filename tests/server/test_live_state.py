@@ -12,8 +12,9 @@ from custodes.testing.clock import ManualClock
 from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
 from custodes.types.media import ClockReading, ClockSource
 from custodes.types.message import CameraRow
+from custodes.types.stream import SecondStream, second_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
-from custodes.web.words import clock_words
+from custodes.web.words import clock_words, second_words
 
 RUN = RunId("0123456789ab")
 
@@ -103,6 +104,26 @@ def test_row_when_the_recorder_falls_silent_is_unknown_after_three_seconds(
     assert (gate(live).state, gate(live).is_recording) == (UNKNOWN, False)
     live.take_camera(camera_status(clock, CameraState.UNREACHABLE, "nothing answers"))
     assert (gate(live).state, gate(live).detail) == ("unreachable", "nothing answers")
+
+
+def test_row_when_the_second_stream_fails_says_so_beside_the_first(site: Site, clock: ManualClock) -> None:
+    async def main() -> None:
+        async with site.catalog() as catalog:
+            spec = replace(make_spec(), second=SecondStream(url="rtsp://192.0.2.1/2"))
+            await catalog.put_cameras([spec], is_exclusive=False)
+            live = ServerLiveState(catalog, ScriptedSupervisor(site.paths.socket("x")), clock)
+            await live.refresh()
+            live.take_camera(camera_status(clock))
+            refused = camera_status(clock, CameraState.UNREACHABLE, "nobody answers")
+            live.take_camera(replace(refused, camera_id=second_of(CAMERA)))
+            await live.refresh()
+            row = gate(live)
+            assert (row.state, row.second, row.second_detail) == ("recording", "unreachable", "nobody answers")
+            assert "nobody answers" in second_words(row)
+            live.take_camera(replace(camera_status(clock), camera_id=second_of(CAMERA)))
+            assert (gate(live).second, second_words(gate(live))) == ("recording", "")
+
+    asyncio.run(main())
 
 
 def test_status_when_older_than_the_known_one_is_ignored(live: ServerLiveState, clock: ManualClock) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,6 +34,8 @@ from custodes.types.message import (
     ViewNote,
     ViewTask,
 )
+from custodes.types.scene import CameraScene
+from custodes.types.stream import WHOLE_PICTURE, SecondStream, second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
 ADA = Principal(user_id="u1", name="Ada", roles=frozenset({Role.OPERATOR, Role.INVESTIGATOR}))
@@ -127,6 +129,38 @@ def test_live_view_when_opened_is_logged_first_and_relayed(site: Site) -> None:
             await answer
             last = (await b.site.log(b.warden))[-1].record
             assert (last.kind, last.details["frames_shown"]) == (AuditKind.VIEW_ENDED, "9")
+
+    asyncio.run(main())
+
+
+def test_view_of_a_second_stream_is_decided_for_its_camera_and_hears_of_its_own_masks_alone(site: Site) -> None:
+    stream_id = second_of(CAMERA)
+    zone = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5))
+    first = replace(make_spec(), scene=CameraScene(privacy=(zone,)))
+    second = SecondStream(url="rtsp://192.0.2.1/2")
+
+    async def main() -> None:
+        async with bench(site) as b:
+            await b.catalog.put_cameras([replace(first, second=second)], is_exclusive=False)
+            async with await b.open(camera_id=stream_id) as view:
+                job = await b.job()
+                task = await job.expect(ViewTask)
+                # Nobody said where the camera's zone lies in this stream, so it is covered whole.
+                assert (task.camera_id, task.privacy) == (stream_id, (WHOLE_PICTURE,))
+                granted = (await b.site.log(b.warden))[view.log_index].record
+                assert (granted.kind, granted.subject) == (AuditKind.ACCESS_GRANTED, CAMERA)
+                await job.expect(MaskFacts)
+                b.broker.on_frames(CAMERA, [make_frame(2, 2)])
+                b.broker.on_frames(stream_id, [make_frame(3, 3, camera_id=stream_id)])
+                assert [fact.frame.seq for fact in (await job.expect(MaskFacts)).frames] == [3]
+                answer = asyncio.create_task(end_when_told(job, 0))
+            await answer
+            # Taken out of the configuration: how the zone lay in it is not known any more.
+            await b.catalog.put_cameras([first], is_exclusive=False)
+            assert await b.broker._privacy(stream_id) == (WHOLE_PICTURE,)
+            assert await b.broker._privacy(CAMERA) == (zone,)
+            with pytest.raises(NotFound):
+                await b.open(camera_id=second_of(CameraId("nowhere")))
 
     asyncio.run(main())
 

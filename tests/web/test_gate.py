@@ -201,6 +201,8 @@ def test_docs_pages_do_not_exist_and_openapi_needs_login(claimed):
     [
         ("/api/v1/cameras/none/timeline?from=1&to=2", 404, "not_found"),
         ("/api/v1/cameras/gate/timeline?from=2&to=1", 400, "invalid_argument"),
+        ("/api/v1/cameras/gate/timeline?from=1&to=2&stream=third", 400, "invalid_argument"),
+        ("/api/v1/cameras/gate.second/timeline?from=1&to=2", 400, "invalid_argument"),
         ("/api/v1/cameras/gate/timeline?from=0&to=99999999999999999", 400, "invalid_argument"),
         ("/api/v1/cameras/gate/timeline?from=x&to=2", 400, "invalid_argument"),
         ("/api/v1/cameras/gate/timeline?from=-1&to=2", 400, "invalid_argument"),

@@ -11,6 +11,7 @@ from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.sealing.header import encode_clear
 from custodes.types.access import AccessRequest, Action, Grant
 from custodes.types.media import SegmentHeader
+from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, Ns, SegmentId
 
 MAX_GRANT_NS = Ns(12 * 3600 * NS_PER_S)
@@ -110,7 +111,7 @@ def _check_header(request: AccessRequest, header: SegmentHeader, site_id: str) -
     encode_clear(header)  # bounds and characters, before any of it goes into a message or the log
     if header.site_id != site_id:
         raise PermissionDenied(f"segment {header.segment_id} is of another site")
-    if header.camera_id != request.camera_id or header.key_id.partition("/")[0] != request.camera_id:
+    if camera_of(header.camera_id) != request.camera_id or header.key_id.partition("/")[0] != header.camera_id:
         raise PermissionDenied(f"the grant is for camera {request.camera_id}, segment {header.segment_id} is not")
     if not request.start_ns - LEAD_IN_NS <= header.start_ns <= request.end_ns:
         raise PermissionDenied(f"segment {header.segment_id} lies outside the granted interval")

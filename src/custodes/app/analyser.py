@@ -63,11 +63,11 @@ _STOP_S = 3.0
 
 
 def share_of(cameras: Sequence[CameraSpec], *, index: int, processes: int) -> frozenset[CameraId]:
-    """The enabled cameras that analyser `index` of `processes` works on: by hash, so that few move on a change."""
+    """The streams that analyser `index` of `processes` works on: by hash, so that few move on a change."""
     return frozenset(
         camera.camera_id
         for camera in cameras
-        if camera.is_enabled and zlib.crc32(camera.camera_id.encode()) % processes == index
+        if camera.is_enabled and camera.is_analysed and zlib.crc32(camera.camera_id.encode()) % processes == index
     )
 
 

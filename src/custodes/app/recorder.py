@@ -253,8 +253,12 @@ class Recorder:
         except ConfigError as error:
             self._log.error("assignment cannot be used; cameras stay as they are", reason=str(error))
             return
-        # What people draw into the picture is the analysers' business: it must not make a camera reconnect.
-        wanted = {spec.camera_id: replace(spec, detect_areas=(), scene=CameraScene()) for spec in assignment.cameras}
+        # What people draw into the picture, and whether it is analysed, is the analysers' business: it must not make a
+        # camera reconnect.
+        wanted = {
+            spec.camera_id: replace(spec, detect_areas=(), scene=CameraScene(), is_analysed=True)
+            for spec in assignment.cameras
+        }
         self._disabled = {camera_id: spec for camera_id, spec in wanted.items() if not spec.is_enabled}
         for camera_id, worker in list(self._workers.items()):
             if wanted.get(camera_id) != worker.spec:

@@ -6,6 +6,7 @@ destroyed after it; nothing can be promised about a thief who has it and the sha
 after it: no request is in force in a restored site.
 """
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,8 @@ from custodes.errors import AlreadyExists, ConfigError, DataLoss, LogCorrupt, Se
 from custodes.sealing.shares import Share
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.types.approval import RequestPhase
-from custodes.units import NS_PER_S, KeyId, Ns
+from custodes.types.stream import camera_of, second_of
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
 _DAY_NS = 86_400 * NS_PER_S
 _HOUR_NS = 3600 * NS_PER_S
@@ -193,7 +195,7 @@ def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[Ke
     except ConfigError:
         default_h = _DEFAULT_AGE_H
     with closing(sqlite3.connect(paths.catalog)) as catalog:
-        own = dict(catalog.execute("SELECT camera_id, retention_h FROM camera WHERE retention_h > 0").fetchall())
+        own = _own_retention(catalog)
         holds = catalog.execute(
             "SELECT camera_id, start_ns, end_ns FROM hold WHERE expires_ns > ?", (now_ns,)
         ).fetchall()
@@ -203,12 +205,25 @@ def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[Ke
         start_ns = int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * NS_PER_S
         end_ns = start_ns + _DAY_NS + _HOUR_NS  # a segment begun at the day's end may last beyond it
         is_held = any(
-            camera == camera_id and hold_start <= end_ns and hold_end >= start_ns
+            camera in (camera_id, camera_of(CameraId(camera_id))) and hold_start <= end_ns and hold_end >= start_ns
             for camera, hold_start, hold_end in holds
         )
         if not is_held and end_ns + int(own.get(camera_id, default_h) * _HOUR_NS) <= now_ns:
             gone.add(key_id)
     return gone
+
+
+def _own_retention(catalog: sqlite3.Connection) -> dict[str, float]:
+    """Hours by stream, where they are not the site's."""
+    own: dict[str, float] = {}
+    columns = [row[1] for row in catalog.execute("PRAGMA table_info(camera)")]
+    for row in catalog.execute("SELECT * FROM camera"):
+        values = dict(zip(columns, row, strict=True))
+        camera_id, retention_h = values["camera_id"], values["retention_h"]
+        packed = values.get("second")  # not in a backup of before cameras had two streams
+        second_h = json.loads(packed).get("retention_h", 0.0) if packed else 0.0
+        own |= {camera_id: retention_h, second_of(camera_id): second_h or retention_h}
+    return {stream_id: hours for stream_id, hours in own.items() if hours > 0}
 
 
 def _end_requests(paths: SitePaths, now_ns: Ns) -> int:

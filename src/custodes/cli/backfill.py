@@ -14,6 +14,7 @@ from custodes.cli.where import data_option, find_site
 from custodes.errors import FailedPrecondition, InvalidArgument
 from custodes.types.access import Purpose, PurposeKind
 from custodes.types.backfill import ENDED, Backfill, BackfillState, ResumeBackfill, StartBackfill
+from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
 _POLL_S = 1.0
@@ -25,6 +26,7 @@ _wait = click.option("--wait", is_flag=True, help="Stay and show how far it is."
 
 @click.group(invoke_without_command=True)
 @click.option("--camera", default="", help="Whose recordings.")
+@click.option("--second", is_flag=True, help="Of its second stream, which can be watched masked then.")
 @click.option("--from", "start", default="", help="2026-03-01T14:00 (UTC unless an offset is given), or 7d ago: 7d.")
 @click.option("--to", "end", default="2m", help="The same; the default is two minutes ago.")
 @click.option("--purpose", type=click.Choice([kind.value for kind in PurposeKind]), default=None)
@@ -39,6 +41,7 @@ def backfill(
     context: click.Context,
     *,
     camera: str,
+    second: bool,
     start: str,
     end: str,
     purpose: str | None,
@@ -59,7 +62,7 @@ def backfill(
         raise InvalidArgument("a back-fill needs --camera, --from, --purpose, --reference and --as; see --help")
     control, now = find_site(data).socket("server-control"), datetime.now(UTC)
     request = StartBackfill(
-        camera_id=CameraId(camera),
+        camera_id=second_of(CameraId(camera)) if second else CameraId(camera),
         start_ns=moment_ns(start, now),
         end_ns=moment_ns(end, now),
         purpose=Purpose(kind=PurposeKind(purpose), reference=reference),

@@ -39,6 +39,7 @@ def list_cameras(data: Path | None) -> None:
 @click.option("--password", default="", help="Where the recorder finds it: env:NAME or file:/path; never itself.")
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True)
 @click.option("--retention-h", type=float, default=0.0, help="Hours to keep its recordings; 0 takes the site's.")
+@click.option("--second", default="", help="Address of a second stream, to be recorded beside the first.")
 @click.option("--loop", is_flag=True, help="A file: play it again and again.")
 @click.option("--replace", is_flag=True, help="Another device for a camera that is there: its place and past stay.")
 @data_option
@@ -50,6 +51,7 @@ def add(
     password: str,
     transport: str,
     retention_h: float,
+    second: str,
     loop: bool,
     replace: bool,
     data: Path | None,
@@ -63,6 +65,7 @@ def add(
         password=password,
         transport=transport,
         retention_h=retention_h,
+        second={"url": second} if second else "",
         loop=loop,
     ).spec()
     socket = find_site(data).socket("server-control")

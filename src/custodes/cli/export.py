@@ -13,6 +13,7 @@ from custodes.cli.where import data_option, find_site
 from custodes.errors import AlreadyExists, Unavailable
 from custodes.types.access import Fidelity, Purpose, PurposeKind
 from custodes.types.message import ExportState, StartExport
+from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
 _POLL_S = 0.5
@@ -30,6 +31,7 @@ _FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 @click.option("--unmasked", is_flag=True, help="Show everybody, if the approved request says so.")
 @password_option
 @code_option
+@click.option("--second", is_flag=True, help="What its second stream recorded.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=None, help="[default: CAMERA-FROM.zip]")
 @data_option
 def export(
@@ -44,6 +46,7 @@ def export(
     unmasked: bool,
     password_file: Path | None,
     code: str,
+    second: bool,
     output: Path | None,
     data: Path | None,
 ) -> None:
@@ -53,7 +56,7 @@ def export(
         raise AlreadyExists(f"{target} is there already")
     control = find_site(data).socket("server-control")
     request = StartExport(
-        camera_id=CameraId(camera),
+        camera_id=second_of(CameraId(camera)) if second else CameraId(camera),
         start_ns=_ns(start),
         end_ns=_ns(end),
         purpose=Purpose(kind=PurposeKind(purpose), reference=reference),

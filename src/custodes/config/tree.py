@@ -30,6 +30,7 @@ from custodes.types.scene import (
     MIN_GROUND_POINTS,
     CameraScene,
 )
+from custodes.types.stream import SecondStream
 from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
@@ -78,6 +79,56 @@ class DetectConfig(_Strict):
     """Nothing that a mask names counts in it."""
 
 
+def checked_url(url: str) -> str:
+    """A camera's address, without anything secret in it. Raises: ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in CAMERA_SCHEMES:
+        raise ValueError(f"scheme {parts.scheme or '(none)'!r} is not one of {', '.join(CAMERA_SCHEMES)}")
+    if parts.username or parts.password:
+        raise ValueError("credentials do not belong in a URL; use username: and password: env:NAME or file:/path")
+    try:
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if parts.scheme != "file" and not is_complete:
+        raise ValueError("a network camera needs a host, and a port from 1 to 65535 if any: rtsp://192.0.2.7:554/1")
+    if parts.scheme == "onvif" and not _ONVIF_QUERY.fullmatch(parts.query):
+        raise ValueError("an ONVIF camera's address ends with ?stream=main, ?stream=sub, ?profile=TOKEN or its path")
+    if parts.scheme == "file" and not parts.path.startswith("/"):
+        raise ValueError("a file camera needs an absolute path: file:///path/to/clip.mp4")
+    return url
+
+
+class SecondStreamConfig(_Strict):
+    """A second stream, recorded beside the first: a large one as evidence, or a small one to keep longer."""
+
+    url: Annotated[str, StringConstraints(max_length=1024)]
+    """With the camera's login and transport."""
+    retention_h: Annotated[float, Field(ge=0, le=MAX_RETENTION_H)] = 0.0
+    """Hours; 0 takes the first stream's."""
+    analyse: bool = False
+    """Analyse it, too, while it is recorded: then it can be watched masked. What is counted comes from the first."""
+    same_view: bool = False
+    """It shows exactly what the first shows: the camera's privacy zones hold in it."""
+    privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
+    """Drawn in its own picture."""
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret_in_url(cls, url: str) -> str:
+        return checked_url(url)
+
+    def stream(self) -> SecondStream:
+        """The value that catalog and recorder use."""
+        return SecondStream(
+            url=self.url,
+            retention_h=self.retention_h,
+            is_analysed=self.analyse,
+            has_same_view=self.same_view,
+            privacy=tuple(zone.polygon for zone in self.privacy),
+        )
+
+
 class CameraConfig(_Strict):
     """One camera."""
 
@@ -101,6 +152,7 @@ class CameraConfig(_Strict):
     """Carriageways that are watched: standing and wrong-way vehicles, people, congestion."""
     privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
     """Covered in every picture that is shown, unmasked ones included. What is recorded stays whole."""
+    second: SecondStreamConfig | None = None
     floor: Annotated[str, StringConstraints(max_length=80)] = ""
     """Cameras of one floor measure `ground` from the same point along the same axes; what they see is fused on the
     map."""
@@ -115,31 +167,17 @@ class CameraConfig(_Strict):
             raise ValueError("a camera on a floor needs its ground")
         if len({road.name for road in self.roads}) < len(self.roads):
             raise ValueError("two roads have the same name")
+        if self.privacy and self.second is not None and not (self.second.same_view or self.second.privacy):
+            raise ValueError(
+                "the second stream needs same_view: true, or privacy zones of its own: "
+                "nobody knows where those of the first lie in its picture"
+            )
         return self
 
     @field_validator("url")
     @classmethod
     def _no_secret_in_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in CAMERA_SCHEMES:
-            raise ValueError(f"scheme {parts.scheme or '(none)'!r} is not one of {', '.join(CAMERA_SCHEMES)}")
-        if parts.username or parts.password:
-            raise ValueError("credentials do not belong in a URL; use username: and password: env:NAME or file:/path")
-        try:
-            is_complete = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_complete = False
-        if parts.scheme != "file" and not is_complete:
-            raise ValueError(
-                "a network camera needs a host, and a port from 1 to 65535 if any: rtsp://192.0.2.7:554/1"
-            )
-        if parts.scheme == "onvif" and not _ONVIF_QUERY.fullmatch(parts.query):
-            raise ValueError(
-                "an ONVIF camera's address ends with ?stream=main, ?stream=sub, ?profile=TOKEN or its path"
-            )
-        if parts.scheme == "file" and not parts.path.startswith("/"):
-            raise ValueError("a file camera needs an absolute path: file:///path/to/clip.mp4")
-        return url
+        return checked_url(url)
 
     def spec(self) -> CameraSpec:
         """The value that catalog and recorder use."""
@@ -164,6 +202,7 @@ class CameraConfig(_Strict):
                 privacy=tuple(zone.polygon for zone in self.privacy),
                 floor=self.floor,
             ),
+            second=None if self.second is None else self.second.stream(),
         )
 
 

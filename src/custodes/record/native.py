@@ -23,6 +23,7 @@ from custodes.config.durable import sync_folder
 from custodes.errors import AlreadyExists, DataLoss, InvalidArgument, NotFound, StorageFailed
 from custodes.record.verify import named_segments
 from custodes.types.media import Segment
+from custodes.types.stream import camera_of
 from custodes.units import CameraId, Ns, SegmentId
 
 FORMAT = "custodes-native/1"
@@ -59,7 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which segments: those of these cameras (all when empty) that reach into [start_ns, end_ns)."""
+    """Which segments: those of these cameras or streams (all when empty) that reach into [start_ns, end_ns)."""
 
     cameras: frozenset[CameraId]
     start_ns: Ns
@@ -67,7 +68,8 @@ class Wanted:
 
     def covers(self, segment: Segment) -> bool:
         """Whether it belongs to it."""
-        is_camera = not self.cameras or segment.header.camera_id in self.cameras
+        stream_id = segment.header.camera_id
+        is_camera = not self.cameras or not self.cameras.isdisjoint((stream_id, camera_of(stream_id)))
         return is_camera and segment.header.start_ns < self.end_ns and segment.end_ns >= self.start_ns
 
 

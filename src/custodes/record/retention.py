@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from custodes.ports.catalog import Hold
 from custodes.types.media import Segment
+from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
 REST_NS = 10 * NS_PER_S
@@ -74,10 +75,10 @@ def is_proven_quiet(segment: Segment, looks: Iterable[Look]) -> bool:
 
 
 def is_held(segment: Segment, holds: Iterable[Hold], now_ns: Ns) -> bool:
-    """Whether an unexpired hold touches it."""
+    """Whether an unexpired hold touches it; one of a camera holds both its streams."""
     header = segment.header
     return any(
-        hold.camera_id == header.camera_id
+        hold.camera_id in (header.camera_id, camera_of(header.camera_id))
         and hold.start_ns <= segment.end_ns
         and hold.end_ns >= header.start_ns
         and hold.expires_ns > now_ns

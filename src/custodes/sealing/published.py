@@ -23,7 +23,8 @@ _VERSION = 1
 MLDSA44_KEY_BYTES = 1312
 _MAX_FILE_BYTES = 16 * 1024
 _DAY = re.compile(r"[0-9]{8}")
-_CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(\.second)?")
+"""A stream's id (`types.stream`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from custodes.types.event import (
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
+from custodes.types.stream import SecondStream
 from custodes.types.traffic import ClassCount, Incident, LineFigures, Movement, Quarter
 from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
@@ -233,6 +234,16 @@ class CatalogSuite:
         assert catalog.cameras()[0].detect_areas == areas
         assert catalog.put_cameras([make_spec()], is_exclusive=False) == [CAMERA]
         assert catalog.cameras()[0].detect_areas == ()
+
+    def test_camera_when_it_has_a_second_stream_then_it_is_read_as_put(self, catalog: Catalog) -> None:
+        """And it may go again."""
+        zone = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5))
+        second = SecondStream(url="rtsp://192.0.2.1/2", retention_h=9.0, is_analysed=True, privacy=(zone,))
+        spec = replace(make_spec(), second=second)
+        catalog.put_cameras([spec], is_exclusive=False)
+        assert catalog.cameras() == [spec]
+        assert catalog.put_cameras([make_spec()], is_exclusive=False) == [CAMERA]
+        assert catalog.cameras() == [make_spec()]
 
     def test_cameras_when_put_exclusively_then_others_are_disabled(self, catalog: Catalog) -> None:
         """Their history stays reachable."""
@@ -515,6 +526,23 @@ class CatalogSuite:
         catalog.end_hold(hold.hold_id)
         catalog.end_hold(hold.hold_id)
         assert catalog.deletable_segments(CAMERA, at(99), at(0), 9) == [make_segment(0, 60)]
+
+    def test_hold_when_on_a_camera_holds_both_its_streams(self, catalog: Catalog) -> None:
+        """And no other camera's; one on a second stream holds that alone."""
+        names = (CAMERA, f"{CAMERA}.second", "yard.second")
+        segments = [make_segment(0, 60, camera_id=name, run=f"{n:012x}") for n, name in enumerate(names)]
+        catalog.take_journal("j", 1, segments, [])
+        hold = make_hold(0, 60, expires_s=500)
+
+        def left() -> list[str]:
+            return sorted(one.header.camera_id for one in catalog.deletable_segments(None, at(99), at(99), 9))
+
+        catalog.put_hold(hold)
+        assert left() == ["yard.second"]
+        assert catalog.condemn({one.header.segment_id: "old" for one in segments[:2]}, {}, at(99)) == []
+        catalog.end_hold(hold.hold_id)
+        catalog.put_hold(replace(hold, camera_id=CameraId(names[1])))
+        assert left() == sorted((CAMERA, "yard.second"))
 
     def test_facts_when_their_segment_goes_go_too_except_where_one_remains(self, catalog: Catalog) -> None:
         """A held segment keeps its masks; frames that come after go on as before."""

@@ -93,12 +93,18 @@ class Viewer:
         return seen
 
     def stills(
-        self, camera_id: str, moments_ns: list[int], *, reference: str = "test", timeout_s: float = 60.0
+        self,
+        camera_id: str,
+        moments_ns: list[int],
+        *,
+        reference: str = "test",
+        timeout_s: float = 60.0,
+        stream: str = "first",
     ) -> Seen:
         """Scrub: one still per moment, in order."""
         seen = Seen()
         first, last = min(moments_ns), max(moments_ns)
-        with self._connect(f"cameras/{camera_id}/review") as socket:
+        with self._connect(f"cameras/{camera_id}/review", stream=stream) as socket:
             socket.send(json.dumps({"open": _interval("still", first, last, reference)}))
             for number, moment_ns in enumerate(moments_ns, start=1):
                 socket.send(json.dumps({"seek": moment_ns, "request_id": number}))

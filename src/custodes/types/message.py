@@ -4,13 +4,14 @@ Every request has exactly one reply; a refused one gets `Failed`. Add fields at 
 of meaning needs a new class and a new `WIRE_VERSION`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint, Decision, Fidelity, Grant, LogEntry, Purpose
 from custodes.types.event import FrameAnalysed, GateChanged
 from custodes.types.media import Segment, SegmentHeader, StreamInfo
-from custodes.types.scene import CameraScene
+from custodes.types.scene import CameraScene, Point
+from custodes.types.stream import WHOLE_PICTURE, SecondStream, second_of
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns, RunId, SegmentId, SessionId
 
@@ -579,6 +580,9 @@ class CameraRow:
     """The latest, oldest first."""
     regions_shed: int = 0
     """Parts of frames that moved, were not examined for want of room, and are masked; since the analyser started."""
+    second: str = ""
+    """State of the second stream; empty for a camera that has none."""
+    second_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -612,6 +616,35 @@ class CameraSpec:
     """Where objects are tracked and counted; the recorder takes no notice."""
     scene: CameraScene = field(default_factory=CameraScene)
     """Its ground and the lines that are counted."""
+    second: SecondStream | None = None
+    is_analysed: bool = True
+    """Only a second stream may say no."""
+
+    def streams(self) -> tuple["CameraSpec", ...]:
+        """Each stream as a camera, for recorder and analysers; what is drawn on the first is not on the second."""
+        first = replace(self, second=None)
+        if self.second is None:
+            return (first,)
+        second = replace(
+            first,
+            camera_id=second_of(self.camera_id),
+            url=self.second.url,
+            retention_h=self.second.retention_h or self.retention_h,
+            is_analysed=self.second.is_analysed,
+            detect_areas=(),
+            scene=CameraScene(privacy=self._second_privacy(self.second)),
+        )
+        return first, second
+
+    def kept_h(self, usual_h: float) -> float:
+        """Hours after which nothing of it is left; `usual_h` is the site's."""
+        return max(stream.retention_h or usual_h for stream in self.streams())
+
+    def _second_privacy(self, second: SecondStream) -> tuple[tuple[Point, ...], ...]:
+        """Where nobody said how the camera's zones lie in its other stream, they cover all of it."""
+        if second.has_same_view or not self.scene.privacy:
+            return self.scene.privacy + second.privacy
+        return second.privacy or (WHOLE_PICTURE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

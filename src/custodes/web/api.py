@@ -1,7 +1,7 @@
 """The JSON API: status, cameras, timelines, tracks, system. The log is in `api_log`, pictures in `live`."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
@@ -10,6 +10,7 @@ from custodes.access.requests import awaits_review
 from custodes.errors import InvalidArgument, NotFound, Unavailable
 from custodes.types.access import Action, Principal
 from custodes.types.message import CameraRow, ProcessStatus
+from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
@@ -21,6 +22,7 @@ from custodes.web.words import (
     clock_words,
     gate_change_words,
     gate_words,
+    second_words,
     signature_words,
     site_event_words,
 )
@@ -35,6 +37,9 @@ _MAX_SEGMENTS = 20_000
 _LOW_DISK_SHARE = 0.1
 EVENTS_ON_WALL = 4
 EVENTS_ON_SYSTEM = 50
+
+Stream = Literal["first", "second"]
+"""Which of a camera's streams. The second shows masks only where it was analysed itself; else it is covered whole."""
 
 _From = Annotated[int, Query(alias="from", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
 _To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
@@ -109,12 +114,18 @@ async def all_tracks(
 
 
 @router.get("/cameras/{camera_id}/timeline")
-async def camera_timeline(request: Request, camera_id: str, start: _From, end: _To) -> dict[str, object]:
-    """What was recorded, missed, analysed and seen between two moments at most 25 hours apart."""
+async def camera_timeline(
+    request: Request, camera_id: str, start: _From, end: _To, stream: Stream = "first"
+) -> dict[str, object]:
+    """What was recorded, missed, analysed and seen between two moments at most 25 hours apart.
+
+    `recorded`, `gaps` and `coverage` are of the stream that is asked for, the rest of the camera.
+    """
     deps = deps_of(request)
     camera, start_ns, end_ns = _interval(deps, camera_id, start, end)
-    segments = await deps.catalog.segments(camera, start_ns, end_ns, _MAX_SEGMENTS)
-    coverage = await deps.catalog.coverage(camera, start_ns, end_ns)
+    recorded = stream_of(camera, stream)
+    segments = await deps.catalog.segments(recorded, start_ns, end_ns, _MAX_SEGMENTS)
+    coverage = await deps.catalog.coverage(recorded, start_ns, end_ns)
     tracks = await deps.catalog.tracks(camera, start_ns, end_ns, MAX_TRACKS)
     gate_hours = await deps.catalog.gate_hours(camera, Ns(max(start_ns - timeline.HOUR_NS, 0)), end_ns)
     return {
@@ -123,7 +134,8 @@ async def camera_timeline(request: Request, camera_id: str, start: _From, end: _
         "to_ns": end_ns,
         "now_ns": deps.clock.now_ns(),
         "recorded": [[one.start_ns, one.end_ns] for one in timeline.recorded(segments)],
-        "gaps": timeline.gap_rows(await deps.catalog.gaps(camera, start_ns, end_ns)),
+        "stream": stream,
+        "gaps": timeline.gap_rows(await deps.catalog.gaps(recorded, start_ns, end_ns)),
         "holds": timeline.hold_rows(await deps.catalog.holds(deps.clock.now_ns()), camera, start_ns, end_ns),
         "coverage": [[one.start_ns, one.end_ns] for one in coverage],
         "tracks": timeline.track_rows(tracks),
@@ -191,6 +203,7 @@ async def system(request: Request) -> dict[str, object]:
 def _camera(row: CameraRow) -> dict[str, object]:
     return {
         **asdict(row),
+        "second_words": second_words(row),
         "words": STATE_WORDS.get(row.state, row.state),
         "clock_words": clock_words(row),
         "signature_words": signature_words(row),
@@ -217,6 +230,11 @@ def known_camera(deps: WebDeps, camera_id: str) -> CameraId:
     if all(row.camera_id != camera_id for row in deps.live.camera_rows()):
         raise NotFound(f"There is no camera {camera_id[:64]!r} on this site.")
     return CameraId(camera_id)
+
+
+def stream_of(camera_id: CameraId, stream: str) -> CameraId:
+    """What that stream of a camera is recorded as; see `Stream`."""
+    return second_of(camera_id) if stream == "second" else camera_id
 
 
 async def _events(deps: WebDeps, limit: int) -> list[dict[str, object]]:

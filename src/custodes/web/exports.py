@@ -16,7 +16,9 @@ from custodes.errors import CustodesError, InvalidArgument, NotFound
 from custodes.ports.exports import PersonExport
 from custodes.types.access import Action
 from custodes.types.approval import RequestPhase, RequestRecord
+from custodes.types.stream import camera_of, is_second
 from custodes.units import CameraId
+from custodes.web.api import Stream, stream_of
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import form_text, utc_ns_of
@@ -37,17 +39,22 @@ async def exports_page(
     start: Annotated[int, Query(alias="from", ge=0, le=2**63 - 1)] = 0,
     end: Annotated[int, Query(alias="to", ge=0, le=2**63 - 1)] = 0,
     shown: Annotated[str, Query(max_length=MAX_SHOWN_CHARS)] = "",
+    stream: Stream = "first",
 ) -> Response:
     """My exports, the approved requests that allow one, and a form to ask for one."""
     parse_shown(shown)
-    return await _page(
-        request, asked={"camera": camera, "reference": reference, "start": start, "end": end, "shown": shown.split()}
-    )
+    wanted = {"camera": camera, "reference": reference, "start": start, "end": end}
+    return await _page(request, asked={**wanted, "shown": shown.split(), "stream": stream})
 
 
 @router.post("/exports")
 async def start_export(
-    request: Request, request_id: _Text = "", camera: _Text = "", begin: _Text = "", end: _Text = ""
+    request: Request,
+    request_id: _Text = "",
+    camera: _Text = "",
+    begin: _Text = "",
+    end: _Text = "",
+    stream: Annotated[Stream, Form()] = "first",
 ) -> Response:
     """Under an approved request of mine: its purpose and its fidelity, and at most its cameras and its stretch."""
     deps, who = deps_of(request), present(request).principal
@@ -59,7 +66,7 @@ async def start_export(
         await deps.exports.start(
             principal=who,
             purpose=asked.purpose,
-            camera_id=CameraId(camera),
+            camera_id=stream_of(CameraId(camera), stream),
             start_ns=utc_ns_of(begin) if begin else asked.start_ns,
             end_ns=utc_ns_of(end) if end else asked.end_ns,
             request_id=asked.request_id,
@@ -130,7 +137,8 @@ def _row(one: PersonExport) -> dict[str, Any]:
         "state": one.state.state,
         "detail": one.state.detail,
         "percent": round(100 * one.state.share),
-        "camera_id": one.camera_id,
+        "camera_id": camera_of(one.camera_id),
+        "stream": "second" if is_second(one.camera_id) else "first",
         "start_ns": one.start_ns,
         "end_ns": one.end_ns,
         "reference": one.reference,
@@ -144,7 +152,7 @@ async def _page(
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
-    asked = asked or {"camera": "", "reference": "", "start": 0, "end": 0, "shown": []}
+    asked = asked or {"camera": "", "reference": "", "start": 0, "end": 0, "shown": [], "stream": "first"}
     if asked["end"] and not asked["start"] < asked["end"]:
         raise InvalidArgument("The stretch has to have a length.")
     until_ns = asked["end"] or now_ns
@@ -166,6 +174,7 @@ async def _page(
         begin=form_text(asked["start"] or until_ns - 600 * 10**9),
         end=form_text(until_ns),
         cameras=[(row.camera_id, row.name) for row in deps.visible_cameras(who)],
+        has_second=any(row.second for row in deps.visible_cameras(who)),
         approvals=deps.config.access.approvals,
         is_fresh=deps.auth.is_fresh(present(request).session),
     )

@@ -23,7 +23,7 @@ from custodes.ports.views import View, ViewOutput
 from custodes.types.access import Fidelity, Purpose, PurposeKind
 from custodes.types.message import MediaChunk, MediaInit, StillRendered, ViewEnded, ViewKind, ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
-from custodes.web.api import known_camera
+from custodes.web.api import Stream, known_camera, stream_of
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.errors import CLOSE_CODE_BY_KIND, describe
 from custodes.web.timeline import MAX_SPAN_NS
@@ -81,7 +81,10 @@ class _SeekMessage(_Strict):
 
 @router.websocket("/cameras/{camera_id}/live")
 async def live(
-    socket: WebSocket, camera_id: str, max_height_px: Annotated[int | None, Query(ge=90, le=2160)] = None
+    socket: WebSocket,
+    camera_id: str,
+    max_height_px: Annotated[int | None, Query(ge=90, le=2160)] = None,
+    stream: Stream = "first",
 ) -> None:
     """The masked live picture, for live duty."""
     await socket.accept()
@@ -94,7 +97,7 @@ async def live(
             principal=visitor.principal,
             purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
             kind=ViewKind.LIVE,
-            camera_id=camera,
+            camera_id=stream_of(camera, stream),
             start_ns=now_ns,
             end_ns=Ns(now_ns + deps.config.views.deadline_s * NS_PER_S),
             fidelity=Fidelity.MASKED,
@@ -109,7 +112,10 @@ async def live(
 
 @router.websocket("/cameras/{camera_id}/review")
 async def review(
-    socket: WebSocket, camera_id: str, max_height_px: Annotated[int | None, Query(ge=90, le=2160)] = None
+    socket: WebSocket,
+    camera_id: str,
+    max_height_px: Annotated[int | None, Query(ge=90, le=2160)] = None,
+    stream: Stream = "first",
 ) -> None:
     """Recordings, as stills or played, for the purpose that the page's first message names."""
     await socket.accept()
@@ -122,7 +128,7 @@ async def review(
             principal=visitor.principal,
             purpose=Purpose(kind=PurposeKind(wanted.purpose), reference=wanted.reference.strip()),
             kind=ViewKind(wanted.kind),
-            camera_id=camera,
+            camera_id=stream_of(camera, stream),
             start_ns=Ns(wanted.from_ns),
             end_ns=Ns(wanted.to_ns),
             fidelity=Fidelity(wanted.fidelity),

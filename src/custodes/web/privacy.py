@@ -43,7 +43,7 @@ async def notice(request: Request, camera_id: str) -> Response:
         "notice.html",
         camera=spec,
         privacy=config.privacy,
-        hours=spec.retention_h or config.retention.max_age_h,
+        hours=spec.kept_h(config.retention.max_age_h),
         masking=config.redaction.level,
         zones=zones if zones is None else [draft for draft in zones if draft.camera_id == spec.camera_id],
     )
@@ -165,7 +165,7 @@ def site_facts(
                 camera_id=spec.camera_id,
                 name=spec.name,
                 is_enabled=spec.is_enabled,
-                retention_h=spec.retention_h or config.retention.max_age_h,
+                retention_h=spec.kept_h(config.retention.max_age_h),
             )
             for spec in cameras
         ),

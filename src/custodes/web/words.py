@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, PurposeKind, Role
 from custodes.types.approval import LookRequest
-from custodes.types.event import GateChanged, GateMode, SiteEvent, SiteEventKind
+from custodes.types.event import CameraState, GateChanged, GateMode, SiteEvent, SiteEventKind
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.traffic import IncidentKind
@@ -114,6 +114,14 @@ def signature_words(row: CameraRow) -> str:
     """What the camera's signatures say; empty for one that does not sign."""
     said = _SIGNATURE_WORDS.get(row.signature, "")
     return f"{said}: {row.signature_detail}" if said and row.signature_detail else said
+
+
+def second_words(row: CameraRow) -> str:
+    """How the second stream is, unless it is being recorded or there is none."""
+    if row.second in ("", CameraState.RECORDING.value, CameraState.DISABLED.value):
+        return ""
+    said = f"second stream: {STATE_WORDS.get(row.second, row.second)}"
+    return f"{said} ({row.second_detail})" if row.second_detail else said
 
 
 def clock_words(row: CameraRow) -> str:

@@ -15,6 +15,7 @@ from custodes.ports.catalog import Account, LoginSession
 from custodes.types.access import ALL_CAMERAS, CameraScope, DutyHours, Role
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene
+from custodes.types.stream import SecondStream
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId, Ns
 
@@ -35,7 +36,7 @@ def put_cameras(connection: Connection, cameras: Sequence[CameraSpec], *, is_exc
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[CAMERA.c.camera_id],
-                set_={name: statement.excluded[name] for name in (*_CAMERA_FIELDS, "detect_areas", "scene")},
+                set_={name: statement.excluded[name] for name in (*_CAMERA_FIELDS, "detect_areas", "scene", "second")},
             ),
             [_camera_row(wanted[camera_id]) for camera_id in changed],
         )
@@ -47,6 +48,7 @@ def _camera_row(spec: CameraSpec) -> dict[str, object]:
     packed = {
         "detect_areas": msgspec.json.encode(spec.detect_areas).decode(),
         "scene": msgspec.json.encode(spec.scene).decode() if spec.scene != CameraScene() else "",
+        "second": "" if spec.second is None else msgspec.json.encode(spec.second).decode(),
     }
     return {"camera_id": spec.camera_id} | packed | fields
 
@@ -76,6 +78,7 @@ def read_cameras(connection: Connection) -> list[CameraSpec]:
             retention_h=row.retention_h,
             detect_areas=msgspec.json.decode(row.detect_areas, type=tuple[DetectArea, ...]),
             scene=_scene(row.scene, row.camera_id),
+            second=_second(row.second, row.camera_id),
         )
         for row in connection.execute(select(CAMERA).order_by(CAMERA.c.camera_id))
     ]
@@ -88,6 +91,13 @@ def _scene(packed: str, camera_id: str) -> CameraScene:
         return msgspec.json.decode(packed, type=CameraScene)
     except msgspec.MsgspecError as error:
         raise DataLoss(f"ground and lines of camera {camera_id} in the catalog are damaged: {error}") from error
+
+
+def _second(packed: str, camera_id: str) -> SecondStream | None:
+    try:
+        return msgspec.json.decode(packed, type=SecondStream) if packed else None
+    except msgspec.MsgspecError as error:
+        raise DataLoss(f"the second stream of camera {camera_id} in the catalog is damaged: {error}") from error
 
 
 def put_account(connection: Connection, account: Account) -> None:

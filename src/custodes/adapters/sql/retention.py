@@ -10,6 +10,7 @@ from custodes.adapters.sql.tables import CHUNK, COVERAGE, CROSSING, GAP, GARBAGE
 from custodes.adapters.sql.totals import longest_ns
 from custodes.ports.catalog import Garbage, Hold
 from custodes.types.media import Segment
+from custodes.types.stream import second_of
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 MAX_FORGOTTEN_ROWS = 5_000
@@ -18,7 +19,7 @@ MAX_FORGOTTEN_ROWS = 5_000
 
 def _is_held(now_ns: Ns) -> ColumnElement[bool]:
     return exists().where(
-        HOLD.c.camera_id == SEGMENT.c.camera_id,
+        HOLD.c.camera_id.in_((SEGMENT.c.camera_id, func.replace(SEGMENT.c.camera_id, second_of(CameraId("")), ""))),
         HOLD.c.start_ns <= SEGMENT.c.end_ns,
         HOLD.c.end_ns >= SEGMENT.c.start_ns,
         HOLD.c.expires_ns > now_ns,

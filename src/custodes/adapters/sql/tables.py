@@ -43,6 +43,7 @@ CAMERA = Table(
     Column("retention_h", Float, nullable=False, server_default="0"),
     Column("detect_areas", String, nullable=False, server_default="[]"),
     Column("scene", String, nullable=False, server_default=""),
+    Column("second", String, nullable=False, server_default=""),
 )
 
 JOURNAL = Table(

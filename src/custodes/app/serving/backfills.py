@@ -50,6 +50,7 @@ from custodes.types.codec import decode
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Segment
 from custodes.types.message import CameraSpec, StopView
+from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 MAX_SPAN_NS = 8 * 86_400 * NS_PER_S
@@ -161,7 +162,7 @@ class Backfills:
             raise FailedPrecondition(f"back-fill {self._running.backfill.version} runs; one does at a time")
         running = self._running = _Running(backfill)
         try:
-            cameras = {spec.camera_id: spec for spec in await self._catalog.cameras()}
+            cameras = {one.camera_id: one for spec in await self._catalog.cameras() for one in spec.streams()}
             if backfill.camera_id not in cameras:
                 raise NotFound(f"no camera {backfill.camera_id}")
             found = await self._catalog.segments(backfill.camera_id, backfill.start_ns, backfill.end_ns, MAX_SEGMENTS)
@@ -187,7 +188,7 @@ class Backfills:
                 principal=principal,
                 action=Action.ANALYSE,
                 purpose=backfill.purpose,
-                camera_id=backfill.camera_id,
+                camera_id=camera_of(backfill.camera_id),
                 start_ns=backfill.start_ns,
                 end_ns=backfill.end_ns,
                 fidelity=Fidelity.MASKED,
@@ -267,7 +268,8 @@ class Backfills:
                 raise ProtocolError(f"a back-fill's job sent a {type(fact).__name__}")
             if _camera_of(fact) != running.backfill.camera_id:
                 raise ProtocolError(f"a back-fill of {running.backfill.camera_id} sent a fact of {_camera_of(fact)}")
-            running.facts.append(fact)
+            if isinstance(fact, FrameAnalysed) or not is_second(running.backfill.camera_id):
+                running.facts.append(fact)  # what a second stream shows was counted on the first
         if len(running.facts) > MAX_FACTS:
             raise ProtocolError(f"a back-fill's stretch has more than {MAX_FACTS} facts")
 

@@ -45,7 +45,13 @@ def _replaced(before: CameraSpec, spec: CameraSpec) -> CameraSpec:
         is_looped=spec.is_looped,
         name=before.name if spec.name == spec.camera_id else spec.name,
         retention_h=spec.retention_h or before.retention_h,
+        second=spec.second or before.second,
     )
+
+
+def _stream_ids(cameras: Iterable[CameraSpec]) -> tuple[CameraId, ...]:
+    """Each has keys of its own."""
+    return tuple(sorted(stream.camera_id for spec in cameras for stream in spec.streams()))
 
 
 class CameraService:
@@ -89,7 +95,7 @@ class CameraService:
             before = {spec.camera_id: spec for spec in await self._catalog.cameras()}
             if keeps_rest:
                 wanted = {known: _replaced(before[known], s) if known in before else s for known, s in wanted.items()}
-            await self._warden.publish_keys(tuple(sorted(wanted)))
+            await self._warden.publish_keys(_stream_ids(wanted.values()))
             for camera_id, spec in sorted(wanted.items()):
                 if before.get(camera_id) != spec:
                     change = "added" if camera_id not in before else "changed"
@@ -119,7 +125,7 @@ class CameraService:
         while True:
             try:
                 await self.put(configured, is_exclusive=False, actor="process:server")
-                await self._warden.publish_keys(tuple(spec.camera_id for spec in await self._catalog.cameras()))
+                await self._warden.publish_keys(_stream_ids(await self._catalog.cameras()))
             except CustodesError as error:
                 if not is_told:
                     structlog.get_logger().warning("cameras wait for the warden", error=str(error))
@@ -135,12 +141,15 @@ class CameraService:
             "url": spec.url,
             "is_enabled": "yes" if spec.is_enabled and change != "disabled" else "no",
         }
+        if spec.second is not None:
+            details["second_url"] = spec.second.url
         record = AuditRecord(kind=AuditKind.CAMERA_CHANGED, actor=actor, subject=spec.camera_id, details=details)
         await self._warden.append(record)
 
     async def _assign(self) -> None:
         # How long recordings are kept is the server's business: a change must not make the recorder reconnect.
-        cameras = tuple(replace(spec, retention_h=0.0) for spec in await self._catalog.cameras())
+        known = [stream for spec in await self._catalog.cameras() for stream in spec.streams()]
+        cameras = tuple(replace(stream, retention_h=0.0) for stream in known)
         try:
             current = read_assignment(self._assignment)
         except ConfigError as error:

@@ -47,6 +47,7 @@ from custodes.types.message import (
     StopView,
     ViewKind,
 )
+from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 MAX_SPAN_NS = 24 * 3600 * NS_PER_S
@@ -125,8 +126,8 @@ class Exporter:
         """
         if not 0 < end_ns - start_ns <= MAX_SPAN_NS:
             raise InvalidArgument("an export covers more than nothing and at most 24 hours")
-        if all(spec.camera_id != camera_id for spec in await self._catalog.cameras()):
-            raise NotFound(f"no camera {camera_id}")
+        if all(spec.camera_id != camera_of(camera_id) for spec in await self._catalog.cameras()):
+            raise NotFound(f"no camera {camera_of(camera_id)}")
         if any(export.state in ("rendering", "sealing") for export in self._exports.values()):
             raise ResourceExhausted("another export is being made; try again when it is ready")
         now_ns = self._clock.now_ns()
@@ -364,7 +365,8 @@ class Exporter:
             site_id=self._site_id,
             site_name=self._config.name,
             camera_id=order.camera_id,
-            camera_name=names.get(order.camera_id, ""),
+            camera_name=names.get(camera_of(order.camera_id), "")
+            + (" (stream 2)" if is_second(order.camera_id) else ""),
             start_ns=order.start_ns,
             end_ns=order.end_ns,
             purpose=order.purpose.kind.value,

@@ -22,6 +22,7 @@ from custodes.types.event import (
 )
 from custodes.types.media import Segment
 from custodes.types.message import FactBatch, FactsStored
+from custodes.types.stream import is_second
 from custodes.units import CameraId, SegmentId
 
 LINGER_S = 0.05
@@ -147,6 +148,10 @@ class FactsService:
             match fact:
                 case FrameAnalysed():
                     frames.append(fact)
+                case TrackEnded(tracklet=tracklet) if is_second(tracklet.camera_id):
+                    continue  # it would be counted twice; a second stream is analysed for its masks
+                case LineCrossed(camera_id=camera_id) | GateChanged(camera_id=camera_id) if is_second(camera_id):
+                    continue
                 case TrackEnded():
                     ended.append(fact)
                 case LineCrossed():

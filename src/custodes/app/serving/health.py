@@ -9,6 +9,7 @@ from custodes.errors import Unavailable
 from custodes.fleet.health import DAY_NS, HealthReport, camera_health, forecast
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.types.stream import is_second
 from custodes.units import NS_PER_S, Ns
 
 KEEP_NS = 300 * NS_PER_S
@@ -39,12 +40,13 @@ class HealthDesk:
         end_ns = self._clock.now_ns()
         start_ns = Ns(end_ns - DAY_NS)
         cameras, days = [], []
-        for spec in await self._catalog.cameras():
+        for spec in (stream for one in await self._catalog.cameras() for stream in one.streams()):
             if not spec.is_enabled:
                 continue
             segments = await self._catalog.segments(spec.camera_id, start_ns, end_ns, MAX_SEGMENTS)
             gaps = await self._catalog.gaps(spec.camera_id, start_ns, end_ns)
-            cameras.append(camera_health(spec, segments, gaps, start_ns=start_ns, end_ns=end_ns))
+            if not is_second(spec.camera_id):
+                cameras.append(camera_health(spec, segments, gaps, start_ns=start_ns, end_ns=end_ns))
             first_ns = min((one.header.start_ns for one in segments), default=end_ns)
             span_ns = max(end_ns - max(first_ns, start_ns), 1)
             size = sum(one.bytes_on_disk for one in segments)

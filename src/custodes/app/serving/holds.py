@@ -13,6 +13,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.hold import HoldPlaced, HoldRow, HoldTable, PlaceHold, ReleaseHold
+from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, Ns
 
 MAX_HOLDS = 10_000
@@ -57,6 +58,8 @@ class HoldService:
         await self._catalog.put_hold(hold)
         # After it holds: what is counted now can no longer be deleted.
         touched = await self._catalog.segments(hold.camera_id, hold.start_ns, hold.end_ns, _MAX_SEGMENTS)
+        second_id = second_of(hold.camera_id)
+        touched += await self._catalog.segments(second_id, hold.start_ns, hold.end_ns, _MAX_SEGMENTS)
         return HoldPlaced(
             hold_id=hold.hold_id, segments=len(touched), bytes_on_disk=sum(one.bytes_on_disk for one in touched)
         )

@@ -41,6 +41,7 @@ from custodes.types.access import (
 from custodes.types.leak import CandidateScore, LeakTraced, NeedMasks, PictureTraced, TraceLeak, TraceTask
 from custodes.types.mark import SLOT_NS
 from custodes.types.message import CameraSpec, MaskFacts
+from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
@@ -92,8 +93,10 @@ class LeakDesk:
         cameras = await self._cameras(request.camera_ids)
         async with self._lock:
             answers = []
-            for camera in cameras:
+            for camera in (stream for one in cameras for stream in one.streams()):
                 if not await self._views.segments_between(camera.camera_id, start_ns, end_ns):
+                    if is_second(camera.camera_id):
+                        continue
                     error = "nothing was recorded in that time"
                     answers.append(PictureTraced(camera_id=camera.camera_id, is_found=False, error=error))
                     continue
@@ -133,7 +136,7 @@ class LeakDesk:
                 principal=person,
                 action=Action.TRACE_LEAK,
                 purpose=Purpose(kind=PurposeKind.LEAK_TRACE, reference=request.reference),
-                camera_id=camera_id,
+                camera_id=camera_of(camera_id),
                 start_ns=start_ns,
                 end_ns=end_ns,
                 fidelity=Fidelity.MASKED,
@@ -145,7 +148,7 @@ class LeakDesk:
         await self._warden.end_grant((await self._grant(asked[0])).grant_id, 0)
         grant = await self._grant(asked[1])
         try:
-            return await self._run_job(request, grant)
+            return await self._run_job(request, grant, camera_id)
         finally:
             await self._warden.end_grant(grant.grant_id, 0)
 
@@ -155,15 +158,16 @@ class LeakDesk:
             raise PermissionDenied(f"{asked.principal.name}: " + " ".join(answer.decision.reasons))
         return answer.grant
 
-    async def _run_job(self, request: TraceLeak, grant: Grant) -> PictureTraced:
+    async def _run_job(self, request: TraceLeak, grant: Grant, camera_id: CameraId) -> PictureTraced:
+        """`camera_id`: of the stream that is looked through."""
         asked = grant.request
-        segments = await self._views.segments_between(asked.camera_id, asked.start_ns, asked.end_ns)
+        segments = await self._views.segments_between(camera_id, asked.start_ns, asked.end_ns)
         deadline_ns = Ns(min(self._clock.now_ns() + JOB_NS, grant.expires_ns))
         link = await self._jobs.take()
         incoming: asyncio.Queue[object] = asyncio.Queue()
         try:
             task = TraceTask(
-                camera_id=asked.camera_id,
+                camera_id=camera_id,
                 session_id=asked.session_id,
                 grant_token=grant.token,
                 deadline_ns=deadline_ns,
@@ -188,7 +192,7 @@ class LeakDesk:
                         if isinstance(answer, PictureTraced):
                             return answer
                         if isinstance(answer, NeedMasks):
-                            await link.channel.send(await self._masks(asked.camera_id, answer))
+                            await link.channel.send(await self._masks(camera_id, answer))
             except TimeoutError as error:
                 raise Unavailable(f"the trace took longer than {JOB_NS // NS_PER_S} s; ask for less time") from error
             finally:
@@ -294,7 +298,7 @@ class LeakDesk:
             return told
         told |= {
             "camera": str(best.camera_id),
-            "place": place_sentence(best, names.get(best.camera_id, "")),
+            "place": place_sentence(best, names.get(camera_of(best.camera_id), "")),
             "utc_ns": best.utc_ns,
             "earliest_ns": best.earliest_ns,
             "latest_ns": best.latest_ns,

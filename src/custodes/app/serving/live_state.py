@@ -63,7 +63,7 @@ class ServerLiveState:
         for analysis in self._analysis.values():
             if not self._is_stale(analysis.received_ns):
                 self._raise_shown(analysis)
-        configured = {spec.camera_id for spec in self._cameras}
+        configured = {stream.camera_id for spec in self._cameras for stream in spec.streams()}
         for known in (self._recorder, self._analysis, self._verified, self._gate_changes):
             for camera_id in known.keys() - configured:
                 del known[camera_id]
@@ -161,6 +161,9 @@ class ServerLiveState:
             live_people=0,
             live_vehicles=0,
         )
+        if spec.second is not None:
+            second, second_detail = self._state(spec.streams()[1])
+            row = replace(row, second=second, second_detail=second_detail)
         known = self._recorder.get(spec.camera_id)
         if known is not None:
             row = replace(row, width_px=known[0].width_px)

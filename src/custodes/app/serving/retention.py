@@ -221,9 +221,10 @@ class RetentionSweeper:
 
     async def _limits(self) -> Limits:
         own = {
-            spec.camera_id: int(spec.retention_h * _HOUR_NS)
+            stream.camera_id: int(stream.retention_h * _HOUR_NS)
             for spec in await self._catalog.cameras()
-            if spec.retention_h > 0
+            for stream in spec.streams()
+            if stream.retention_h > 0
         }
         max_gb = self._config.retention.max_gb
         return Limits(

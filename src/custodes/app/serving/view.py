@@ -55,6 +55,7 @@ class ViewOrder:
 
     kind: ViewKind
     camera_id: CameraId
+    """Of a stream (`types.stream`)."""
     session_id: SessionId
     principal: Principal
     purpose: Purpose

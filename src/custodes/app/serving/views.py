@@ -25,6 +25,7 @@ from custodes.types.event import FrameAnalysed
 from custodes.types.media import Segment
 from custodes.types.message import MaskFacts, ViewKind, ViewTask
 from custodes.types.scene import Point
+from custodes.types.stream import WHOLE_PICTURE, camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 MAX_SEGMENTS = 20_000
@@ -102,8 +103,8 @@ class ServerViewBroker:
     ) -> RunningView:
         """See `ViewBroker`."""
         _check(start_ns, end_ns, speed, max_height_px)
-        if all(spec.camera_id != camera_id for spec in await self._catalog.cameras()):
-            raise NotFound(f"no camera {camera_id}")
+        if all(spec.camera_id != camera_of(camera_id) for spec in await self._catalog.cameras()):
+            raise NotFound(f"no camera {camera_of(camera_id)}")
         now_ns = self._clock.now_ns()
         deadline_ns = Ns(now_ns + self._config.views.deadline_s * NS_PER_S)
         order = ViewOrder(
@@ -166,7 +167,7 @@ class ServerViewBroker:
                 principal=order.principal,
                 action=_ACTIONS.get(order.kind, Action.PLAY_BACK),
                 purpose=order.purpose,
-                camera_id=order.camera_id,
+                camera_id=camera_of(order.camera_id),
                 start_ns=now_ns if is_live else order.start_ns,
                 end_ns=min(order.end_ns, order.deadline_ns) if is_live else order.end_ns,
                 fidelity=order.fidelity,
@@ -181,10 +182,13 @@ class ServerViewBroker:
 
     async def _privacy(self, camera_id: CameraId) -> Polygons:
         """As it is now: a zone that was drawn since covers old recordings, too. Raises: NotFound."""
-        spec = next((spec for spec in await self._catalog.cameras() if spec.camera_id == camera_id), None)
+        spec = next((one for one in await self._catalog.cameras() if one.camera_id == camera_of(camera_id)), None)
         if spec is None:
-            raise NotFound(f"no camera {camera_id}")
-        return spec.scene.privacy
+            raise NotFound(f"no camera {camera_of(camera_id)}")
+        if is_second(camera_id) and spec.second is None:
+            # Recorded before it was taken out of the configuration: how the zones lay in it is not known any more.
+            return (WHOLE_PICTURE,) if spec.scene.privacy else ()
+        return next(one.scene.privacy for one in spec.streams() if one.camera_id == camera_id)
 
     def _task(
         self, order: ViewOrder, grant: Grant, position_ns: Ns, segments: list[Segment], privacy: Polygons

@@ -14,9 +14,10 @@ const ROWS_SHOWN = 400;
 
 const root = $("camera");
 const id = root.dataset.camera;
-const reviewPath = `/api/v1/cameras/${encodeURIComponent(id)}/review`;
+let stream = "first";
+const reviewPath = () => `/api/v1/cameras/${encodeURIComponent(id)}/review?stream=${stream}`;
 const timeline = new Timeline($("timeline"), $("timeline-tip"));
-const stills = new Stills({ path: reviewPath, purpose: () => purpose, newestNs: () => nowNs() });
+const stills = new Stills({ path: reviewPath(), purpose: () => purpose, newestNs: () => nowNs() });
 const video = $("video");
 const still = $("still");
 const person = new PersonPicker({ camera: id, still });
@@ -77,6 +78,11 @@ function newestNs() {
   return recorded?.length ? recorded.at(-1)[1] - LIVE_EDGE_NS : nowNs() - 5e9;
 }
 
+function wholeMaskWords() {
+  return stream === "second" ? "Whole picture masked: nobody has analysed this moment of the second stream"
+    : "Whole picture masked: nobody has analysed this moment";
+}
+
 function note(text) {
   $("stage-note").hidden = !text;
   say($("stage-note"), text);
@@ -104,7 +110,7 @@ stills.addEventListener("still", (event) => {
   video.hidden = true;
   person.at(utcNs).catch((error) => note(error.message));
   say($("moment"), `${dateText(utcNs)} ${clockText(utcNs, true)}`);
-  note(isFullyMasked ? "Whole picture masked: nobody has analysed this moment" : "");
+  note(isFullyMasked ? wholeMaskWords() : "");
 });
 stills.addEventListener("note", (event) => note(event.detail.message));
 stills.addEventListener("refused", (event) => note(event.detail.message));
@@ -115,7 +121,7 @@ function play() {
   person.clear();
   const fromNs = timeline.cursorNs ?? newestNs();
   player = new Player(video, {
-    path: reviewPath,
+    path: reviewPath(),
     isLive: false,
     speed,
     opening: () => {
@@ -136,7 +142,7 @@ function play() {
 function showPlayback(current) {
   if (current !== player) return;
   if (current.state === "playing") {
-    note(current.isFullyMasked ? "Whole picture masked: nobody has analysed this moment" : "");
+    note(current.isFullyMasked ? wholeMaskWords() : "");
   } else if (current.state === "refused") {
     const message = current.message;
     pause(false);
@@ -212,7 +218,7 @@ timeline.addEventListener("window", () => {
 
 const timelinePath = () => {
   const from = Math.max(0, Math.round(timeline.startNs));
-  return `/api/v1/cameras/${encodeURIComponent(id)}/timeline?from=${from}&to=${Math.round(Math.max(timeline.endNs, from + 1))}`;
+  return `/api/v1/cameras/${encodeURIComponent(id)}/timeline?from=${from}&to=${Math.round(Math.max(timeline.endNs, from + 1))}&stream=${stream}`;
 };
 
 async function load() {
@@ -264,7 +270,7 @@ function showTracks(data) {
 const step = (seconds) => show(Math.min(nowNs(), (player?.shownNs ?? timeline.cursorNs ?? newestNs()) + seconds * 1e9));
 const toggle = () => (player ? pause() : play());
 $("export").addEventListener("click", () => {
-  const query = new URLSearchParams({ camera: id, from: Math.round(timeline.startNs), to: Math.round(Math.min(timeline.endNs, nowNs())) });
+  const query = new URLSearchParams({ camera: id, stream, from: Math.round(timeline.startNs), to: Math.round(Math.min(timeline.endNs, nowNs())) });
   if (purpose?.purpose === "case") query.set("reference", purpose.reference);
   $("export").href = `/exports?${query}`;
 });
@@ -306,6 +312,18 @@ async function why() {
   }
 }
 $("why").addEventListener("click", why);
+document.getElementById("streams")?.addEventListener("click", (event) => {
+  const wanted = event.target.dataset?.stream;
+  if (!wanted || wanted === stream) return;
+  pause(false);
+  stills.close();
+  still.hidden = true;
+  note("");
+  stream = wanted;
+  stills.path = reviewPath();
+  for (const button of $("streams").children) button.setAttribute("aria-pressed", String(button.dataset.stream === stream));
+  load().then(() => { if (purpose) show(timeline.cursorNs ?? newestNs()); }, (error) => alertLine("timeline", error.message));
+});
 
 function goNow() {
   isFollowing = true;
@@ -350,7 +368,7 @@ poll("/api/v1/status", 2, (status) => {
   if (!row) return;
   $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
     ` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
-  $("camera-clock").textContent = [row.clock_words, row.signature_words].filter(Boolean).join(" · ");
+  $("camera-clock").textContent = [row.second_words, row.clock_words, row.signature_words].filter(Boolean).join(" · ");
   say($("gate"), row.gate_words || "No analyser speaks of this camera.");
   $("gate-changes").replaceChildren(...row.gate_changes.slice(-8).reverse().map((change) =>
     el("li", {}, `${dateText(change.utc_ns)} ${clockText(change.utc_ns)} — ${change.words}`)));

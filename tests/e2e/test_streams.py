@@ -1,0 +1,112 @@
+"""Cameras with two streams over real RTSP: both are recorded, each is masked by its own analysis or covered whole."""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from tests.e2e.conftest import PETS_FPS, walkers_clip
+
+from custodes.testing.rtsp import RtspServer
+from custodes.testing.site import RunningSite
+from custodes.testing.viewer import Viewer
+from demo.prepare import prepare
+
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+
+LARGE_PX, SMALL_PX = 432, 240
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
+    """What a camera offers: the same scene, large and small."""
+    folder = tmp_path_factory.mktemp("streams")
+    for name, height in (("large", LARGE_PX), ("small", SMALL_PX)):
+        prepare(walkers_clip(), folder / f"{name}.h264", fps=PETS_FPS, height=height, seconds=30)
+    with RtspServer({name: folder / f"{name}.h264" for name in ("large", "small")}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def two(cameras: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+    """`gate` is watched in its small stream and keeps the large one as evidence; of `yard` both are analysed."""
+    large, small = cameras.url("large"), cameras.url("small")
+    config = {
+        "name": "Two streams",
+        "recorder": {"segment_s": 5},
+        "cameras": [
+            {"id": "gate", "url": small, "second": {"url": large, "retention_h": 24}},
+            {"id": "yard", "url": large, "second": {"url": small, "analyse": True}},
+        ],
+    }
+    with RunningSite(tmp_path_factory.mktemp("e2e") / "two", config) as running:
+        yield running
+
+
+def sealed(site: RunningSite, stream_id: str) -> list[Path]:
+    return sorted((site.data_dir / "segments" / stream_id).glob("*/*.seg"))
+
+
+def line_of(viewer: Viewer, camera_id: str, stream: str) -> dict:
+    now_ns = time.time_ns()
+    return viewer.get(f"cameras/{camera_id}/timeline", **{"from": now_ns - 600 * 10**9, "to": now_ns}, stream=stream)
+
+
+def height_of(picture: bytes) -> int:
+    with av.open(io.BytesIO(picture)) as opened:
+        return next(opened.decode(video=0)).height
+
+
+def moment_analysed(site: RunningSite, viewer: Viewer, camera_id: str, stream: str) -> int:
+    """In the middle of three analysed and recorded seconds."""
+
+    def longest() -> list[int]:
+        line = line_of(viewer, camera_id, stream)
+        both = [[max(one[0], seen[0]), min(one[1], seen[1])] for one in line["recorded"] for seen in line["coverage"]]
+        return max(both, key=lambda stretch: stretch[1] - stretch[0], default=[0, 0])
+
+    site.wait_for(
+        lambda: (found := longest())[1] - found[0] > 3 * 10**9, f"3 analysed seconds of {camera_id} {stream}"
+    )
+    return sum(longest()) // 2
+
+
+def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_masks_alone(two: RunningSite) -> None:
+    viewer = Viewer(two.address)
+    viewer.claim(two.token)
+    for stream_id in ("gate", "gate.second", "yard", "yard.second"):
+        two.wait_for(lambda stream_id=stream_id: len(sealed(two, stream_id)) >= 2, f"two segments of {stream_id}")
+        assert list((two.data_dir / "keys" / "public" / stream_id).glob("*.json"))
+    assert {row["camera_id"]: row["second"] for row in viewer.get("status")["cameras"]} == dict.fromkeys(
+        ("gate", "yard"), "recording"
+    )
+    # What is watched: small and masked by its own analysis. What is evidence: nobody looked, so all of it is covered.
+    at_ns = moment_analysed(two, viewer, "gate", "first")
+    ((_, is_covered, picture),) = viewer.stills("gate", [at_ns]).stills
+    assert (is_covered, height_of(picture)) == (False, SMALL_PX)
+    two.wait_for(
+        lambda: any(one[0] < at_ns < one[1] for one in line_of(viewer, "gate", "second")["recorded"]),
+        "the same moment in the other stream",
+    )
+    ((_, is_covered, picture),) = viewer.stills("gate", [at_ns], stream="second").stills
+    assert (is_covered, height_of(picture)) == (True, LARGE_PX)
+    assert line_of(viewer, "gate", "second")["coverage"] == []
+    # The second stream of the other camera has masks of its own.
+    at_ns = moment_analysed(two, viewer, "yard", "second")
+    ((_, is_covered, picture),) = viewer.stills("yard", [at_ns], stream="second").stills
+    assert (is_covered, height_of(picture)) == (False, SMALL_PX)
+
+
+def test_streams_when_checked_and_copied_are_whole_and_the_log_names_each(two: RunningSite, tmp_path: Path) -> None:
+    def logged() -> bool:
+        entries = two.cli("audit", "search", "--kind", "segment_sealed", "--limit", "99").stdout
+        return all(any(one.stem in entries for one in sealed(two, name)) for name in ("gate.second", "yard.second"))
+
+    two.wait_for(logged, "both second streams in the log")
+    checked = two.cli("check", "--hash")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    copied = two.cli("export-native", str(tmp_path / "copy"), "--camera", "gate")
+    assert copied.returncode == 0, copied.stdout + copied.stderr
+    assert {path.parts[-3] for path in (tmp_path / "copy").rglob("*.seg")} == {"gate", "gate.second"}
