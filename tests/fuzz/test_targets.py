@@ -6,15 +6,18 @@ from types import ModuleType
 import pytest
 
 from fuzz import (
+    backup_files,
     camera_http,
     camera_xml,
     container_header,
     fmp4_boxes,
     journal_records,
     nal_units,
+    published_keys,
     sealed_fragments,
     signing_sei,
     stream_time,
+    wire_messages,
 )
 
 TARGETS = [
@@ -27,6 +30,9 @@ TARGETS = [
     fmp4_boxes,
     journal_records,
     signing_sei,
+    wire_messages,
+    published_keys,
+    backup_files,
 ]
 RUNS = 120
 

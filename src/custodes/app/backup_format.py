@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
@@ -80,19 +81,16 @@ def read_manifest(folder: Path) -> Manifest:
     """Raises: DataLoss."""
     try:
         with (folder / MANIFEST).open("rb") as stream:
-            tree = json.loads(stream.read(_MAX_MANIFEST_BYTES))
-        if tree["version"] != 1:
-            raise DataLoss(f"backup of form {tree['version']}; this program knows 1")
-        files = [BackupFile(**one) for one in tree.pop("files")]
-        segments = [BackupFile(**one) for one in tree.pop("segments")]
-        manifest = Manifest(files=files, segments=segments, **tree)
+            manifest = msgspec.json.decode(stream.read(_MAX_MANIFEST_BYTES), type=Manifest)
     except FileNotFoundError as error:
         raise DataLoss(f"{folder} holds no finished backup: there is no {MANIFEST}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise DataLoss(f"{folder / MANIFEST} cannot be read: {error}") from error
+    if manifest.version != 1:
+        raise DataLoss(f"backup of form {manifest.version}; this program knows 1")
     for one in (*manifest.files, *manifest.segments):
         for name in (one.name, one.stored):
-            if Path(name).is_absolute() or ".." in Path(name).parts:
+            if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise DataLoss(f"the manifest names {name!r}, which lies outside")
     return manifest
 

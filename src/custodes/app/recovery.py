@@ -114,7 +114,7 @@ def decode_recovery(raw: bytes) -> Recovery:
             sealed_private=base64.b64decode(tree["sealed_private"], validate=True),
             sealed_root=base64.b64decode(tree["sealed_root"], validate=True),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataLoss(f"the description of the recovery key cannot be read: {error}") from error
 
 

@@ -5,7 +5,6 @@ runs by hand, on a machine that holds the secret anyway.
 """
 
 import base64
-import binascii
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -89,7 +88,7 @@ def parse_share(text: str) -> Share:
     coded = "".join(parts[4:]).upper()
     try:
         raw = base64.b32decode(coded + "=" * (-len(coded) % 8))
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's, or letters that no share has
         raise InvalidArgument(f"recovery share {parts[2][:4]} is mistyped") from error
     if base64.b32encode(raw).decode().rstrip("=") != coded:  # the last character has a bit that no byte holds
         raise InvalidArgument(f"recovery share {parts[2][:4]} is mistyped in its last character")
