@@ -52,6 +52,7 @@ from custodes.types.access import Action, AuditKind, Fidelity, Principal, Purpos
 from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestRecord
 from custodes.types.media import Gap, GapCause, Segment
 from custodes.types.message import Append, Appended, ExportState, SiteStatus
+from custodes.types.stream import SecondStream, second_of
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
@@ -111,12 +112,13 @@ class Bench:
         end_s: float = 10,
         request_id: str | None = None,
         fidelity: Fidelity = Fidelity.MASKED,
+        camera_id: CameraId = CAMERA,
     ) -> str:
         first = self.segment.header.start_ns
         return await self.exporter.start(
             principal=ADA,
             purpose=CASE,
-            camera_id=CAMERA,
+            camera_id=camera_id,
             start_ns=Ns(first + round(start_s * NS_PER_S)),
             end_ns=Ns(first + round(end_s * NS_PER_S)),
             request_id=await self.approve() if request_id is None else request_id,
@@ -157,8 +159,8 @@ class Bench:
             await self.warden.about_requests(vote)
         return request_id
 
-    async def export(self, *, start_s: float = 0, end_s: float = 10) -> ExportState:
-        export_id = await self.start(start_s=start_s, end_s=end_s)
+    async def export(self, *, start_s: float = 0, end_s: float = 10, camera_id: CameraId = CAMERA) -> ExportState:
+        export_id = await self.start(start_s=start_s, end_s=end_s, camera_id=camera_id)
         await until(lambda: self.exporter.state(export_id).state in ("ready", "failed"))
         return self.exporter.state(export_id)
 
@@ -257,6 +259,49 @@ def test_export_when_made_then_verifies_plays_and_every_change_is_found(site: Si
     assert "granted to Ada" in said.stdout
     check_content(bundle, tmp_path)
     check_mutations(bundle, tmp_path)
+
+
+def test_export_of_a_second_stream_is_covered_whole_without_an_analysis_of_its_own_and_verifies(site: Site) -> None:
+    stream_id = second_of(CAMERA)
+
+    async def main() -> None:
+        async with bench(site) as at:
+            spec = replace(make_spec(CAMERA), second=SecondStream(url="rtsp://192.0.2.1/2"))
+            await at.catalog.put_cameras([spec], is_exclusive=False)
+            await at.warden.publish_keys((stream_id,))
+            start_ns = at.segment.header.start_ns
+            day = time.strftime("%Y%m%d", time.gmtime())
+            key = latest_usable(site.paths.public_keys, stream_id, day, read_pinned(site.paths.warden_key))
+            clip = make_clip(frames=10, fps=10, gop=10, width=640, height=480, start_ns=start_ns, camera_id=stream_id)
+            second, _ = write_segment(
+                site.paths.data_dir,
+                replace(clip[0], run="b" * 12),
+                clip[1],
+                public_key=key.public_key,
+                key_id=key.key_id,
+                site_id=SITE_ID,
+            )
+            await at.catalog.take_journal("recorder", 2, [second], [])
+
+            async def append_once(record):  # type: ignore[no-untyped-def]
+                return (await at.warden._request(Append(record=record), Appended)).index
+
+            assert await SealLogger(at.catalog, at.warden, append_once).log_new() == 1
+            state = await at.export(camera_id=stream_id)
+            assert (state.state, state.detail) == ("ready", "")
+            with zipfile.ZipFile(state.path) as opened:
+                manifest = json.loads(opened.read("manifest.json"))
+                policy = custodes_verify.parse_policy(opened.read("log/policy").decode())
+            (film,) = manifest["derived"]
+            assert (film["frames"], film["fully_masked_frames"]) == (10, 10)
+            assert (manifest["camera_id"], manifest["camera_name"]) == (stream_id, "cam (stream 2)")
+            said = custodes_verify.verify_evidence(Path(state.path), policy)
+            assert any("1 of 1 native segments" in line for line in said)
+            # What others approved is about the camera.
+            granted = [e.record for e in await site.log(at.warden) if e.record.kind is AuditKind.ACCESS_GRANTED]
+            assert granted[-1].subject == CAMERA
+
+    asyncio.run(main())
 
 
 def check_content(bundle: Path, folder: Path) -> None:

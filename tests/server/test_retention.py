@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import GapRecorded, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Gap, GapCause, Segment
 from custodes.types.message import CameraRow
+from custodes.types.stream import SecondStream, second_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -124,17 +126,25 @@ class Bench:
     def gone_warden(self) -> WardenClient:
         return WardenClient(self.paths.socket("warden-server"), timeout_s=0.2)
 
-    def record(self, start_s: float, length_s: float = 60, *, is_sealed: bool = True, run: RunId = RUN) -> Segment:
+    def record(
+        self,
+        start_s: float,
+        length_s: float = 60,
+        *,
+        is_sealed: bool = True,
+        run: RunId = RUN,
+        camera_id: CameraId = CAMERA,
+    ) -> Segment:
         """A segment with its file and journal lines, as the recorder leaves it."""
         start_ns = Ns(START_NS + int(start_s * NS_PER_S))
         pinned = read_pinned(self.paths.warden_key)
-        key = latest_usable(self.paths.public_keys, CAMERA, DAY, pinned)
+        key = latest_usable(self.paths.public_keys, camera_id, DAY, pinned)
         name = SegmentId(f"{start_ns}-{run}-{next(self._numbers)}")
         header, data_key = new_segment(
             public_key=key.public_key,
             key_id=key.key_id,
             site_id=SITE_ID,
-            camera_id=CAMERA,
+            camera_id=camera_id,
             run=run,
             segment_id=name,
             start_ns=start_ns,
@@ -142,7 +152,7 @@ class Bench:
         end_ns = Ns(start_ns + int(length_s * NS_PER_S))
         sealer = FragmentSealer(header, data_key)
         content = encode_header(header) + sealer.seal(FOOTAGE, start_ns=start_ns, end_ns=end_ns, is_init=True)
-        path = f"segments/{CAMERA}/{DAY}/{name}.seg"
+        path = f"segments/{camera_id}/{DAY}/{name}.seg"
         (self.paths.data_dir / path).parent.mkdir(parents=True, exist_ok=True)
         (self.paths.data_dir / path).write_bytes(content)
         segment = Segment(
@@ -270,6 +280,35 @@ def test_camera_when_it_has_a_retention_of_its_own_keeps_to_it(bench: Bench) -> 
                 bench.advance(1)
                 assert await sweeper.sweep() == 1
         assert segment.header.segment_id not in bench.files()
+
+    asyncio.run(main())
+
+
+def test_streams_of_a_camera_when_kept_for_different_times_go_apart_and_each_key_with_its_own(bench: Bench) -> None:
+    stream_id = second_of(CAMERA)
+
+    async def main() -> None:
+        async with bench.warden() as warden:
+            await warden.publish_keys((stream_id,))
+            large, small = bench.record(0), bench.record(0, run=RunId("b" * 12), camera_id=stream_id)
+            second = SecondStream(url="rtsp://192.0.2.1/2", retention_h=72.0)
+            async with bench.catalog() as catalog:
+                spec = replace(make_spec(), retention_h=2.0, second=second)
+                await catalog.put_cameras([spec], is_exclusive=False)
+                sweeper = bench.sweeper(catalog, warden)
+                bench.advance(2 * 3600 + 60 + 10)
+                assert await sweeper.sweep() == 1
+                assert bench.files() == names([small])
+                bench.advance(30 * 3600)
+                await sweeper.sweep()
+                keys = [published_path(bench.paths.public_keys, one.header.key_id) for one in (large, small)]
+                assert [path.exists() for path in keys] == [False, True]
+                bench.advance(40 * 3600)
+                assert await sweeper.sweep() == 1
+                assert bench.files() == []
+                assert not keys[1].exists()
+            assert [record.subject for record in await deletions(warden)] == [CAMERA, stream_id]
+        assert verify_segments(bench.paths.data_dir, Depth.HASH).problems == []
 
     asyncio.run(main())
 
