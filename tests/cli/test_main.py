@@ -112,7 +112,8 @@ def test_doctor_names_each_failure_and_what_to_do(capsys: pytest.CaptureFixture[
 
 
 def test_doctor_says_which_camera_gives_no_video(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("site.yaml").write_text("cameras:\n  - {id: gate, url: 'rtsp://127.0.0.1:9/x'}\n")
+    address = "url: 'rtsp://127.0.0.1:9/x'"
+    Path("site.yaml").write_text(f"cameras:\n  - {{id: gate, {address}, second: {{{address}}}}}\n")
     assert run(["doctor", "--json", "--cameras"]) == EXIT_CODES[ErrorKind.FAILED_PRECONDITION]
     found = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
-    assert found["camera gate"]["level"] == "failure"
+    assert found["camera gate"]["level"] == found["camera gate.second"]["level"] == "failure"

@@ -95,7 +95,7 @@ def check_cameras(config: SiteConfig) -> list[Finding]:
     """Connect to each camera of the configuration, one after the other; each has its own time limits."""
     if not config.cameras:
         return [warning("cameras", "no cameras in the configuration", "add some to site.yaml: see README.md")]
-    return [_check_camera(camera.spec()) for camera in config.cameras]
+    return [_check_camera(stream) for camera in config.cameras for stream in camera.spec().streams()]
 
 
 def _check_camera(spec: CameraSpec) -> Finding:
