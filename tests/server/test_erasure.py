@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.conftest import Site
-from tests.server.test_exports import ADA, CAMERA, CASE, Bench, bench, control, eraser_of
+from tests.server.test_exports import ADA, CAMERA, CASE, Bench, bench, control, eraser_of, record_second
 
 import custodes_verify
 from custodes.adapters.ipc.warden import WardenJobClient
@@ -53,6 +53,21 @@ def test_erasure_when_approved_leaves_nothing_and_a_certificate_that_verifies(si
             assert [kind for kind in kinds if kind in order] == order
             await keys_are_refused(at)
             check_certificate(eraser.path_of(done.erasure_id), at, request_id, tmp_path)
+
+    asyncio.run(main())
+
+
+def test_erasure_of_a_camera_with_two_streams_leaves_nothing_of_either(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site) as at:
+            second = await record_second(at)
+            files = [site.paths.data_dir / one.path for one in (at.segment, second)]
+            assert all(file.exists() for file in files)
+            request_id = await at.approve(purpose=ASKED, action=Action.ERASE)
+            done = await erase(at, eraser_of(at), request_id)
+            assert done.segments == 2
+            assert not any(file.exists() for file in files)
+            assert await at.catalog.known_segments(second.header.camera_id) == set()
 
     asyncio.run(main())
 

@@ -261,32 +261,39 @@ def test_export_when_made_then_verifies_plays_and_every_change_is_found(site: Si
     check_mutations(bundle, tmp_path)
 
 
+async def record_second(at: Bench) -> Segment:
+    """A second of the camera's second stream, from where the first begins; nobody analysed it. Known to the log."""
+    stream_id = second_of(CAMERA)
+    spec = replace(make_spec(CAMERA), second=SecondStream(url="rtsp://192.0.2.1/2"))
+    await at.catalog.put_cameras([spec], is_exclusive=False)
+    await at.warden.publish_keys((stream_id,))
+    day = time.strftime("%Y%m%d", time.gmtime())
+    key = latest_usable(at.site.paths.public_keys, stream_id, day, read_pinned(at.site.paths.warden_key))
+    start_ns = at.segment.header.start_ns
+    info, packets = make_clip(frames=10, width=640, height=480, start_ns=start_ns, camera_id=stream_id)
+    second, _ = write_segment(
+        at.site.paths.data_dir,
+        replace(info, run="b" * 12),
+        packets,
+        public_key=key.public_key,
+        key_id=key.key_id,
+        site_id=SITE_ID,
+    )
+    await at.catalog.take_journal("recorder", 2, [second], [])
+
+    async def append_once(record):  # type: ignore[no-untyped-def]
+        return (await at.warden._request(Append(record=record), Appended)).index
+
+    assert await SealLogger(at.catalog, at.warden, append_once).log_new() == 1
+    return second
+
+
 def test_export_of_a_second_stream_is_covered_whole_without_an_analysis_of_its_own_and_verifies(site: Site) -> None:
     stream_id = second_of(CAMERA)
 
     async def main() -> None:
         async with bench(site) as at:
-            spec = replace(make_spec(CAMERA), second=SecondStream(url="rtsp://192.0.2.1/2"))
-            await at.catalog.put_cameras([spec], is_exclusive=False)
-            await at.warden.publish_keys((stream_id,))
-            start_ns = at.segment.header.start_ns
-            day = time.strftime("%Y%m%d", time.gmtime())
-            key = latest_usable(site.paths.public_keys, stream_id, day, read_pinned(site.paths.warden_key))
-            clip = make_clip(frames=10, fps=10, gop=10, width=640, height=480, start_ns=start_ns, camera_id=stream_id)
-            second, _ = write_segment(
-                site.paths.data_dir,
-                replace(clip[0], run="b" * 12),
-                clip[1],
-                public_key=key.public_key,
-                key_id=key.key_id,
-                site_id=SITE_ID,
-            )
-            await at.catalog.take_journal("recorder", 2, [second], [])
-
-            async def append_once(record):  # type: ignore[no-untyped-def]
-                return (await at.warden._request(Append(record=record), Appended)).index
-
-            assert await SealLogger(at.catalog, at.warden, append_once).log_new() == 1
+            await record_second(at)
             state = await at.export(camera_id=stream_id)
             assert (state.state, state.detail) == ("ready", "")
             with zipfile.ZipFile(state.path) as opened:

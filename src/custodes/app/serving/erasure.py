@@ -41,6 +41,7 @@ from custodes.types.access import (
 )
 from custodes.types.media import Segment
 from custodes.types.message import ErasureDone
+from custodes.types.stream import camera_of, second_of
 from custodes.units import CameraId, Ns, SegmentId, SessionId
 from custodes.web.looks import LookBook
 
@@ -86,7 +87,7 @@ class Eraser:
         reference: str,
         request_id: str,
     ) -> ErasureDone:
-        """Erase every recording that touches the stretch, whole, and certify it.
+        """Erase every recording of the camera, both its streams', that touches the stretch, whole, and certify it.
 
         Raises: PermissionDenied with the decision's reasons; FailedPrecondition while something of it is held or still
             being recorded; NotFound when nothing is there; InvalidArgument, ResourceExhausted, Unavailable.
@@ -123,13 +124,14 @@ class Eraser:
         held = [
             hold.hold_id
             for hold in await self._catalog.holds(self._clock.now_ns())
-            if hold.camera_id == camera_id and hold.start_ns <= end_ns and hold.end_ns >= start_ns
+            if camera_of(hold.camera_id) == camera_id and hold.start_ns <= end_ns and hold.end_ns >= start_ns
         ]
         if held:
             raise FailedPrecondition(
                 f"held as evidence ({', '.join(held[:5])}): release that first, or say no (art. 17(3))"
             )
         found = await self._catalog.segments(camera_id, start_ns, end_ns, MAX_ERASED + 1)
+        found += await self._catalog.segments(second_of(camera_id), start_ns, end_ns, MAX_ERASED + 1)
         if not found:
             raise NotFound("nothing is recorded of that time")
         if len(found) > MAX_ERASED:
@@ -206,7 +208,8 @@ class Eraser:
     def _forget_sketches(self, camera_id: CameraId, segment_ids: Sequence[SegmentId]) -> None:
         """What trace jobs noted of the pictures; sealed by keys that are not released any more, all the same."""
         for one in segment_ids:
-            (self._paths.index / camera_id / f"{one}.idx").unlink(missing_ok=True)
+            for stream_id in (camera_id, second_of(camera_id)):
+                (self._paths.index / stream_id / f"{one}.idx").unlink(missing_ok=True)
 
     async def _facts(self, grant: Grant) -> ErasureFacts:
         asked = grant.request

@@ -225,7 +225,9 @@ class Exporter:
         meant = [
             export_id
             for export_id, one in self._exports.items()
-            if one.order.camera_id == camera_id and one.order.start_ns <= end_ns and one.order.end_ns >= start_ns
+            if camera_of(one.order.camera_id) == camera_id
+            and one.order.start_ns <= end_ns
+            and one.order.end_ns >= start_ns
         ]
         for export_id in meant:
             await self.forget(export_id)

@@ -27,6 +27,7 @@ from custodes.record.retention import REST_NS, Limits, Look, Plan, Reason, is_pr
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import CameraState
 from custodes.types.media import Segment
+from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
 
 SWEEP_NS = 60 * NS_PER_S
@@ -136,7 +137,7 @@ class RetentionSweeper:
         return now_ns >= self._next_ns or (now_ns >= self._next_pressed_ns and self._wanted_bytes() > 0)
 
     async def erase(self, segment_ids: Sequence[SegmentId], camera_id: CameraId, end_ns: Ns, reason: str) -> Erased:
-        """Delete these sealed, unheld segments and what analysis said of them, before their time.
+        """Delete these sealed, unheld segments of a camera and what analysis said of them, before their time.
 
         The caller has logged that they are given up. Keys of past days that nothing needs any more go at once.
 
@@ -145,7 +146,8 @@ class RetentionSweeper:
         async with self.lock:
             self._check_identity()
             now_ns = self._clock.now_ns()
-            condemned = await self._catalog.condemn(dict.fromkeys(segment_ids, reason), {camera_id: end_ns}, now_ns)
+            until = dict.fromkeys((camera_id, second_of(camera_id)), end_ns)
+            condemned = await self._catalog.condemn(dict.fromkeys(segment_ids, reason), until, now_ns)
             await self._finish(is_urgent=False)
             left = {one.segment_id for one in await self._catalog.garbage(MAX_LOOKED_AT) if not one.is_gone}
             destroyed = await self._shred(self._believed_now_ns())
