@@ -12,7 +12,7 @@ from custodes.review.policy import mask_policy
 from custodes.types.access import Action
 from custodes.types.event import FrameAnalysed
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
-from custodes.web.api import known_camera
+from custodes.web.api import Stream, known_camera, stream_of
 from custodes.web.deps import WebDeps, deps_of, present
 
 router = APIRouter(prefix="/api/v1")
@@ -24,12 +24,15 @@ _At = Annotated[int, Query(ge=0, le=2**63 - 1, description="UTC nanoseconds")]
 
 
 @router.get("/cameras/{camera_id}/masks")
-async def masks(request: Request, camera_id: Annotated[str, Path(max_length=64)], at: _At) -> dict[str, object]:
+async def masks(
+    request: Request, camera_id: Annotated[str, Path(max_length=64)], at: _At, stream: Stream = "first"
+) -> dict[str, object]:
     """What a masked picture of that moment covers, and why, most frequent first; and where to ask for more."""
     deps = deps_of(request)
     camera = known_camera(deps, camera_id)
-    facts = await deps.catalog.analysed(camera, Ns(max(at - AROUND_NS, 0)), Ns(at + AROUND_NS))
-    found = reasons(facts, await _policy(deps, camera), Ns(at))
+    seen = stream_of(camera, stream)
+    facts = await deps.catalog.analysed(seen, Ns(max(at - AROUND_NS, 0)), Ns(at + AROUND_NS))
+    found = reasons(facts, await _policy(deps, seen), Ns(at))
     counted = Counter(mask.sentence for mask in found)
     is_liftable = any(mask.reason not in (MaskReason.ZONE, MaskReason.UNKNOWN) for mask in found)
     may_ask = deps.reads.may(present(request).principal, Action.FILE_REQUEST)
@@ -50,6 +53,7 @@ def reasons(facts: list[FrameAnalysed], policy: MaskPolicy, at_ns: Ns) -> tuple[
 
 
 async def _policy(deps: WebDeps, camera_id: CameraId) -> MaskPolicy:
-    spec = next((one for one in await deps.catalog.cameras() if one.camera_id == camera_id), None)
+    streams = [stream for one in await deps.catalog.cameras() for stream in one.streams()]
+    spec = next((one for one in streams if one.camera_id == camera_id), None)
     zones = () if spec is None else tuple(PrivacyZone(polygon=polygon) for polygon in spec.scene.privacy)
     return mask_policy(deps.config.redaction, zones)

@@ -299,7 +299,7 @@ $("speeds").addEventListener("click", (event) => {
 async function why() {
   const ns = Math.round(player?.shownNs ?? timeline.cursorNs ?? newestNs());
   try {
-    const answer = await ask(`/api/v1/cameras/${encodeURIComponent(id)}/masks?at=${ns}`);
+    const answer = await ask(`/api/v1/cameras/${encodeURIComponent(id)}/masks?at=${ns}&stream=${stream}`);
     say($("reasons-at"), `${dateText(ns)} ${clockText(ns, true)}`);
     const rows = answer.reasons.map((one) => el("li", {}, one.count > 1 ? `${one.count} ×: ${one.words}` : one.words));
     $("reason-list").replaceChildren(...(rows.length ? rows : [el("li", {}, "Nothing is covered at this moment.")]));
