@@ -362,3 +362,12 @@ def test_life_of_a_request_in_a_few_hundred_schedules() -> None:
 @pytest.mark.slow
 def test_life_of_a_request_in_ten_thousand_schedules() -> None:
     _check_life(10_000, 25)
+
+
+def test_trace_when_its_purpose_is_another_or_another_act_has_its_purpose_then_refused():
+    leak = Purpose(kind=PurposeKind.LEAK_TRACE, reference="2026-7")
+    trace = look(action=Action.TRACE_LEAK, purpose=leak, fidelity=Fidelity.MASKED)
+    requests.check_filed(trace, now_ns=T0)
+    for wrong in (replace(trace, purpose=CASE), look(purpose=leak)):
+        with pytest.raises(InvalidArgument, match="leak trace"):
+            requests.check_filed(wrong, now_ns=T0)

@@ -1,5 +1,6 @@
 """The application over ASGI with a real catalog, log and policies, and a clock that tests move."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 
 from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.leak_book import LeakBook
 from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -28,7 +30,10 @@ from custodes.testing.web import (
     WrittenExports,
     camera_row,
 )
+from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember
+from custodes.types.leak import LeakTraced, TraceOrder
+from custodes.units import NS_PER_S
 from custodes.web.app import create_app
 from custodes.web.deps import FleetReader
 from custodes.web.fleet import no_audit
@@ -50,6 +55,8 @@ class Site:
     clock: ManualClock
     exports: WrittenExports
     tokens: list[str] = field(default_factory=list)
+    traced: list[TraceOrder] = field(default_factory=list)
+    """What the leak desk was asked to look for."""
 
     def claim(
         self, *, roles: tuple[str, ...] = ("operator", "investigator", "auditor"), **changes: str
@@ -112,6 +119,20 @@ def site_in(
     erasures = WrittenErasures(folder, warden)
     live = FixedLive([camera_row("gate", "Main gate"), camera_row("yard", "Yard")])
     tokens: list[str] = []
+    traced: list[TraceOrder] = []
+
+    async def found(order: TraceOrder, first: Principal, second: Principal) -> LeakTraced:
+        traced.append(order)
+        told = {
+            "place": "The picture shows the view of camera Main gate (gate).",
+            "sentence": "The picture derives from the copy of camera gate, delivered to session S.",
+            "may_not_conclude": "It does not say who made it public.",
+            "utc_ns": order.end_ns - 60 * NS_PER_S,
+            "earliest_ns": order.end_ns - 90 * NS_PER_S,
+            "latest_ns": order.end_ns - 30 * NS_PER_S,
+            "traced_by": [first.name, second.name],
+        }
+        return LeakTraced(finding=json.dumps(told), bundle=b"PK bundle")
 
     async def announce(token: str) -> None:
         tokens.append(token)
@@ -123,6 +144,7 @@ def site_in(
         warden=warden,
         exports=exports,
         erasures=erasures,
+        leaks=LeakBook(folder / "leaks", catalog=InlineCatalog.over(catalog), warden=warden, clock=time, trace=found),
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
         clock=time,
@@ -132,7 +154,7 @@ def site_in(
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
     with client:
-        yield Site(app, client, catalog, warden, views, live, time, exports, tokens)
+        yield Site(app, client, catalog, warden, views, live, time, exports, tokens, traced)
     catalog.close()
     warden.log.close()
 

@@ -32,6 +32,9 @@ MAX_SHOWN = 32
 MIN_REASON_CHARS = 10
 MAX_TEXT_CHARS = 500
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
+_APPROVED_PURPOSES = frozenset(
+    {PurposeKind.CASE, PurposeKind.ALARM, PurposeKind.SUBJECT_ACCESS, PurposeKind.LEAK_TRACE}
+)
 _DOMAIN = b"custodes.look-request.v1\n"
 
 
@@ -42,12 +45,14 @@ def digest(request: LookRequest) -> bytes:
 
 def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
     """Whether such a request makes sense at all. Raises: InvalidArgument in words for the requester."""
-    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE):
-        raise InvalidArgument("What others approve is playing back, an export, or an erasure.")
+    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE, Action.TRACE_LEAK):
+        raise InvalidArgument("What others approve is playing back, an export, an erasure or a leak trace.")
     if request.action is Action.ERASE:
         _check_erasure(request)
-    if request.purpose.kind not in (PurposeKind.CASE, PurposeKind.ALARM, PurposeKind.SUBJECT_ACCESS):
-        raise InvalidArgument("Others approve looks for a case, an alarm or a subject access.")
+    if (request.action is Action.TRACE_LEAK) != (request.purpose.kind is PurposeKind.LEAK_TRACE):
+        raise InvalidArgument("A leak trace has a purpose of its own, and no other action has it.")
+    if request.purpose.kind not in _APPROVED_PURPOSES:
+        raise InvalidArgument("Others approve looks for a case, an alarm, a subject access or a leak trace.")
     if not request.purpose.reference.strip() or len(request.purpose.reference) > 200:
         raise InvalidArgument("Name the case, alarm or subject access, in at most 200 characters.")
     if not len(request.reason.strip()) >= MIN_REASON_CHARS or len(request.reason) > MAX_TEXT_CHARS:

@@ -40,6 +40,7 @@ from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
+from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.page import Page, address_of, listen_again
@@ -172,6 +173,16 @@ class Server:
             config=config,
             site_id=site_id,
         )
+        leaks = LeakDesk(
+            catalog=catalog,
+            warden=self._warden,
+            jobs=self._jobs,
+            views=self._views,
+            clock=clock,
+            paths=paths,
+            config=config,
+        )
+        self._leaks = LeakBook(paths.leaks, catalog=catalog, warden=self._warden, clock=clock, trace=leaks.trace)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -185,15 +196,7 @@ class Server:
             exporter=self._exporter,
             eraser=eraser,
             backfills=self._backfills,
-            leaks=LeakDesk(
-                catalog=catalog,
-                warden=self._warden,
-                jobs=self._jobs,
-                views=self._views,
-                clock=clock,
-                paths=paths,
-                config=config,
-            ),
+            leaks=leaks,
         )
         if store is not None:
             recall = RecallService(
@@ -231,6 +234,7 @@ class Server:
                 clock=clock,
                 announce=self._announce,
                 fleet=FleetShelf(paths, clock, health).read,
+                leaks=self._leaks,
                 floors=self._map,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,
@@ -358,6 +362,7 @@ class Server:
             page,
             asyncio.create_task(self._views.close(), name="views-close"),
             asyncio.create_task(self._exporter.close(), name="exports-close"),
+            asyncio.create_task(self._leaks.stop(), name="leaks-stop"),
             asyncio.create_task(self._backfills.close(), name="backfills-close"),
         }
         await asyncio.wait(ending, timeout=STOP_S)

@@ -12,7 +12,7 @@ from custodes.cli.leak_case import case
 from custodes.cli.proof import read_password
 from custodes.cli.where import data_option, find_site
 from custodes.errors import AlreadyExists, InvalidArgument
-from custodes.types.leak import LeakTraced, Signer, TraceLeak
+from custodes.types.leak import LeakTraced, Signer, TraceLeak, TraceOrder
 from custodes.units import NS_PER_S, CameraId
 
 _FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
@@ -75,14 +75,16 @@ def _make(name: str, help_text: str, *, is_attributing: bool) -> click.Command:
         if output is not None and output.exists():
             raise AlreadyExists(f"{output} is there already")
         request = TraceLeak(
-            picture=_picture(picture),
-            reference=reference,
+            order=TraceOrder(
+                picture=_picture(picture),
+                reference=reference,
+                camera_ids=tuple(CameraId(one) for one in cameras),
+                start_ns=_ns(start),
+                end_ns=_ns(end),
+                is_attributing=is_attributing,
+            ),
             first=Signer(person=first, password=read_password(password_file), code=code),
             second=Signer(person=second, password=read_password(with_password_file), code=with_code),
-            camera_ids=tuple(CameraId(one) for one in cameras),
-            start_ns=_ns(start),
-            end_ns=_ns(end),
-            is_attributing=is_attributing,
         )
         _tell(trace_leak(find_site(data).socket("server-control"), request), output, is_json=is_json)
 

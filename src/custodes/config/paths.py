@@ -81,6 +81,11 @@ class SitePaths:
         return self.data_dir / "index"
 
     @property
+    def leaks(self) -> Path:
+        """Found pictures on the leak desk, and what was found out about them (0700)."""
+        return self.data_dir / "leaks"
+
+    @property
     def journal_dir(self) -> Path:
         """One journal per recorder."""
         return self.data_dir / "journal"

@@ -21,24 +21,34 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraceLeak:
-    """Find a picture in the archive; with `is_attributing`, also which delivered copy it is. Answer: LeakTraced.
-
-    Two different people: nobody sees a suspicion alone.
-    """
+class TraceOrder:
+    """What to look for, where and when, and for which case."""
 
     picture: bytes
     """A file as it was found: JPEG, PNG, WebP; at most 32 MB."""
     reference: str
     """The case."""
-    first: Signer
-    second: Signer
     camera_ids: tuple[CameraId, ...] = ()
     """Empty: all."""
     start_ns: int = 0
     end_ns: int = 0
     """0: now."""
     is_attributing: bool = True
+    """Also which delivered copy it is."""
+    request_id: str = ""
+    """That others approved with passkeys; empty where the second person gave a password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLeak:
+    """Find a picture in the archive, and if wanted which delivered copy it is. Answer: LeakTraced.
+
+    Two different people: nobody sees a suspicion alone.
+    """
+
+    order: TraceOrder
+    first: Signer
+    second: Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.leaks import LeakTraces
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -57,6 +58,8 @@ from custodes.web.exports import api_router as exports_api
 from custodes.web.exports import router as exports_router
 from custodes.web.fleet import no_audit
 from custodes.web.gate import gate
+from custodes.web.leaks import api_router as leaks_api
+from custodes.web.leaks import router as leaks_router
 from custodes.web.looks import LookBook
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
@@ -80,6 +83,7 @@ def create_app(
     announce: Announcer,
     hasher: PasswordHasher | None = None,
     fleet: FleetReader = no_audit,
+    leaks: LeakTraces | None = None,
     floors: Floors | None = None,
     recogniser: Recogniser | None = None,
     on_verdict: Callable[[str], None] | None = None,
@@ -134,6 +138,7 @@ def create_app(
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        leaks=leaks,
         recogniser=recogniser,
         on_verdict=on_verdict,
     )
@@ -174,7 +179,7 @@ def create_app(
         app.include_router(router)
     app.include_router(fleet_routes.router)
     app.include_router(fleet_routes.api_router)
-    for router in (exports_router, exports_api, vouching_routes.router):
+    for router in (exports_router, exports_api, leaks_router, leaks_api, vouching_routes.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config))

@@ -19,6 +19,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.leaks import LeakTraces
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -64,6 +65,8 @@ class WebDeps:
     looks: LookBook
     provider: IdentityProvider | None
     policies: Policies
+    leaks: LeakTraces | None = None
+    """None where the server has no desk for leaks."""
     floors: Floors | None = None
     recogniser: Recogniser | None = None
     """None where recognition is switched off."""

@@ -57,6 +57,7 @@ PAGES = (
             ),
             PageLink(path="/exports", label="Exports", offered_to=(Action.FILE_REQUEST,)),
             PageLink(path="/erasures", label="Erasures", offered_to=(Action.FILE_REQUEST, Action.READ_PRIVACY)),
+            PageLink(path="/leaks", label="Leaks", offered_to=(Action.FILE_REQUEST, Action.APPROVE)),
         ),
     ),
     PageGroup(

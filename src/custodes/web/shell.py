@@ -18,9 +18,15 @@ MAX_PICTURE_BYTES = 6 << 20
 """Of a picture that somebody gives of themselves: 4 MiB, a third more as text."""
 
 
+MAX_LEAK_BYTES = 33 << 20
+"""Of a picture that somebody found posted: 32 MiB, and the form around it."""
+
+
 def max_body_bytes(path: str) -> int:
     """What a request to this path may carry."""
     is_picture = path == "/checkpoint/verify" or (path.startswith("/enrol/") and path.endswith("/sample"))
+    if path == "/leaks":
+        return MAX_LEAK_BYTES
     return MAX_PICTURE_BYTES if is_picture else MAX_BODY_BYTES
 
 

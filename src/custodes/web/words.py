@@ -158,6 +158,7 @@ _ACTION_WORDS = {
     "read_log": "read the log",
     "export": "export recordings of",
     "erase": "erase recordings of",
+    "trace_leak": "trace a leaked picture in recordings of",
     "configure": "change settings",
     "place_hold": "hold as evidence what was recorded by",
     "release_hold": "release a hold on",
@@ -168,6 +169,7 @@ _PURPOSE_WORDS = {
     "alarm": "for an alarm",
     "maintenance": "for maintenance",
     "subject_access": "for a person who asked for their data",
+    "leak_trace": "for a leak in case",
 }
 
 
@@ -204,6 +206,8 @@ _FIXED: dict[AuditKind, str] = {
 
 def request_words(asked: LookRequest) -> dict[str, str]:
     """A request in plain words: what, of what, and what it costs the people in the picture."""
+    if asked.action is Action.TRACE_LEAK:
+        return _trace_words(asked)
     cameras = len(asked.camera_ids)
     minutes = (asked.end_ns - asked.start_ns) / (60 * NS_PER_S)
     span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
@@ -237,6 +241,21 @@ def request_words(asked: LookRequest) -> dict[str, str]:
 def purpose_words(kind: PurposeKind) -> str:
     """ "for a case", "for an alarm"."""
     return _PURPOSE_WORDS[kind.value]
+
+
+def _trace_words(asked: LookRequest) -> dict[str, str]:
+    cameras = len(asked.camera_ids)
+    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
+    return {
+        "what": f"have a leaked picture traced in {span_words((asked.end_ns - asked.start_ns) / NS_PER_S)} of {where}",
+        "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
+        "cost": (
+            f"Nobody sees footage. {asked.requester} and whoever approves learn which session was shown the picture: "
+            "a colleague may come under suspicion."
+        ),
+        "from": utc_text(asked.start_ns),
+        "to": utc_text(asked.end_ns),
+    }
 
 
 def audit_sentence(record: AuditRecord) -> str:

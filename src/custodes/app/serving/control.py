@@ -217,7 +217,7 @@ class ControlService:
         ]
         if accounts[0].user_id == accounts[1].user_id:
             raise PermissionDenied("a leak is traced by two different people")
-        return await self._leaks.trace(request, principal_of(accounts[0]), principal_of(accounts[1]))
+        return await self._leaks.trace(request.order, principal_of(accounts[0]), principal_of(accounts[1]))
 
     async def _on_case(self, request: ActOnCase) -> object:
         account = await self._prove(request.person, request.password, request.code, "case")

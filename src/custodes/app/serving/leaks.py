@@ -38,7 +38,7 @@ from custodes.types.access import (
     Purpose,
     PurposeKind,
 )
-from custodes.types.leak import CandidateScore, LeakTraced, NeedMasks, PictureTraced, TraceLeak, TraceTask
+from custodes.types.leak import CandidateScore, LeakTraced, NeedMasks, PictureTraced, TraceOrder, TraceTask
 from custodes.types.mark import SLOT_NS
 from custodes.types.message import CameraSpec, MaskFacts
 from custodes.types.stream import camera_of, is_second
@@ -79,7 +79,7 @@ class LeakDesk:
         self._config = config
         self._lock = asyncio.Lock()
 
-    async def trace(self, request: TraceLeak, first: Principal, second: Principal) -> LeakTraced:
+    async def trace(self, request: TraceOrder, first: Principal, second: Principal) -> LeakTraced:
         """Find a picture, and which copy it is.
 
         Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, Unavailable.
@@ -123,7 +123,7 @@ class LeakDesk:
 
     async def _one_camera(
         self,
-        request: TraceLeak,
+        request: TraceOrder,
         camera_id: CameraId,
         start_ns: Ns,
         end_ns: Ns,
@@ -131,6 +131,8 @@ class LeakDesk:
         second: Principal,
     ) -> PictureTraced:
         session_id = SessionId(secrets.token_hex(12))
+        # A second person who approved with a passkey has the warden's word for it, in the request.
+        people = (first,) if request.request_id else (second, first)
         asked = [
             AccessRequest(
                 principal=person,
@@ -141,12 +143,14 @@ class LeakDesk:
                 end_ns=end_ns,
                 fidelity=Fidelity.MASKED,
                 session_id=session_id,
+                request_id=request.request_id,
             )
-            for person in (second, first)
+            for person in people
         ]
         # The second person's right is asked for, and logged, too; the work is done under the first's grant.
-        await self._warden.end_grant((await self._grant(asked[0])).grant_id, 0)
-        grant = await self._grant(asked[1])
+        for one in asked[:-1]:
+            await self._warden.end_grant((await self._grant(one)).grant_id, 0)
+        grant = await self._grant(asked[-1])
         try:
             return await self._run_job(request, grant, camera_id)
         finally:
@@ -158,7 +162,7 @@ class LeakDesk:
             raise PermissionDenied(f"{asked.principal.name}: " + " ".join(answer.decision.reasons))
         return answer.grant
 
-    async def _run_job(self, request: TraceLeak, grant: Grant, camera_id: CameraId) -> PictureTraced:
+    async def _run_job(self, request: TraceOrder, grant: Grant, camera_id: CameraId) -> PictureTraced:
         """`camera_id`: of the stream that is looked through."""
         asked = grant.request
         segments = await self._views.segments_between(camera_id, asked.start_ns, asked.end_ns)
@@ -225,7 +229,7 @@ class LeakDesk:
 
     async def _sealed(
         self,
-        request: TraceLeak,
+        request: TraceOrder,
         first: Principal,
         second: Principal,
         best: PictureTraced | None,
@@ -247,6 +251,7 @@ class LeakDesk:
             details={
                 "user_id": first.user_id,
                 "second": second.name,
+                "request_id": request.request_id,
                 "reference": request.reference,
                 "picture_sha256": str(told["picture_sha256"]),
                 "verdict": verdict.kind if best is not None else "not ours",
@@ -265,7 +270,7 @@ class LeakDesk:
 
     def _told(
         self,
-        request: TraceLeak,
+        request: TraceOrder,
         first: Principal,
         second: Principal,
         best: PictureTraced | None,
@@ -280,6 +285,7 @@ class LeakDesk:
             "site": self._config.name,
             "reference": request.reference,
             "traced_by": [first.name, second.name],
+            "approved_request": request.request_id,
             "created_ns": int(self._clock.now_ns()),
             "picture_sha256": hashlib.sha256(request.picture).hexdigest(),
             "may_not_conclude": MAY_NOT_CONCLUDE,

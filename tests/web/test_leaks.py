@@ -1,0 +1,117 @@
+"""The leak desk over HTTP: a picture is traced when a second person signed for it, and both are told, nobody else."""
+
+import pytest
+from tests.web.test_people import accept, invite
+from tests.web.test_requests import HERE, Person
+
+from custodes.types.access import AuditKind
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+FORM = {
+    "reference": "2026-7",
+    "cameras": "gate",
+    "begin": "2023-11-14T20:00",
+    "end": "2023-11-14T20:30",
+    "reason": "posted on the network this morning",
+}
+
+
+@pytest.fixture
+def ann(claimed):
+    claimed.own_case("2026-7")
+    return Person(claimed)
+
+
+@pytest.fixture
+def ben(claimed, ann):
+    accept(claimed, invite(claimed, roles=("supervisor",)))
+    person = Person(claimed)
+    person.enrol()
+    return person
+
+
+def put(person, picture=PNG, **changes):
+    client = person.site.client
+    client.cookies.clear()
+    client.cookies.update(person.cookies)
+    headers = {**HERE, "x-csrf-token": person.site.csrf}
+    return client.post("/leaks", data={**FORM, **changes}, files={"picture": ("a.png", picture)}, headers=headers)
+
+
+def another(first, *, roles):
+    """A third person, invited by the first."""
+    first.get("/")
+    accept(first.site, invite(first.site, roles=roles, name="Cleo"))
+    return Person(first.site)
+
+
+def until_through(person, path):
+    for _ in range(2000):
+        text = person.get(path).text
+        if "being traced" not in text:
+            return text
+    raise AssertionError("the trace does not end")
+
+
+def test_picture_when_another_person_signed_then_both_read_what_was_found_and_nobody_else(ann, ben):
+    path = put(ann).headers["location"]
+    request_id = path.rsplit("/", 1)[1]
+    assert "Somebody else approves it" in ann.get(path).text
+    assert ann.post(f"{path}/trace").status_code == 409
+    assert ann.site.traced == []
+    assert ben.get(f"{path}/picture").content == PNG, "who may approve sees what they sign for"
+    assert ben.approve(request_id).status_code == 200
+    assert ben.post(f"{path}/trace").status_code == 409, "the owner has it traced"
+    assert ann.post(f"{path}/trace").status_code == 303
+    for person in (ann, ben):
+        text = until_through(person, path)
+        assert "delivered to session S" in text and "It does not say who made it public" in text
+        assert person.post(f"{path}/bundle").content == b"PK bundle"
+    (order,) = ann.site.traced
+    assert (order.picture, order.reference, order.camera_ids, order.request_id) == (
+        PNG,
+        "2026-7",
+        ("gate",),
+        request_id,
+    )
+    cleo = another(ann, roles=("supervisor", "investigator"))
+    assert cleo.get(path).status_code == 404
+    assert request_id not in cleo.get("/leaks").text
+    assert cleo.post(f"{path}/bundle").status_code == 404
+    assert AuditKind.EVIDENCE_FETCHED in ann.site.warden.kinds()
+    assert "is known to" in ann.get("/cases/2026-7").text, "the case says that it was traced"
+    assert "session S" not in ann.get("/cases/2026-7").text
+
+
+def test_picture_when_it_is_none_or_the_case_is_not_theirs_then_refused(ann):
+    assert put(ann, picture=b"<svg onload=alert(1)>").status_code == 400
+    assert put(ann, reference="nothing").status_code == 404
+    ann.site.case("2026-8")
+    assert put(ann, reference="2026-8").status_code == 400
+    assert put(ann, cameras="cellar").status_code == 400
+    assert list((ann.site.app.state.deps.config.data_dir / "leaks").glob("*")) == []
+
+
+def test_picture_when_thrown_away_then_gone_from_the_disk(ann, ben):
+    path = put(ann).headers["location"]
+    folder = ann.site.app.state.deps.config.data_dir / "leaks" / path.rsplit("/", 1)[1]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert ben.post(f"{path}/forget").status_code == 409
+    assert folder.exists()
+    assert ann.post(f"{path}/forget").status_code == 303
+    assert not folder.exists()
+
+
+def test_trace_when_the_picture_on_the_disk_was_exchanged_then_it_fails(ann, ben):
+    path = put(ann).headers["location"]
+    request_id = path.rsplit("/", 1)[1]
+    assert ben.approve(request_id).status_code == 200
+    (ann.site.app.state.deps.config.data_dir / "leaks" / request_id / "picture").write_bytes(PNG + b"other")
+    assert ann.post(f"{path}/trace").status_code == 303
+    assert "not the one that was filed" in until_through(ann, path)
+    assert ann.site.traced == []
+
+
+def test_page_when_somebody_may_not_trace_then_no_form(ann):
+    assert "Put a picture on the desk" in ann.get("/leaks").text
+    assert "Put a picture on the desk" not in another(ann, roles=("operator",)).get("/leaks").text
