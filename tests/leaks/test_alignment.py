@@ -8,6 +8,7 @@ import pytest
 from tests.leaks.scenes import NOW_NS, frame_of, scene
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
+from custodes.leaks.place import best_of, is_ours
 from custodes.leaks.registration import features_of, match, mirrored, mirrored_features
 from custodes.leaks.rule import NAMED_Z
 from custodes.types.mark import slot_of
@@ -80,3 +81,11 @@ def test_features_when_turned_over_then_those_of_the_mirrored_picture():
 def test_fit_when_another_place_then_unlike(original):
     found = fit(Suspect(scene(2)), original)
     assert found is None or found.likeness < 0.3
+
+
+def test_best_of_when_a_clip_has_a_title_then_the_picture_that_is_ours(original, delivered):
+    suspects = [Suspect(scene(7)), Suspect(jpeg(delivered, 60)), Suspect(np.full((300, 400), 90, np.uint8))]
+    chosen, found, tried = best_of(suspects, [original])
+    assert chosen is suspects[1]
+    assert is_ours(found)
+    assert tried >= found.hypotheses

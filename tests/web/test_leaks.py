@@ -92,6 +92,12 @@ def test_picture_when_it_is_none_or_the_case_is_not_theirs_then_refused(ann):
     assert list((ann.site.app.state.deps.config.data_dir / "leaks").glob("*")) == []
 
 
+def test_clip_when_put_on_the_desk_then_it_is_not_shown_as_a_picture(ann):
+    path = put(ann, picture=b"\x00\x00\x00\x18ftypisom" + bytes(64)).headers["location"]
+    assert "A clip." in ann.get(path).text
+    assert ann.get(f"{path}/picture").headers["content-type"] == "video/mp4"
+
+
 def test_picture_when_thrown_away_then_gone_from_the_disk(ann, ben):
     path = put(ann).headers["location"]
     folder = ann.site.app.state.deps.config.data_dir / "leaks" / path.rsplit("/", 1)[1]

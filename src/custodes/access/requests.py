@@ -45,14 +45,7 @@ def digest(request: LookRequest) -> bytes:
 
 def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
     """Whether such a request makes sense at all. Raises: InvalidArgument in words for the requester."""
-    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE, Action.TRACE_LEAK):
-        raise InvalidArgument("What others approve is playing back, an export, an erasure or a leak trace.")
-    if request.action is Action.ERASE:
-        _check_erasure(request)
-    if (request.action is Action.TRACE_LEAK) != (request.purpose.kind is PurposeKind.LEAK_TRACE):
-        raise InvalidArgument("A leak trace has a purpose of its own, and no other action has it.")
-    if request.purpose.kind not in _APPROVED_PURPOSES:
-        raise InvalidArgument("Others approve looks for a case, an alarm, a subject access or a leak trace.")
+    _check_act(request)
     if not request.purpose.reference.strip() or len(request.purpose.reference) > 200:
         raise InvalidArgument("Name the case, alarm or subject access, in at most 200 characters.")
     if not len(request.reason.strip()) >= MIN_REASON_CHARS or len(request.reason) > MAX_TEXT_CHARS:
@@ -69,6 +62,17 @@ def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
         raise InvalidArgument("A break-glass opens recordings to look at; exports always need approval.")
     if request.is_break_glass != (request.needed == 0):
         raise InvalidArgument("Only a break-glass needs no approval.")
+
+
+def _check_act(request: LookRequest) -> None:
+    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE, Action.TRACE_LEAK):
+        raise InvalidArgument("What others approve is playing back, an export, an erasure or a leak trace.")
+    if request.action is Action.ERASE:
+        _check_erasure(request)
+    if (request.action is Action.TRACE_LEAK) != (request.purpose.kind is PurposeKind.LEAK_TRACE):
+        raise InvalidArgument("A leak trace has a purpose of its own, and no other action has it.")
+    if request.purpose.kind not in _APPROVED_PURPOSES:
+        raise InvalidArgument("Others approve looks for a case, an alarm, a subject access or a leak trace.")
 
 
 def _check_erasure(request: LookRequest) -> None:

@@ -354,6 +354,9 @@ def _trace(
     except CustodesError as error:
         structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)
         answer = PictureTraced(camera_id=task.camera_id, is_found=False, error=str(error))
+    structlog.get_logger().info(
+        "trace ends", camera_id=task.camera_id, is_found=answer.is_found, cpu_s=round(time.process_time(), 1)
+    )
     channel.send(answer)
 
 

@@ -15,10 +15,11 @@ from custodes.app.content_index import ContentIndex
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import Sketch, compare, sketch, sketch_of_found
-from custodes.leaks.place import background_of, best_fit, is_ours, read_picture
+from custodes.leaks.place import background_of, best_of, is_ours, read_picture
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
+from custodes.media.found_clip import is_clip, pictures_of
 from custodes.ports.warden import KeyReleaser
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive, GopRef
@@ -36,6 +37,8 @@ MAX_KEYFRAMES = 50_000
 _REFERENCES = 9
 """Pictures that the background is the median of; all but rarely, what moved is not in it."""
 _NEAR_GOPS = 6
+_CLIP_PICTURES = 5
+"""Of a clip: the one that fits best is traced."""
 _FINE_COLUMNS = 192
 _MAX_SLOTS = 360
 """An hour of ten seconds around the best moment."""
@@ -80,14 +83,16 @@ class Tracer:
 
     def run(self) -> PictureTraced:
         """Place, moment, and, if wanted, copy."""
-        suspect = Suspect(read_picture(self._task.picture))
+        found = self._task.picture
+        pictures = pictures_of(found, limit=_CLIP_PICTURES) if is_clip(found) else [read_picture(found)]
         nothing = PictureTraced(camera_id=self._task.camera_id, is_found=False)
         gops = gops_between(self._archive, self._task.start_ns, self._task.end_ns, limit=MAX_KEYFRAMES)
         kept, sketches, references = self._look(gops)
         if not kept:
             return replace(nothing, error="nothing was recorded in that time, or it cannot be read any more")
         background = background_of(references)
-        placed, tried = best_fit(suspect, [Original(background), *(Original(one) for one in references[:2])])
+        originals = [Original(background), *(Original(one) for one in references[:2])]
+        suspect, placed, tried = best_of([Suspect(one) for one in pictures], originals)
         if placed is None or not is_ours(placed):
             likeness = 0.0 if placed is None else placed.likeness
             return replace(nothing, likeness=likeness, inliers=0 if placed is None else placed.registration.inliers)

@@ -173,16 +173,7 @@ class Server:
             config=config,
             site_id=site_id,
         )
-        leaks = LeakDesk(
-            catalog=catalog,
-            warden=self._warden,
-            jobs=self._jobs,
-            views=self._views,
-            clock=clock,
-            paths=paths,
-            config=config,
-        )
-        self._leaks = LeakBook(paths.leaks, catalog=catalog, warden=self._warden, clock=clock, trace=leaks.trace)
+        leaks, self._leaks = _leak_desk(catalog, self._warden, self._jobs, self._views, paths, config)
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -376,6 +367,20 @@ class Server:
             await self._recogniser.close()
         self._listener.close()
         self._retention.close()
+
+
+def _leak_desk(
+    catalog: ThreadedCatalog,
+    warden: WardenClient,
+    jobs: JobPool,
+    views: ServerViewBroker,
+    paths: SitePaths,
+    config: SiteConfig,
+) -> tuple[LeakDesk, LeakBook]:
+    """What traces, and what the page knows of traces."""
+    clock = SystemClock()
+    desk = LeakDesk(catalog=catalog, warden=warden, jobs=jobs, views=views, clock=clock, paths=paths, config=config)
+    return desk, LeakBook(paths.leaks, catalog=catalog, warden=warden, clock=clock, trace=desk.trace)
 
 
 def _note_incident(incident: Incident) -> None:

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from custodes.leaks.alignment import Fit, Original, Suspect, align
 from custodes.leaks.verdict import decoy_key
 from custodes.types.access import Fidelity
 from custodes.types.leak import CandidateMark, CandidateScore
 from custodes.watermark.pattern import session_key, slot_key
 from custodes.watermark.residual import VIEWS, evidence_of
-from custodes.watermark.score import Evidence, scores
+from custodes.watermark.score import Evidence, scores_in_views
 
 DECOYS = 10_000
 """Sessions that never existed, scored beside; their highest is printed beside the hit (expect 3.7 to 4.3)."""
@@ -45,7 +43,7 @@ def attribute(
     evidence = evidence_of(align(suspect, original, fit.registration))
     found = [_score(evidence, candidate, slots) for candidate in candidates]
     innocent = [decoy_key(picture_sha256, number) for number in range(decoys)]
-    highest = max(float(scores(each, innocent).max()) for each in evidence) if decoys else 0.0
+    highest = float(scores_in_views(evidence, innocent).max()) if decoys else 0.0
     return Attribution(
         candidates=tuple(sorted(found, key=lambda one: -one.z)),
         trials=max(len(candidates), 1) * len(slots) * VIEWS * max(fit.hypotheses, 1),
@@ -57,9 +55,9 @@ def attribute(
 
 def _score(evidence: Sequence[Evidence], candidate: CandidateMark, slots: Sequence[int]) -> CandidateScore:
     keys = [slot_key(candidate.mark_key, slot) for slot in slots]
-    best = np.max([scores(each, keys) for each in evidence], axis=0)
+    best = scores_in_views(evidence, keys).max(axis=0)
     at = int(best.argmax())
-    lead = max(float(scores(each, [session_key(candidate.mark_key)])[0]) for each in evidence)
+    lead = float(scores_in_views(evidence, [session_key(candidate.mark_key)]).max())
     return CandidateScore(
         session_id=candidate.session_id,
         slot=slots[at],

@@ -10,7 +10,7 @@ import numpy as np
 from custodes.errors import DataLoss, InvalidArgument
 from custodes.leaks.verdict import decoy_key
 from custodes.watermark.pattern import CELLS
-from custodes.watermark.score import Evidence, scores
+from custodes.watermark.score import Evidence, scores, scores_in_views
 from custodes_verify import Wrong, parse_policy, verify_proof
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
@@ -76,7 +76,7 @@ def _check_scores(opened: zipfile.ZipFile, told: dict[str, object], picture_sha2
         lines.append(f"session {one['session']} scores z {again:.2f} again")
     count = int(str(told["decoys"]))
     decoys = [decoy_key(picture_sha256, number) for number in range(min(count, 100_000))]
-    highest = max((float(scores(each, decoys).max()) for each in evidence), default=0.0)
+    highest = float(scores_in_views(evidence, decoys).max()) if decoys else 0.0
     if abs(highest - float(str(told["decoy_z_max"]))) > _TOLERANCE:
         raise DataLoss(f"NOT GOOD: decoys reach {highest:.2f}, the finding says {told['decoy_z_max']}")
     lines.append(f"{count} decoys reach z {highest:.2f} at most")

@@ -52,6 +52,16 @@ def best_fit(suspect: Suspect, originals: Sequence[Original]) -> tuple[Fit | Non
     return fit_first(suspect, originals, enough=ENOUGH_LIKENESS)
 
 
+def best_of(suspects: Sequence[Suspect], originals: Sequence[Original]) -> tuple[Suspect, Fit | None, int]:
+    """(picture, its fit, hypotheses looked at) of the picture of a clip that fits best: the others are trials, too.
+
+    Args: suspects: at least one; titles and other scenes may be among them.
+    """
+    fits = [(one, *best_fit(one, originals)) for one in suspects]
+    best = max(fits, key=lambda found: -1.0 if found[1] is None else found[1].likeness)
+    return best[0], best[1], sum(tried for _, _, tried in fits)
+
+
 def background_of(pictures: Sequence[Luma]) -> Luma:
     """Median of pictures of one size: who walked by is not in it. Args: pictures: at least one."""
     size = pictures[0].shape

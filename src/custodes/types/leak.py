@@ -25,7 +25,7 @@ class TraceOrder:
     """What to look for, where and when, and for which case."""
 
     picture: bytes
-    """A file as it was found: JPEG, PNG, WebP; at most 32 MB."""
+    """A file as it was found: JPEG, PNG, WebP, or a clip (MP4, WebM, Matroska); at most 32 MB."""
     reference: str
     """The case."""
     camera_ids: tuple[CameraId, ...] = ()

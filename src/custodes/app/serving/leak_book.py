@@ -55,7 +55,11 @@ def media_type_of(picture: bytes) -> str:
     for sign, media_type in _SIGNS:
         if picture.startswith(sign) and (sign != b"RIFF" or picture[8:12] == b"WEBP"):
             return media_type
-    raise InvalidArgument("That is no JPEG, PNG or WebP file.")
+    if picture[4:8] == b"ftyp":
+        return "video/mp4"
+    if picture.startswith(b"\x1aE\xdf\xa3"):
+        return "video/webm"
+    raise InvalidArgument("That is no JPEG, PNG, WebP, MP4 or WebM file.")
 
 
 class LeakBook:
