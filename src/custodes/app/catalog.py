@@ -121,8 +121,8 @@ def _copied(source: Store, target: Store, on_progress: Progress) -> int:
     try:
         return copy_catalog(source, target, on_progress=on_progress)
     finally:
-        for engine in (source.reader, source.writer, target.reader, target.writer):
-            engine.dispose()
+        source.dispose()
+        target.dispose()
 
 
 def _is_empty(store: Store) -> bool:
@@ -130,8 +130,7 @@ def _is_empty(store: Store) -> bool:
         with store.translated(), store.reader.connect() as connection:
             return not inspect(connection).has_table("meta")
     finally:
-        store.reader.dispose()
-        store.writer.dispose()
+        store.dispose()
 
 
 def _marker(paths: SitePaths) -> Path:

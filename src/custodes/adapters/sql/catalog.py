@@ -62,7 +62,7 @@ class SqlCatalog:
                 migrate(connection, store.name)
                 claim(connection, store.name, site_id)
         except BaseException:
-            self._dispose()
+            self._store.dispose()
             raise
 
     @contextlib.contextmanager
@@ -449,8 +449,4 @@ class SqlCatalog:
             self._store.reader.dispose()
             with self._store.writer.connect() as connection:
                 self._store.finish(connection)
-            self._dispose()
-
-    def _dispose(self) -> None:
-        self._store.reader.dispose()
-        self._store.writer.dispose()
+            self._store.dispose()

@@ -69,6 +69,5 @@ def read_names_in(store: Store) -> CatalogNames | None:
                     names.log_indices[SegmentId(row.segment_id)] = row.log_index
             names.paths |= {path: True for path in connection.scalars(select(GARBAGE.c.path))}
     finally:
-        store.reader.dispose()
-        store.writer.dispose()
+        store.dispose()
     return names

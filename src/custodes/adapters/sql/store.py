@@ -21,3 +21,8 @@ class Store:
     """Raises the driver's errors as ours."""
     finish: Callable[[Connection], None]
     """The writer's last act."""
+
+    def dispose(self) -> None:
+        """Close every connection; idempotent, and a later statement opens new ones."""
+        self.reader.dispose()
+        self.writer.dispose()
