@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from custodes.types.access import AuditKind
 from custodes.types.message import ViewKind
@@ -99,6 +99,23 @@ def test_wall_when_warden_is_down_warns(person, site):
     person.claim(site.token)
     site.warden.is_down = True
     expect(person.page.locator("#alerts")).to_contain_text("warden does not answer")
+
+
+def test_purpose_waits_for_its_script(person, site):
+    person.claim(site.token)
+    expect(person.page.locator(".tile")).to_have_count(4)
+    held: list[Route] = []
+    person.page.route("**/static/js/camera.js", lambda route: held.append(route))
+    person.page.keyboard.press("1")
+    person.page.get_by_label("Case, alarm or ticket").first.fill("2026-0117")
+    look = person.page.get_by_role("button", name="Look")
+    expect(look).to_be_disabled()
+    person.page.keyboard.press("Enter")
+    assert "reference" not in person.page.url, "a reason is written to the log, not to the address"
+    assert len(held) == 1
+    held[0].continue_()
+    look.click()
+    expect(person.page.locator("#still")).to_be_visible()
 
 
 def test_camera_asks_for_purpose_then_scrubs_and_plays(person, site):

@@ -1,7 +1,7 @@
 // A camera's page: purpose first, then timeline, stills while dragging, playback, tracks, counts.
 import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
 import { drawChart, drawGate } from "./chart.js";
-import { $, clockText, dateText, durationText, el, say } from "./dom.js";
+import { $, clockText, dateText, durationText, el, onSubmit, say } from "./dom.js";
 import { Player } from "./player.js";
 import { Stills } from "./stills.js";
 import { PersonPicker } from "./subject.js";
@@ -51,8 +51,7 @@ function setPurpose(value) {
   show(timeline.cursorNs ?? newestNs());
 }
 
-$("purpose").addEventListener("submit", (event) => {
-  event.preventDefault();
+onSubmit($("purpose"), (event) => {
   const form = new FormData(event.target);
   const reference = String(form.get("reference")).trim();
   if (!reference) {

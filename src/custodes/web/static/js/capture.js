@@ -42,4 +42,5 @@ if (box) {
   $("file").addEventListener("change", async (event) => {
     if (event.target.files[0]) await send(await jpegOfFile(event.target.files[0]));
   });
+  $("camera").disabled = $("file").disabled = false;
 }

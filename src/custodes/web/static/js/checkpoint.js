@@ -1,6 +1,6 @@
 // The checkpoint: reads the card's code where the browser can, takes one picture, shows one answer, forgets both.
 import { jpegOf, jpegOfFile, openCamera } from "./capture.js";
-import { $, say } from "./dom.js";
+import { $, onSubmit, say } from "./dom.js";
 
 const video = $("video"), said = $("said"), token = $("token"), file = $("file");
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
@@ -30,8 +30,7 @@ function forget() {
   say(said, "");
 }
 
-$("check").addEventListener("submit", async (event) => {
-  event.preventDefault();
+onSubmit($("check"), async () => {
   say(said, "…");
   try { say(said, await compare()); } catch (error) { say(said, error.message); }
 });

@@ -14,6 +14,16 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** A form that only this script answers. Its button is disabled in the page's text until the answer is bound: sent
+ * by the browser itself, the form would put what was typed into the address and lose it. */
+export function onSubmit(form, take) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    take(event);
+  });
+  for (const button of form.querySelectorAll('button[type="submit"]')) button.disabled = false;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);

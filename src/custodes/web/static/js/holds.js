@@ -1,6 +1,6 @@
 // Evidence holds on a camera's page: what is held, hold a stretch, release one for a purpose.
 import { ask, nowNs, poll } from "./common.js";
-import { $, bytesText, clockText, dateText, el, plural, say } from "./dom.js";
+import { $, bytesText, clockText, dateText, el, onSubmit, plural, say } from "./dom.js";
 
 const DEFAULT_DAYS = 90;
 const AROUND_NS = 300e9; // proposed: five minutes either side of the moment that is shown
@@ -42,8 +42,7 @@ function row(one) {
     el("input", { name: "reference", required: true, maxlength: 120, placeholder: "Case, alarm or ticket", "aria-label": "Reference" }),
     el("input", { name: "reason", required: true, maxlength: 120, placeholder: "Why it is released", "aria-label": "Why" }),
     el("button", { type: "submit" }, "Release"));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  onSubmit(form, () => {
     const values = Object.fromEntries(new FormData(form));
     attempt(() => post(`${path}/${encodeURIComponent(one.hold_id)}/release`, values), () => "Released. It is in the log.");
   });
@@ -70,14 +69,14 @@ function propose(form) {
   form.elements.until.value = local(nowNs() + DEFAULT_DAYS * 86400e9).slice(0, 10);
 }
 
-$("hold-form-box")?.addEventListener("toggle", (event) => { if (event.target.open) propose($("hold-form")); });
-$("hold-form")?.addEventListener("submit", (event) => {
-  event.preventDefault();
+const box = $("hold-form-box");
+box?.addEventListener("toggle", () => { if (box.open) propose($("hold-form")); });
+if (box) onSubmit($("hold-form"), (event) => {
   const values = Object.fromEntries(new FormData(event.target));
   const body = { purpose: values.purpose, reference: values.reference.trim(), start_ns: ns(values.start), end_ns: ns(values.end),
     expires_ns: ns(`${values.until}T23:59:59`) };
   attempt(() => post(path, body), (placed) => {
-    $("hold-form-box").open = false;
+    box.open = false;
     return `Held: ${plural(placed.segments, "piece", "pieces")} of recording, ${bytesText(placed.bytes_on_disk)} so far. It is in the log.`;
   });
 });

@@ -1,6 +1,6 @@
 // The audit log: pages of entries, filters, the checkpoint, a proof per entry.
 import { alertLine, ask } from "./common.js";
-import { $, clockText, dateText, el, say } from "./dom.js";
+import { $, clockText, dateText, el, onSubmit, say } from "./dom.js";
 
 let nextBefore = null;
 let isBusy = false;
@@ -69,7 +69,7 @@ async function load(isFresh) {
   }
 }
 
-$("filters").addEventListener("submit", (event) => { event.preventDefault(); load(true); });
+onSubmit($("filters"), () => load(true));
 for (const select of document.querySelectorAll("#filters select")) select.addEventListener("change", () => load(true));
 $("older").addEventListener("click", () => load(false));
 load(true);

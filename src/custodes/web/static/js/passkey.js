@@ -46,7 +46,6 @@ async function run(button) {
 }
 
 for (const button of document.querySelectorAll("button[data-passkey]")) {
-  if (!window.PublicKeyCredential) button.disabled = true;
   button.addEventListener("click", async () => {
     const problem = $("passkey-problem");
     problem.hidden = true;
@@ -59,4 +58,5 @@ for (const button of document.querySelectorAll("button[data-passkey]")) {
     }
     button.disabled = false;
   });
+  button.disabled = !window.PublicKeyCredential;
 }
