@@ -17,6 +17,8 @@ FFMPEG := ffmpeg
 COMPILER := gcc libc6-dev
 # A real server for the tests of the catalog in PostgreSQL.
 POSTGRES := postgresql
+# A real MQTT broker for the tests of what home automation is told.
+BROKER := mosquitto
 # systemd-analyze judges the service unit.
 SYSTEMD := systemd
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
@@ -71,7 +73,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(SYSTEMD)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(SYSTEMD) $(BROKER)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with

@@ -1,11 +1,13 @@
 """Rules: what they tell, how often, to whom; a real HTTP and a real SMTP receiver."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
 import socketserver
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,7 +20,7 @@ from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import TRIES, RuleService, Watched
 from custodes.config.rules import RuleConfig
-from custodes.errors import Unavailable
+from custodes.errors import ConfigError, Unavailable
 from custodes.testing.catalog import make_quarter
 from custodes.testing.clock import ManualClock
 from custodes.testing.media import vouch
@@ -142,7 +144,7 @@ def test_a_webhook_is_signed_and_an_error_or_a_redirect_is_no_answer():
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
-            got.append((self.headers["x-custodes-signature"], body))
+            got.append((self.headers, body))
             self.send_response(int(self.path.strip("/")))
             self.send_header("location", "http://127.0.0.1:1/elsewhere")
             self.send_header("content-length", "0")
@@ -152,13 +154,21 @@ def test_a_webhook_is_signed_and_an_error_or_a_redirect_is_no_answer():
             return
 
     with serving(HTTPServer(("127.0.0.1", 0), Hook)) as port:
-        senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür offen"})
+        for _ in range(2):
+            senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür offen"})
+        senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür zu"})
         for status in (302, 500):
             with pytest.raises(Unavailable, match=str(status)):
                 senders.webhook(f"http://127.0.0.1:{port}/{status}", "")({"text": "x"})
-    signature, body = got[0]
+    headers, body = got[0]
     assert json.loads(body) == {"text": "Tür offen"}
-    assert signature == "sha256=" + hmac.new(b"hush", body, hashlib.sha256).hexdigest()
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = base64.b64encode(hmac.new(b"hush", signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{wanted}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 3600
+    again, other = got[1][0]["webhook-id"], got[2][0]["webhook-id"]
+    assert (again == headers["webhook-id"], other == headers["webhook-id"]) == (True, False)
+    assert got[3][0]["webhook-signature"] is None, "without a secret nothing is signed"
     with pytest.raises(Unavailable, match="does not answer"):
         senders.webhook(f"http://127.0.0.1:{port}/204", "")({"text": "x"})
 
@@ -255,3 +265,9 @@ def test_a_rule_without_its_secret_is_left_out_and_the_others_stay(tmp_path):
 def test_a_rule_that_makes_no_sense_is_refused(rule):
     with pytest.raises(ValidationError):
         RuleConfig(**rule)
+
+
+def test_a_secret_that_says_it_is_base64_has_to_be():
+    assert senders.webhook_key("whsec_aHVzaA==") == b"hush"
+    with pytest.raises(ConfigError, match="is not base64"):
+        senders.webhook("http://127.0.0.1:1/", "whsec_hush!")

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 from starlette.websockets import WebSocketDisconnect
 from tests.web.conftest import BASE, site_in
 from tests.web.test_gate import PATHS, all_routes
@@ -188,7 +189,7 @@ def test_camera_that_is_not_theirs_is_shut_on_every_route_and_socket(claimed, ro
     assert socket_says(claimed, "gate") == "refused"
     for purpose in PURPOSES:
         assert socket_says(claimed, "gate", opening("still", purpose, "masked")) == "refused"
-    for path in ("/api/v1/cameras", "/api/v1/status", "/api/v1/system", "/"):
+    for path in ("/api/v1/cameras", "/api/v1/status", "/api/v1/system", "/api/v1/metrics", "/"):
         assert '"gate"' not in claimed.client.get(path).text, path
     assert claimed.views.opened == []
 
@@ -262,6 +263,7 @@ def test_passkey_of_somebody_else_cannot_be_enrolled(claimed):
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with tempfile.TemporaryDirectory() as folder, site_in(Path(folder)) as fresh:
         fresh.claim()
         fresh.catalog.put_cameras([make_spec("gate")], is_exclusive=False)

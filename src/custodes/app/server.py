@@ -43,12 +43,13 @@ from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.outside import outside_parts
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.retention import RetentionSweeper
-from custodes.app.serving.rule_senders import secret_of, watched_rules
+from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
@@ -59,6 +60,7 @@ from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import Stamper, WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, read_identity
+from custodes.config.secret import read_secret
 from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
 from custodes.ports.blob import BlobStore
 from custodes.ports.supervisor import Supervisor
@@ -83,7 +85,7 @@ class Server:
 
     def __init__(self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, site_id: str) -> None:
         clock = SystemClock()
-        self._paths = paths
+        self._paths, self._site_id = paths, site_id
         self._config = config
         self._catalog = catalog
         self._supervisor = SupervisorClient(paths.socket("supervisor"))
@@ -288,6 +290,14 @@ class Server:
             "sightings": self._tell_sightings(),
             "witnesses": run_witnesses(self._witnesses, self._warden, every_s=self._config.audit.every_s),
             "stamps": self._stamp(),
+            **outside_parts(
+                config=self._config,
+                paths=self._paths,
+                site_id=self._site_id,
+                warden=self._warden,
+                live=self._live,
+                environ=os.environ,
+            ),
         }
 
     async def _tell_sightings(self) -> None:
@@ -300,7 +310,9 @@ class Server:
         if hook is None or not config.faces.enabled:
             return None
         try:
-            return SightingNews(self._warden, senders.webhook(hook.url, secret_of(hook.secret, os.environ)))
+            return SightingNews(
+                self._warden, senders.webhook(hook.url, read_secret("faces.webhook.secret", hook.secret, os.environ))
+            )
         except ConfigError as error:
             structlog.get_logger().error("sightings are told to nobody until the next start", error=str(error))
             return None

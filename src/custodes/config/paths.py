@@ -56,6 +56,11 @@ class SitePaths:
         return self.data_dir / "signers.json"
 
     @property
+    def siem(self) -> Path:
+        """How far the audit log went to the SIEM."""
+        return self.data_dir / "siem.json"
+
+    @property
     def fleet_dir(self) -> Path:
         """What audits of the cameras saw, and the rules and catalogues they are judged by."""
         return self.data_dir / "fleet"

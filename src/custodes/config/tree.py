@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from custodes.config.database import DatabaseConfig
+from custodes.config.outside import HomeConfig, SiemConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
 from custodes.config.secret import SecretRef
@@ -451,6 +452,8 @@ class SiteConfig(_Strict):
     access: AccessConfig = AccessConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     oidc: OidcConfig | None = None
+    siem: SiemConfig | None = None
+    home: HomeConfig | None = None
     catalog: DatabaseConfig | None = None
     """A PostgreSQL database instead of the file `catalog.db`; `custodes catalog copy` moves what is there."""
     cameras: tuple[CameraConfig, ...] = ()
@@ -494,6 +497,9 @@ def load_site_yaml(path: Path) -> SiteConfig:
     if config.catalog is not None and config.catalog.ca_file is not None:
         ca_file = (path.parent / config.catalog.ca_file).resolve()
         updates["catalog"] = config.catalog.model_copy(update={"ca_file": ca_file})
+    for name, outside in (("siem", config.siem), ("home", config.home)):
+        if outside is not None:
+            updates[name] = outside.beside(path.parent)
     return config.model_copy(update=updates)
 
 

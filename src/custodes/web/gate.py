@@ -170,6 +170,7 @@ ROUTES: dict[str, Access] = {
     "/api/v1/cameras/{camera_id}/masks": Access.METADATA,
     "/log": Access.LOG,
     "/api/v1/openapi.json": Access.LOGGED_IN,
+    "/api/v1/metrics": Access.LOGGED_IN,
     "/api/v1/session": Access.LOGGED_IN,
     "/api/v1/status": Access.LOGGED_IN,
     "/api/v1/cameras": Access.LOGGED_IN,

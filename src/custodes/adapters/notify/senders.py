@@ -1,15 +1,18 @@
 """One message to somebody else: an HTTP POST, an e-mail, an MQTT message. What is told is decided elsewhere.
 
-A webhook is signed: `x-custodes-signature: sha256=HMAC(secret, body)`, so that its receiver knows who speaks. No
-redirect is followed and no proxy of the environment is used: it goes where the configuration says.
+A webhook is signed as Standard Webhooks 1.0 says (`webhook-id`, `webhook-timestamp`, `webhook-signature`), so that its
+receiver knows who speaks, that it is new, and what it has had already. No redirect is followed and no proxy of the
+environment is used: it goes where the configuration says.
 """
 
+import base64
 import hashlib
 import hmac
 import http.client
 import json
 import smtplib
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -18,22 +21,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from custodes.adapters.witness.http import NoRedirect
-from custodes.errors import Unavailable
+from custodes.errors import ConfigError, Unavailable
 
 TIMEOUT_S = 10.0
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - what Standard Webhooks begins secrets with
 Send = Callable[[Mapping[str, object]], None]
 """Tell one thing. Raises: Unavailable when it did not get through."""
 
 
 def webhook(url: str, secret: str) -> Send:
-    """POST as JSON to an http or https address; any 2xx is an answer."""
+    """POST as JSON to an http or https address; any 2xx is an answer. `secret`: `whsec_` and base64, or plain text."""
+    key = webhook_key(secret)
     opener = urllib.request.build_opener(NoRedirect(), urllib.request.ProxyHandler({}))
 
     def send(told: Mapping[str, object]) -> None:
         body = json.dumps(told, ensure_ascii=False).encode()
         headers = {"content-type": "application/json"}
-        if secret:
-            headers["x-custodes-signature"] = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        if key:
+            headers |= signed_headers(key, body, now_s=int(time.time()))
         request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - http or https, configured
         try:
             with opener.open(request, timeout=TIMEOUT_S):
@@ -45,6 +50,27 @@ def webhook(url: str, secret: str) -> Send:
             raise Unavailable(f"webhook {_host(url)} does not answer: {error}") from error
 
     return send
+
+
+def webhook_key(secret: str) -> bytes:
+    """The bytes that sign. Raises: ConfigError for a `whsec_` secret that is not base64."""
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except ValueError as error:
+        raise ConfigError("webhook: the secret begins with whsec_ and is not base64 after it") from error
+
+
+def signed_headers(key: bytes, body: bytes, *, now_s: int) -> dict[str, str]:
+    """Standard Webhooks, symmetric. The id is of the body: what is tried again is known again."""
+    identity = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
+    signature = hmac.new(key, f"{identity}.{now_s}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": identity,
+        "webhook-timestamp": str(now_s),
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+    }
 
 
 def email(server: str, sender: str, to: tuple[str, ...], username: str, password: str) -> Send:

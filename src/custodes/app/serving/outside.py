@@ -1,0 +1,69 @@
+"""Other systems that are told what this site does, as `site.yaml` names them. One that is configured wrongly is left
+out, and said; the rest of the site goes on."""
+
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from custodes.adapters.notify.broker import Broker
+from custodes.adapters.notify.syslog import SyslogSender
+from custodes.app.serving.home import HomeFeed
+from custodes.app.serving.siem import SiemForwarder
+from custodes.config import SiteConfig, SitePaths
+from custodes.config.secret import read_secret
+from custodes.errors import ConfigError
+from custodes.ports.views import LiveState
+from custodes.ports.warden import Warden
+
+
+def outside_parts(
+    *,
+    config: SiteConfig,
+    paths: SitePaths,
+    site_id: str,
+    warden: Warden,
+    live: LiveState,
+    environ: Mapping[str, str],
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """What the server runs beside its other parts: nothing, when nobody else is to be told."""
+    found: dict[str, Coroutine[Any, Any, None]] = {}
+    if config.siem is not None:
+        try:
+            siem = config.siem
+            syslog = SyslogSender(siem.server, ca_file=siem.ca_file, certificate=siem.certificate)
+            forwarder = SiemForwarder(config=siem, warden=warden, syslog=syslog, paths=paths, site_id=site_id)
+            found["siem"] = forwarder.run()
+        except ConfigError as error:
+            structlog.get_logger().error("the SIEM gets nothing until the next start", error=str(error))
+    if config.home is not None:
+        try:
+            found["home"] = _feed_home(config, site_id, live, environ)
+        except (ConfigError, ImportError) as error:
+            structlog.get_logger().error("home automation gets nothing until the next start", error=str(error))
+    return found
+
+
+def _feed_home(
+    config: SiteConfig, site_id: str, live: LiveState, environ: Mapping[str, str]
+) -> Coroutine[Any, Any, None]:
+    home = config.home
+    assert home is not None
+    broker = Broker(
+        home.server,
+        username=home.username,
+        password=read_secret("home.password", home.password, environ),
+        ca_file=home.ca_file,
+        will_topic=f"{home.topic}/status",
+        client_id=f"custodes-{site_id[:16]}",
+    )
+    feed = HomeFeed(config=home, live=live, broker=broker, site=config.name, site_id=site_id)
+
+    async def run() -> None:
+        broker.start()
+        try:
+            await feed.run()
+        finally:
+            broker.stop()
+
+    return run()
