@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -45,12 +45,14 @@ from custodes.sealing.shares import Share
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.camera import START_NS, packet, stream_info
 from custodes.testing.cases import opening
+from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Principal, Purpose, PurposeKind, Role
 from custodes.types.approval import CastVote, EnrolKey, FileRequest, ForgetKey, RequestPhase, RequestRecord
 from custodes.types.event import SegmentSealed
-from custodes.units import NS_PER_S, CameraId, KeyId, Ns
+from custodes.types.stream import SecondStream, second_of
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId
 
 CAM = CameraId("cam")
 SITE_ID = "00112233445566aa"
@@ -58,6 +60,10 @@ DAY = 86_400 * NS_PER_S
 NOW = Ns(START_NS + DAY)
 """The day after the footage was recorded; it is kept for three."""
 FOOTAGE_KEY = KeyId("cam/20260101")
+SECOND = second_of(CAM)
+SECOND_KEY = KeyId("cam.second/20260101")
+SECOND_RETENTION_H = 10 * 24.0
+"""The camera's second stream is kept longer than its first."""
 PASSPHRASE = "correct horse battery"
 
 
@@ -97,22 +103,27 @@ def with_gate(
 
 
 def record_footage(paths: SitePaths) -> None:
-    recording = CameraRecording(
-        CAM,
-        policy=RecordingPolicy(site_id=SITE_ID, data_dir=paths.data_dir, segment_ns=4 * NS_PER_S, min_free_bytes=0),
-        storage=Disk(),
-        journal=JournalWriter(Disk(), paths.journal_dir / "recorder.journal"),
-        find_key=lambda camera_id, day: latest_usable(
-            paths.public_keys, camera_id, day, read_pinned(paths.warden_key)
-        ),
-        last_end_ns=None,
-        scratch=Scratch(),
-    )
-    recording.begin_run(stream_info(codec="mjpeg"))
-    for seq in range(60):
-        item = packet(seq, is_keyframe=seq % 10 == 0)
-        recording.add(item, item.utc_ns)
-    recording.finish(Ns(START_NS + 6 * NS_PER_S))
+    """Six seconds of both streams of the camera."""
+    journal = JournalWriter(Disk(), paths.journal_dir / "recorder.journal")
+    for stream_id, run in ((CAM, "a" * 12), (SECOND, "b" * 12)):
+        recording = CameraRecording(
+            stream_id,
+            policy=RecordingPolicy(
+                site_id=SITE_ID, data_dir=paths.data_dir, segment_ns=4 * NS_PER_S, min_free_bytes=0
+            ),
+            storage=Disk(),
+            journal=journal,
+            find_key=lambda camera_id, day: latest_usable(
+                paths.public_keys, camera_id, day, read_pinned(paths.warden_key)
+            ),
+            last_end_ns=None,
+            scratch=Scratch(),
+        )
+        recording.begin_run(replace(stream_info(codec="mjpeg"), camera_id=stream_id, run=RunId(run)))
+        for seq in range(60):
+            item = packet(seq, is_keyframe=seq % 10 == 0)
+            recording.add(item, item.utc_ns)
+        recording.finish(Ns(START_NS + 6 * NS_PER_S))
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +134,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     paths.data_dir.mkdir(mode=0o700)
     write_identity(paths.identity, SiteIdentity(site_id=SITE_ID, name="Lost", created_ns=Ns(1)))
     write_effective(SiteConfig.model_validate({"data_dir": paths.data_dir}), paths.effective_config)
-    with_gate(paths, lambda gate: gate.publish((CAM,)), at=START_NS)
+    with_gate(paths, lambda gate: gate.publish((CAM, SECOND)), at=START_NS)
     record_footage(paths)
     catalog = sqlite_catalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
     sealed = [
         one.segment for one in read_all(paths.journal_dir / "recorder.journal")[0] if isinstance(one, SegmentSealed)
     ]
+    spec = make_spec(CAM)
+    second = SecondStream(url="rtsp://192.0.2.1/2", retention_h=SECOND_RETENTION_H)
+    catalog.put_cameras([replace(spec, second=second)], is_exclusive=False)
     catalog.take_journal("recorder.journal", 0, sealed, [], [])
     catalog.close()
     _, shares = make_recovery(paths, PASSPHRASE)
     made = make_backup(paths, folder / "backup", NOW, with_footage=True)
-    assert made.segments == len(sealed) == 2
+    assert made.segments == len(sealed) == 4
     return Rehearsal(paths, shares, folder / "backup")
 
 
@@ -171,8 +185,8 @@ def test_site_when_destroyed_and_restored_from_two_shares_then_all_of_it_is_ther
     shutil.rmtree(rehearsal.paths.data_dir)
     done = rehearsal.restore(tmp_path / "new", shares=(rehearsal.shares[0], rehearsal.shares[2]))
     paths = SitePaths(tmp_path / "new")
-    assert (done.segments, done.destroyed, done.log_size) == (2, 0, manifest.log_size)
-    assert seqs_readable(paths) == 60
+    assert (done.segments, done.destroyed, done.log_size) == (4, 0, manifest.log_size)
+    assert seqs_readable(paths) == 120
     assert verify_segments(paths.data_dir, Depth.HASH, site_id=SITE_ID).found == []
     # It is the same log under the same key, and it says itself that it was restored.
     report = verify_log(paths.warden_dir / "log.db", trusted_keys(paths))
@@ -182,10 +196,12 @@ def test_site_when_destroyed_and_restored_from_two_shares_then_all_of_it_is_ther
     connection.close()
     assert last.record.kind is AuditKind.SITE_RESTORED
     # A second site takes over: its warden starts, goes on with the log and makes keys; the catalog opens.
-    with_gate(paths, lambda gate: gate.publish((CAM,)), at=NOW + DAY, passphrase=None)
-    assert latest_usable(paths.public_keys, CAM, "20260103", read_pinned(paths.warden_key)).day == "20260103"
+    with_gate(paths, lambda gate: gate.publish((CAM, SECOND)), at=NOW + DAY, passphrase=None)
     catalog = sqlite_catalog(paths.catalog, site_id=SITE_ID, clock=ManualClock(NOW))
-    assert len(catalog.segments(CAM, START_NS, NOW, 10)) == 2
+    for stream_id in (CAM, SECOND):
+        key = latest_usable(paths.public_keys, stream_id, "20260103", read_pinned(paths.warden_key))
+        assert (key.camera_id, key.day) == (stream_id, "20260103")
+        assert len(catalog.segments(stream_id, START_NS, NOW, 10)) == 2
     catalog.close()
 
 
@@ -229,6 +245,11 @@ def test_restore_when_retention_is_over_by_now_then_the_key_stays_gone_unless_he
     rehearsal.restore(tmp_path / "new", now_ns=START_NS + 5 * DAY)
     keys = open_keys(SitePaths(tmp_path / "new"))
     assert (FOOTAGE_KEY in keys.key_ids()) is is_held
+    assert SECOND_KEY in keys.key_ids(), "the second stream is kept for ten days"
+    keys.close()
+    rehearsal.restore(tmp_path / "later", now_ns=START_NS + 15 * DAY)
+    keys = open_keys(SitePaths(tmp_path / "later"))
+    assert (SECOND_KEY in keys.key_ids()) is is_held, "a hold of the camera holds both"
     keys.close()
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from custodes.types.access import AuditKind
 from custodes.types.message import ViewKind
+from custodes.types.stream import second_of
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +95,22 @@ def test_wall_when_camera_stops_says_so_and_recovers(person, site):
     expect(person.page.locator(".tile").first).not_to_contain_text("No picture for")
     site.views.is_unvouched = True
     expect(person.page.locator(".tile").first).to_contain_text("Whole picture masked")
+
+
+def test_wall_when_a_smaller_stream_is_analysed_watches_it_and_falls_back_when_it_stays_away(person, site):
+    gate = site.live.rows[0]
+    site.live.rows[0] = replace(gate, second="recording", wall="second")
+    person.claim(site.token)
+    tile = person.page.locator(".tile").first
+    expect(tile).to_have_attribute("data-stream", "second")
+    expect(tile).to_have_attribute("data-view", "playing")
+    assert {one.camera_id for one in site.views.opened} >= {second_of(gate.camera_id)}
+    assert gate.camera_id not in {one.camera_id for one in site.views.opened}
+    site.live.rows[0] = replace(gate, second="unreachable", wall="first")
+    expect(tile).to_have_attribute("data-stream", "first")
+    expect(tile).to_have_attribute("data-view", "playing")
+    assert site.views.opened[-1].camera_id == gate.camera_id
+    assert person.complaints == []
 
 
 def test_wall_when_warden_is_down_warns(person, site):

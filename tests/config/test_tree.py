@@ -4,6 +4,7 @@ import pytest
 
 from custodes.config import SiteConfig, load_effective, load_site_yaml, write_effective
 from custodes.errors import ConfigError
+from custodes.types.stream import WallStream
 from custodes.types.vision import ObjectClass
 
 BROKEN = {
@@ -55,6 +56,10 @@ BROKEN = {
         "cameras: [{id: a, url: 'rtsp://h/', privacy: [{polygon: [[0, 0], [1, 0], [1, 1]]}],"
         " second: {url: 'rtsp://h/2'}}]\n",
         "same_view",
+    ),
+    "wall of what nobody analyses": (
+        "cameras: [{id: a, url: 'rtsp://h/', second: {url: 'rtsp://h/2', wall: second}}]\n",
+        "wall: second needs analyse: true",
     ),
     "same id twice": ("cameras: [{id: a, url: 'rtsp://h/'}, {id: a, url: 'rtsp://h/2'}]\n", "twice"),
     "a python object": ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
@@ -163,9 +168,11 @@ def test_second_stream_when_written_in_yaml_is_the_cameras(tmp_path: Path) -> No
     path = tmp_path / "site.yaml"
     path.write_text(
         "cameras: [{id: gate, url: 'rtsp://h/1', privacy: [{polygon: [[0, 0], [1, 0], [1, 1]]}],"
-        " second: {url: 'rtsp://h/2', retention_h: 720, analyse: true, same_view: true}}]\n"
+        " second: {url: 'rtsp://h/2', retention_h: 720, analyse: true, same_view: true, wall: second}}]\n"
     )
-    first, second = load_site_yaml(path).cameras[0].spec().streams()
+    spec = load_site_yaml(path).cameras[0].spec()
+    assert spec.second is not None and spec.second.wall is WallStream.SECOND
+    first, second = spec.streams()
     assert (second.camera_id, second.url, second.retention_h) == ("gate.second", "rtsp://h/2", 720.0)
     assert second.is_analysed
     assert second.scene.privacy == first.scene.privacy != ()

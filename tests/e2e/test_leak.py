@@ -5,17 +5,15 @@ import time
 from pathlib import Path
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
+from tests.e2e.conftest import OFFICER, who_trace
 
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import NAME, PASSWORD, Viewer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser, pytest.mark.xdist_group("e2e")]
-
-SECOND = "Pia Officer"
 
 
 def screenshot(site: RunningSite) -> bytes:
@@ -65,19 +63,7 @@ def recorded_moments(viewer: Viewer, from_ns: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def passwords(site: RunningSite, tmp_path_factory: pytest.TempPathFactory, viewer: Viewer) -> list[str]:
-    """The options that say who traces."""
-    invited = site.cli("person", "invite", SECOND, "--role", "privacy_officer")
-    assert invited.returncode == 0, invited.stderr
-    form = {"password": "a second long password", "password_again": "a second long password"}
-    form["token"] = invited.stdout.splitlines()[-1]
-    assert httpx.post(f"{site.address}/invitation", data=form, headers={"origin": site.address}).status_code == 303
-    folder = tmp_path_factory.mktemp("passwords")
-    for name, password in (("first", PASSWORD), ("second", form["password"])):
-        (folder / name).write_text(password)
-    return [
-        *("--as", NAME, "--password-file", str(folder / "first")),
-        *("--with", SECOND, "--with-password-file", str(folder / "second"), "--reference", "leak 1"),
-    ]
+    return who_trace(site, tmp_path_factory.mktemp("passwords"))
 
 
 def test_still_when_posted_then_camera_second_and_session_are_named_and_proven(
@@ -105,7 +91,7 @@ def test_still_when_posted_then_camera_second_and_session_are_named_and_proven(
     assert granted[named["session"]]["reference"] == "the leak"
     assert any(one["granted_index"] == others.log_index for one in told["shown_to"]), "a bystander was a candidate"
     assert "derives from the copy" in told["sentence"]
-    assert told["traced_by"] == [NAME, SECOND]
+    assert told["traced_by"] == [NAME, OFFICER]
     checked = site.cli("leak", "verify", str(bundle))
     assert checked.stdout.startswith("good"), checked.stderr
     assert "leak_traced" in {entry["kind"] for entry in viewer.get("log")["entries"]}
@@ -122,7 +108,7 @@ def test_picture_when_not_ours_or_asked_by_one_then_said_so(
     done = site.cli("leak", "find", str(path), *passwords, *since, "--camera", "walkers", timeout_s=300)
     assert done.returncode == 0, done.stderr
     assert "not a view of these cameras" in done.stdout
-    alone = [NAME if one == SECOND else one for one in passwords]
+    alone = [NAME if one == OFFICER else one for one in passwords]
     first = alone[alone.index("--password-file") + 1]
     alone[alone.index("--with-password-file") + 1] = first
     refused = site.cli("leak", "find", str(path), *alone)

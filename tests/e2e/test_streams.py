@@ -1,13 +1,14 @@
 """Cameras with two streams over real RTSP: both are recorded, each is masked by its own analysis or covered whole."""
 
 import io
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
-from tests.e2e.conftest import PETS_FPS, walkers_clip
+from tests.e2e.conftest import PETS_FPS, walkers_clip, who_trace
 
 from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
@@ -82,6 +83,11 @@ def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_
     assert {row["camera_id"]: row["second"] for row in viewer.get("status")["cameras"]} == dict.fromkeys(
         ("gate", "yard"), "recording"
     )
+    # The wall shows the smaller picture of those that have masks of their own.
+    assert {row["camera_id"]: row["wall"] for row in viewer.get("status")["cameras"]} == {
+        "gate": "first",
+        "yard": "second",
+    }
     # What is watched: small and masked by its own analysis. What is evidence: nobody looked, so all of it is covered.
     at_ns = moment_analysed(two, viewer, "gate", "first")
     ((_, is_covered, picture),) = viewer.stills("gate", [at_ns]).stills
@@ -97,6 +103,33 @@ def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_
     at_ns = moment_analysed(two, viewer, "yard", "second")
     ((_, is_covered, picture),) = viewer.stills("yard", [at_ns], stream="second").stills
     assert (is_covered, height_of(picture)) == (False, SMALL_PX)
+
+
+def test_picture_when_posted_from_a_second_stream_is_traced_to_that_stream_and_the_look(
+    two: RunningSite, tmp_path: Path
+) -> None:
+    """Both streams show the same scene at the same time: only what was shown of which tells them apart."""
+    viewer = Viewer(two.address)
+    viewer.log_in()
+    at_ns = moment_analysed(two, viewer, "yard", "second")
+    looked = viewer.stills("yard", [at_ns], reference="the leak", stream="second")
+    viewer.stills("yard", [moment_analysed(two, viewer, "yard", "first")], reference="a bystander")
+    posted = tmp_path / "post.jpg"
+    posted.write_bytes(looked.stills[0][2])
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ns // 10**9 - 15))
+    done = two.cli(
+        *("leak", "attribute", str(posted), *who_trace(two, tmp_path), "--camera", "yard", "--from", since),
+        *("--json", "-o", str(tmp_path / "leak.zip")),
+        timeout_s=300,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["verdict"], told["camera"]) == ("named", "yard.second"), told
+    assert set(told["cameras"]) == {"yard", "yard.second"}, "both were looked through"
+    (named,) = told["named"]
+    shown = {one["session_id"]: one for one in told["shown_to"]}
+    assert shown[named["session"]]["reference"] == "the leak"
+    assert two.cli("leak", "verify", str(tmp_path / "leak.zip")).stdout.startswith("good")
 
 
 def test_streams_when_checked_and_copied_are_whole_and_the_log_names_each(two: RunningSite, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from custodes.cli.main import run
 from custodes.errors import FailedPrecondition, NotFound, PermissionDenied
 from custodes.ports.catalog import Hold
 from custodes.types.access import AccessRequest, Action, AuditKind, Fidelity, Purpose, PurposeKind
+from custodes.types.media import Segment
 from custodes.types.message import ErasureDone
 from custodes.units import NS_PER_S, Ns, SessionId
 
@@ -51,7 +52,7 @@ def test_erasure_when_approved_leaves_nothing_and_a_certificate_that_verifies(si
             kinds = [entry.record.kind for entry in await site.log(at.warden)]
             order = [AuditKind.FOOTAGE_ERASED, AuditKind.FOOTAGE_DELETED, AuditKind.ERASURE_CERTIFIED]
             assert [kind for kind in kinds if kind in order] == order
-            await keys_are_refused(at)
+            await keys_are_refused(at, at.segment)
             check_certificate(eraser.path_of(done.erasure_id), at, request_id, tmp_path)
 
     asyncio.run(main())
@@ -62,12 +63,22 @@ def test_erasure_of_a_camera_with_two_streams_leaves_nothing_of_either(site: Sit
         async with bench(site) as at:
             second = await record_second(at)
             files = [site.paths.data_dir / one.path for one in (at.segment, second)]
+            stream_id = second.header.camera_id
+            sketch = site.paths.index / stream_id / f"{second.header.segment_id}.idx"
+            sketch.parent.mkdir(parents=True)
+            sketch.write_bytes(b"sealed")
+            exported = await at.export(camera_id=stream_id)
+            files += [sketch, Path(exported.path)]
             assert all(file.exists() for file in files)
             request_id = await at.approve(purpose=ASKED, action=Action.ERASE)
-            done = await erase(at, eraser_of(at), request_id)
+            eraser = eraser_of(at)
+            done = await erase(at, eraser, request_id)
             assert done.segments == 2
             assert not any(file.exists() for file in files)
-            assert await at.catalog.known_segments(second.header.camera_id) == set()
+            assert await at.catalog.known_segments(stream_id) == set()
+            await keys_are_refused(at, at.segment, second)
+            report = "\n".join(custodes_verify.verify_evidence(eraser.path_of(done.erasure_id), None))
+            assert "2 recordings were given up" in report
 
     asyncio.run(main())
 
@@ -98,7 +109,7 @@ async def refused(at: Bench, eraser: Eraser) -> None:
     assert (at.site.paths.data_dir / at.segment.path).exists()
 
 
-async def keys_are_refused(at: Bench) -> None:
+async def keys_are_refused(at: Bench, *segments: Segment) -> None:
     """Also when a copy of the file is there again: the warden remembers."""
     first = at.segment.header.start_ns
     answer = await at.warden.authorise(
@@ -115,9 +126,9 @@ async def keys_are_refused(at: Bench) -> None:
     )
     assert answer.grant is not None
     job = WardenJobClient(at.site.paths.socket("warden-jobs"))
-    for token in (answer.grant.token,):
+    for segment in segments:
         with pytest.raises(PermissionDenied, match="erased"):
-            await asyncio.to_thread(job.release_keys, token, (at.segment.header,))
+            await asyncio.to_thread(job.release_keys, answer.grant.token, (segment.header,))
     with pytest.raises(PermissionDenied, match="erases nothing"):
         await at.warden.erase_segments(answer.grant.token, (at.segment.header.segment_id,))
 

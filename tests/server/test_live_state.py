@@ -126,6 +126,30 @@ def test_row_when_the_second_stream_fails_says_so_beside_the_first(site: Site, c
     asyncio.run(main())
 
 
+def test_wall_when_the_smaller_second_stream_is_analysed_shows_it_as_long_as_it_comes(
+    site: Site, clock: ManualClock
+) -> None:
+    async def main() -> None:
+        async with site.catalog() as catalog:
+            spec = replace(make_spec(), second=SecondStream(url="rtsp://192.0.2.1/2", is_analysed=True))
+            await catalog.put_cameras([spec], is_exclusive=False)
+            live = ServerLiveState(catalog, ScriptedSupervisor(site.paths.socket("x")), clock)
+            await live.refresh()
+            large = replace(camera_status(clock), width_px=1920, height_px=1080)
+            small = replace(large, camera_id=second_of(CAMERA), width_px=640, height_px=360)
+            live.take_camera(large)
+            assert gate(live).wall == "first"
+            live.take_camera(small)
+            assert gate(live).wall == "second"
+            clock.advance(NS_PER_S)
+            live.take_camera(replace(small, utc_ns=clock.now_ns(), state=CameraState.UNREACHABLE))
+            assert gate(live).wall == "first", "a picture rather than none"
+            clock.advance(4 * NS_PER_S)
+            assert gate(live).wall == "second", "the first is not heard of either"
+
+    asyncio.run(main())
+
+
 def test_status_when_older_than_the_known_one_is_ignored(live: ServerLiveState, clock: ManualClock) -> None:
     old = camera_status(clock, CameraState.STALLED)
     clock.advance(NS_PER_S)

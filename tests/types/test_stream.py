@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from custodes.testing.catalog import make_spec
 from custodes.types.scene import CameraScene, CountLine
-from custodes.types.stream import WHOLE_PICTURE, SecondStream, camera_of, is_second, second_of
+from custodes.types.stream import WHOLE_PICTURE, SecondStream, WallStream, camera_of, is_second, second_of
 from custodes.units import CameraId
 
 ZONE = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5))
@@ -56,3 +56,14 @@ def test_kept_hours_of_a_camera_are_those_of_the_stream_that_is_kept_longer() ->
     assert make_spec().kept_h(72.0) == 72.0
     assert replace(make_spec(), retention_h=24.0, second=SECOND).kept_h(72.0) == 24.0
     assert replace(make_spec(), retention_h=24.0, second=replace(SECOND, retention_h=720.0)).kept_h(72.0) == 720.0
+
+
+def test_wall_when_nobody_chose_shows_the_second_only_where_it_is_analysed_and_smaller() -> None:
+    large, small = 1920 * 1080, 640 * 360
+    analysed = replace(SECOND, is_analysed=True)
+    assert analysed.is_for_wall(large, small)
+    assert not SECOND.is_for_wall(large, small), "it would be covered whole"
+    assert not analysed.is_for_wall(small, large)
+    assert not analysed.is_for_wall(large, 0) and not analysed.is_for_wall(0, small), "not known yet"
+    assert not replace(analysed, wall=WallStream.FIRST).is_for_wall(large, small)
+    assert replace(analysed, wall=WallStream.SECOND).is_for_wall(small, large)

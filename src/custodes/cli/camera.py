@@ -9,7 +9,8 @@ from custodes.cli.camera_onboarding import checked_camera, discover, import_came
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.config import load_site_yaml
-from custodes.errors import AlreadyExists
+from custodes.errors import AlreadyExists, InvalidArgument
+from custodes.types.stream import WallStream
 from custodes.units import CameraId
 
 
@@ -40,6 +41,14 @@ def list_cameras(data: Path | None) -> None:
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True)
 @click.option("--retention-h", type=float, default=0.0, help="Hours to keep its recordings; 0 takes the site's.")
 @click.option("--second", default="", help="Address of a second stream, to be recorded beside the first.")
+@click.option("--analyse-second", is_flag=True, help="Analyse it too, so that it can be watched masked.")
+@click.option(
+    "--wall",
+    type=click.Choice([one.value for one in WallStream]),
+    default="auto",
+    show_default=True,
+    help="Which stream the live wall shows; auto: the second where it is analysed and smaller.",
+)
 @click.option("--loop", is_flag=True, help="A file: play it again and again.")
 @click.option("--replace", is_flag=True, help="Another device for a camera that is there: its place and past stay.")
 @data_option
@@ -52,11 +61,15 @@ def add(
     transport: str,
     retention_h: float,
     second: str,
+    analyse_second: bool,
+    wall: str,
     loop: bool,
     replace: bool,
     data: Path | None,
 ) -> None:
     """Record one more camera: custodes camera add gate rtsp://192.0.2.7/stream1"""
+    if not second and (analyse_second or wall != "auto"):
+        raise InvalidArgument("--analyse-second and --wall are about a second stream: give its address with --second")
     spec = checked_camera(
         id=camera_id,
         url=url,
@@ -65,7 +78,7 @@ def add(
         password=password,
         transport=transport,
         retention_h=retention_h,
-        second={"url": second} if second else "",
+        second={"url": second, "analyse": analyse_second, "wall": wall} if second else "",
         loop=loop,
     ).spec()
     socket = find_site(data).socket("server-control")

@@ -31,7 +31,7 @@ from custodes.types.scene import (
     MIN_GROUND_POINTS,
     CameraScene,
 )
-from custodes.types.stream import SecondStream
+from custodes.types.stream import SecondStream, WallStream
 from custodes.types.vision import DetectArea, ObjectClass
 from custodes.units import CameraId
 
@@ -113,6 +113,14 @@ class SecondStreamConfig(_Strict):
     """It shows exactly what the first shows: the camera's privacy zones hold in it."""
     privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
     """Drawn in its own picture."""
+    wall: Literal["auto", "first", "second"] = "auto"
+    """Which stream the live wall shows; auto: this one where it is analysed and smaller than the first."""
+
+    @model_validator(mode="after")
+    def _wall_is_masked_by_itself(self) -> "SecondStreamConfig":
+        if self.wall == "second" and not self.analyse:
+            raise ValueError("wall: second needs analyse: true, since masks never go from one stream to the other")
+        return self
 
     @field_validator("url")
     @classmethod
@@ -127,6 +135,7 @@ class SecondStreamConfig(_Strict):
             is_analysed=self.analyse,
             has_same_view=self.same_view,
             privacy=tuple(zone.polygon for zone in self.privacy),
+            wall=WallStream(self.wall),
         )
 
 

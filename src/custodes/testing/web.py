@@ -64,6 +64,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
+from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId, SessionId
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -443,7 +444,7 @@ class DrawnViews:
             principal=principal,
             action=Action.WATCH_LIVE if kind is ViewKind.LIVE else Action.PLAY_BACK,
             purpose=purpose,
-            camera_id=camera_id,
+            camera_id=camera_of(camera_id),
             start_ns=start_ns,
             end_ns=end_ns,
             fidelity=fidelity,
@@ -454,7 +455,7 @@ class DrawnViews:
         answer = await self._warden.authorise(request)
         if answer.grant is None:
             raise PermissionDenied(" ".join(answer.decision.reasons))
-        view = DrawnView(self, answer.grant, kind, speed)
+        view = DrawnView(self, answer.grant, kind, speed, camera_id)
         self.opened.append(view)
         return view
 
@@ -467,8 +468,10 @@ class DrawnViews:
 class DrawnView:
     """One view of `DrawnViews`."""
 
-    def __init__(self, broker: DrawnViews, grant: Grant, kind: ViewKind, speed: float) -> None:
+    def __init__(self, broker: DrawnViews, grant: Grant, kind: ViewKind, speed: float, camera_id: CameraId) -> None:
         self._broker = broker
+        self.camera_id = camera_id
+        """The stream that was asked for; the grant is the camera's."""
         self._grant = grant
         self.kind = kind
         self._speed = speed

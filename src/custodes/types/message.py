@@ -583,6 +583,8 @@ class CameraRow:
     second: str = ""
     """State of the second stream; empty for a camera that has none."""
     second_detail: str = ""
+    wall: str = "first"
+    """Which stream the wall shows: first or second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,22 @@ it is decided for the camera.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from custodes.types.scene import Point
 from custodes.units import CameraId
 
 _SUFFIX = ".second"
 """No camera's id has a full stop in it."""
+
+
+class WallStream(StrEnum):
+    """Which stream of a camera the live wall shows."""
+
+    AUTO = "auto"
+    """The second where it has masks of its own and the smaller picture, which is cheaper to show; else the first."""
+    FIRST = "first"
+    SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +38,18 @@ class SecondStream:
     """It shows what the first stream shows, so that privacy zones drawn there hold here."""
     privacy: tuple[tuple[Point, ...], ...] = ()
     """Zones drawn in its own picture."""
+    wall: WallStream = WallStream.AUTO
+
+    def is_for_wall(self, first_px: int, second_px: int) -> bool:
+        """Whether the wall shows it rather than the first.
+
+        Args:
+            first_px: pixels of the first stream's picture; 0 while they are not known.
+            second_px: of this stream's picture.
+        """
+        if self.wall is WallStream.AUTO:
+            return self.is_analysed and 0 < second_px < first_px
+        return self.wall is WallStream.SECOND
 
 
 WHOLE_PICTURE: tuple[Point, ...] = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))

@@ -13,6 +13,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.supervisor import Supervisor
 from custodes.types.event import AnalyserStatus, CameraState, CameraStatus, GateChanged, StreamVerified
 from custodes.types.message import CameraRow, CameraSpec, SiteStatus
+from custodes.types.stream import SecondStream
 from custodes.units import NS_PER_S, CameraId, Ns
 
 STALE_NS = 3 * NS_PER_S
@@ -142,6 +143,15 @@ class ServerLiveState:
             return UNKNOWN, RECORDER_DOWN
         return known[0].state.value, known[0].detail
 
+    def _wall_stream(self, spec: CameraSpec, second: SecondStream, first: CameraRow) -> str:
+        """The second where the configuration wants it there; the first while nothing comes of the second."""
+        statuses = [known[0] if (known := self._recorder.get(one.camera_id)) else None for one in spec.streams()]
+        first_px, second_px = (0 if one is None else one.width_px * one.height_px for one in statuses)
+        is_silent = self._state(spec.streams()[1])[0] != CameraState.RECORDING.value
+        if not second.is_for_wall(first_px, second_px) or (is_silent and first.is_recording):
+            return "first"
+        return "second"
+
     def _row(self, spec: CameraSpec) -> CameraRow:
         state, detail = self._state(spec)
         totals = self._totals.get(spec.camera_id, _NO_TOTALS)
@@ -163,7 +173,9 @@ class ServerLiveState:
         )
         if spec.second is not None:
             second, second_detail = self._state(spec.streams()[1])
-            row = replace(row, second=second, second_detail=second_detail)
+            row = replace(
+                row, second=second, second_detail=second_detail, wall=self._wall_stream(spec, spec.second, row)
+            )
         known = self._recorder.get(spec.camera_id)
         if known is not None:
             row = replace(row, width_px=known[0].width_px)

@@ -4,6 +4,7 @@ import { $, el, plural, say } from "./dom.js";
 import { Player } from "./player.js";
 
 const HIDDEN_STOP_MS = 30_000; // a wall nobody can see watches nothing
+const CHANGE_AFTER = 3; // polls; a stream that is away for a moment does not change the view, which costs a job and a log entry
 const tiles = new Map();
 
 class Tile {
@@ -25,8 +26,9 @@ class Tile {
       el("div", { class: "caption" },
         el("div", { class: "caption-row" }, this.key, this.name, this.delay),
         el("div", { class: "caption-row" }, this.dot, this.state, el("span", { class: "counts" }, this.people, this.vehicles))));
-    this.player = new Player(this.video, {
-      path: `/api/v1/cameras/${encodeURIComponent(this.id)}/live?max_height_px=720`, isLive: true });
+    this.stream = camera.wall;
+    this.changes = 0;
+    this.player = new Player(this.video, { path: this.path(), isLive: true });
     this.player.addEventListener("state", () => this.showPlayer());
     this.player.addEventListener("tick", () => this.showPlayer());
     this.player.addEventListener("note", (event) => { this.lastNote = event.detail; });
@@ -34,6 +36,19 @@ class Tile {
     this.camera = camera;
     this.show(camera);
     this.showPlayer();
+  }
+
+  path() {
+    return `/api/v1/cameras/${encodeURIComponent(this.id)}/live?max_height_px=720&stream=${this.stream}`;
+  }
+
+  choose() {
+    this.changes = this.camera.wall === this.stream ? 0 : this.changes + 1;
+    if (!this.changes || (this.changes < CHANGE_AFTER && this.player.state !== "closed")) return;
+    this.stream = this.camera.wall;
+    this.changes = 0;
+    this.player.stop();
+    this.player.path = this.path();
   }
 
   show(camera) {
@@ -46,6 +61,8 @@ class Tile {
     say(this.vehicles, `${camera.live_vehicles} / ${camera.vehicles}`);
     this.people.title = `${camera.live_people} people now, ${camera.people} so far`;
     this.vehicles.title = `${camera.live_vehicles} vehicles now, ${camera.vehicles} so far`;
+    this.choose();
+    this.link.dataset.stream = this.stream;
     const words = `${camera.name}. ${camera.words}. ${plural(camera.live_people, "person", "people")} and ${plural(camera.live_vehicles, "vehicle", "vehicles")} now.`;
     if (this.link.getAttribute("aria-label") !== words) this.link.setAttribute("aria-label", words);
   }
@@ -82,7 +99,8 @@ class Tile {
 
   update() {
     // a camera that sends nothing needs no view, no job and no log entry; a moment's silence does not end one
-    const isSilent = !this.camera.is_recording && !["starting", "unknown", "disk_full", "disk_error", "no_key"].includes(this.camera.state);
+    const isRecording = this.stream === "second" ? this.camera.second === "recording" : this.camera.is_recording;
+    const isSilent = !isRecording && !["starting", "unknown", "disk_full", "disk_error", "no_key"].includes(this.stream === "second" ? this.camera.second : this.camera.state);
     const isWanted = this.isVisible && !isAway && !isSilent;
     if (isWanted) this.player.start();
     else if (this.player.state !== "closed") this.player.stop(isAway ? "Nobody is looking" : "");
