@@ -1,14 +1,15 @@
 """Does redaction leak? People with an exposed frame, not frames, on annotated clips, beside `deface` in the same run.
 
 Run `python -m eval.redact --data ../shared/data [--smoke] [--attack]`. Truth: `eval.redact_truth` (heads on PETS
-2009 and two Intel clips, faces on the asl-gestures). Ours is what `custodes redact` does with its defaults; deface
-is its own detector with its own defaults (threshold .2, mask scale 1.3; its ellipse counts as the whole box). Both
-also with 15 % of all detections removed at random, three draws.
+2009 and two Intel clips, faces on the asl-gestures); `--part street` is `eval.redact_street`, alone. Ours is what
+`custodes redact` does with its defaults; deface is its own detector with its own defaults (threshold .2, mask scale
+1.3; its ellipse counts as the whole box). Both also with 15 % of all detections removed at random, three draws.
 
 - `frame_recall`: share of true boxes of which at least 95 % are covered.
 - `track_leak`: share of people (tracks of the truth) with at least one frame in which less than `EXPOSED` of the box
   is covered. `track_leak_strict`: the same at 95 %, where the annotation's own few pixels count against the mask.
 - `exposed_s_per_person_h`, `longest_run_s`: of those frames.
+- `…_unmended`: ours without what `pipeline.film_paths` adds (street only).
 - `overmask_ratio`: covered area outside of true boxes ÷ their area, whole clips; needless is whatever is no head.
 """
 
@@ -20,6 +21,7 @@ import pickle
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from custodes.redact.levels import MaskLevel
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.types.vision import Detections
 from custodes.units import NS_PER_S
+from eval.redact_street import NAME as STREET
+from eval.redact_street import street
 from eval.redact_truth import ASL, ONE_BY_ONE, PEOPLE, Heads, pets_heads, read_heads
 from eval.report import Report, bootstrap
 
@@ -118,11 +122,13 @@ def rgb_of(frame: Any) -> npt.NDArray[np.uint8]:
     return np.asarray(to_picture(frame).to_ndarray(format="rgb24"), np.uint8)
 
 
-def our_masks(clip: Clip, *, misses: float, seed: int, level: MaskLevel = MaskLevel.HEAD) -> MasksOf:
+def our_masks(
+    clip: Clip, *, misses: float, seed: int, level: MaskLevel = MaskLevel.HEAD, is_mended: bool = True
+) -> MasksOf:
     rng = np.random.default_rng(seed)
     looks = [_without(look, rng, misses) for look in clip.looks]
     timeline = MaskTimeline(MaskPolicy(level=level, margin=DEFAULT_MARGIN))
-    timeline.add(track_film(looks, camera_id=FILM_CAMERA, run=FILM_RUN))
+    timeline.add(track_film(looks, camera_id=FILM_CAMERA, run=FILM_RUN, is_mended=is_mended))
     width, height = clip.size_px
     scale = np.array([width, height, width, height], np.float64)
     masks: MasksOf = []
@@ -244,6 +250,8 @@ def evaluate(clips: Sequence[Clip], make: Any, misses: float, draws: int) -> tup
 
 
 def _kind(name: str) -> str:
+    if name == STREET:
+        return "street"
     return "asl" if name.startswith(ASL) else "pets" if name == PETS else "intel"
 
 
@@ -261,6 +269,9 @@ def films(data: Path, *, smoke: bool) -> Iterator[tuple[str, Heads, int | None]]
 
 
 def gather(data: Path, report: Report, *, smoke: bool, part: str, kept: Path | None) -> list[Clip]:
+    if part == "street":
+        heads, times_ns, size_px, looks = street(data)
+        return [Clip(name=STREET, heads=heads, times_ns=times_ns, size_px=size_px, looks=looks)]
     theirs, clips = deface_detector(), []
     listed = [item for item in films(data, smoke=smoke) if part in ("", _kind(item[0]))]
     for number, (name, heads, frames_max) in enumerate(listed, 1):
@@ -280,7 +291,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--attack", action="store_true", help="Compare faces on the masked output, too.")
-    parser.add_argument("--part", choices=["asl", "pets", "intel"], default="", help="This footage alone.")
+    parser.add_argument("--part", choices=["asl", "pets", "intel", "street"], default="", help="This footage alone.")
     parser.add_argument("--kept", type=Path, help="For development: a folder to keep what the detectors found in.")
     arguments = parser.parse_args()
     report = Report("eval.redact", smoke=arguments.smoke, config={
@@ -289,14 +300,17 @@ def main() -> None:
         "part": arguments.part})  # fmt: skip
     clips = gather(arguments.data, report, smoke=arguments.smoke, part=arguments.part, kept=arguments.kept)
     draws = 1 if arguments.smoke else DRAWS
-    makers = {"": our_masks}
-    if has_deface():
+    makers: dict[str, Any] = {"": our_masks}
+    if arguments.part == "street":
+        makers["unmended"] = partial(our_masks, is_mended=False)
+    elif has_deface():
         makers["deface"], report.peers["deface"] = their_masks, {}
     else:
         report.note("peer deface is not installed")
     for who, make in makers.items():
-        into = report.peers[who] if who else report.results
-        for suffix, misses, times in (("", 0.0, 1), ("_15pct_misses", MISSES, draws)):
+        into = report.peers.get(who, report.results)
+        tail = "_unmended" if who == "unmended" else ""
+        for suffix, misses, times in ((tail, 0.0, 1), (f"_15pct_misses{tail}", MISSES, draws)):
             everything, kinds = evaluate(clips, make, misses, times)
             into.update({f"{key}{suffix}": value for key, value in figures(everything).items()})
             for kind, score in kinds.items():

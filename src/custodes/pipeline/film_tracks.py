@@ -29,11 +29,17 @@ _MENDED_FROM = 1 << 41
 
 
 def track_film(
-    looks: Sequence[Look], *, camera_id: CameraId, run: RunId, config: TrackerConfig | None = None
+    looks: Sequence[Look],
+    *,
+    camera_id: CameraId,
+    run: RunId,
+    config: TrackerConfig | None = None,
+    is_mended: bool = True,
 ) -> list[FrameAnalysed]:
     """Facts of a film, one a look. Time and memory O(looks × objects).
 
-    Args: looks: in order of time. config: of the tracker, both ways.
+    Args: looks: in order of time. config: of the tracker, both ways. is_mended: with what `film_paths` adds; without
+        it only to measure what that is worth.
     """
     config = config or TrackerConfig()
     forwards = _follow(looks, config)
@@ -48,7 +54,7 @@ def track_film(
                 at = path.looks[position] if not offset else len(looks) - 1 - path.looks[position]
                 rows[at].append((track_id if track_id < 0 else track_id + offset, path, position))
     mended = 0
-    for ordered, paths in ((looks, forwards), (looks[::-1], backwards)):
+    for ordered, paths in ((looks, forwards), (looks[::-1], backwards)) if is_mended else ():
         for path in (*steadied(paths, ordered), *bridged(paths, ordered)):
             for position, index in enumerate(path.looks):
                 at = index if ordered is looks else len(looks) - 1 - index
