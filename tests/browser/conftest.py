@@ -17,6 +17,7 @@ from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.runtime.clock import SystemClock
 from custodes.testing.history import fill_history
+from custodes.testing.recogniser import WrittenRecogniser
 from custodes.testing.web import (
     DrawnViews,
     FixedLive,
@@ -26,11 +27,15 @@ from custodes.testing.web import (
     WrittenExports,
     camera_row,
 )
+from custodes.types.face_message import HolderVerified
 from custodes.types.message import ProcessStatus
 from custodes.web.app import create_app
 
 CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=60_000)  # what comes is seen at once; a busy machine brings it late
+CAMERA_SHOWS = (40, 210)
+"""Luma of both halves of what the made-up camera shows."""
+
 CAMERAS = (("gate", "Main gate"), ("yard", "Yard"), ("road", "Road, north"), ("hall", "Hall"))
 
 
@@ -43,6 +48,7 @@ class Site:
     warden: LoggingWarden
     views: DrawnViews
     live: FixedLive
+    recogniser: WrittenRecogniser
 
 
 def _processes() -> tuple[ProcessStatus, ...]:
@@ -76,6 +82,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     rows.append(camera_row(*CAMERAS[3], state="unreachable", detail="nothing answers at 10.0.0.9"))
     live = FixedLive(rows, _processes())
     tokens: list[str] = []
+    same = HolderVerified(is_same=True, likelihood=4.2, problem="", quality=None, signals=("a face that moves",))
+    recogniser = WrittenRecogniser(same)
 
     async def announce(token: str) -> None:
         tokens.append(token)
@@ -92,6 +100,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         config=config,
         clock=clock,
         announce=announce,
+        recogniser=recogniser,
         hasher=PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1),
     )
     listener = socket.create_server(("127.0.0.1", 0))
@@ -103,7 +112,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     started = threading.Event()
     while not server.started and thread.is_alive():
         started.wait(0.02)
-    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live)
+    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live, recogniser)
     server.should_exit = True
     thread.join(10)
     listener.close()
@@ -114,6 +123,24 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
+    yield from _chromium()
+
+
+@pytest.fixture
+def browser_with_camera(tmp_path: Path) -> Iterator[Browser]:
+    """Chromium before a camera that shows `CAMERA_SHOWS`: left half dark, right half bright."""
+    film = tmp_path / "camera.y4m"
+    row = bytes([CAMERA_SHOWS[0]] * 160 + [CAMERA_SHOWS[1]] * 160)
+    picture = b"FRAME\n" + row * 240 + bytes([128]) * (2 * 160 * 120)
+    film.write_bytes(b"YUV4MPEG2 W320 H240 F10:1 Ip A1:1 C420jpeg\n" + picture * 10)
+    yield from _chromium(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    )
+
+
+def _chromium(*more: str) -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
     with sync_playwright() as playwright:
@@ -127,6 +154,7 @@ def browser() -> Iterator[Browser]:
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                *more,
             ],
         )
         yield chromium
