@@ -91,7 +91,7 @@ def is_taken_for(clip: Faces, templates: Iterable[np.ndarray]) -> bool:
     assert model is not None
     own = [one / np.linalg.norm(one) for one in templates]
     return any(
-        protection.likeliest(
+        protection.likelihood_of(
             [
                 log10_likelihood(
                     float(vector @ one) / float(np.linalg.norm(vector)), expected(model, samples, quality)

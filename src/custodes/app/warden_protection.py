@@ -386,7 +386,7 @@ def _likelihood(
     if vector.ndim != 1 or not np.isfinite(length) or length < 1e-6 or len(vector) != len(own[0]):
         raise InvalidArgument("that is not a vector of this network")
     one = expected(model, max(probe.samples, 1), probe.quality)
-    return protection.likeliest(
+    return protection.likelihood_of(
         [
             log10_likelihood(float(vector @ template) / length / max(float(np.linalg.norm(template)), 1e-9), one)
             for template in own
