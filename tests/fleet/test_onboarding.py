@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.adapters.camera.discovery import discover_cameras, parse_answer
+from custodes.adapters.fleet.frigate import frigate_cameras
 from custodes.adapters.fleet.other_systems import read_cameras_of
 from custodes.cli import camera_onboarding
 from custodes.cli.main import run
+from custodes.config.tree import MAX_RETENTION_H, AreaConfig
 from custodes.errors import CameraUnreachable, InvalidArgument
 from custodes.fleet.knowledge import load_knowledge
 from custodes.runtime.clock import SystemClock
@@ -170,3 +172,72 @@ def test_quirks_know_a_makers_paths():
     assert stream is not None
     assert stream.main == "/Streaming/Channels/101"
     assert known.stream_of("nobody") is None
+
+
+FRIGATE_WHOLE = """
+record: {enabled: true, retain: {days: 3}}
+detect: {width: 640, height: 480}
+objects: {mask: "0,0,0.5,0,0.5,0.1"}
+cameras:
+  lot:
+    enabled: false
+    ffmpeg: {inputs: [{path: "rtsp://192.0.2.7/main", roles: [record, detect]}]}
+    motion: {mask: ["0,0,0.1,0,0.1,0.1"]}
+    zones: {drive: {coordinates: "0,0,1,0,1,1"}}
+    objects:
+      filters:
+        person: {mask: ["0,0,320,0,320,240", "words", "0,0,1,0"]}
+        dog: {mask: "0,0,1,0,1,1"}
+  hall:
+    ffmpeg: {inputs: [{path: "rtsp://192.0.2.8/main", roles: [record]}]}
+    record: {continuous: {days: 2}, motion: {days: 7}}
+    objects: {mask: {glass: {coordinates: "0.1,0.1,0.2,0.1,0.2,0.2"}}}
+"""
+
+
+def test_frigates_masks_retention_and_switch_come_along_and_the_rest_is_said():
+    lot, hall = read_cameras_of(FRIGATE_WHOLE.encode(), where="f")
+    everywhere = (((0.0, 0.0), (0.5, 0.0), (0.5, 0.1)), ())
+    assert lot.masks == (everywhere, (((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)), ("person",)))
+    assert (lot.is_enabled, lot.retention_h) == (False, 72.0)
+    for words in ("motion masks stay there", "zones stay there", "2 object masks cannot be read"):
+        assert words in lot.note
+    assert hall.masks == (everywhere, (((0.1, 0.1), (0.2, 0.1), (0.2, 0.2)), ()))
+    assert (hall.is_enabled, hall.retention_h, hall.note) == (True, 168.0, "")
+
+
+def test_frigates_camera_is_added_as_it_was(server, tmp_path, capsys):
+    config = tmp_path / "frigate.yml"
+    config.write_text(FRIGATE_WHOLE.replace("  lot:", "  lot2:"))
+    assert run(["camera", "import", str(config), "--data", str(tmp_path), "--yes"]) == 0
+    lot, hall = server.put
+    assert "switched off there, and here; kept 72 h; 2 masks" in capsys.readouterr().out
+    assert (lot.is_enabled, lot.retention_h) == (False, 72.0)
+    assert [(area.is_mask, len(area.classes)) for area in lot.detect_areas] == [(True, 0), (True, 1)]
+    assert hall.is_enabled
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(allow_nan=True) | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["record", "retain", "days", "objects", "mask", "filters", "person", "detect", "zones", "ffmpeg"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(TREES, TREES)
+@settings(max_examples=150, deadline=None)
+def test_any_frigate_tree_gives_cameras_that_can_be_configured(whole, own):
+    top = whole if isinstance(whole, dict) else {}
+    for one in frigate_cameras({**top, "cameras": {"a": own}}):
+        assert 0 <= one.retention_h <= MAX_RETENTION_H
+        for polygon, classes in one.masks:
+            AreaConfig(polygon=polygon, classes=classes)

@@ -53,7 +53,7 @@ def import_cameras(file: Path, secrets: Path | None, yes: bool, replace: bool, d
     there = {row.camera_id for row in read_cameras(socket).cameras}
     wanted = [one for one in found if replace or one.camera_id not in there]
     rows = [
-        (one.camera_id, one.url, one.username, _where(one, secrets), one.note if one in wanted else "there already")
+        (one.camera_id, one.url, one.username, _where(one, secrets), _said(one) if one in wanted else "there already")
         for one in found
     ]
     click.echo(render_table(("camera", "url", "user", "password", ""), rows) if rows else f"no camera in {file.name}")
@@ -61,7 +61,14 @@ def import_cameras(file: Path, secrets: Path | None, yes: bool, replace: bool, d
         raise InvalidArgument("FILE has passwords in the clear; name a folder for them with --secrets")
     specs = [
         checked_camera(
-            id=one.camera_id, name=one.name, url=one.url, username=one.username, password=_where(one, secrets)
+            id=one.camera_id,
+            name=one.name,
+            url=one.url,
+            username=one.username,
+            password=_where(one, secrets),
+            enabled=one.is_enabled,
+            retention_h=one.retention_h,
+            detect={"masks": [{"polygon": polygon, "classes": classes} for polygon, classes in one.masks]},
         ).spec()
         for one in wanted
     ]
@@ -73,6 +80,13 @@ def import_cameras(file: Path, secrets: Path | None, yes: bool, replace: bool, d
             write_file(secrets.resolve() / one.camera_id, one.password.encode())
     put_cameras(socket, specs, is_exclusive=False, keeps_rest=True)
     click.echo(f"added {len(specs)} cameras")
+
+
+def _said(one: FoundCamera) -> str:
+    said = ["switched off there, and here"] if not one.is_enabled else []
+    said += [f"kept {one.retention_h:g} h"] if one.retention_h else []
+    said += [f"{len(one.masks)} masks"] if one.masks else []
+    return "; ".join([*said, *([one.note] if one.note else [])])
 
 
 def _where(one: FoundCamera, secrets: Path | None) -> str:

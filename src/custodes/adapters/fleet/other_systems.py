@@ -1,6 +1,7 @@
 """Cameras out of other systems' configuration: Frigate and MediaMTX (YAML), ZoneMinder (its Monitors table), CSV.
 
-Only addresses and logins are taken. Passwords leave the addresses; a reference to the environment stays one.
+Addresses and logins are taken; of Frigate also object masks, retention and whether a camera is on. Passwords leave the
+addresses; a reference to the environment stays one.
 """
 
 import csv
@@ -13,12 +14,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import yaml
 
+from custodes.adapters.fleet.frigate import Polygon, frigate_cameras, mapping
 from custodes.errors import InvalidArgument
 
 MAX_CAMERAS = 2000
 _SCHEMES = ("rtsp", "rtsps", "http", "https", "onvif")
 _PLACEHOLDER = re.compile(r"\{(FRIGATE_[A-Z0-9_]{1,100})\}")
-_RESTREAM = re.compile(r"rtsps?://(?:127\.0\.0\.1|localhost|\[::1\]):8554/([^/?#]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,10 @@ class FoundCamera:
     password: str = ""
     password_ref: str = ""
     note: str = ""
+    is_enabled: bool = True
+    retention_h: float = 0.0
+    masks: tuple[tuple[Polygon, tuple[str, ...]], ...] = ()
+    """Where nothing is counted: polygon in shares of the picture, and of which classes; none means all."""
 
 
 def read_cameras_of(payload: bytes, *, where: str) -> list[FoundCamera]:
@@ -86,24 +91,14 @@ def _yaml(text: str, where: str) -> Iterator[FoundCamera]:
 
 
 def _frigate(tree: dict[str, Any], where: str) -> Iterator[FoundCamera]:
-    streams = _mapping(_mapping(tree.get("go2rtc")).get("streams"))
-    for name, settings in tree["cameras"].items():
-        inputs = _mapping(_mapping(settings).get("ffmpeg")).get("inputs")
-        rows = [_mapping(one) for one in inputs[:16]] if isinstance(inputs, list) else []
-        recorded = next((one for one in rows if "record" in _words(one.get("roles"))), rows[0] if rows else {})
-        address = str(recorded.get("path", ""))
-        restream = _RESTREAM.match(address)
-        if restream:
-            sources = streams.get(restream[1])
-            first = sources[0] if isinstance(sources, list) and sources else sources
-            address = str(first or "").removeprefix("ffmpeg:").partition("#")[0]
-        is_off = _mapping(settings).get("enabled") is False
-        yield _camera(str(name), str(name), address, where, note="switched off there" if is_off else "")
+    for one in frigate_cameras(tree):
+        found = _camera(one.name, one.name, one.address, where, note="; ".join(one.notes))
+        yield replace(found, is_enabled=one.is_enabled, retention_h=one.retention_h, masks=one.masks)
 
 
 def _mediamtx(paths: dict[str, Any], where: str) -> Iterator[FoundCamera]:
     for name, settings in paths.items():
-        source = str(_mapping(settings).get("source", ""))
+        source = str(mapping(settings).get("source", ""))
         if source.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
             yield _camera(str(name), str(name), source, where)
 
@@ -163,11 +158,3 @@ def _camera(camera_id: str, name: str, address: str, where: str, *, note: str = 
         password_ref=f"env:{reference[1]}" if reference else "",
         note=note,
     )
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _words(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
