@@ -33,6 +33,7 @@ FORBIDDEN = {
     "warden": (*MEDIA, *WEB, *MODELS, "http.client", "httpx", "sqlalchemy"),
     "server": (*MEDIA, *MODELS, *PRIVATE, "custodes.adapters.camera", "custodes.face.gallery"),
     "backfiller": (*SQL, *WEB, *PRIVATE, "custodes.face"),
+    "prober": (*SQL, "sqlite3", *WEB, *MODELS, *PRIVATE, "custodes.sealing", "custodes.watermark", "custodes.access"),
     "job": (*SQL, *WEB, *MODELS, *PRIVATE, "custodes.face"),
 }
 

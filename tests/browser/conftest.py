@@ -26,6 +26,7 @@ from custodes.testing.web import (
     WrittenErasures,
     WrittenExports,
     camera_row,
+    setting_up,
 )
 from custodes.types.face_message import HolderVerified
 from custodes.types.message import ProcessStatus
@@ -101,6 +102,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         clock=clock,
         announce=announce,
         recogniser=recogniser,
+        cameras=setting_up(tmp_path, InlineCatalog.over(catalog), warden, live, clock),
         hasher=PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1),
     )
     listener = socket.create_server(("127.0.0.1", 0))

@@ -29,6 +29,7 @@ from custodes.testing.web import (
     WrittenErasures,
     WrittenExports,
     camera_row,
+    setting_up,
 )
 from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember
@@ -103,6 +104,7 @@ def site_in(
     *,
     oidc: object = None,
     clock: str = "manual",
+    has_cameras: bool = True,
     fleet: FleetReader = no_audit,
     **server: object,
 ) -> Iterator[Site]:
@@ -151,6 +153,7 @@ def site_in(
         announce=announce,
         hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
         fleet=fleet,
+        cameras=setting_up(folder, InlineCatalog.over(catalog), warden, live, time) if has_cameras else None,
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)
     with client:

@@ -9,6 +9,7 @@ from custodes.web.gate import ROUTES, Access
 
 PATHS = {
     "camera_id": "gate",
+    "change_id": "none",
     "device_id": "gate",
     "index": "0",
     "user_id": "nobody",

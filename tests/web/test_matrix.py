@@ -62,6 +62,7 @@ FORMS = {
     "/faces/zones": ZONE,
     "/faces/people/invite": {"name": "Somebody New", "purpose": "opening the door"},
     "/protection/invite": {"name": "Somebody New", "reason": "I was followed here before"},
+    "/site/add-camera": {"url": "rtsp://192.0.2.7/1", "name": "Somewhere new"},
     "/cases": CASE,
     "/requests": REQUEST,
     "/requests/break-glass": REQUEST,

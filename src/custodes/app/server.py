@@ -25,6 +25,8 @@ from custodes.app.catalog import open_catalog
 from custodes.app.process import run_process
 from custodes.app.recall import Recall
 from custodes.app.serving.backfills import PATIENCE, Backfills
+from custodes.app.serving.camera_desk import Probers, SiteCameras
+from custodes.app.serving.camera_shelf import CameraShelf
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.control import ControlService
@@ -111,8 +113,8 @@ class Server:
             on_verified=self._signers.take,
             on_status=self._disk_watch.take,
         )
-        self._cameras = CameraService(
-            catalog=catalog, warden=self._warden, live=self._live, assignment=paths.assignment
+        self._cameras, desk, self._probe_jobs = _camera_parts(
+            catalog, self._warden, self._live, self._supervisor, paths
         )
         self._witnesses = [
             WitnessRound([parse_vkey(key) for key in each.keys], HttpWitness(each.url), self._warden)
@@ -229,6 +231,7 @@ class Server:
                 fleet=FleetShelf(paths, clock, health).read,
                 leaks=self._leaks,
                 floors=self._map,
+                cameras=desk,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,
             ),
@@ -245,6 +248,7 @@ class Server:
             await self._serve("server-facts", self._facts.serve_peer),
             await self._serve("server-jobs", self._jobs.serve_peer),
             await self._serve("server-backfill", self._backfill_jobs.serve_peer),
+            await self._serve("server-probe", self._probe_jobs.serve_peer),
         ]
         page = asyncio.create_task(self._page.run(), name="page")
         parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
@@ -393,6 +397,16 @@ def _leak_desk(
     clock = SystemClock()
     desk = LeakDesk(catalog=catalog, warden=warden, jobs=jobs, views=views, clock=clock, paths=paths, config=config)
     return desk, LeakBook(paths.leaks, catalog=catalog, warden=warden, clock=clock, trace=desk.trace)
+
+
+def _camera_parts(
+    catalog: ThreadedCatalog, warden: WardenClient, live: ServerLiveState, supervisor: Supervisor, paths: SitePaths
+) -> tuple[CameraService, SiteCameras, JobPool]:
+    """What changes cameras, the desk at which people do, and the jobs that look at one for it."""
+    probes = JobPool(supervisor, SystemClock(), spare=0, kind="prober", patience=PATIENCE)
+    shelf = CameraShelf(paths, SystemClock())
+    service = CameraService(catalog=catalog, warden=warden, live=live, assignment=paths.assignment, shelf=shelf)
+    return service, SiteCameras(catalog=catalog, service=service, shelf=shelf, ask=Probers(probes).ask), probes
 
 
 def _note_incident(incident: Incident) -> None:

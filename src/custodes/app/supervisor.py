@@ -29,13 +29,13 @@ from custodes.telemetry import logs
 from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
 from custodes.units import NS_PER_S
 
-JOB_KINDS = frozenset({"job", "backfiller"})
+JOB_KINDS = frozenset({"job", "backfiller", "prober"})
 """What the server may have started."""
 
 # Together 10 s, which is what an init system allows before it kills. First who only reads, then who writes, last who
 # is written to: the recorder's last segment is to be sealed while the server can still log it.
 STOP_ORDER = (
-    StopStage(kinds=("job", "backfiller", "analyser"), patience_s=3.5),
+    StopStage(kinds=("job", "backfiller", "prober", "analyser"), patience_s=3.5),
     StopStage(kinds=("job", "analyser", "enroller"), patience_s=3.5),
     StopStage(kinds=("recorder",), patience_s=3.5),
     StopStage(kinds=("server",), patience_s=2.0),

@@ -41,6 +41,16 @@ class SitePaths:
         return self.data_dir / "assignment.json"
 
     @property
+    def camera_history(self) -> Path:
+        """Former configurations of cameras, for undoing a change."""
+        return self.data_dir / "camera-history.json"
+
+    @property
+    def camera_passwords(self) -> Path:
+        """Passwords of cameras that were typed into the page: a file (0600) each."""
+        return self.data_dir / "camera-passwords"
+
+    @property
     def zones(self) -> Path:
         """Signed permits of the recognition zones that are on, for analysers."""
         return self.data_dir / "zones.json"

@@ -16,6 +16,11 @@ from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import FaceSecrets
+from custodes.app.prober import discover, probe
+from custodes.app.serving.camera_desk import SiteCameras
+from custodes.app.serving.camera_shelf import CameraShelf
+from custodes.app.serving.cameras import CameraService
+from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_office import Office
@@ -33,6 +38,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.exports import PersonExport
 from custodes.ports.views import View, ViewOutput
 from custodes.ports.warden import Warden
+from custodes.runtime.clock import SystemClock
 from custodes.testing.audit import open_test_log
 from custodes.testing.media import draw_frame
 from custodes.types.access import (
@@ -64,6 +70,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
+from custodes.types.setup import DiscoverTask, ProbeTask
 from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId, SessionId
 
@@ -373,11 +380,33 @@ class FixedLive:
         """As set."""
         return self.rows
 
+    async def refresh(self) -> None:
+        """Nothing to refresh."""
+
     async def site_status(self) -> SiteStatus:
         """As set."""
         if self.processes is None:
             raise Unavailable("the supervisor does not answer")
         return SiteStatus(site_id="ab" * 8, data_dir="", address="", processes=self.processes)
+
+
+def setting_up(folder: Path, catalog: AsyncCatalog, warden: Warden, live: FixedLive, clock: Clock) -> SiteCameras:
+    """The real desk of cameras; it looks from this process, not from one of its own."""
+    shelf = CameraShelf(SitePaths(folder), clock)
+    service = CameraService(
+        catalog=catalog,
+        warden=warden,
+        live=cast(ServerLiveState, live),
+        assignment=SitePaths(folder).assignment,
+        shelf=shelf,
+    )
+
+    async def ask(task: ProbeTask | DiscoverTask) -> object:
+        if isinstance(task, ProbeTask):
+            return await asyncio.to_thread(probe, task, SystemClock())
+        return await asyncio.to_thread(discover, task, SystemClock())
+
+    return SiteCameras(catalog=catalog, service=service, shelf=shelf, ask=ask)
 
 
 def camera_row(camera_id: str, name: str = "", *, state: str = "recording", detail: str = "") -> CameraRow:

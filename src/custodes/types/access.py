@@ -211,6 +211,8 @@ class AuditKind(StrEnum):
     VIEW_ENDED = "view_ended"
     SEGMENT_SEALED = "segment_sealed"
     CAMERA_CHANGED = "camera_changed"
+    CAMERA_TESTED = "camera_tested"
+    """Somebody had an address asked for video, and a login sent there."""
     CONFIG_CHANGED = "config_changed"
     ZONE_DRAFTED = "zone_drafted"
     ZONE_APPROVED = "zone_approved"

@@ -25,6 +25,7 @@ from custodes.types import (
     message,
     people,
     protection,
+    setup,
     traffic,
     vision,
 )
@@ -87,6 +88,7 @@ def _registered() -> dict[str, type]:
         face,
         face_message,
         protection,
+        setup,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (

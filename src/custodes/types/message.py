@@ -491,7 +491,7 @@ class SpawnJob:
     """Server to supervisor: one more job. Answer: Ok, or Failed when the bound of jobs is met."""
 
     kind: str = "job"
-    """`job` is a spare view job, `backfiller` analyses recordings again."""
+    """`job` is a spare view job, `backfiller` analyses recordings again, `prober` looks at a camera."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from starlette.templating import Jinja2Templates
 from custodes import __version__
 from custodes.access.policy import load_policies
 from custodes.config import SiteConfig, SitePaths
+from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
@@ -39,6 +40,7 @@ from custodes.web import (
     privacy,
     protection,
     requests,
+    site_cameras,
     site_map,
     traffic,
 )
@@ -86,6 +88,7 @@ def create_app(
     fleet: FleetReader = no_audit,
     leaks: LeakTraces | None = None,
     floors: Floors | None = None,
+    cameras: CameraDesk | None = None,
     recogniser: Recogniser | None = None,
     on_verdict: Callable[[str], None] | None = None,
 ) -> FastAPI:
@@ -95,6 +98,7 @@ def create_app(
         announce: told the first-boot token when the application starts and no account exists.
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
+        cameras: None where nobody can set any up.
         recogniser: None where recognition is switched off.
         on_verdict: Told the candidate on which somebody said their word.
     """
@@ -139,6 +143,7 @@ def create_app(
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        cameras=cameras,
         leaks=leaks,
         recogniser=recogniser,
         on_verdict=on_verdict,
@@ -168,6 +173,7 @@ def create_app(
         protection,
         candidates,
         checkpoint,
+        site_cameras,
     ):
         app.include_router(module.router)
     for router in (

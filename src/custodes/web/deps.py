@@ -14,6 +14,7 @@ from custodes.access.protection import as_requester
 from custodes.access.requests import phase
 from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
+from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
@@ -68,6 +69,8 @@ class WebDeps:
     leaks: LeakTraces | None = None
     """None where the server has no desk for leaks."""
     floors: Floors | None = None
+    cameras: CameraDesk | None = None
+    """None where nobody can set cameras up."""
     recogniser: Recogniser | None = None
     """None where recognition is switched off."""
     on_verdict: Callable[[str], None] | None = None

@@ -40,6 +40,8 @@ class Access(StrEnum):
     """The cameras' weaknesses: policy `read_fleet`, decided and logged."""
     PEOPLE = "people"
     """Accounts: policy `manage_people`."""
+    CONFIGURE = "configure"
+    """What is recorded, and how it is analysed: policy `configure`, decided and logged. Shows no picture."""
     CHECKPOINT = "checkpoint"
     """Comparing somebody with the template that they bring: policy `checkpoint`, decided and logged."""
     LOG = "log"
@@ -53,6 +55,7 @@ _ACTIONS = {
     Access.PRIVACY: Action.READ_PRIVACY,
     Access.FLEET: Action.READ_FLEET,
     Access.CHECKPOINT: Action.CHECKPOINT,
+    Access.CONFIGURE: Action.CONFIGURE,
 }
 
 ROUTES: dict[str, Access] = {
@@ -160,6 +163,14 @@ ROUTES: dict[str, Access] = {
     "/logout": Access.LOGGED_IN,
     "/": Access.LOGGED_IN,
     "/system": Access.LOGGED_IN,
+    "/site/cameras": Access.CONFIGURE,
+    "/site/add-camera": Access.CONFIGURE,
+    "/site/test-camera": Access.CONFIGURE,
+    "/site/discover": Access.CONFIGURE,
+    "/site/cameras/{camera_id}": Access.CONFIGURE,
+    "/site/cameras/{camera_id}/remove": Access.CONFIGURE,
+    "/site/cameras/{camera_id}/state": Access.CONFIGURE,
+    "/site/changes/{change_id}/undo": Access.CONFIGURE,
     "/cameras/{camera_id}": Access.METADATA,
     "/traffic": Access.LOGGED_IN,
     "/flows": Access.LOGGED_IN,
@@ -201,6 +212,10 @@ FRESH = frozenset(
         "/me/totp/remove",
         "/me/tokens",
         "/me/oidc",
+        "/site/add-camera",
+        "/site/cameras/{camera_id}",
+        "/site/cameras/{camera_id}/remove",
+        "/site/changes/{change_id}/undo",
         "/requests/break-glass",
         "/exports",
         "/exports/{export_id}/download",

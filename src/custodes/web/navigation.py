@@ -94,6 +94,7 @@ PAGES = (
     PageGroup(
         label="Site",
         links=(
+            PageLink(path="/site/cameras", label="Cameras", offered_to=(Action.CONFIGURE,), also=("/site",)),
             PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
             PageLink(path="/fleet", label="Fleet", offered_to=(Action.READ_FLEET,)),
             PageLink(path="/system", label="System"),

@@ -81,6 +81,8 @@ PROCESS_WORDS: dict[str, str] = {
     "warden": "holds the keys, decides, writes the log",
     "server": "catalog and this page",
     "job": "opens, masks and marks the pictures of one view",
+    "backfiller": "analyses recordings again",
+    "prober": "looks once at a camera that is being set up",
 }
 
 CLASS_WORDS: dict[ObjectClass, str] = {
@@ -182,6 +184,7 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.LOGOUT: "{actor} logged out.",
     AuditKind.USER_CREATED: "The account {subject} was created.",
     AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
+    AuditKind.CAMERA_TESTED: "{actor} had a camera's address tested.",
     AuditKind.USER_CHANGED: "{actor} changed what {subject} may do.",
     AuditKind.CREDENTIAL_CHANGED: "{actor} changed how they prove who they are.",
     AuditKind.REQUEST_FILED: "{actor} asked others to approve request {subject}.",

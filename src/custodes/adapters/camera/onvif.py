@@ -34,7 +34,11 @@ class _Target:
 
 
 class OnvifCamera:
-    """Asks one camera; made anew for each connection, bounded by `EXCHANGE_TIMEOUT_S` as a whole."""
+    """Asks one camera; made anew for each connection, bounded by `EXCHANGE_TIMEOUT_S` as a whole.
+
+    After `find_stream`: `offset_ns` is the camera's clock minus ours (None where it does not tell), `profiles` what it
+    offers.
+    """
 
     def __init__(self, url: str, *, login: Login, clock: Clock) -> None:
         parts = urlsplit(url)
@@ -45,6 +49,8 @@ class OnvifCamera:
         path = parts.path if parts.path not in ("", "/") else DEVICE_PATH
         self._device = _Target(host=parts.hostname or "", port=parts.port or 80, path=path)
         self._offset_ns = 0
+        self.offset_ns: int | None = None
+        self.profiles: list[soap.Profile] = []
         self._deadline = Deadline(
             monotonic_ns=clock.monotonic_ns, end_ns=clock.monotonic_ns() + int(EXCHANGE_TIMEOUT_S * NS_PER_S)
         )
@@ -68,6 +74,7 @@ class OnvifCamera:
 
     def _find_in(self, namespace: str, service: _Target) -> str:
         profiles = soap.profiles_of(self._ask(service, "GetProfiles", soap.get_profiles(namespace)))
+        self.profiles = profiles
         profile = choose(profiles, self._wanted, where=self._where)
         answer = self._ask(service, "GetStreamUri", soap.get_stream_uri(namespace, profile.token))
         uri = _split(soap.uri_of(answer, where=self._where), self._where)
@@ -85,7 +92,7 @@ class OnvifCamera:
             return
         camera_ns = soap.time_of(answer)
         if camera_ns is not None:
-            self._offset_ns = camera_ns - self._clock.now_ns()
+            self._offset_ns = self.offset_ns = camera_ns - self._clock.now_ns()
 
     def _services(self) -> dict[str, str]:
         calls: tuple[tuple[str, Callable[[], str]], ...] = (

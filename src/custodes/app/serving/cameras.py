@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from custodes.app.serving.camera_shelf import CameraShelf
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.config import Assignment, read_assignment, write_assignment
 from custodes.errors import ConfigError, CustodesError, InvalidArgument, NotFound, ProtocolError
@@ -49,6 +50,20 @@ def _replaced(before: CameraSpec, spec: CameraSpec) -> CameraSpec:
     )
 
 
+def _drawn(spec: CameraSpec) -> str:
+    """How much is drawn into its picture, for the log: a privacy zone that goes is to be seen there."""
+    masks = sum(area.is_mask for area in spec.detect_areas)
+    counts = {
+        "privacy zones": len(spec.scene.privacy),
+        "zones": len(spec.detect_areas) - masks,
+        "masks": masks,
+        "lines": len(spec.scene.lines),
+        "roads": len(spec.scene.roads),
+        "ground points": len(spec.scene.ground),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
 def _stream_ids(cameras: Iterable[CameraSpec]) -> tuple[CameraId, ...]:
     """Each has keys of its own."""
     return tuple(sorted(stream.camera_id for spec in cameras for stream in spec.streams()))
@@ -57,7 +72,17 @@ def _stream_ids(cameras: Iterable[CameraSpec]) -> tuple[CameraId, ...]:
 class CameraService:
     """The only writer of cameras and of `assignment.json`."""
 
-    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, live: ServerLiveState, assignment: Path) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        live: ServerLiveState,
+        assignment: Path,
+        shelf: CameraShelf | None = None,
+    ) -> None:
+        """`shelf`: remembers each change, so that it can be undone; None: nobody does."""
+        self._shelf = shelf
         self._catalog = catalog
         self._warden = warden
         self._live = live
@@ -105,6 +130,8 @@ class CameraService:
                     if camera_id not in wanted and spec.is_enabled:
                         await self._log(actor, "disabled", spec)
             await self._catalog.put_cameras(list(wanted.values()), is_exclusive=is_exclusive)
+            if self._shelf is not None:
+                await self._note(actor, before)
             await self._assign()
 
     async def remove(self, camera_id: CameraId, *, actor: str) -> None:
@@ -115,16 +142,25 @@ class CameraService:
                 raise NotFound(f"no camera {camera_id}")
             await self._log(actor, "removed", spec)
             await self._catalog.remove_camera(camera_id)
+            if self._shelf is not None:
+                await asyncio.to_thread(self._shelf.note, actor, camera_id, spec, None)
             await self._assign()
 
     async def start(self, configured: tuple[CameraSpec, ...]) -> None:
-        """Put what the configuration names, and keys for all; again until the warden is there."""
+        """Put what the configuration names, and keys for all; again until the warden is there.
+
+        What the file said at an earlier start, too, is left as people changed it since (`CameraShelf.news_of`).
+        """
         async with self._lock:
             await self._assign()  # first what the catalog knows: recording does not wait for the warden
         is_told = False
         while True:
             try:
-                await self.put(configured, is_exclusive=False, actor="process:server")
+                there = await self._catalog.cameras()
+                wanted = configured if self._shelf is None else self._shelf.news_of(configured, there)
+                await self.put(wanted, is_exclusive=False, actor="process:server")
+                if self._shelf is not None:
+                    await asyncio.to_thread(self._shelf.note_import, configured)
                 await self._warden.publish_keys(_stream_ids(await self._catalog.cameras()))
             except CustodesError as error:
                 if not is_told:
@@ -133,6 +169,13 @@ class CameraService:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
+
+    async def _note(self, actor: str, before: dict[CameraId, CameraSpec]) -> None:
+        assert self._shelf is not None
+        for spec in await self._catalog.cameras():
+            known = before.get(spec.camera_id)
+            if known != spec:
+                await asyncio.to_thread(self._shelf.note, actor, spec.camera_id, known, spec)
 
     async def _log(self, actor: str, change: str, spec: CameraSpec) -> None:
         details = {
@@ -143,6 +186,8 @@ class CameraService:
         }
         if spec.second is not None:
             details["second_url"] = spec.second.url
+        if drawn := _drawn(spec):
+            details["drawn"] = drawn
         record = AuditRecord(kind=AuditKind.CAMERA_CHANGED, actor=actor, subject=spec.camera_id, details=details)
         await self._warden.append(record)
 

@@ -74,7 +74,13 @@ async def claim(
         )
     except CustodesError as error:
         return _first_boot(request, error=error, name=name, roles=roles or [], token=token)
-    return welcome(request, logged_in)
+    return welcome(request, logged_in, to=_first_steps(request))
+
+
+def _first_steps(request: Request) -> str:
+    """To the first camera where there is none and this server can set one up."""
+    deps = deps_of(request)
+    return "/" if deps.cameras is None or deps.live.camera_rows() else "/site/add-camera?first=true"
 
 
 @router.get("/invitation", include_in_schema=False)
@@ -111,9 +117,9 @@ async def log_out(request: Request) -> Response:
     return answer
 
 
-def welcome(request: Request, logged_in: LoggedIn) -> Response:
-    """To the wall, logged in."""
-    answer = RedirectResponse("/", status_code=303)
+def welcome(request: Request, logged_in: LoggedIn, to: str = "/") -> Response:
+    """To the wall, or where else, logged in."""
+    answer = RedirectResponse(to, status_code=303)
     set_session(request, answer, logged_in)
     return answer
 
