@@ -235,6 +235,11 @@ def measure_rtsp(report: Report, clip: Path, folder: Path) -> None:
     report.peers["ffmpeg -c copy, RTSP"] = {"core_share_100": round(theirs * CAMERAS, 3)}
 
 
+def pairs(us: list[float], copies: list[float], copied: int) -> list[float]:
+    """Microseconds per packet as shares of what FFmpeg's copy took per packet in the same round."""
+    return [one / (copy / copied * 1e6) for one, copy in zip(us, copies, strict=True) if copy > 0]
+
+
 def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
     steps = 8
     report.progress(1, steps, "encoding the stream")
@@ -256,10 +261,11 @@ def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
             copies.append(ffmpeg_copy(clip, Path(place)) - ffmpeg_copy(tiny, Path(place)))
             demux.append(cpu_of(lambda: demux_only(clip)))
     us = {name: statistics.median(values) / packets * 1e6 for name, values in (("ours", ours), ("demux", demux))}
+    floors = [one / packets * 1e6 for one in demux]
     copied = packets - tiny_packets
     us["copy"] = statistics.median(copies) / copied * 1e6
     # Pairs of one round: what disturbs the machine for seconds disturbs both.
-    ratios = [mine / packets / (copy / copied) for mine, copy in zip(ours, copies, strict=True) if copy > 0]
+    ratios = pairs([mine / packets * 1e6 for mine in ours], copies, copied)
     report.progress(4, steps, "sealing")
     seal_s, segment_s = sealing_s(gop_bytes, folder, 0.3 if smoke else 2.0)
     report.progress(5, steps, "a recorder in real time")
@@ -276,6 +282,9 @@ def measure(report: Report, source: Path, folder: Path, *, smoke: bool) -> None:
     floor_us = floor_s(gop_bytes, folder, 0.2 if smoke else 1.0) / GOP_FRAMES * 1e6
     report.results |= {
         "cpu_vs_ffmpeg_copy": round(statistics.median(ratios), 2),
+        # What nobody who reads by PyAV, and who also hashes, seals and syncs, can be below.
+        "demux_vs_ffmpeg_copy": round(statistics.median(pairs(floors, copies, copied)), 2),
+        "floor_vs_ffmpeg_copy": round(statistics.median(pairs([one + floor_us for one in floors], copies, copied)), 2),
         "cpu_vs_floor": round(us["ours"] / (us["demux"] + floor_us), 2),
         "core_share_100_cameras": round(share * CAMERAS / live, 3),
         "crypto_hash_log_share": round((seal_s * GOPS_PER_S + segment_s / 60) * CAMERAS, 3),

@@ -2,9 +2,11 @@
 
 import io
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -30,11 +32,10 @@ def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def two(cameras: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+def config_of(cameras: RtspServer) -> dict[str, Any]:
     """`gate` is watched in its small stream and keeps the large one as evidence; of `yard` both are analysed."""
     large, small = cameras.url("large"), cameras.url("small")
-    config = {
+    return {
         "name": "Two streams",
         "recorder": {"segment_s": 5},
         "cameras": [
@@ -42,8 +43,21 @@ def two(cameras: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             {"id": "yard", "url": large, "second": {"url": small, "analyse": True}},
         ],
     }
-    with RunningSite(tmp_path_factory.mktemp("e2e") / "two", config) as running:
+
+
+@pytest.fixture(scope="module")
+def two(cameras: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+    """Runs until the module is over."""
+    with RunningSite(tmp_path_factory.mktemp("e2e") / "two", config_of(cameras)) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def viewer(two: RunningSite) -> Viewer:
+    """The site's first account, logged in."""
+    first = Viewer(two.address)
+    first.claim(two.token)
+    return first
 
 
 def sealed(site: RunningSite, stream_id: str) -> list[Path]:
@@ -74,9 +88,9 @@ def moment_analysed(site: RunningSite, viewer: Viewer, camera_id: str, stream: s
     return sum(longest()) // 2
 
 
-def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_masks_alone(two: RunningSite) -> None:
-    viewer = Viewer(two.address)
-    viewer.claim(two.token)
+def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_masks_alone(
+    two: RunningSite, viewer: Viewer
+) -> None:
     for stream_id in ("gate", "gate.second", "yard", "yard.second"):
         two.wait_for(lambda stream_id=stream_id: len(sealed(two, stream_id)) >= 2, f"two segments of {stream_id}")
         assert list((two.data_dir / "keys" / "public" / stream_id).glob("*.json"))
@@ -106,11 +120,9 @@ def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_
 
 
 def test_picture_when_posted_from_a_second_stream_is_traced_to_that_stream_and_the_look(
-    two: RunningSite, tmp_path: Path
+    two: RunningSite, viewer: Viewer, tmp_path: Path
 ) -> None:
     """Both streams show the same scene at the same time: only what was shown of which tells them apart."""
-    viewer = Viewer(two.address)
-    viewer.log_in()
     at_ns = moment_analysed(two, viewer, "yard", "second")
     looked = viewer.stills("yard", [at_ns], reference="the leak", stream="second")
     viewer.stills("yard", [moment_analysed(two, viewer, "yard", "first")], reference="a bystander")
@@ -143,3 +155,46 @@ def test_streams_when_checked_and_copied_are_whole_and_the_log_names_each(two: R
     copied = two.cli("export-native", str(tmp_path / "copy"), "--camera", "gate")
     assert copied.returncode == 0, copied.stdout + copied.stderr
     assert {path.parts[-3] for path in (tmp_path / "copy").rglob("*.seg")} == {"gate", "gate.second"}
+
+
+@pytest.mark.slow
+def test_site_when_its_machine_is_gone_then_a_second_one_takes_over_from_the_backup(
+    two: RunningSite, viewer: Viewer, cameras: RtspServer, tmp_path: Path
+) -> None:
+    """Last in this file: it destroys the site. Two of three shares, the backup and the cameras are left."""
+    at_ns = moment_analysed(two, viewer, "yard", "second")
+    for name in ("yard", "yard.second"):
+        before = len(sealed(two, name))
+        two.wait_for(
+            lambda name=name, before=before: len(sealed(two, name)) > before + 1, f"the moment's end in {name}"
+        )
+    make_shares = ("recovery", "make", "--out", str(tmp_path / "shares"))
+    for words in (make_shares, ("backup", "make", str(tmp_path / "backup"), "--with-footage")):
+        done = two.cli(*words)
+        assert done.returncode == 0, done.stderr
+    kept = {name: {one.name for one in sealed(two, name)} for name in ("yard", "yard.second", "gate.second")}
+    two.stop()
+    shutil.rmtree(two.data_dir)
+    target = tmp_path / "second" / "site"
+    target.parent.mkdir()
+    shares = [word for number in (1, 3) for word in ("--share", str(tmp_path / "shares" / f"share-{number}.txt"))]
+    done = two.cli("backup", "restore", str(tmp_path / "backup"), str(target), *shares)
+    assert done.returncode == 0, done.stderr
+    with RunningSite(target, config_of(cameras)) as other:
+        assert other.token == "", "people and their passwords came along"
+        again = Viewer(other.address)
+        again.log_in()
+        for stream, height in (("first", LARGE_PX), ("second", SMALL_PX)):
+            ((_, is_covered, picture),) = again.stills("yard", [at_ns], stream=stream).stills
+            assert height_of(picture) == height
+            assert not (is_covered and stream == "second"), "masks of its own, also there"
+        for name, before in kept.items():
+            other.wait_for(
+                lambda name=name, before=before: {one.name for one in sealed(other, name)} - before,
+                f"new footage of {name}",
+            )
+        checked = other.cli("check", "--hash")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        kinds = {entry["kind"] for entry in again.get("log", kind="site_restored")["entries"]}
+        assert kinds == {"site_restored"}
+        assert other.cli("audit", "verify").returncode == 0

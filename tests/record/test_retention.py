@@ -180,4 +180,4 @@ def look(from_s: float, to_s: float, tracks: int = 0) -> Look:
 def test_is_proven_quiet_when_analysis_says_so_for_all_of_it_then_and_only_then(
     looks: list[Look], is_quiet: bool
 ) -> None:
-    assert is_proven_quiet(make_segment(0, 60), looks) is is_quiet
+    assert is_proven_quiet(at(0), at(60), looks) is is_quiet

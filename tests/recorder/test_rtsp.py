@@ -122,12 +122,13 @@ def test_source_when_the_camera_sends_sender_reports_then_its_time_counts(transp
     assert abs(reading.camera_offset_ns) <= reading.error_ns < 2_000_000_000
 
 
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize(("mount", "codec"), [("jpeg:", "mjpeg"), ("h265:", "hevc")])
 def test_source_when_the_camera_sends_another_codec_then_its_pictures_come_from_a_keyframe_on(
-    mount: str, codec: str
+    mount: str, codec: str, transport: str
 ) -> None:
     with RtspServer({"x": mount}) as server:
-        source = open_camera(camera(server.url("x"), "x"), SystemClock(), stall_s=5)
+        source = open_camera(camera(server.url("x"), "x", transport=transport), SystemClock(), stall_s=5)
         info, seen = source.open(), []
         for item in source.packets():
             seen.append(item)

@@ -89,9 +89,10 @@ class TestRawFileCamera(CameraSourceSuite):
         self.make_source: Callable[[], CameraSource] = lambda: file_source(path)
 
 
-@pytest.mark.parametrize("name", ["walk.mp4", "walk.h264", "walk.avi"])
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.h264", "walk.hevc", "walk.avi"])
 def test_packets_when_the_file_is_looped_then_time_goes_on_over_the_seam(name: str, tmp_path: Path) -> None:
     codec, pix_fmt = ("mjpeg", "yuvj420p") if name.endswith("avi") else ("libx264", "yuv420p")
+    codec = "libx265" if name.endswith("hevc") else codec
     source = file_source(write_clip(tmp_path / name, frames=10, codec=codec, pix_fmt=pix_fmt), is_looped=True)
     info, seen = source.open(), []
     for item in source.packets():

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from custodes.adapters.camera import open_camera
-from custodes.errors import CameraChanged, CameraEnded, CameraUnauthorized
+from custodes.errors import CameraChanged, CameraEnded, CameraError, CameraUnauthorized
 from custodes.ports.camera import CameraSource
 from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import file_spec, write_clip
@@ -236,3 +236,28 @@ def test_camera_when_it_sends_mjpeg_by_http_then_its_pictures_come_as_they_are(t
         source.close()
     assert (info.codec, info.width_px, info.height_px) == ("mjpeg", 320, 240)
     assert {item.payload for item in seen} <= set(pictures)
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.hevc", "a.ts"])
+def test_camera_when_it_sends_a_raw_stream_or_mpeg_ts_by_http_then_its_pictures_come_as_they_are(
+    name: str, tmp_path: Path
+) -> None:
+    codec = "libx265" if name.endswith("hevc") else "libx264"
+    clip = write_clip(tmp_path / name, frames=60, fps=20, codec=codec)
+    with av.open(str(clip)) as container:
+        pictures = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+    def script(conversation: Conversation) -> None:
+        conversation.request()
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n", clip.read_bytes())
+
+    with ScriptedServer(script) as server:
+        source = open_camera(replace(file_spec(Path("/x")), url=server.url("http")), SystemClock(), stall_s=5)
+        info, seen = source.open(), []
+        with pytest.raises(CameraError):
+            for item in source.packets():
+                seen.append(item)
+        source.close()
+    assert (info.codec, info.width_px, info.height_px) == ("hevc" if codec == "libx265" else "h264", 320, 240)
+    assert [item.payload for item in seen] == pictures
+    assert seen[0].is_keyframe

@@ -40,7 +40,7 @@ from custodes.testing.clock import ManualClock
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import GapRecorded, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Gap, GapCause, Segment
-from custodes.types.message import CameraRow
+from custodes.types.message import CameraRow, CameraSpec
 from custodes.types.stream import SecondStream, second_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId
 
@@ -776,5 +776,39 @@ def test_quiet_segment_when_proven_goes_early_and_what_was_not_analysed_stays(si
                 assert await sweeper.sweep() == 0
                 sweeper.close()
         assert empty.header.segment_id not in bench.files()
+
+    asyncio.run(main())
+
+
+def test_second_stream_when_the_first_shows_the_same_and_saw_nobody_around_it_goes_early(site: Site) -> None:
+    bench = Bench(site, retention={"max_age_h": 72, "quiet_after_h": 1})
+    stream_id, run = second_of(CAMERA), RunId("b" * 12)
+
+    def spec(*, is_same: bool) -> CameraSpec:
+        return replace(make_spec(), second=SecondStream(url="rtsp://192.0.2.1/2", has_same_view=is_same))
+
+    async def main() -> None:
+        async with bench.warden() as warden:
+            await warden.publish_keys((stream_id,))
+            quiet, late, seen, torn = (bench.record(s, 50, run=run, camera_id=stream_id) for s in (60, 155, 400, 600))
+            async with bench.catalog() as catalog:
+                # Somebody comes 5 s after `late`; `seen` had a detection of its own; in `torn` the first reconnects.
+                frames = [make_frame(1, 130, since=20, tracks=0), make_frame(2, 209, since=130, tracks=0)]
+                frames += [make_frame(3, 210, since=209, tracks=1), make_frame(4, 500, since=300, tracks=0)]
+                frames += [make_frame(5, 420, since=410, tracks=1, camera_id=stream_id, run=run)]
+                frames += [make_frame(6, 620, since=560, tracks=0)]
+                frames += [make_frame(7, 700, since=620, tracks=0, run=RunId("c" * 12))]
+                await catalog.put_analysis(frames, [])
+                sweeper = bench.sweeper(catalog, warden)
+                bench.advance(2 * 3600)
+                await catalog.put_cameras([spec(is_same=False)], is_exclusive=False)
+                assert await sweeper.sweep() == 0, "nobody said that both show the same"
+                await catalog.put_cameras([spec(is_same=True)], is_exclusive=False)
+                assert await sweeper.sweep() == 1
+                assert bench.files() == names([late, seen, torn])
+                (record,) = await deletions(warden)
+                assert (record.subject, record.details["reason"]) == (stream_id, "analysis saw nothing in it")
+                sweeper.close()
+        assert quiet.header.segment_id not in bench.files()
 
     asyncio.run(main())

@@ -110,7 +110,8 @@ class SecondStreamConfig(_Strict):
     analyse: bool = False
     """Analyse it, too, while it is recorded: then it can be watched masked. What is counted comes from the first."""
     same_view: bool = False
-    """It shows exactly what the first shows: the camera's privacy zones hold in it."""
+    """It shows exactly what the first shows: the camera's privacy zones hold in it, and where nobody was in the first,
+    nobody was here (`retention.quiet_after_h`)."""
     privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
     """Drawn in its own picture."""
     wall: Literal["auto", "first", "second"] = "auto"

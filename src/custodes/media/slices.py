@@ -42,12 +42,14 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1)
 
     def ue(self) -> int:
-        rest = self._value & ((1 << self._left) - 1)
-        zeros = self._left - rest.bit_length()
-        if zeros > _MAX_GOLOMB:
+        left = self._left
+        rest = self._value & ((1 << left) - 1)
+        zeros = left - rest.bit_length()
+        left -= 2 * zeros + 1
+        if zeros > _MAX_GOLOMB or left < 0:
             raise _Short
-        self._left -= zeros
-        return self.u(zeros + 1) - 1
+        self._left = left
+        return (rest >> left) - 1  # it begins with its one
 
     def se(self) -> int:
         code = self.ue()

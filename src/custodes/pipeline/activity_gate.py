@@ -81,6 +81,11 @@ class Order(Enum):
     """Keep it until the next keyframe: it may be needed after all."""
 
 
+_DECODE, _LOOK, _HOLD = Order.DECODE, Order.LOOK, Order.HOLD
+_PACKETS = GateMode.PACKETS
+"""By name: Python 3.11 looks up a member of an enum by calling Python code, an eighth of a decision's time."""
+
+
 @dataclass(slots=True)
 class _Unit:
     """A GOP, or several short ones: what was predicted of it and what was seen."""
@@ -163,9 +168,7 @@ class ActivityGate:
         """How old the detector's last word may be on a quiet frame; None for the usual."""
         if self.trust.mode is GateMode.EVERY_FRAME:
             return 0
-        return (
-            QUIET_CHECK_NS if self.trust.mode is GateMode.PACKETS and not (self.is_watched or self._is_used) else None
-        )
+        return QUIET_CHECK_NS if self.trust.mode is _PACKETS and not (self.is_watched or self._is_used) else None
 
     def may_skip(self, fps: float) -> bool:
         """Whether the packet just taken need not be decoded for `fps` looks per second."""
@@ -185,14 +188,14 @@ class ActivityGate:
         unit = self._unit
         if unit is not None and is_active:
             unit.is_predicted = True
-        if self.trust.mode is not GateMode.PACKETS or self.is_watched or is_active or unit is None or unit.is_audit:
-            return Order.DECODE
+        if self.trust.mode is not _PACKETS or self.is_watched or is_active or unit is None or unit.is_audit:
+            return _DECODE
         if -HOLD_NS <= utc_ns - self._until_ns <= 0 or (self._is_occupied and self._gop_ns > GOP_OCCUPIED_NS):
-            return Order.DECODE
+            return _DECODE
         if packet.is_keyframe and self._is_look_due(utc_ns):
-            return Order.LOOK
+            return _LOOK
         unit.is_decoded = False
-        return Order.HOLD
+        return _HOLD
 
     def _take_sign(self, utc_ns: int, is_active: bool) -> None:
         # Without knowing what quiet looks like everything is decoded, but nothing was told.
@@ -265,15 +268,18 @@ class ActivityGate:
     # -- whether that can be relied on ---------------------------------------------------------------------
 
     def _judge(self, unit: _Unit, now_ns: int) -> None:
+        is_news = self.trust.mode is not _PACKETS
         if self._doubtful is not None:
             self.trust.audits.put(is_missed=not unit.is_predicted)
-            self._doubtful = None
+            self._doubtful, is_news = None, True
         if unit.is_decoded and not unit.is_predicted:
             if unit.is_active:
                 self._doubtful = unit
             else:
                 self.trust.audits.put(is_missed=False)
-        self._choose_mode(now_ns)
+                is_news = True
+        if is_news:  # a quiet GOP that was not decoded is no evidence, and they are most of all GOPs
+            self._choose_mode(now_ns)
 
     def _saw_change(self, utc_ns: int, *, is_contiguous: bool) -> None:
         """Decode on. Two changes in a row are motion: one alone is a lamp, a jump of exposure, a thing put down."""

@@ -57,21 +57,21 @@ class Look:
     tracks: int
 
 
-def is_proven_quiet(segment: Segment, looks: Iterable[Look]) -> bool:
-    """Whether analysis looked at every moment of a segment and never saw anything. Without proof it is not quiet.
+def is_proven_quiet(start_ns: Ns, end_ns: Ns, looks: Iterable[Look]) -> bool:
+    """Whether analysis looked at every moment of a stretch and never saw anything. Without proof it is not quiet.
 
     Args: looks: all that touch it, in any order. O(n log n).
     """
-    reached_ns = segment.header.start_ns
+    reached_ns = start_ns
     for look in sorted(looks, key=lambda look: look.from_ns):
-        if look.to_ns < segment.header.start_ns or look.from_ns > segment.end_ns:
+        if look.to_ns < start_ns or look.from_ns > end_ns:
             continue
         if look.tracks:
             return False
         if look.from_ns > reached_ns:
             return False  # a hole that nobody looked into
         reached_ns = max(reached_ns, look.to_ns)
-    return segment.end_ns > segment.header.start_ns and reached_ns >= segment.end_ns
+    return end_ns > start_ns and reached_ns >= end_ns
 
 
 def is_held(segment: Segment, holds: Iterable[Hold], now_ns: Ns) -> bool:

@@ -35,7 +35,7 @@ class SecondStream:
     is_analysed: bool = False
     """While it is recorded, for masks of its own. Else somebody has it analysed later, or nobody sees it masked."""
     has_same_view: bool = False
-    """It shows what the first stream shows, so that privacy zones drawn there hold here."""
+    """It shows what the first stream shows: privacy zones drawn there hold here, and so does that nobody was there."""
     privacy: tuple[tuple[Point, ...], ...] = ()
     """Zones drawn in its own picture."""
     wall: WallStream = WallStream.AUTO

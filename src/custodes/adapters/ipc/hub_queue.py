@@ -53,6 +53,10 @@ class Kind(Enum):
     DELTA = auto()
 
 
+_CONTROL, _KEYFRAME, _DELTA = Kind.CONTROL, Kind.KEYFRAME, Kind.DELTA
+"""By name: Python 3.11 looks up a member of an enum by calling Python code, and a packet would pay for five."""
+
+
 @dataclass(slots=True)
 class Feed:
     """One camera's stream and its current GOP; `wire[i]` is None until somebody subscribes."""
@@ -82,12 +86,12 @@ class Feed:
 
     def replay(self) -> Iterator[tuple[Kind, bytes]]:
         """What a late subscriber gets first: the announcement and the current GOP."""
-        yield Kind.CONTROL, self.form.opened()
+        yield _CONTROL, self.form.opened()
         for number, packet in enumerate(self.packets):
             wire = self.wire[number]
             if wire is None:
                 wire = self.wire[number] = self.form.packet(packet)
-            yield (Kind.KEYFRAME if packet.is_keyframe else Kind.DELTA), wire
+            yield (_KEYFRAME if packet.is_keyframe else _DELTA), wire
 
 
 @dataclass(slots=True)
@@ -111,18 +115,18 @@ class Subscriber:
 
     def offer(self, camera_id: CameraId, kind: Kind, wire: bytes) -> int:
         """Queue a message; returns how many GOPs were dropped for it."""
-        if kind is Kind.KEYFRAME:
+        if kind is _KEYFRAME:
             self.waits_for_keyframe.discard(camera_id)
-        elif kind is Kind.DELTA and camera_id in self.waits_for_keyframe:
+        elif kind is _DELTA and camera_id in self.waits_for_keyframe:
             return 0
         dropped = 0
-        if kind is not Kind.CONTROL and self._is_over(camera_id, len(wire)):
+        if kind is not _CONTROL and self._is_over(camera_id, len(wire)):
             dropped = self._drop(camera_id)
-            if kind is Kind.DELTA:
+            if kind is _DELTA:
                 self.waits_for_keyframe.add(camera_id)
                 return max(dropped, 1)
         self.queue.append((camera_id, kind, wire))
-        if kind is Kind.CONTROL:
+        if kind is _CONTROL:
             self.queued_controls += 1
         else:
             self.queued_bytes[camera_id] += len(wire)
@@ -141,10 +145,10 @@ class Subscriber:
         gops = 0
         for number, entry in enumerate(self.queue):
             is_half_sent = number == 0 and self.head_sent > 0
-            if entry[0] != camera_id or entry[1] is Kind.CONTROL or is_half_sent:
+            if entry[0] != camera_id or entry[1] is _CONTROL or is_half_sent:
                 kept.append(entry)
                 continue
-            gops += entry[1] is Kind.KEYFRAME
+            gops += entry[1] is _KEYFRAME
             self.queued_bytes[camera_id] -= len(entry[2])
             self.queued_packets[camera_id] -= 1
         self.queue = kept
@@ -156,7 +160,7 @@ class Subscriber:
         while self.queue and count >= len(self.queue[0][2]):
             camera_id, kind, wire = self.queue.popleft()
             count -= len(wire)
-            if kind is Kind.CONTROL:
+            if kind is _CONTROL:
                 self.queued_controls -= 1
             else:
                 self.queued_bytes[camera_id] -= len(wire)

@@ -27,8 +27,8 @@ from custodes.record.retention import REST_NS, Limits, Look, Plan, Reason, is_pr
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import CameraState
 from custodes.types.media import Segment
-from custodes.types.stream import second_of
-from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
+from custodes.types.stream import camera_of, second_of
+from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
 SWEEP_NS = 60 * NS_PER_S
 LOOK_S = 2.0
@@ -54,6 +54,9 @@ QUIET_BATCH = 20
 """Segments per camera and sweep that are looked at for proof that nothing was in them."""
 QUIET_MARGIN_NS = 60 * NS_PER_S
 """Around a segment: the look that vouches for its last moment comes after it."""
+QUIET_OTHER_NS = 10 * NS_PER_S
+"""A second stream goes by its camera's first only where that one was quiet so long before and after: encoders have
+queues of their own, and how far two streams of one camera are apart nobody measures (ADR 56)."""
 
 CLOCK_STEP_NS = 600 * NS_PER_S
 """A wall clock that runs ahead of the monotonic one by more than this was set while we ran, and is not believed."""
@@ -300,30 +303,47 @@ class RetentionSweeper:
         if after_h is None:
             return {}
         before_ns, proven = Ns(now_ns - int(after_h * _HOUR_NS)), dict[SegmentId, str]()
+        specs = await self._catalog.cameras()
+        same_view = {second_of(one.camera_id) for one in specs if one.second is not None and one.second.has_same_view}
         for camera_id in await self._cameras():
             from_ns = self._quiet_from_ns.get(camera_id, Ns(0))
             found = await self._catalog.segments(camera_id, from_ns, before_ns, QUIET_BATCH)
             for segment in (one for one in found if one.is_sealed and one.end_ns <= before_ns):
-                if is_proven_quiet(segment, await self._looks(segment)):
+                if await self._is_quiet(segment, by_first=camera_id in same_view):
                     proven[segment.header.segment_id] = Reason.QUIET.value
             # After the last one it begins anew: what had no proof may have been analysed since.
             is_last = len(found) < QUIET_BATCH or found[-1].header.start_ns == from_ns
             self._quiet_from_ns[camera_id] = Ns(0) if is_last else found[-1].header.start_ns
         return proven
 
-    async def _looks(self, segment: Segment) -> list[Look]:
+    async def _is_quiet(self, segment: Segment, *, by_first: bool) -> bool:
+        """By its own analysis, or, `by_first`, by that of the camera's first stream, which shows the same."""
         header = segment.header
-        start_ns, end_ns = Ns(header.start_ns - QUIET_MARGIN_NS), Ns(segment.end_ns + QUIET_MARGIN_NS)
-        return [
-            Look(
+        own = await self._looks(header.camera_id, header.start_ns, segment.end_ns)
+        looks = own.get(header.run, [])
+        if is_proven_quiet(header.start_ns, segment.end_ns, looks):
+            return True
+        if not by_first or any(look.tracks for look in looks):
+            return False
+        reach_ns = QUIET_OTHER_NS + segment.clock.error_ns
+        start_ns, end_ns = Ns(header.start_ns - reach_ns), Ns(segment.end_ns + reach_ns)
+        runs = list((await self._looks(camera_of(header.camera_id), start_ns, end_ns)).values())
+        # Two runs are two clocks, one of which may have been set: nothing says that they meet without a hole.
+        return len(runs) == 1 and is_proven_quiet(start_ns, end_ns, runs[0])
+
+    async def _looks(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> dict[RunId, list[Look]]:
+        """What analysis says of a stretch and a minute around it, by run."""
+        looks: dict[RunId, list[Look]] = {}
+        wide = (Ns(start_ns - QUIET_MARGIN_NS), Ns(end_ns + QUIET_MARGIN_NS))
+        for one in await self._catalog.analysed(camera_id, *wide):
+            look = Look(
                 # A quiet look says that nothing changed since the one before, which was empty too or is a track's.
                 from_ns=min(one.valid_from_ns, one.quiet_from_ns) if one.quiet_from_ns else one.valid_from_ns,
                 to_ns=one.frame.utc_ns,
                 tracks=len(one.frame.track_ids),
             )
-            for one in await self._catalog.analysed(header.camera_id, start_ns, end_ns)
-            if one.frame.run == header.run
-        ]
+            looks.setdefault(one.frame.run, []).append(look)
+        return looks
 
     async def _forget_before(self, chosen: Plan, now_ns: Ns, *, by_age: bool) -> dict[CameraId, Ns]:
         """Up to where each camera's frames, tracks and gaps go: with its newest segment that goes, or by age."""
