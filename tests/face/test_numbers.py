@@ -86,6 +86,22 @@ def test_read_score_when_the_place_differs_then_no_more_strangers_pass_than_aske
     assert 0.4 <= hits / 1500 / asked <= 1.2
 
 
+def test_read_score_when_spreads_of_probes_differ_then_a_well_known_place_lets_no_more_pass_than_asked() -> None:
+    random = np.random.default_rng(4)
+    asked, people, one = 0.01, 111, expected(MODEL, 1)
+    pairs = people * (people - 1)
+    place = place_of_gallery(Others(count=pairs, mean=0.0, square_sum=0.83 * pairs), people)
+    hits = 0.0
+    for _ in range(1500):
+        width = 0.83**0.5 * np.exp(0.115 * random.normal())
+        reading = read_score(1.0, of(0.0, width, random, people - 1), one, place)
+        at = (reading.other_mean - one.other_mean) / one.other_sd + (
+            reading.other_sd / one.other_sd * solve(asked, people, NORMAL, reading.freedom)
+        )
+        hits += -np.expm1(people * np.log1p(-share_above(at / width)))
+    assert 0.6 <= hits / 1500 / asked <= 1.25
+
+
 def test_read_score_when_nobody_else_is_enrolled_then_no_face_is_above_the_threshold() -> None:
     reading = reading_of(0.99, NOBODY)
     assert reading.score < solve(0.01, 1, MODEL.tail, reading.freedom)

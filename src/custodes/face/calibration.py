@@ -34,6 +34,11 @@ seen."""
 PROBE_SHARE = 0.17
 """Of the variance of scores of different people, what is the probe's own: some faces are like many (LFW)."""
 
+PROBE_FREEDOM = 38.0
+"""How many scores the place's spread counts as for one probe: spreads of probes differ among each other as variances
+from so many normal scores do (two over the variance of their logarithms: .053 on LFW with 1,240 others, .048 to .051
+with 50 to 300 when what so few scores add is taken off)."""
+
 _SPREAD_FREEDOM = 8.0
 """How many scores the measured spread counts as in a new place: on film it was 0.6 of what it is on LFW."""
 
@@ -195,8 +200,12 @@ def read_score(cosine: float, others: Others, one: Expected, place: Place) -> Re
         is above `Tail` of t's quantile with that quantile's chance, whatever the place (leave-one-out prediction).
     """
     seen = others.over(one)
-    # Between probes the mean differs by the probe's own share, however well the place is known.
-    start = replace(place, weight=1.0 / (PROBE_SHARE / (1 - PROBE_SHARE) + 1.0 / place.weight))
+    # Between probes mean and spread differ by the probe's own share, however well the place is known.
+    start = replace(
+        place,
+        weight=1.0 / (PROBE_SHARE / (1 - PROBE_SHARE) + 1.0 / place.weight),
+        freedom=1.0 / (1.0 / PROBE_FREEDOM + 1.0 / place.freedom),
+    )
     known = learn(start, seen, weight=float(seen.count), freedom=float(seen.count))
     deviation = math.sqrt(max(known.variance, 1e-6) * (1 + 1 / known.weight))
     return Reading(
