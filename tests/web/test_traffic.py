@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from custodes.config.tree import TrafficConfig
 from custodes.testing.catalog import make_quarter
 from custodes.testing.clock import ManualClock
 from custodes.units import NS_PER_S
@@ -24,9 +25,22 @@ def test_traffic_is_told_as_json_csv_and_datex(claimed):
     text = claimed.client.get(f"/api/v1/cameras/gate/traffic{query}&format=csv")
     assert text.headers["content-type"].startswith("text/csv")
     assert "gate,2023" in text.text
+    deps = claimed.app.state.deps
+    config = deps.config.model_copy(update={"traffic": TrafficConfig(country="nl")})
+    claimed.app.state.deps = replace(deps, config=config)
     datex = claimed.client.get(f"/api/v1/cameras/gate/traffic{query}&format=datex")
     assert "MeasuredDataPublication" in datex.text
+    assert "<com:country>nl</com:country>" in datex.text
+    assert 'id="datex"' in claimed.client.get("/traffic", headers={"accept": "text/html"}).text
     assert claimed.client.get(f"/api/v1/cameras/yard/traffic{query}").json()["quarters"] == []
+
+
+def test_datex_of_no_country_is_not_written(claimed):
+    query, _ = span(claimed)
+    answer = claimed.client.get(f"/api/v1/cameras/gate/traffic{query}&format=datex")
+    assert answer.status_code in (400, 409, 412)
+    assert "set traffic: country: in site.yaml" in answer.text
+    assert 'id="datex"' not in claimed.client.get("/traffic", headers={"accept": "text/html"}).text
 
 
 def test_traffic_of_too_long_or_of_nowhere_is_refused(claimed):

@@ -10,6 +10,7 @@ from custodes.adapters.ipc.control import read_traffic
 from custodes.cli.hold import moment_ns
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
+from custodes.errors import InvalidArgument
 from custodes.traffic.exports import to_csv, to_datex
 from custodes.types.traffic import Quarter, ReadTraffic, TrafficTable
 from custodes.units import NS_PER_S, CameraId
@@ -58,10 +59,12 @@ def show(camera_id: str, start: str, end: str, data: Path | None) -> None:
 )
 @click.option("--to", "end", default="0m", help="The same; the default is now.")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "datex"]), default="csv", show_default=True)
-@click.option("--country", default="gb", help="Of the publisher, for DATEX II (ISO 3166).")
+@click.option("--country", default="", help="Of the publisher, for DATEX II: two letters (ISO 3166).")
 @data_option
 def export(camera_id: str, start: str, end: str, form: str, country: str, data: Path | None) -> None:
-    """On stdout: custodes traffic export gate --from 24h --format datex > gate.xml"""
+    """On stdout: custodes traffic export gate --from 24h --format datex --country de > gate.xml"""
+    if form == "datex" and not (len(country) == 2 and country.isascii() and country.isalpha()):
+        raise InvalidArgument("DATEX II names the publisher's country: --country with two letters, such as de")
     table = _read(camera_id, start, end, data)
     if form == "csv":
         click.echo(to_csv(table.quarters), nl=False)
@@ -69,7 +72,9 @@ def export(camera_id: str, start: str, end: str, form: str, country: str, data: 
         click.echo(msgspec.json.encode(table).decode())
     else:
         now_ns = int(datetime.now(UTC).timestamp()) * NS_PER_S
-        click.echo(to_datex(table.quarters, site=_site(table.quarters), country=country, now_ns=now_ns), nl=False)
+        click.echo(
+            to_datex(table.quarters, site=_site(table.quarters), country=country.lower(), now_ns=now_ns), nl=False
+        )
 
 
 def _site(quarters: tuple[Quarter, ...]) -> str:

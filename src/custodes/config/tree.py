@@ -422,6 +422,13 @@ class OidcConfig(_Strict):
         return issuer
 
 
+class TrafficConfig(_Strict):
+    """Who publishes traffic figures."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^$|^[a-z]{2}$")] = ""
+    """ISO 3166-1 alpha-2, in small letters; DATEX II names it, and is not written without it."""
+
+
 class PrivacyConfig(_Strict):
     """What those who are filmed are told (GDPR art. 13), on the notice page of each camera."""
 
@@ -461,6 +468,7 @@ class SiteConfig(_Strict):
     keys: KeyConfig = KeyConfig()
     access: AccessConfig = AccessConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    traffic: TrafficConfig = TrafficConfig()
     oidc: OidcConfig | None = None
     siem: SiemConfig | None = None
     home: HomeConfig | None = None
@@ -541,6 +549,7 @@ def _validated(tree: object, where: str) -> SiteConfig:
 
 _PATTERNS = {
     "id": "must be small letters, digits and hyphens, at most 63, not beginning with a hyphen",
+    "country": "must be the two small letters of ISO 3166, such as de",
     "password": "must be env:NAME or file:/path; the password itself does not belong here",
 }
 

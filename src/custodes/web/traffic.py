@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from custodes.errors import InvalidArgument
+from custodes.errors import FailedPrecondition, InvalidArgument
 from custodes.traffic.exports import to_csv, to_datex
 from custodes.types.traffic import Incident, Quarter
 from custodes.units import NS_PER_S, Ns
@@ -20,8 +20,6 @@ api_router = APIRouter(prefix="/api/v1")
 MAX_SPAN_NS = 32 * 24 * 3600 * NS_PER_S
 MAX_QUARTERS = 4 * 24 * 32
 MAX_INCIDENTS = 2000
-_COUNTRY = "gb"
-"""DATEX II wants one; ISO 3166 of the publisher. The site does not know where it is."""
 
 _From = Annotated[int, Query(alias="from", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
 _To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nanoseconds")]
@@ -30,8 +28,9 @@ _To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nano
 @router.get("/traffic")
 async def traffic_page(request: Request) -> Response:
     """Volumes, speeds, movements, queues and incidents of one camera, as plots and tables."""
-    rows = deps_of(request).visible_cameras(present(request).principal)
-    return page(request, "traffic.html", cameras=rows)
+    deps = deps_of(request)
+    rows = deps.visible_cameras(present(request).principal)
+    return page(request, "traffic.html", cameras=rows, country=deps.config.traffic.country)
 
 
 @api_router.get("/cameras/{camera_id}/traffic")
@@ -51,7 +50,10 @@ async def traffic(
     if form == "csv":
         return _file(to_csv(quarters), "text/csv; charset=utf-8", f"traffic-{camera}.csv")
     if form == "datex":
-        text = to_datex(quarters, site=deps.config.name, country=_COUNTRY, now_ns=deps.clock.now_ns())
+        country = deps.config.traffic.country
+        if not country:
+            raise FailedPrecondition("DATEX II names the publisher's country: set traffic: country: in site.yaml.")
+        text = to_datex(quarters, site=deps.config.name, country=country, now_ns=deps.clock.now_ns())
         return _file(text, "application/xml", f"traffic-{camera}.xml")
     incidents = await deps.catalog.figures(Incident, camera, Ns(start), Ns(end), MAX_INCIDENTS)
     body = {

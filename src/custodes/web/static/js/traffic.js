@@ -13,7 +13,7 @@ async function show() {
   const toNs = Math.ceil(nowNs() / 9e11) * 9e11;
   const fromNs = toNs - Number($("hours").value) * 3.6e12;
   const path = `/api/v1/cameras/${encodeURIComponent(camera)}/traffic?from=${BigInt(fromNs)}&to=${BigInt(toNs)}`;
-  for (const form of ["csv", "datex", "json"]) $(form).href = `${path}&format=${form}`;
+  for (const form of ["csv", "datex", "json"]) $(form)?.setAttribute("href", `${path}&format=${form}`);
   try {
     const body = await ask(path);
     if (mine === generation) draw(body, fromNs, toNs);
