@@ -103,7 +103,7 @@ eval: $(VENV)/.dev ## Quality against ground truth in ../shared/data; SMOKE=1 fo
 
 # In smoke size both kinds run at once: the figures mean nothing then, only that they can be made.
 scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
-	@lines=$$(mktemp -d); evals=; trap 'kill $$evals 2>/dev/null; rm -rf "$$lines"' EXIT; \
+	@lines=$$(mktemp -d); evals=; trap 'kill $$evals 2>/dev/null || true; rm -rf "$$lines"' EXIT; \
 	$(MAKE) --no-print-directory eval SMOKE=$(SMOKE) >"$$lines/eval" & evals=$$!; \
 	$(if $(SMOKE),,wait $$evals;) \
 	$(MAKE) --no-print-directory bench SMOKE=$(SMOKE) >"$$lines/bench"; \
