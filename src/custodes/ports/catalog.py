@@ -104,6 +104,25 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One camera over an interval in bins of equal width; a tuple holds the numbers of the bins of which it is true,
+    ascending. Bin n reaches from `start + n * width_ns` to where the next one begins."""
+
+    camera_id: CameraId
+    width_ns: Ns
+    recorded: tuple[int, ...]
+    """There is video in it, if only for a moment."""
+    analysed: tuple[int, ...]
+    """Masks are vouched for in it, if only for a moment."""
+    seen: tuple[int, ...]
+    """A track that is finished by now began in it."""
+    gaps: tuple[Gap, ...]
+    """Those that overlap the interval, exactly."""
+    newest_ns: Ns
+    """Where the newest recording of all ends, exactly; 0 when nothing is recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraTotals:
     """Sums for status: all of the catalog's history of one camera."""
 
@@ -229,6 +248,11 @@ class Catalog(Protocol):
 
     def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
+    def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
+        """The cameras named in `scope`, by id, over (start, end] in that many bins; what it costs does not go with the
+        length of the interval. The scope is part of the query."""
         ...
 
     def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:

@@ -11,6 +11,7 @@ from custodes.ports.catalog import (
     Garbage,
     Hold,
     Invitation,
+    Lane,
     LoginSession,
     Passkey,
 )
@@ -109,6 +110,11 @@ class AsyncCatalog(Protocol):
 
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
+    async def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
+        """The cameras named in `scope`, by id, over (start, end] in that many bins; what it costs does not go with the
+        length of the interval. The scope is part of the query."""
         ...
 
     async def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from custodes.errors import AlreadyExists, NotFound
 from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
-from custodes.types.access import Purpose, PurposeKind, Role
+from custodes.types.access import CameraScope, Purpose, PurposeKind, Role
 from custodes.types.backfill import AnalysedStretch, Backfill, BackfillState
 from custodes.types.event import (
     FrameAnalysed,
@@ -461,6 +461,32 @@ class CatalogSuite:
             catalog.put_site_event(event)
         assert catalog.site_events(9) == [error, replace(full, end_ns=at(5))]
         assert catalog.site_events(1) == [error]
+
+    def test_lanes_when_asked_for_bins_tell_what_touches_each_and_of_the_scope_alone(self, catalog: Catalog) -> None:
+        """Also of a segment that began long before, and of a gap beside what is recorded."""
+        hole = Gap(camera_id=CAMERA, start_ns=at(60), end_ns=at(95), cause=GapCause.UNREACHABLE)
+        yard = make_segment(0, 30, camera_id="yard", run="0123456789ac")
+        catalog.take_journal("one", 1, [make_segment(0, 60), make_segment(95, 119), yard], [hole])
+        catalog.put_analysis(
+            [make_frame(n, n / 5) for n in range(100)], [make_track(1, 41, 80), make_track(2, 99, 99.5)]
+        )
+        scope = CameraScope(is_all=False, camera_ids=frozenset({CAMERA}))
+        (lane,) = catalog.lanes(scope, at(5), at(125), 12)
+        assert (lane.camera_id, lane.width_ns, lane.newest_ns) == (CAMERA, 10 * NS_PER_S, at(119))
+        assert lane.recorded == (0, 1, 2, 3, 4, 5, 8, 9, 10, 11)  # from 5 to 65, and from 85 on
+        assert lane.analysed == (0, 1)
+        assert lane.seen == (3, 9)
+        assert lane.gaps == (hole,)
+        (short,) = catalog.lanes(scope, at(30), at(31), 2)
+        assert (short.recorded, short.analysed, short.seen, short.gaps) == ((0, 1), (), (), ())
+        both = CameraScope(is_all=False, camera_ids=frozenset({CAMERA, CameraId("yard"), CameraId("none")}))
+        found = {lane.camera_id: lane for lane in catalog.lanes(both, at(0), at(120), 4)}
+        assert {name: lane.recorded for name, lane in found.items()} == {
+            CAMERA: (0, 1, 2, 3),
+            "none": (),
+            "yard": (0, 1),
+        }
+        assert (found[CameraId("none")].newest_ns, found[CameraId("yard")].newest_ns) == (0, at(30))
 
     def test_crossings_when_found_again_after_a_kill_count_once(self, catalog: Catalog) -> None:
         """The way back, and another line, are others."""

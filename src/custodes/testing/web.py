@@ -560,6 +560,7 @@ class DrawnView:
         yield ViewEnded(frames_shown=self._shown, error="")
 
     async def _still(self, utc_ns: Ns, request_id: int) -> StillRendered:
+        utc_ns = Ns(utc_ns - utc_ns % (NS_PER_S // _FPS))  # a camera has its frames, not every moment
         frame = draw_frame(utc_ns // (NS_PER_S // _FPS) % 4096, width=_WIDTH, height=_HEIGHT, utc_ns=utc_ns)
         self._shown += 1
         payload = await asyncio.to_thread(encode_jpeg, frame, 80)

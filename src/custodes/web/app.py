@@ -40,6 +40,7 @@ from custodes.web import (
     privacy,
     protection,
     requests,
+    review,
     site_cameras,
     site_map,
     traffic,
@@ -163,6 +164,7 @@ def create_app(
         traffic,
         flows,
         site_map,
+        review,
         api,
         api_log,
         metrics,
@@ -181,6 +183,7 @@ def create_app(
         traffic.api_router,
         flows.api_router,
         site_map.api_router,
+        review.api_router,
         cases.api_router,
         hold_routes.router,
     ):

@@ -79,19 +79,35 @@ async def note(
     request: Request, number: str, text: _Note = "", camera: _Text = "", at: _Text = "", moment_ns: _Text = ""
 ) -> Response:
     """A note, or a bookmark: `at` as a form has it, or `moment_ns` as the camera's page knows it."""
-    who = present(request).principal
     try:
-        known = {row.camera_id for row in deps_of(request).visible_cameras(who)}
-        if camera and camera not in known:
-            raise InvalidArgument("There is no such camera.")
-        moment = utc_ns_of(at) if at else Ns(int(moment_ns)) if moment_ns.isdigit() and len(moment_ns) < 20 else Ns(0)
-        message = NoteOnCase(
-            principal=who, number=number, text=text, camera_id=CameraId(camera), moment_ns=moment if camera else Ns(0)
-        )
+        message = _note_message(request, number, text, camera, at=at, moment_ns=moment_ns)
         await deps_of(request).warden.about_cases(message)
     except CustodesError as error:
         return await _one(request, number, error=error)
     return RedirectResponse(f"/cases/{number}", status_code=303)
+
+
+@api_router.post("/cases/{number}/notes")
+async def note_as_data(
+    request: Request, number: str, text: _Note = "", camera: _Text = "", moment_ns: _Text = ""
+) -> dict[str, object]:
+    """A bookmark from the review: the form's fields, answered with data instead of a page."""
+    message = _note_message(request, number, text, camera, moment_ns=moment_ns)
+    await deps_of(request).warden.about_cases(message)
+    return {"number": number, "camera_id": message.camera_id, "moment_ns": message.moment_ns}
+
+
+def _note_message(
+    request: Request, number: str, text: str, camera: str, *, at: str = "", moment_ns: str = ""
+) -> NoteOnCase:
+    """Raises: InvalidArgument for a camera that is not there, or not theirs to see."""
+    who = present(request).principal
+    if camera and camera not in {row.camera_id for row in deps_of(request).visible_cameras(who)}:
+        raise InvalidArgument("There is no such camera.")
+    moment = utc_ns_of(at) if at else Ns(int(moment_ns)) if moment_ns.isdigit() and len(moment_ns) < 20 else Ns(0)
+    return NoteOnCase(
+        principal=who, number=number, text=text, camera_id=CameraId(camera), moment_ns=moment if camera else Ns(0)
+    )
 
 
 @router.post("/cases/{number}/people")

@@ -37,6 +37,7 @@ PAGES = (
         label="Watch",
         links=(
             PageLink(path="/", label="Wall", also=("/cameras",)),
+            PageLink(path="/review", label="Review", offered_to=(Action.READ_METADATA,)),
             PageLink(path="/traffic", label="Traffic"),
             PageLink(path="/flows", label="Flows"),
             PageLink(path="/map", label="Map"),

@@ -34,13 +34,13 @@ async def camera(request: Request, camera_id: str) -> Response:
         request,
         "camera.html",
         camera=row,
-        cases=await _open_cases(request),
+        cases=await open_cases(request),
         may_hold=deps.reads.may(who, Action.PLACE_HOLD, _A_CASE, row.camera_id),
         may_release=deps.reads.may(who, Action.RELEASE_HOLD, _A_CASE, row.camera_id),
     )
 
 
-async def _open_cases(request: Request) -> list[Case]:
+async def open_cases(request: Request) -> list[Case]:
     """Cases that this person's look may refer to; none while the warden is down, which refuses looks by itself."""
     who = present(request).principal
     try:

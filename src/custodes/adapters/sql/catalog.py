@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, credentials, events, gates, people, recording, retention, totals
+from custodes.adapters.sql import analysis, credentials, events, gates, lanes, people, recording, retention, totals
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
@@ -22,6 +22,7 @@ from custodes.ports.catalog import (
     Garbage,
     Hold,
     Invitation,
+    Lane,
     LoginSession,
     Passkey,
 )
@@ -195,6 +196,11 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return analysis.read_tracks_within(connection, scope, start_ns, end_ns, limit)
+
+    def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return lanes.read_lanes(connection, scope, start_ns, end_ns, bins)
 
     def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
         """See `Catalog`."""

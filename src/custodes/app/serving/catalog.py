@@ -15,6 +15,7 @@ from custodes.ports.catalog import (
     Garbage,
     Hold,
     Invitation,
+    Lane,
     LoginSession,
     Passkey,
 )
@@ -133,6 +134,10 @@ class ThreadedCatalog:
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """See `Catalog`."""
         return await self._read(self._catalog.tracks_within, scope, start_ns, end_ns, limit)
+
+    async def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.lanes, scope, start_ns, end_ns, bins)
 
     async def put_crossings(self, crossings: Sequence[LineCrossed]) -> None:
         """See `Catalog`."""

@@ -1,13 +1,13 @@
 // A camera's page: purpose first, then timeline, stills while dragging, playback, tracks, counts.
 import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
 import { drawChart, drawGate } from "./chart.js";
-import { $, clockText, dateText, durationText, el, onSubmit, say } from "./dom.js";
+import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { Player } from "./player.js";
+import { PurposeForm, remembered } from "./purpose.js";
 import { Stills } from "./stills.js";
 import { PersonPicker } from "./subject.js";
 import { Timeline } from "./timeline.js";
 
-const PURPOSE_KEY = "custodes-purpose";
 const PLAY_SPAN_NS = 3600e9; // what one press of Play asks for at most; the log says so
 const LIVE_EDGE_NS = 2e9; // the newest picture that is surely on disk
 const ROWS_SHOWN = 400;
@@ -31,43 +31,21 @@ let stillUrl = "";
 
 // -- purpose ------------------------------------------------------------------------------------------
 
-function setPurpose(value) {
+const form = new PurposeForm((value) => {
   purpose = value;
   person.use(value);
-  $("purpose").hidden = value !== null;
-  $("purpose-line").hidden = value === null;
   root.classList.toggle("has-purpose", value !== null);
   for (const button of document.querySelectorAll(".controls button[id]")) button.disabled = value === null && button.id !== "now" && button.id !== "why";
-  if (value === null) {
-    pause(false);
-    stills.close();
-    still.hidden = true;
-    note("");
-    $("reference").focus();
+  if (value) {
+    show(timeline.cursorNs ?? newestNs());
+    $("timeline").focus({ preventScroll: true });
     return;
   }
-  const words = { case: "Case", alarm: "Alarm", maintenance: "Maintenance", subject_access: "Subject access" }[value.purpose];
-  say($("purpose-text"), `${words} “${value.reference}”${value.only ? ", one person shown" : value.fidelity === "unmasked" ? ", without masks" : ""}. It is in the log.`);
-  show(timeline.cursorNs ?? newestNs());
-}
-
-onSubmit($("purpose"), (event) => {
-  const form = new FormData(event.target);
-  const reference = String(form.get("reference")).trim();
-  if (!reference) {
-    $("reference").value = "";
-    $("reference").reportValidity();
-    return;
-  }
-  const value = { purpose: String(form.get("kind")), reference };
-  sessionStorage.setItem(PURPOSE_KEY, JSON.stringify(value));
-  setPurpose(value);
-  $("timeline").focus();
-});
-$("purpose-change").addEventListener("click", () => {
-  sessionStorage.removeItem(PURPOSE_KEY);
-  if (purpose) $("reference").value = purpose.reference;
-  setPurpose(null);
+  pause(false);
+  stills.close();
+  still.hidden = true;
+  note("");
+  $("reference").focus();
 });
 
 // -- pictures -------------------------------------------------------------------------------------------
@@ -95,7 +73,7 @@ function show(ns) {
 
 function moveTo(ns) {
   timeline.setCursor(ns);
-  say($("moment"), `${dateText(ns)} ${clockText(ns, true)}`);
+  say($("moment"), `${dateText(ns)} ${clockText(ns, 1)}`);
 }
 
 stills.addEventListener("still", (event) => {
@@ -108,7 +86,7 @@ stills.addEventListener("still", (event) => {
   still.hidden = false;
   video.hidden = true;
   person.at(utcNs).catch((error) => note(error.message));
-  say($("moment"), `${dateText(utcNs)} ${clockText(utcNs, true)}`);
+  say($("moment"), `${dateText(utcNs)} ${clockText(utcNs, 1)}`);
   note(isFullyMasked ? wholeMaskWords() : "");
 });
 stills.addEventListener("note", (event) => note(event.detail.message));
@@ -196,7 +174,7 @@ timeline.addEventListener("scrub", (event) => {
   // the last seconds are still on their way to the disk: the newest picture stands for them
   const ns = timeline.data?.recorded.length ? Math.min(event.detail.ns, newestNs()) : event.detail.ns;
   pause(false);
-  say($("moment"), `${dateText(ns)} ${clockText(ns, true)}`);
+  say($("moment"), `${dateText(ns)} ${clockText(ns, 1)}`);
   timeline.setCursor(ns, { isKeptInView: event.detail.isFinal });
   const gap = timeline.gapAt(ns);
   if (gap) note(`Not recorded: ${gap.words}.`);
@@ -299,7 +277,7 @@ async function why() {
   const ns = Math.round(player?.shownNs ?? timeline.cursorNs ?? newestNs());
   try {
     const answer = await ask(`/api/v1/cameras/${encodeURIComponent(id)}/masks?at=${ns}&stream=${stream}`);
-    say($("reasons-at"), `${dateText(ns)} ${clockText(ns, true)}`);
+    say($("reasons-at"), `${dateText(ns)} ${clockText(ns, 1)}`);
     const rows = answer.reasons.map((one) => el("li", {}, one.count > 1 ? `${one.count} ×: ${one.words}` : one.words));
     $("reason-list").replaceChildren(...(rows.length ? rows : [el("li", {}, "Nothing is covered at this moment.")]));
     $("reasons-ask").hidden = !answer.ask;
@@ -390,17 +368,15 @@ function fromRequest() {
     request_id: query.get("request"), ...(only.length ? { only } : {}), limits: [from, to] };
 }
 
-/** A look that a case's page leads to: its number, and perhaps a bookmarked moment. */
+/** A look that a case's page or the review leads to: perhaps a moment, and a case's number. */
 function fromCase(query) {
-  if (query.get("purpose") !== "case" || !query.get("reference")) return null;
   const at = Number(query.get("at"));
   if (at > 0) {
     timeline.setWindow(at + 300e9, 600e9);
     timeline.setCursor(at);
   }
+  if (query.get("purpose") !== "case" || !query.get("reference")) return null;
   return { purpose: "case", reference: query.get("reference") };
 }
 
-let remembered = fromRequest();
-try { remembered ??= JSON.parse(sessionStorage.getItem(PURPOSE_KEY)); } catch { /* asked again */ }
-setPurpose(remembered?.purpose && remembered?.reference ? remembered : null);
+form.set(fromRequest() ?? remembered());

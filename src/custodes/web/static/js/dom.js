@@ -40,10 +40,11 @@ export function say(node, text) {
 const pad = (value) => String(value).padStart(2, "0");
 export const NS = 1e9;
 
-export function clockText(ns, withTenths = false) {
+/** Local time; `digits`: of the second's parts, 0 to 3. */
+export function clockText(ns, digits = 0) {
   const date = new Date(ns / 1e6);
   const text = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
-  return withTenths ? `${text}.${Math.floor(date.getMilliseconds() / 100)}` : text;
+  return digits ? `${text}.${String(date.getMilliseconds()).padStart(3, "0").slice(0, digits)}` : text;
 }
 
 export function dateText(ns) {

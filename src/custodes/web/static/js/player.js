@@ -27,11 +27,12 @@ export class Player extends EventTarget {
   #pendingChunk = null;
   #timeline = []; // [media end in s, utc_ns]: which moment is shown at which media time
 
-  constructor(video, { path, isLive, opening = null, speed = 1 }) {
+  constructor(video, { path, isLive, opening = null, speed = 1, isConducted = false }) {
     super();
     this.video = video;
     this.path = path;
     this.isLive = isLive;
+    this.isConducted = isConducted; // somebody else plays, pauses and paces the video (sync.js)
     this.opening = opening; // for review: called for the first message
     this.speed = speed; // media time is capture time divided by it (review/stream.py)
     this.state = "closed";
@@ -74,6 +75,24 @@ export class Player extends EventTarget {
       if (startS <= time + 0.001) best = utcNs + Math.max(0, Math.min(time, endS) - startS) * 1e9 * this.speed;
     }
     return best;
+  }
+
+  /** Seconds of video that lie ahead of what is shown. */
+  get cushionS() {
+    const ranges = this.video.buffered;
+    return ranges.length ? Math.max(0, ranges.end(ranges.length - 1) - this.video.currentTime) : 0;
+  }
+
+  /** Go to a moment that lies in the buffer; false when it does not. */
+  jumpTo(ns) {
+    let found = null;
+    for (const [endS, utcNs, startS] of this.#timeline) {
+      if (utcNs <= ns) found = Math.min(startS + (ns - utcNs) / 1e9 / this.speed, endS);
+    }
+    const ranges = this.video.buffered;
+    if (found === null || !ranges.length || found > ranges.end(ranges.length - 1) || found < ranges.start(0)) return false;
+    this.video.currentTime = found;
+    return true;
   }
 
   get silentS() {
@@ -238,7 +257,7 @@ export class Player extends EventTarget {
     if (video.currentTime < ranges.start(0)) video.currentTime = ranges.start(0);
     // A cushion is kept: Chromium that runs dry takes long to go on, whatever lies in the buffer by then.
     const behind = endS - video.currentTime;
-    const isStuck = this.#isStuck(behind);
+    const isStuck = !(this.isConducted && video.paused) && this.#isStuck(behind);
     if (this.isLive) {
       if (behind > FAR_S || isStuck) video.currentTime = Math.max(ranges.start(ranges.length - 1), endS - CUSHION_S);
     } else {
@@ -250,6 +269,7 @@ export class Player extends EventTarget {
         }
       }
     }
+    if (this.isConducted) return;
     const rate = this.isLive && behind > CUSHION_S * 2 ? 1.08 : behind < CUSHION_S / 2 ? 0.94 : 1;
     if (video.playbackRate !== rate) video.playbackRate = rate;
     if (video.paused && (behind >= CUSHION_S || this.#endMessage !== null)) {

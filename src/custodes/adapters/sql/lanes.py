@@ -1,0 +1,79 @@
+"""Many cameras over a long time, as what a screen can show of it: a fixed number of bins, whatever was recorded.
+
+A month of 64 cameras is three million segments. No bin is counted: each is one look into an index, so the cost goes
+with bins times cameras and not with the length of the interval.
+"""
+
+from sqlalchemy import Connection, select
+
+from custodes.adapters.sql.statements import run
+from custodes.adapters.sql.tables import GAP
+from custodes.ports.catalog import Lane
+from custodes.types.access import CameraScope
+from custodes.types.media import Gap, GapCause
+from custodes.units import CameraId, Ns
+
+_LANE = (
+    "WITH RECURSIVE bin(n, low, high) AS (SELECT 0, CAST(? AS BIGINT), CAST(? AS BIGINT)"
+    " UNION ALL SELECT n + 1, low + CAST(? AS BIGINT), high + CAST(? AS BIGINT) FROM bin WHERE n < ?)"
+    " SELECT n, CASE WHEN EXISTS (SELECT 1 FROM segment WHERE camera_id = ?"
+    " AND start_ns BETWEEN bin.low AND bin.high) OR EXISTS (SELECT 1 FROM segment WHERE camera_id = ?"
+    " AND start_ns BETWEEN bin.low - CAST(? AS BIGINT) AND bin.low AND end_ns >= bin.low) THEN 1 ELSE 0 END"
+    " + CASE WHEN (SELECT start_ns FROM coverage WHERE camera_id = ? AND end_ns >= bin.low"
+    " ORDER BY end_ns LIMIT 1) <= bin.high THEN 2 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT 1 FROM tracklet WHERE camera_id = ?"
+    " AND start_ns BETWEEN bin.low AND bin.high) THEN 4 ELSE 0 END"
+    " FROM bin"
+)
+"""One pass over the bins of a camera. A segment that begins in a bin is found in the index alone; the longest one
+bounds how far before the bin another can begin that reaches into it, so that one row or two are looked at. An interval
+of the coverage is found by its end, for they are disjoint."""
+_RECORDED, _ANALYSED, _SEEN = 1, 2, 4
+_NEWEST = "SELECT end_ns FROM segment WHERE camera_id = ? ORDER BY start_ns DESC LIMIT 1"
+_LONGEST = "SELECT camera_id, longest_segment_ns FROM total"
+
+
+def read_lanes(connection: Connection, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
+    """See `Catalog.lanes`. What it costs is measured by `bench.web`."""
+    assert not scope.is_all, "the cameras of lanes are named"
+    width_ns = -(-(end_ns - start_ns) // bins)
+    # a bin ends where the next begins, so that what touches both is in both
+    grid = (start_ns, start_ns + width_ns, width_ns, width_ns, bins - 1)
+    gaps: dict[CameraId, list[Gap]] = {camera_id: [] for camera_id in sorted(scope.camera_ids)}
+    for gap in _gaps(connection, scope, start_ns, end_ns):
+        gaps[gap.camera_id].append(gap)
+    longest: dict[str, int] = {row[0]: row[1] for row in run(connection, _LONGEST)}
+    lanes = []
+    for camera_id, missed in gaps.items():
+        values = (*grid, camera_id, camera_id, longest.get(camera_id, 0), camera_id, camera_id)
+        marks = sorted((row[0], row[1]) for row in run(connection, _LANE, values))
+        lanes.append(
+            Lane(
+                camera_id=camera_id,
+                width_ns=Ns(width_ns),
+                recorded=tuple(n for n, bits in marks if bits & _RECORDED),
+                analysed=tuple(n for n, bits in marks if bits & _ANALYSED),
+                seen=tuple(n for n, bits in marks if bits & _SEEN),
+                gaps=tuple(missed),
+                newest_ns=Ns(run(connection, _NEWEST, (camera_id,)).scalar() or 0),
+            )
+        )
+    return lanes
+
+
+def _gaps(connection: Connection, scope: CameraScope, start_ns: Ns, end_ns: Ns) -> list[Gap]:
+    """Overlapping [start, end], by start."""
+    statement = (
+        select(GAP)
+        .where(GAP.c.camera_id.in_(sorted(scope.camera_ids)), GAP.c.start_ns <= end_ns, GAP.c.end_ns >= start_ns)
+        .order_by(GAP.c.start_ns)
+    )
+    return [
+        Gap(
+            camera_id=CameraId(row.camera_id),
+            start_ns=Ns(row.start_ns),
+            end_ns=Ns(row.end_ns),
+            cause=GapCause(row.cause),
+        )
+        for row in connection.execute(statement)
+    ]
