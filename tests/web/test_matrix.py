@@ -33,6 +33,7 @@ QUERIES = {
     "/api/v1/cameras/{camera_id}/boxes": "?at=1",
     "/api/v1/cameras/{camera_id}/masks": "?at=1",
     "/api/v1/tracks": "?from=1&to=2",
+    "/api/v1/search": "?camera=gate&from=1&to=2",
     "/api/v1/review": "?camera=gate&from=1&to=2",
     "/api/v1/flows": "?from=1&to=2",
     "/api/v1/cameras/{camera_id}/traffic": "?from=1&to=2",

@@ -36,6 +36,7 @@ def test_offered_when_recognition_is_off_then_none_of_its_pages_is_there() -> No
         ("/requests/12", "Requests"),
         ("/subject-access", "Privacy"),
         ("/review", "Review"),
+        ("/search", "Search"),
         ("/traffic", "Traffic"),
         ("/flows", "Flows"),
         ("/map", "Map"),

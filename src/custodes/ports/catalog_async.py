@@ -20,6 +20,7 @@ from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
@@ -110,6 +111,11 @@ class AsyncCatalog(Protocol):
 
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """Finished tracks of the cameras in `scope` that overlap, newest first. The scope is part of the query."""
+        ...
+
+    async def find_tracks(self, scope: CameraScope, question: TrackQuestion, limit: int) -> TracksFound:
+        """Finished tracks of the cameras named in `scope` that fit, newest first, about `limit` of them. The scope is
+        part of the query."""
         ...
 
     async def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:

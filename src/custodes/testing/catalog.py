@@ -29,6 +29,7 @@ from custodes.types.event import (
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
+from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.stream import SecondStream
 from custodes.types.traffic import ClassCount, Incident, LineFigures, Movement, Quarter
 from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
@@ -461,6 +462,24 @@ class CatalogSuite:
             catalog.put_site_event(event)
         assert catalog.site_events(9) == [error, replace(full, end_ns=at(5))]
         assert catalog.site_events(1) == [error]
+
+    def test_find_tracks_when_a_camera_has_more_than_is_looked_at_says_how_far_back_it_got(
+        self, catalog: Catalog
+    ) -> None:
+        """And loses nothing on the way back."""
+        catalog.put_analysis([], [make_track(n, n, n + 0.5) for n in range(2100)])
+        catalog.put_analysis([], [make_track(n, n, n + 0.5, camera_id="yard") for n in range(3)])
+        question = TrackQuestion(start_ns=at(0), end_ns=at(9999), classes=frozenset({ObjectClass.PERSON}))
+        scope = CameraScope(is_all=False, camera_ids=frozenset({CAMERA, CameraId("yard")}))
+        seen: list[tuple[str, int]] = []
+        while question.end_ns > question.start_ns:
+            found = catalog.find_tracks(scope, question, 5000)
+            assert found.searched_to_ns < question.end_ns
+            seen += [(one.camera_id, one.track_id) for one in found.tracks]
+            question = replace(question, end_ns=found.searched_to_ns)
+        assert len(seen) == len(set(seen)) == 2103
+        nothing = replace(question, end_ns=at(9999), classes=frozenset({ObjectClass.BUS}))
+        assert catalog.find_tracks(scope, nothing, 9) == TracksFound(tracks=(), searched_to_ns=at(0))
 
     def test_lanes_when_asked_for_bins_tell_what_touches_each_and_of_the_scope_alone(self, catalog: Catalog) -> None:
         """Also of a segment that began long before, and of a gap beside what is recorded."""

@@ -41,6 +41,7 @@ from custodes.web import (
     protection,
     requests,
     review,
+    search,
     site_cameras,
     site_map,
     traffic,
@@ -165,6 +166,7 @@ def create_app(
         flows,
         site_map,
         review,
+        search,
         api,
         api_log,
         metrics,
@@ -184,6 +186,7 @@ def create_app(
         flows.api_router,
         site_map.api_router,
         review.api_router,
+        search.api_router,
         cases.api_router,
         hold_routes.router,
     ):

@@ -173,6 +173,8 @@ ROUTES: dict[str, Access] = {
     "/site/cameras/{camera_id}/state": Access.CONFIGURE,
     "/site/changes/{change_id}/undo": Access.CONFIGURE,
     "/cameras/{camera_id}": Access.METADATA,
+    "/search": Access.LOGGED_IN,
+    "/api/v1/search": Access.WARDEN,
     "/review": Access.LOGGED_IN,
     "/api/v1/review": Access.WARDEN,
     "/traffic": Access.LOGGED_IN,

@@ -38,6 +38,7 @@ PAGES = (
         links=(
             PageLink(path="/", label="Wall", also=("/cameras",)),
             PageLink(path="/review", label="Review", offered_to=(Action.READ_METADATA,)),
+            PageLink(path="/search", label="Search", offered_to=(Action.READ_METADATA,)),
             PageLink(path="/traffic", label="Traffic"),
             PageLink(path="/flows", label="Flows"),
             PageLink(path="/map", label="Map"),

@@ -68,8 +68,8 @@ async def lanes(
     end and 0 for people, 1 for vehicles, 2 for others, and crossings as moment, line and whether it was forward.
     """
     deps = deps_of(request)
-    wanted = _known(deps, camera)
-    _check_span(start, end)
+    wanted = known_cameras(deps, camera)
+    check_span(start, end)
     granted = await deps.reads.permit_list(present(request), tuple(sorted(wanted)))
     scope = granted.scope
     found = await deps.catalog.lanes(scope, Ns(start), Ns(end), bins)
@@ -96,7 +96,8 @@ async def lanes(
     }
 
 
-def _known(deps: WebDeps, cameras: Sequence[str]) -> tuple[CameraId, ...]:
+def known_cameras(deps: WebDeps, cameras: Sequence[str]) -> tuple[CameraId, ...]:
+    """Those cameras, each once, in that order. Raises: NotFound when one is not configured."""
     known = {row.camera_id for row in deps.live.camera_rows()}
     for one in cameras:
         if one not in known:
@@ -104,7 +105,8 @@ def _known(deps: WebDeps, cameras: Sequence[str]) -> tuple[CameraId, ...]:
     return tuple(CameraId(one) for one in dict.fromkeys(cameras))
 
 
-def _check_span(start: int, end: int) -> None:
+def check_span(start: int, end: int) -> None:
+    """Raises: InvalidArgument for an interval without length, or of more than `MAX_SPAN_NS`."""
     if not start < end:
         raise InvalidArgument("`from` has to lie before `to`.")
     if end - start > MAX_SPAN_NS:
@@ -115,8 +117,8 @@ def _lane_row(lane: Lane, holds: Sequence[Hold], start: int, end: int, now_ns: i
     last = min(end, now_ns)
 
     def stretches(bins: Sequence[int], until_ns: int) -> list[list[int]]:
-        found = timeline.merged([(start + n * lane.width_ns, start + (n + 1) * lane.width_ns) for n in bins])
-        return [[one.start_ns, min(one.end_ns, until_ns)] for one in found if one.start_ns < until_ns]
+        ends = [(start + first * lane.width_ns, start + after * lane.width_ns) for first, after in _runs(bins)]
+        return [[low, min(high, until_ns)] for low, high in ends if low < until_ns]
 
     return {
         "camera_id": lane.camera_id,
@@ -127,6 +129,21 @@ def _lane_row(lane: Lane, holds: Sequence[Hold], start: int, end: int, now_ns: i
         "gaps": timeline.gap_rows(lane.gaps),
         "holds": timeline.hold_rows(holds, lane.camera_id, Ns(start), Ns(end)),
     }
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as [first, after the last) of those that follow each other."""
+    runs: list[tuple[int, int]] = []
+    first = before = -2
+    for number in numbers:
+        if number != before + 1:
+            if first >= 0:
+                runs.append((first, before + 1))
+            first = number
+        before = number
+    if first >= 0:
+        runs.append((first, before + 1))
+    return runs
 
 
 def _marks(camera_id: CameraId, tracks: Sequence[Tracklet], crossed: Sequence[LineCrossed]) -> dict[str, object]:

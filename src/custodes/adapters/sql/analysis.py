@@ -363,7 +363,7 @@ def read_tracks(connection: Connection, camera_id: CameraId, start_ns: Ns, end_n
         .order_by(TRACKLET.c.start_ns, TRACKLET.c.run, TRACKLET.c.track_id)
         .limit(limit)
     )
-    return [_tracklet(row) for row in connection.execute(statement)]
+    return [tracklet_of(row) for row in connection.execute(statement)]
 
 
 def read_tracks_within(
@@ -380,7 +380,7 @@ def read_tracks_within(
     )
     if not scope.is_all:
         statement = statement.where(TRACKLET.c.camera_id.in_(sorted(scope.camera_ids)))
-    return [_tracklet(row) for row in connection.execute(statement)]
+    return [tracklet_of(row) for row in connection.execute(statement)]
 
 
 def _tracklet_row(tracklet: Tracklet) -> dict[str, object]:
@@ -398,7 +398,8 @@ def _tracklet_row(tracklet: Tracklet) -> dict[str, object]:
     }
 
 
-def _tracklet(row: Any) -> Tracklet:
+def tracklet_of(row: Any) -> Tracklet:
+    """A row of `TRACKLET` as a value."""
     boxes = _BOXES.unpack(row.boxes)
     return Tracklet(
         camera_id=CameraId(row.camera_id),

@@ -7,7 +7,18 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from custodes.adapters.sql import analysis, credentials, events, gates, lanes, people, recording, retention, totals
+from custodes.adapters.sql import (
+    analysis,
+    credentials,
+    events,
+    gates,
+    lanes,
+    people,
+    recording,
+    retention,
+    search,
+    totals,
+)
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
@@ -33,6 +44,7 @@ from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCross
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
+from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
@@ -196,6 +208,11 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return analysis.read_tracks_within(connection, scope, start_ns, end_ns, limit)
+
+    def find_tracks(self, scope: CameraScope, question: TrackQuestion, limit: int) -> TracksFound:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return search.find_tracks(connection, scope, question, limit)
 
     def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
         """See `Catalog`."""

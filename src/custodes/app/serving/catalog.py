@@ -24,6 +24,7 @@ from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
 from custodes.units import CameraId, KeyId, Ns, SegmentId
@@ -134,6 +135,10 @@ class ThreadedCatalog:
     async def tracks_within(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, limit: int) -> list[Tracklet]:
         """See `Catalog`."""
         return await self._read(self._catalog.tracks_within, scope, start_ns, end_ns, limit)
+
+    async def find_tracks(self, scope: CameraScope, question: TrackQuestion, limit: int) -> TracksFound:
+        """See `Catalog`."""
+        return await self._read(self._catalog.find_tracks, scope, question, limit)
 
     async def lanes(self, scope: CameraScope, start_ns: Ns, end_ns: Ns, bins: int) -> list[Lane]:
         """See `Catalog`."""

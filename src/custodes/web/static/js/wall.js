@@ -1,36 +1,43 @@
 // The wall: one tile per camera, each with its own live view.
-import { poll, showEvents, showWarnings } from "./common.js";
-import { $, el, plural, say } from "./dom.js";
+import { alertLine, poll, showEvents, showWarnings } from "./common.js";
+import { $, el, onSubmit, plural, say } from "./dom.js";
 import { Player } from "./player.js";
+import { SIZES, WallLayout } from "./wall_layout.js";
 
 const HIDDEN_STOP_MS = 30_000; // a wall nobody can see watches nothing
 const CHANGE_AFTER = 3; // polls; a stream that is away for a moment does not change the view, which costs a job and a log entry
+const STANDSTILL_MS = 3000; // pictures arrive and none is shown: the browser does not keep up, and the tile says so
+const LATE_S = 3;
 const tiles = new Map();
+const layout = new WallLayout($("stage").dataset.person);
 
 class Tile {
-  constructor(camera, position) {
+  constructor(camera) {
     this.id = camera.camera_id;
     this.video = el("video", { muted: true, playsinline: true, tabindex: "-1", "aria-hidden": "true" });
     this.video.muted = true;
-    this.key = el("kbd", {}, position < 9 ? String(position + 1) : "");
+    this.key = el("kbd", {});
     this.dot = el("span", { class: "dot" });
     this.name = el("span", { class: "tile-name" });
     this.state = el("span", { class: "tile-state" });
     this.people = el("span", { class: "count people" });
     this.vehicles = el("span", { class: "count vehicles" });
     this.delay = el("span", { class: "tile-delay" });
+    this.health = el("span", { class: "tile-health" });
     this.veil = el("div", { class: "veil" }, el("p", {}), el("p", { class: "veil-detail" }));
     this.note = el("p", { class: "tile-note", hidden: true });
     this.link = el("a", { class: "tile", href: `/cameras/${encodeURIComponent(this.id)}` },
       el("div", { class: "picture" }, this.video, this.veil, this.note),
       el("div", { class: "caption" },
-        el("div", { class: "caption-row" }, this.key, this.name, this.delay),
+        el("div", { class: "caption-row" }, this.key, this.name, this.health, this.delay),
         el("div", { class: "caption-row" }, this.dot, this.state, el("span", { class: "counts" }, this.people, this.vehicles))));
     this.stream = camera.wall;
     this.changes = 0;
     this.player = new Player(this.video, { path: this.path(), isLive: true });
     this.player.addEventListener("state", () => this.showPlayer());
-    this.player.addEventListener("tick", () => this.showPlayer());
+    this.player.addEventListener("tick", () => { this.measure(); this.showPlayer(); });
+    this.shownAt = { time: -1, ms: 0 };
+    this.arrived = { chunks: 0, ms: 0, fps: null };
     this.player.addEventListener("note", (event) => { this.lastNote = event.detail; });
     this.isVisible = false;
     this.camera = camera;
@@ -67,21 +74,49 @@ class Tile {
     if (this.link.getAttribute("aria-label") !== words) this.link.setAttribute("aria-label", words);
   }
 
+  /** Twice a second: whether the picture moves, and how many arrive in a second. */
+  measure() {
+    const ms = performance.now();
+    const { currentTime } = this.video;
+    if (currentTime !== this.shownAt.time) this.shownAt = { time: currentTime, ms };
+    const passedMs = ms - this.arrived.ms;
+    if (passedMs < 2000) return;
+    const arrived = this.player.chunks - this.arrived.chunks;
+    const fps = arrived >= 0 && this.arrived.ms ? (arrived * 1000) / passedMs : null;
+    this.arrived = { chunks: this.player.chunks, ms, fps };
+  }
+
+  get isStandingStill() {
+    return this.player.state === "playing" && this.video.readyState >= 2 && this.shownAt.ms > 0 && !document.hidden
+      && performance.now() - this.shownAt.ms > STANDSTILL_MS;
+  }
+
+  /** Good, late or standing: as a word for the eye and for style. */
+  showHealth(isFine) {
+    const { fps } = this.arrived;
+    const isLate = isFine && (this.player.delayS ?? 0) > LATE_S;
+    this.link.dataset.health = !isFine ? "none" : isLate ? "late" : "good";
+    say(this.health, isFine && fps !== null ? `${fps < 9.95 ? fps.toFixed(1) : Math.round(fps)} fps` : "");
+  }
+
   showPlayer() {
     const player = this.player;
     const hasPicture = this.video.readyState >= 2;
-    const isFine = player.state === "playing" && hasPicture;
-    this.link.classList.toggle("dim", hasPicture && player.state !== "playing");
+    if (player.state !== "playing") this.shownAt = { time: -1, ms: 0 };
+    const isStanding = this.isStandingStill;
+    const isFine = player.state === "playing" && hasPicture && !isStanding;
+    this.link.classList.toggle("dim", hasPicture && (player.state !== "playing" || isStanding));
     this.link.dataset.view = player.state;
     if (player.state === "closed") this.link.classList.toggle("dim", hasPicture);
+    this.showHealth(isFine);
     this.veil.hidden = isFine;
     if (!isFine) {
       const titles = { connecting: "Connecting", stalled: "Not live", waiting: "Not live", refused: "Not shown to you",
         closed: "Paused", playing: "Waiting for the first picture", ended: "Ended" };
-      say(this.veil.firstChild, titles[player.state] || player.state);
+      say(this.veil.firstChild, isStanding ? "Standing still" : titles[player.state] || player.state);
       const isOff = player.state === "closed" && !isAway && this.camera.state !== "recording";
       if (isOff) say(this.veil.firstChild, this.camera.words);
-      const detail = isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
+      const detail = isStanding ? "This browser does not keep up. Show fewer tiles." : isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
       say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
@@ -123,10 +158,10 @@ const sight = new IntersectionObserver((entries) => {
 
 function show(status) {
   const wall = $("wall");
-  status.cameras.forEach((camera, position) => {
+  status.cameras.forEach((camera) => {
     let tile = tiles.get(camera.camera_id);
     if (!tile) {
-      tile = new Tile(camera, position);
+      tile = new Tile(camera);
       tile.link.dataset.camera = camera.camera_id;
       tiles.set(camera.camera_id, tile);
       wall.append(tile.link);
@@ -144,8 +179,9 @@ function show(status) {
     tile.link.remove();
     tiles.delete(id);
   }
-  wall.dataset.count = String(Math.min(status.cameras.length, 17));
-  wall.className = `wall cols-${columnsFor(status.cameras.length)}`;
+  layout.offer(status.cameras.map((camera) => camera.camera_id));
+  arrange();
+  $("layouts").hidden = status.cameras.length === 0;
   $("empty").hidden = status.cameras.length > 0;
   const recording = status.cameras.filter((camera) => camera.is_recording).length;
   const people = status.cameras.reduce((sum, camera) => sum + camera.live_people, 0);
@@ -156,21 +192,90 @@ function show(status) {
   showEvents(status.events, status.now_ns);
 }
 
-function columnsFor(count) {
-  if (count <= 1) return 1;
-  if (count <= 4) return 2;
-  if (count <= 9) return 3;
-  if (count <= 16) return 4;
-  return 5;
+// -- layouts --------------------------------------------------------------------------------------------
+
+/** Put the tiles of this page of the layout on the wall, in its order; those that stay are not touched. */
+function arrange() {
+  const wall = $("wall");
+  const shown = layout.shown.filter((id) => tiles.has(id));
+  const wanted = shown.map((id) => tiles.get(id).link);
+  for (const tile of tiles.values()) tile.link.hidden = !shown.includes(tile.id);
+  const visible = [...wall.children].filter((node) => !node.hidden);
+  // moving a video in the page stops it for a moment: only when the order is another
+  if (visible.some((node, index) => node !== wanted[index])) wall.append(...wanted);
+  wanted.forEach((node, index) => say(tiles.get(node.dataset.camera).key, index < 9 ? String(index + 1) : ""));
+  wall.className = `wall cols-${layout.columns}`;
+  for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(Number(button.dataset.size) === layout.size));
+  $("turns").hidden = layout.pages < 2;
+  say($("page-words"), layout.pages < 2 ? "" : `Page ${layout.page + 1} of ${layout.pages}`);
+  $("tour").setAttribute("aria-pressed", String(layout.isTouring));
+  $("dwell").value = String(layout.dwellS);
+  showSaved();
 }
+
+function showSaved() {
+  const names = layout.saved.map((one) => one.name);
+  const select = $("saved");
+  if ([...select.options].slice(1).map((one) => one.value).join("\n") !== names.join("\n")) {
+    select.replaceChildren(el("option", { value: "" }, "All cameras"), ...names.map((name) => el("option", { value: name }, name)));
+  }
+  select.value = layout.current;
+  $("remove").disabled = !layout.current;
+  if ($("keeper").open) return;
+  const chosen = layout.cameras;
+  $("keep-name").value = layout.current;
+  $("keep-cameras").replaceChildren(...[...tiles.values()].map((tile) => el("label", { class: "check" },
+    el("input", { type: "checkbox", name: "camera", value: tile.id, checked: chosen.includes(tile.id) }), el("span", {}, tile.camera.name))));
+}
+
+layout.addEventListener("change", () => {
+  arrange();
+  for (const tile of tiles.values()) tile.update();
+});
+$("sizes").addEventListener("click", (event) => {
+  if (event.target.dataset?.size) layout.setSize(Number(event.target.dataset.size));
+});
+$("saved").addEventListener("change", () => layout.choose($("saved").value));
+$("dwell").addEventListener("change", () => layout.setDwell(Number($("dwell").value)));
+$("page-back").addEventListener("click", () => layout.turn(-1));
+$("page-on").addEventListener("click", () => layout.turn(1));
+$("tour").addEventListener("click", () => layout.tour(!layout.isTouring));
+$("full").addEventListener("click", fullScreen);
+$("remove").addEventListener("click", () => { layout.remove(layout.current); $("keeper").open = false; });
+onSubmit($("keep"), (event) => {
+  const chosen = new FormData(event.target).getAll("camera").map(String);
+  const name = $("keep-name").value.trim();
+  if (!chosen.length || !name) {
+    alertLine("layout", "A layout has a name and at least one camera.");
+    return;
+  }
+  try {
+    layout.save(name, chosen);
+    alertLine("layout", "");
+    $("keeper").open = false;
+    $("saved").focus();
+  } catch (error) {
+    alertLine("layout", error.message);
+  }
+});
+for (const control of document.querySelectorAll("#layouts button:not(#remove), #layouts select")) control.disabled = false;
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else $("stage").requestFullscreen().catch((error) => alertLine("layout", `This browser refuses full screen: ${error.message}`));
+}
+document.addEventListener("fullscreenchange", () => say($("full"), document.fullscreenElement ? "Leave full screen" : "Full screen"));
 
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const links = [...document.querySelectorAll(".tile")];
+  const links = [...document.querySelectorAll(".tile:not([hidden])")];
+  const actions = { f: fullScreen, n: () => layout.turn(1), p: () => layout.turn(-1), s: () => layout.tour(!layout.isTouring),
+    l: () => layout.setSize(SIZES[(SIZES.indexOf(layout.size) + 1) % SIZES.length]) };
+  actions[event.key]?.();
   if (/^[1-9]$/.test(event.key)) links[Number(event.key) - 1]?.click();
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const at = links.indexOf(document.activeElement);
-  if (step && at >= 0) {
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -layout.columns, ArrowDown: layout.columns }[event.key];
+  if (step && at >= 0 && (Math.abs(step) === 1 || links[at + step])) {
     links[(at + step + links.length) % links.length].focus();
     event.preventDefault();
   }
