@@ -72,6 +72,7 @@ FORMS = {
     "/requests/{request_id}/review": {"justified": "yes", "note": "seen"},
 }
 BODIES = {
+    "/site/cameras/{camera_id}/drawing": {"version": ""},
     "/requests/{request_id}/approve": {"credential": {"rawId": "AAAA"}},
     "/keys/{credential_id}/vouch": {"credential": {"rawId": "AAAA"}},
     "/faces/zones/{zone_id}/approve": {"credential": {"rawId": "AAAA"}},

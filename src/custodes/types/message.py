@@ -638,6 +638,19 @@ class CameraSpec:
         )
         return first, second
 
+    def drawn_words(self) -> str:
+        """How much is drawn into its picture; empty for nothing."""
+        masks = sum(area.is_mask for area in self.detect_areas)
+        counts = {
+            "privacy zones": len(self.scene.privacy),
+            "zones": len(self.detect_areas) - masks,
+            "masks": masks,
+            "lines": len(self.scene.lines),
+            "roads": len(self.scene.roads),
+            "ground points": len(self.scene.ground),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
     def kept_h(self, usual_h: float) -> float:
         """Hours after which nothing of it is left; `usual_h` is the site's."""
         return max(stream.retention_h or usual_h for stream in self.streams())

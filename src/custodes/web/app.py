@@ -43,6 +43,7 @@ from custodes.web import (
     review,
     search,
     site_cameras,
+    site_drawing,
     site_map,
     traffic,
 )
@@ -178,6 +179,7 @@ def create_app(
         candidates,
         checkpoint,
         site_cameras,
+        site_drawing,
     ):
         app.include_router(module.router)
     for router in (

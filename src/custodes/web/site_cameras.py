@@ -409,7 +409,7 @@ async def _list(request: Request, *, done: str = "", error: CustodesError | None
     status, _, problem = describe(error) if error else (200, "", "")
     covers = present(request).principal.cameras.covers
     rows = [
-        {"spec": one, "row": _row_of(request, one.camera_id)}
+        {"spec": one, "row": _row_of(request, one.camera_id), "drawn": one.drawn_words()}
         for one in await desk_of(request).cameras()
         if covers(one.camera_id)
     ]
@@ -475,6 +475,7 @@ async def _camera(
         fields=shown,
         row=_row_of(request, spec.camera_id),
         password_words=_password_words(spec),
+        drawn=spec.drawn_words(),
         has_password=bool(spec.password_ref),
         kept_h=spec.kept_h(deps.config.retention.max_age_h),
         holds=[one for one in await deps.catalog.holds(now_ns) if one.camera_id == spec.camera_id],

@@ -50,20 +50,6 @@ def _replaced(before: CameraSpec, spec: CameraSpec) -> CameraSpec:
     )
 
 
-def _drawn(spec: CameraSpec) -> str:
-    """How much is drawn into its picture, for the log: a privacy zone that goes is to be seen there."""
-    masks = sum(area.is_mask for area in spec.detect_areas)
-    counts = {
-        "privacy zones": len(spec.scene.privacy),
-        "zones": len(spec.detect_areas) - masks,
-        "masks": masks,
-        "lines": len(spec.scene.lines),
-        "roads": len(spec.scene.roads),
-        "ground points": len(spec.scene.ground),
-    }
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-
-
 def _stream_ids(cameras: Iterable[CameraSpec]) -> tuple[CameraId, ...]:
     """Each has keys of its own."""
     return tuple(sorted(stream.camera_id for spec in cameras for stream in spec.streams()))
@@ -186,7 +172,7 @@ class CameraService:
         }
         if spec.second is not None:
             details["second_url"] = spec.second.url
-        if drawn := _drawn(spec):
+        if drawn := spec.drawn_words():  # a privacy zone that goes is to be seen in the log
             details["drawn"] = drawn
         record = AuditRecord(kind=AuditKind.CAMERA_CHANGED, actor=actor, subject=spec.camera_id, details=details)
         await self._warden.append(record)
