@@ -14,7 +14,7 @@ from custodes.app.fleet_files import write_observations
 from custodes.app.serving.fleet import FleetShelf
 from custodes.app.serving.health import HealthDesk
 from custodes.config import SiteConfig, SitePaths
-from custodes.fleet.health import DAY_NS, HOUR_NS, camera_health, forecast
+from custodes.fleet.health import DAY_NS, HOUR_NS, StreamNeed, camera_health, forecast
 from custodes.testing.catalog import RUN, at, make_segment, make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import InlineCatalog
@@ -83,12 +83,40 @@ def test_nothing_recorded_is_a_problem():
     assert judge([], [gap(0, 24)]).problems == ("nothing was recorded",)
 
 
+def need(bytes_per_day, kept_h, camera_id="gate"):
+    return StreamNeed(camera_id=CameraId(camera_id), bytes_per_day=bytes_per_day, kept_h=kept_h)
+
+
 def test_storage_fits_or_is_full_after_so_many_days():
-    fits = forecast([(10, 72.0)], recorded_bytes=20, free_bytes=50, reserve_bytes=10)
+    fits = forecast([need(10, 72.0)], recorded_bytes=20, free_bytes=50, reserve_bytes=10)
     assert (fits.needed_bytes, fits.available_bytes, fits.full_in_days) == (30, 60, None)
-    full = forecast([(10, 720.0), (10, 720.0)], recorded_bytes=20, free_bytes=50, reserve_bytes=10)
+    full = forecast([need(10, 720.0), need(10, 720.0)], recorded_bytes=20, free_bytes=50, reserve_bytes=10)
     assert full.full_in_days == pytest.approx(2.0)
     assert forecast([], recorded_bytes=0, free_bytes=1, reserve_bytes=0).full_in_days is None
+
+
+def test_stream_that_is_kept_short_stops_growing_and_leaves_its_room_to_the_others():
+    streams = [need(100, 24.0, "short"), need(10, 240.0, "long")]
+    found = forecast(streams, recorded_bytes=110, free_bytes=60, reserve_bytes=0)  # a day of both lies there
+    assert found.needed_bytes == 200 and found.available_bytes == 170
+    assert found.reach_days == pytest.approx(7.0)  # 100 stay 100, the other grows from 10 to 70
+    assert found.full_in_days == pytest.approx(6.0)
+    assert found.growth[0] == (0.0, 110)
+    assert found.growth[-1] == (pytest.approx(9.0), 200)
+    sizes = [size for _, size in found.growth]
+    assert sizes == sorted(sizes)
+    assert [one.camera_id for one in found.streams] == ["short", "long"]
+
+
+def test_what_the_configuration_allows_counts_as_the_disks_end():
+    found = forecast([need(10, 240.0)], recorded_bytes=20, free_bytes=10**6, reserve_bytes=0, max_bytes=50)
+    assert (found.available_bytes, found.reach_days, found.full_in_days) == (
+        50,
+        pytest.approx(5.0),
+        pytest.approx(3.0),
+    )
+    fits = forecast([need(10, 48.0)], recorded_bytes=20, free_bytes=10**6, reserve_bytes=0, max_bytes=50)
+    assert (fits.full_in_days, fits.reach_days) == (None, pytest.approx(2.0))
 
 
 def test_page_shows_health_of_the_cameras_that_the_person_may_see(tmp_path):

@@ -229,6 +229,7 @@ class Server:
                 clock=clock,
                 announce=self._announce,
                 fleet=FleetShelf(paths, clock, health).read,
+                health=health.read,
                 leaks=self._leaks,
                 floors=self._map,
                 cameras=desk,

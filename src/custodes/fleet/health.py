@@ -4,6 +4,7 @@ A bitrate that moved far from the camera's usual one is a reason to look at the 
 an empty street do it, too. It is compared with the camera's own last day, so nothing is tuned to a scene.
 """
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ MIN_HOURS = 6
 """So many earlier hours make a usual bitrate."""
 FELL_TO, ROSE_TO = 0.33, 3.0
 """Hours of one fixed camera spread by less than a factor of three between day and night, judged; see the module."""
+GROWTH_STEPS = 60
+"""Points of the plot."""
 CAMERA_COVERED_HOUR = 0.9
 """An hour counts that was recorded for this share."""
 
@@ -47,6 +50,17 @@ class CameraHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamNeed:
+    """What one stream takes, as measured over the last day, and how long it is to be kept."""
+
+    camera_id: CameraId
+    bytes_per_day: int
+    kept_h: float
+    measured_s: float = 86_400.0
+    """Over so many seconds; a stream of an hour counts as if it went on like that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageForecast:
     """What the recordings need, once the oldest begin to be deleted, and what there is."""
 
@@ -56,6 +70,12 @@ class StorageForecast:
     """Free, without the reserve, and what recordings take already."""
     full_in_days: float | None
     """None: they fit."""
+    reach_days: float
+    """How old the oldest recordings get: the longest retention where they fit, else what room is for."""
+    growth: tuple[tuple[float, int], ...] = ()
+    """Days from now, bytes of recordings then, until nothing grows any more; not cut where the disk is full."""
+    streams: tuple[StreamNeed, ...] = ()
+    """The largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +171,53 @@ def _usual(rates: dict[int, float], end_ns: int) -> float:
 
 
 def forecast(
-    day_bytes: Sequence[tuple[int, float]], *, recorded_bytes: int, free_bytes: int, reserve_bytes: int
+    streams: Sequence[StreamNeed],
+    *,
+    recorded_bytes: int,
+    free_bytes: int,
+    reserve_bytes: int,
+    max_bytes: int | None = None,
 ) -> StorageForecast:
-    """`day_bytes`: bytes of a day, and hours that they are kept, of each camera."""
-    a_day = sum(size for size, _ in day_bytes)
-    needed = int(sum(size * hours / 24 for size, hours in day_bytes))
+    """Recordings grow by what each stream takes, until its retention deletes as much.
+
+    How old the recordings of each stream are now is not asked: all are taken to be of one age, cut by their retention.
+
+    Args:
+        reserve_bytes: of the disk, that recordings leave free.
+        max_bytes: what recordings may take by configuration.
+    """
+    needed = _filled(streams, math.inf)
     available = max(free_bytes - reserve_bytes, 0) + recorded_bytes
-    full_in = None
-    if needed > available and a_day:
-        full_in = max(available - recorded_bytes, 0) / a_day
-    return StorageForecast(bytes_per_day=a_day, needed_bytes=needed, available_bytes=available, full_in_days=full_in)
+    if max_bytes is not None:
+        available = min(available, max_bytes)
+    now_days = _age_of(streams, recorded_bytes)
+    reach_days = _age_of(streams, available)
+    longest = max((one.kept_h / 24 for one in streams), default=0.0)
+    horizon = max(longest - now_days, 0.0)
+    growth = [(horizon * step / GROWTH_STEPS) for step in range(GROWTH_STEPS + 1)]
+    return StorageForecast(
+        bytes_per_day=sum(one.bytes_per_day for one in streams),
+        needed_bytes=needed,
+        available_bytes=available,
+        full_in_days=max(reach_days - now_days, 0.0) if needed > available else None,
+        reach_days=reach_days,
+        growth=tuple((days, _filled(streams, now_days + days)) for days in growth),
+        streams=tuple(sorted(streams, key=lambda one: (-one.bytes_per_day, one.camera_id))),
+    )
+
+
+def _filled(streams: Sequence[StreamNeed], age_days: float) -> int:
+    """Bytes of recordings of which the oldest are that old."""
+    return int(sum(one.bytes_per_day * min(age_days, one.kept_h / 24) for one in streams))
+
+
+def _age_of(streams: Sequence[StreamNeed], size: int) -> float:
+    """Days that so many bytes reach back; the longest retention where more than all would fit. O(n²)."""
+    longest = 0.0
+    for days in sorted({one.kept_h / 24 for one in streams}):
+        if _filled(streams, days) >= size:
+            # between `longest` and `days` the bytes grow evenly
+            grown = sum(one.bytes_per_day for one in streams if one.kept_h / 24 > longest)
+            return longest + max(size - _filled(streams, longest), 0) / grown if grown else days
+        longest = days
+    return longest

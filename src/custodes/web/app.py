@@ -46,6 +46,7 @@ from custodes.web import (
     site_drawing,
     site_map,
     traffic,
+    upkeep,
 )
 from custodes.web import erasures as erasures_page
 from custodes.web import fleet as fleet_routes
@@ -59,7 +60,7 @@ from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 from custodes.web.auth.service import AuthService
-from custodes.web.deps import Announcer, FleetReader, WebDeps
+from custodes.web.deps import Announcer, FleetReader, HealthReader, WebDeps
 from custodes.web.exports import api_router as exports_api
 from custodes.web.exports import router as exports_router
 from custodes.web.fleet import no_audit
@@ -70,6 +71,7 @@ from custodes.web.looks import LookBook
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.storage import StorageMeter
+from custodes.web.upkeep_log import BackupBook
 from custodes.web.words import utc_text
 
 _STATIC = Path(__file__).parent / "static"
@@ -91,6 +93,7 @@ def create_app(
     fleet: FleetReader = no_audit,
     leaks: LeakTraces | None = None,
     floors: Floors | None = None,
+    health: HealthReader | None = None,
     cameras: CameraDesk | None = None,
     recogniser: Recogniser | None = None,
     on_verdict: Callable[[str], None] | None = None,
@@ -101,6 +104,7 @@ def create_app(
         announce: told the first-boot token when the application starts and no account exists.
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
+        health: measures cameras and store; None where nobody does.
         cameras: None where nobody can set any up.
         recogniser: None where recognition is switched off.
         on_verdict: Told the candidate on which somebody said their word.
@@ -143,9 +147,11 @@ def create_app(
         passkeys=Passkeys(catalog=catalog, warden=warden, clock=clock, site_name=config.name),
         provider=_provider(config, catalog, clock),
         fleet=fleet,
+        backups=BackupBook(warden, clock),
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        health=health,
         cameras=cameras,
         leaks=leaks,
         recogniser=recogniser,
@@ -180,6 +186,7 @@ def create_app(
         checkpoint,
         site_cameras,
         site_drawing,
+        upkeep,
     ):
         app.include_router(module.router)
     for router in (

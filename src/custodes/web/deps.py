@@ -14,6 +14,7 @@ from custodes.access.protection import as_requester
 from custodes.access.requests import phase
 from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
+from custodes.fleet.health import HealthReport
 from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -35,7 +36,11 @@ from custodes.web.looks import LookBook
 from custodes.web.navigation import DECIDES, offered
 from custodes.web.reads import ReadPermits, Visitor
 from custodes.web.storage import StorageMeter
+from custodes.web.upkeep_log import BackupBook
 from custodes.web.words import ROLE_WORDS
+
+HealthReader = Callable[[], Awaitable[HealthReport]]
+"""Cameras and store over the last day. Raises: Unavailable."""
 
 FleetReader = Callable[[], Awaitable[FleetReport]]
 """The newest audit of the cameras, judged by the rules at hand. Raises: InvalidArgument, StorageFailed."""
@@ -64,11 +69,14 @@ class WebDeps:
     passkeys: Passkeys
     fleet: FleetReader
     looks: LookBook
+    backups: BackupBook
     provider: IdentityProvider | None
     policies: Policies
     leaks: LeakTraces | None = None
     """None where the server has no desk for leaks."""
     floors: Floors | None = None
+    health: HealthReader | None = None
+    """None where nothing is measured."""
     cameras: CameraDesk | None = None
     """None where nobody can set cameras up."""
     recogniser: Recogniser | None = None

@@ -192,6 +192,7 @@ ROUTES: dict[str, Access] = {
     "/api/v1/status": Access.LOGGED_IN,
     "/api/v1/cameras": Access.LOGGED_IN,
     "/api/v1/system": Access.LOGGED_IN,
+    "/api/v1/upkeep": Access.LOGGED_IN,
     "/api/v1/tracks": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/timeline": Access.METADATA,
     "/api/v1/cameras/{camera_id}/tracks": Access.METADATA,

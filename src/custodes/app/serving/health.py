@@ -6,7 +6,7 @@ from pathlib import Path
 
 from custodes.config import SiteConfig
 from custodes.errors import Unavailable
-from custodes.fleet.health import DAY_NS, HealthReport, camera_health, forecast
+from custodes.fleet.health import DAY_NS, HealthReport, StreamNeed, camera_health, forecast
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.stream import is_second
@@ -50,17 +50,27 @@ class HealthDesk:
             first_ns = min((one.header.start_ns for one in segments), default=end_ns)
             span_ns = max(end_ns - max(first_ns, start_ns), 1)
             size = sum(one.bytes_on_disk for one in segments)
-            # A camera of an hour counts as if it went on like that.
-            days.append((int(size * DAY_NS / span_ns), spec.retention_h or self._config.retention.max_age_h))
+            if segments:
+                days.append(
+                    StreamNeed(
+                        camera_id=spec.camera_id,
+                        bytes_per_day=int(size * DAY_NS / span_ns),
+                        kept_h=spec.retention_h or self._config.retention.max_age_h,
+                        measured_s=span_ns / NS_PER_S,
+                    )
+                )
         try:
             disk = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
         except OSError as error:
             raise Unavailable(f"the data directory cannot be measured: {error.strerror}") from error
+        max_gb = self._config.retention.max_gb
         storage = forecast(
             days,
             recorded_bytes=await self._catalog.recorded_bytes(),
             free_bytes=disk.free,
-            reserve_bytes=self._config.recorder.min_free_mb * 2**20,
+            # below twice what the recorder leaves free, retention deletes the oldest
+            reserve_bytes=2 * self._config.recorder.min_free_mb * 2**20,
+            max_bytes=None if max_gb is None else int(max_gb * 1e9),
         )
         cameras.sort(key=lambda one: (-len(one.problems), one.uptime_share, one.camera_id))
         return HealthReport(start_ns=start_ns, end_ns=end_ns, cameras=tuple(cameras), storage=storage)

@@ -1,6 +1,6 @@
 // The system page: processes, storage, cameras, warnings, every 2 s.
 import { poll } from "./common.js";
-import { $, bytesText, clockText, dateText, durationText, el, say } from "./dom.js";
+import { $, bytesText, clockText, dateText, durationText, el, say, svg } from "./dom.js";
 
 function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
@@ -58,4 +58,77 @@ poll("/api/v1/system", 2, (system) => {
   $("warnings").hidden = system.warnings.length === 0;
   say($("well"), system.warnings.length ? `${system.warnings.length} to look at` : "All is well.");
   showStorage(system.storage);
+});
+
+// -- forecast and upkeep: measured at most every five minutes, so asked for once a minute -------------------
+
+const UPKEEP_EVERY_S = 60;
+const PLOT = { height: 170, left: 58, base: 142, top: 16 };
+
+/** Bytes of recordings over the days to come, and the line that they must not cross. */
+function drawForecast(node, growth, available) {
+  const width = Math.max(280, node.clientWidth || 700);
+  const { height, left, base, top } = PLOT;
+  node.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const first = growth[0][0];
+  const last = Math.max(growth[growth.length - 1][0], first + 86400e9);
+  const most = Math.max(available, ...growth.map((one) => one[1]), 1);
+  const x = (ns) => left + ((ns - first) / (last - first)) * (width - left - 8);
+  const y = (bytes) => base - (bytes / most) * (base - top);
+  const parts = [0, 0.5, 1].flatMap((share) => [
+    svg("line", { x1: left, x2: width - 8, y1: y(most * share), y2: y(most * share), class: "grid" }),
+    svg("text", { x: left - 6, y: y(most * share) + 4, class: "axis end" }, bytesText(most * share))]);
+  const points = [...growth, [last, growth[growth.length - 1][1]]];
+  parts.push(svg("path", { class: "series-0 stroke", d: `M${points.map(([ns, bytes]) => `${x(ns).toFixed(1)},${y(bytes).toFixed(1)}`).join("L")}` }));
+  parts.push(svg("line", { x1: left, x2: width - 8, y1: y(available), y2: y(available), class: "limit" }),
+    svg("text", { x: width - 10, y: y(available) - 5 < 12 ? y(available) + 13 : y(available) - 5, class: "axis end" }, `room: ${bytesText(available)}`));
+  const ticks = Math.max(2, Math.min(6, Math.floor(width / 130)));
+  for (let tick = 0; tick <= ticks; tick += 1) {
+    const ns = first + ((last - first) * tick) / ticks;
+    const words = (last - first) < 3 * 86400e9 ? `${dateText(ns).slice(5)} ${clockText(ns).slice(0, 5)}` : dateText(ns).slice(5);
+    parts.push(svg("text", { x: Math.min(Math.max(x(ns), left), width - 8), y: height - 10, class: `axis${tick === ticks ? " end" : ""}` }, words));
+  }
+  node.replaceChildren(...parts);
+}
+
+const daysText = (days) => (days < 2 ? durationText(days * 86400) : `${days.toFixed(days < 10 ? 1 : 0)} days`);
+
+function showForecast(upkeep) {
+  const found = upkeep.storage;
+  const has = Boolean(found && found.bytes_per_day);
+  $("forecast-plot").toggleAttribute("hidden", !has);
+  $("forecast-table").hidden = !has || found.streams.length === 0;
+  if (!has) return say($("forecast-said"), upkeep.storage_problem || "Nothing was recorded in the last day, so there is nothing to forecast from.");
+  const rate = `${bytesText(found.bytes_per_day)} a day.`;
+  const further = upkeep.has_slow_disk ? " What has moved to the slower disk is not in this: it is about the recorder's own." : "";
+  say($("forecast-said"), (found.full_ns === null
+    ? `Recordings fit: ${rate} All that is to be kept takes ${bytesText(found.needed_bytes)}, and there is room for ${bytesText(found.available_bytes)}.`
+    : `The room is used up on ${dateText(found.full_ns)} about ${clockText(found.full_ns).slice(0, 5)}: ${rate} From then on the oldest recordings go before their time, about ${daysText(found.reach_days)} old. To keep all, ${bytesText(found.needed_bytes)} are needed; there is room for ${bytesText(found.available_bytes)}.`) + further);
+  drawForecast($("forecast-plot"), found.growth, found.available_bytes);
+  $("forecast-plot").setAttribute("aria-label", $("forecast-said").textContent);
+  $("forecast-rows").replaceChildren(...found.streams.map((one) => el("tr", {},
+    el("td", {}, one.name),
+    el("td", { class: "num" }, bytesText(one.bytes_per_day)),
+    el("td", { class: "num" }, one.kept_h < 48 ? `${one.kept_h} h` : `${+(one.kept_h / 24).toFixed(1)} d`),
+    el("td", { class: "num" }, bytesText(one.bytes_per_day * one.kept_h / 24)),
+    el("td", { class: "num" }, durationText(one.measured_s)))));
+}
+
+const OVERDUE_NS = 7 * 86400e9;
+function backupWords(upkeep) {
+  const { backup } = upkeep;
+  if (!backup) return [upkeep.backup_problem, "bad"];
+  if (backup.made_ns === null) {
+    return [backup.since_ns === null ? "never, by the log; custodes backup make makes one" : `none since ${dateText(backup.since_ns)}, as far as was looked; custodes backup make makes one`, "bad"];
+  }
+  const ago = upkeep.now_ns - backup.made_ns;
+  return [`${dateText(backup.made_ns)} ${clockText(backup.made_ns)}, ${durationText(ago / 1e9)} ago`, ago > OVERDUE_NS ? "bad" : "ok"];
+}
+
+poll("/api/v1/upkeep", UPKEEP_EVERY_S, (upkeep) => {
+  showForecast(upkeep);
+  const [words, mood] = backupWords(upkeep);
+  const rows = [["Last backup begun", el("span", {}, el("span", { class: `dot ${mood}` }), ` ${words}`)],
+    ...upkeep.models.map((one) => [`Network that ${one.task}`, `${one.name}, run by ${one.runtime}`])];
+  $("upkeep").replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 });
