@@ -50,6 +50,7 @@ class Site:
     views: DrawnViews
     live: FixedLive
     recogniser: WrittenRecogniser
+    folder: Path
 
 
 def _processes() -> tuple[ProcessStatus, ...]:
@@ -114,7 +115,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     started = threading.Event()
     while not server.started and thread.is_alive():
         started.wait(0.02)
-    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live, recogniser)
+    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live, recogniser, tmp_path)
     server.should_exit = True
     thread.join(10)
     listener.close()

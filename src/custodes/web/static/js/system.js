@@ -100,7 +100,9 @@ function showForecast(upkeep) {
   $("forecast-table").hidden = !has || found.streams.length === 0;
   if (!has) return say($("forecast-said"), upkeep.storage_problem || "Nothing was recorded in the last day, so there is nothing to forecast from.");
   const rate = `${bytesText(found.bytes_per_day)} a day.`;
-  const further = upkeep.has_slow_disk ? " What has moved to the slower disk is not in this: it is about the recorder's own." : "";
+  const longestS = Math.max(0, ...found.streams.map((one) => one.measured_s));
+  const early = longestS && longestS < 6 * 3600 ? ` This rests on ${durationText(longestS)} of recording; look again tomorrow.` : "";
+  const further = early + (upkeep.has_slow_disk ? " What has moved to the slower disk is not in this: it is about the recorder's own." : "");
   say($("forecast-said"), (found.full_ns === null
     ? `Recordings fit: ${rate} All that is to be kept takes ${bytesText(found.needed_bytes)}, and there is room for ${bytesText(found.available_bytes)}.`
     : `The room is used up on ${dateText(found.full_ns)} about ${clockText(found.full_ns).slice(0, 5)}: ${rate} From then on the oldest recordings go before their time, about ${daysText(found.reach_days)} old. To keep all, ${bytesText(found.needed_bytes)} are needed; there is room for ${bytesText(found.available_bytes)}.`) + further);
