@@ -245,13 +245,17 @@ class Attention:
         """Connected cells as boxes, and since when each was not examined; specks are noise."""
         if np.count_nonzero(need) < MIN_CELLS:
             return empty_boxes(), np.zeros(0, np.int64)
-        labels, count = ndimage.label(need, _EIGHT)
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        # Only where anything is: most motion is in a small part of the picture.
+        within_y, within_x = np.flatnonzero(need.any(axis=1)), np.flatnonzero(need.any(axis=0))
+        top, left = int(within_y[0]), int(within_x[0])
+        labels, count = ndimage.label(need[top : within_y[-1] + 1, left : within_x[-1] + 1], _EIGHT)
+        sizes = np.bincount(labels.ravel(), minlength=count + 1).tolist()
         boxes, since = [], []
         for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
             if sizes[number] >= MIN_CELLS:
-                boxes.append((columns.start, rows.start, columns.stop, rows.stop))
-                since.append(self._looked.oldest_ns(rows, columns))
+                y1, y2, x1, x2 = rows.start + top, rows.stop + top, columns.start + left, columns.stop + left
+                boxes.append((x1, y1, x2, y2))
+                since.append(self._looked.oldest_ns(slice(y1, y2), slice(x1, x2)))
         return np.array(boxes, np.float32).reshape(-1, 4) * motion.cell_px, np.array(since, np.int64)
 
     def _with_objects(
@@ -296,9 +300,9 @@ _STATE = msgspec.msgpack.Decoder(
 
 def _is_covered(boxes: Boxes, others: Boxes) -> npt.NDArray[np.bool_]:
     """(n,): boxes that lie inside one of the others."""
-    starts = (others[None, :, :2] <= boxes[:, None, :2]).all(axis=-1)
-    ends = (others[None, :, 2:] >= boxes[:, None, 2:]).all(axis=-1)
-    return np.asarray(np.logical_and(starts, ends).any(axis=-1), np.bool_)
+    starts, ends = others[None, :, :2] <= boxes[:, None, :2], others[None, :, 2:] >= boxes[:, None, 2:]
+    is_inside = starts[..., 0] & starts[..., 1] & ends[..., 0] & ends[..., 1]
+    return np.asarray(is_inside.any(axis=-1), np.bool_)
 
 
 def _cell_slices(boxes_px: Boxes, motion: Motion) -> list[tuple[slice, slice]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from custodes.detect.motion import Motion
 from custodes.geometry.cells import Cells
-from custodes.types.vision import VEHICLES, Detections
+from custodes.types.vision import Detections, are_vehicles
 
 _ODDS = (1.0, 1.0, 3.0, 6.0, 6.0)
 """How much likelier a box is right that what moves fills, by the number of sides with next to nothing beyond. On
@@ -33,7 +33,7 @@ def corroborated(found: Detections, motion: Motion) -> Detections:
     Args: found: boxes in pixels of the frame of `motion`. Cost: nothing without doubted vehicles, else 0.05 ms and
     0.02 for each.
     """
-    is_doubted = np.isin(found.class_ids, _VEHICLE_IDS) & (found.scores >= _DOUBTED) & (found.scores < _SURE)
+    is_doubted = are_vehicles(found.class_ids) & (found.scores >= _DOUBTED) & (found.scores < _SURE)
     if not is_doubted.any():
         return found
     sums = _sums(motion.changed)
@@ -42,9 +42,6 @@ def corroborated(found: Detections, motion: Motion) -> Detections:
         odds = _ODDS[_clear_sides(sums, (found.boxes_px[row] / motion.cell_px).tolist())]
         scores[row] = odds * scores[row] / (1 + (odds - 1) * scores[row])
     return Detections(boxes_px=found.boxes_px, scores=scores, class_ids=found.class_ids)
-
-
-_VEHICLE_IDS = np.array([int(item) for item in sorted(VEHICLES)], np.int16)
 
 
 def _sums(changed: Cells) -> npt.NDArray[np.int64]:

@@ -110,7 +110,7 @@ def heights_as_people(boxes_px: Boxes, is_person: npt.NDArray[np.bool_], *, turn
     """
     sides = boxes_px[:, 2:] - boxes_px[:, :2]
     heights = np.maximum(np.maximum(sides[:, 1], sides[:, 0] / 2), 1)
-    best_px = np.clip(_LARGE_SHARES[turn % len(_LARGE_SHARES)] * heights, BEST_PX, _LARGE_BEST_PX)
+    best_px = np.minimum(np.maximum(_LARGE_SHARES[turn % len(_LARGE_SHARES)] * heights, BEST_PX), _LARGE_BEST_PX)
     return np.asarray(np.where(is_person, heights, heights * BEST_PX / best_px), np.float32)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from custodes.errors import DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, iou_matrix
-from custodes.types.vision import VEHICLES, Detections, ObjectClass
+from custodes.types.vision import Detections, ObjectClass, are_vehicles
 from custodes.units import NS_PER_S, Ns
 
 FIRST_NS = NS_PER_S
@@ -149,17 +149,15 @@ class Standing:
         self._verified_ns, self._interval_ns = verified, interval
 
 
-_VEHICLE_IDS = np.array([int(item) for item in sorted(VEHICLES)], np.int16)
-
-
 def _longest(class_ids: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
-    return np.where(np.isin(class_ids, _VEHICLE_IDS), LONGEST_VEHICLE_NS, LONGEST_OTHER_NS).astype(np.int64)
+    return np.where(are_vehicles(class_ids), LONGEST_VEHICLE_NS, LONGEST_OTHER_NS).astype(np.int64)
 
 
 def _intersections(first: Boxes, second: Boxes) -> npt.NDArray[np.float32]:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.asarray(np.clip(high - low, 0, None).prod(axis=2), np.float32)
+    side = np.maximum(high - low, 0)
+    return np.asarray(side[..., 0] * side[..., 1], np.float32)
 
 
 def _areas(boxes: Boxes) -> npt.NDArray[np.float32]:
@@ -179,7 +177,7 @@ def _without_doubles(
     order = np.argsort(-scores, kind="stable")
     if len(order) < 2 or origins[0] == origins[-1]:
         return order
-    boxes, origins, is_vehicle = boxes[order], origins[order], np.isin(class_ids[order], _VEHICLE_IDS)
+    boxes, origins, is_vehicle = boxes[order], origins[order], are_vehicles(class_ids[order])
     kind = np.where(is_vehicle, -1, class_ids[order])
     common = _intersections(boxes, boxes)
     areas = _areas(boxes)

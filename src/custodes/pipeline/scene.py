@@ -11,7 +11,7 @@ from custodes.geometry.lines import LineCounter, SideRow
 from custodes.track.tracker import TrackColumns
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
-from custodes.types.vision import VEHICLES, ObjectClass
+from custodes.types.vision import ObjectClass, are_vehicles
 from custodes.units import NS_PER_MS, CameraId, Ns, RunId
 
 
@@ -27,8 +27,6 @@ SAME_VEHICLE_SHARE = 0.6
 
 _HAND_OVER_NS = 450 * NS_PER_MS
 """Two looks at the usual rate: what was lost for longer may be another one's place by now."""
-
-_VEHICLE_IDS = np.array([int(item) for item in sorted(VEHICLES)], np.int16)
 
 
 class Crossings:
@@ -65,7 +63,7 @@ class Crossings:
 
     def _hand_over(self, columns: TrackColumns, measured: npt.NDArray[np.intp], utc_ns: Ns) -> None:
         """A vehicle that begins upon one just lost is that one: a lorry whose cabin alone was found before."""
-        is_vehicle = np.isin(columns.class_ids, _VEHICLE_IDS) & (columns.track_ids >= 0)
+        is_vehicle = are_vehicles(columns.class_ids) & (columns.track_ids >= 0)
         ids = columns.track_ids.tolist()
         new = [row for row in measured.tolist() if is_vehicle[row] and self._counter.seen_ns(ids[row]) is None]
         if not new:

@@ -84,13 +84,15 @@ def assign_in_stages(stages: list[tuple[Flags, Flags, Columns]]) -> tuple[Rows, 
     rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for tracks, found, cost in stages:
         # Masks of what is still free: set operations on indices took half of a step.
-        left, right = np.flatnonzero(tracks & free_rows), np.flatnonzero(found & free_columns)
+        (left,), (right,) = (tracks & free_rows).nonzero(), (found & free_columns).nonzero()
         if len(left) and len(right):
             a, b = assign(cost[left[:, None], right])
             rows.append(left[a])
             columns.append(right[b])
             free_rows[left[a]] = False
             free_columns[right[b]] = False
+            if not free_columns.any():
+                break
     return np.concatenate(rows), np.concatenate(columns)
 
 

@@ -121,7 +121,14 @@ def surprise(state: Filter, place: Columns, noise: Columns, size: Columns, size_
     squared = (yy * gap_x**2 - 2 * xy * gap_x * gap_y + xx * gap_y**2) / volume
     total = state.size_spread[:, None] + size_noise[None]
     size_gap = size[None] - state.size[:, None]
-    return Surprise(squared, np.log(volume), (size_gap**2 / total).sum(axis=-1), np.log(total).sum(axis=-1))
+    size_squared, size_volume = size_gap**2 / total, np.log(total)
+    # Two columns are added by name: a sum over an axis takes three times as long on so little.
+    return Surprise(
+        squared,
+        np.log(volume),
+        size_squared[..., 0] + size_squared[..., 1],
+        size_volume[..., 0] + size_volume[..., 1],
+    )
 
 
 def update(state: Filter, rows: Rows, place: Columns, noise: Columns, size: Columns, size_noise: Columns) -> None:

@@ -25,6 +25,14 @@ VEHICLES = frozenset(
     {ObjectClass.BICYCLE, ObjectClass.CAR, ObjectClass.MOTORCYCLE, ObjectClass.BUS, ObjectClass.TRUCK}
 )
 
+_IS_VEHICLE = np.array([one in VEHICLES for one in ObjectClass])
+
+
+def are_vehicles(class_ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(n,) values of `ObjectClass` → (n,): which are vehicles; what is no class is none. Faster than `isin`."""
+    # Clipped ids become a person's or a face's, which stand at the ends.
+    return _IS_VEHICLE.take(class_ids, mode="clip")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectArea:
