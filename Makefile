@@ -19,6 +19,8 @@ COMPILER := gcc libc6-dev
 POSTGRES := postgresql
 # A real MQTT broker for the tests of what home automation is told.
 BROKER := mosquitto
+# A real server for the tests of federation.
+NATS := nats-server
 # systemd-analyze judges the service unit.
 SYSTEMD := systemd
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
@@ -55,7 +57,7 @@ $(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.models
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino,s3,postgres]'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev,openvino,s3,postgres,federation]'
 	@touch $@
 
 install: $(VENV)/.models ## Make .venv with custodes and its models in it
@@ -73,7 +75,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(SYSTEMD) $(BROKER)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with

@@ -22,6 +22,7 @@ from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.notify import senders
 from custodes.adapters.witness.http import HttpWitness
 from custodes.app.catalog import open_catalog
+from custodes.app.federation import open_federator
 from custodes.app.process import run_process
 from custodes.app.recall import Recall
 from custodes.app.serving.backfills import PATIENCE, Backfills
@@ -65,6 +66,7 @@ from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.config.secret import read_secret
 from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
 from custodes.ports.blob import BlobStore
+from custodes.ports.outbox import Outbox
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
@@ -85,11 +87,12 @@ STOP_S = 3.5
 class Server:
     """All parts, put together. `run` once."""
 
-    def __init__(self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, site_id: str) -> None:
+    def __init__(
+        self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, outbox: Outbox, site_id: str
+    ) -> None:
         clock = SystemClock()
         self._paths, self._site_id = paths, site_id
-        self._config = config
-        self._catalog = catalog
+        self._config, self._catalog = config, catalog
         self._supervisor = SupervisorClient(paths.socket("supervisor"))
         self._warden = WardenClient(paths.socket("warden-server"))
         self._append = RequestClient(paths.socket("warden-server"))
@@ -211,6 +214,17 @@ class Server:
         self._address = address_of(self._listener)
         self._connections = Connections()
         self._announcing: set[asyncio.Task[None]] = set()
+        self._federator = open_federator(
+            paths,
+            config,
+            site_id=site_id,
+            outbox=outbox,
+            catalog=catalog,
+            warden=self._warden,
+            live=self._live,
+            fleet=FleetShelf(paths, clock).read,
+            clock=clock,
+        )
         health = HealthDesk(catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir)
         self._recogniser = (
             RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
@@ -303,6 +317,7 @@ class Server:
                 live=self._live,
                 environ=os.environ,
             ),
+            "federation": self._federate(),
         }
 
     async def _tell_sightings(self) -> None:
@@ -333,6 +348,11 @@ class Server:
         tsa = self._config.audit.tsa
         if tsa is not None and self._authority is not None:
             await run_stamper(self._authority, self._warden, every_s=tsa.every_s)
+        await asyncio.Event().wait()
+
+    async def _federate(self) -> None:
+        if self._federator is not None:
+            await self._federator.run()
         await asyncio.Event().wait()
 
     async def _configure(self) -> None:
@@ -509,7 +529,7 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
     )
     catalog = ThreadedCatalog(opened)
     try:
-        await Server(paths, config, catalog, site_id=identity.site_id).run(stop)
+        await Server(paths, config, catalog, outbox=opened.outbox, site_id=identity.site_id).run(stop)
     finally:
         await catalog.close()
 

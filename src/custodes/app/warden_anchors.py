@@ -5,7 +5,7 @@ from functools import partial
 from custodes.app.warden_log import LogWriter
 from custodes.audit.cosignature import open_cosignatures
 from custodes.audit.log import AuditLog
-from custodes.audit.note import NoteVerifier, parse_vkey
+from custodes.audit.note import KeyType, NoteVerifier, parse_vkey
 from custodes.config import SiteConfig
 from custodes.ports.clock import Clock
 from custodes.types.access import AuditKind, AuditRecord
@@ -27,8 +27,10 @@ _ERASED_AT_ONCE = 1000
 
 
 def witness_keys(config: SiteConfig) -> tuple[NoteVerifier, ...]:
-    """Keys of all configured witnesses. Raises: InvalidArgument for a malformed one."""
-    return tuple(parse_vkey(key) for witness in config.audit.witnesses for key in witness.keys)
+    """Keys of all configured witnesses, the centre's included. Raises: InvalidArgument for a malformed one."""
+    centre = config.federation.centre if config.federation is not None else ()
+    found = [parse_vkey(key) for key in (*(key for each in config.audit.witnesses for key in each.keys), *centre)]
+    return tuple(one for one in found if one.key_type is not KeyType.ED25519)
 
 
 class BelievedClock:

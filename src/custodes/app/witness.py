@@ -46,6 +46,20 @@ def make_witness(folder: Path, name: str) -> tuple[Cosigner, ...]:
 
 def read_witness(folder: Path) -> tuple[Cosigner, ...]:
     """The keys of a witness. Raises: KeyMissing; FailedPrecondition when others may read the seed."""
+    return _cosigners(*_read_seed(folder))
+
+
+def read_receipt_key(folder: Path) -> tuple[Ed25519PrivateKey, NoteVerifier]:
+    """What a centre signs receipts with, beside its witness's keys. Raises: as `read_witness`."""
+    name, seed = _read_seed(folder)
+    info = b"custodes.centre-receipts/v1"
+    key = Ed25519PrivateKey.from_private_bytes(
+        HKDFExpand(algorithm=SHA512(), length=_SEED_BYTES, info=info).derive(seed)
+    )
+    return key, NoteVerifier(name=name, public_key=key.public_key().public_bytes_raw())
+
+
+def _read_seed(folder: Path) -> tuple[str, bytes]:
     path = folder / _SEED_FILE
     try:
         mode, seed = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
@@ -56,7 +70,7 @@ def read_witness(folder: Path) -> tuple[Cosigner, ...]:
         raise FailedPrecondition(f"{path} has mode {mode:04o}, others may read it; make it 0600")
     if len(seed) != _SEED_BYTES:
         raise KeyMissing(f"{path} holds {len(seed)} bytes; expected {_SEED_BYTES}")
-    return _cosigners(name, seed)
+    return name, seed
 
 
 def _cosigners(name: str, seed: bytes) -> tuple[Cosigner, ...]:

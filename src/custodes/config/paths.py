@@ -76,6 +76,11 @@ class SitePaths:
         return self.data_dir / "fleet"
 
     @property
+    def federation_key(self) -> Path:
+        """What signs a site's parcels to its centre (0600); opens nothing."""
+        return self.data_dir / "federation.key"
+
+    @property
     def warden_dir(self) -> Path:
         """Only the warden looks in here (0700)."""
         return self.data_dir / "warden"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from custodes.config.database import DatabaseConfig
+from custodes.config.federation import FederationConfig
 from custodes.config.outside import HomeConfig, SiemConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
@@ -474,6 +475,8 @@ class SiteConfig(_Strict):
     home: HomeConfig | None = None
     catalog: DatabaseConfig | None = None
     """A PostgreSQL database instead of the file `catalog.db`; `custodes catalog copy` moves what is there."""
+    federation: FederationConfig | None = None
+    """A centre that is told of health, counts, flows, fleet and log. None: nobody is told anything."""
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")
@@ -518,6 +521,9 @@ def load_site_yaml(path: Path) -> SiteConfig:
     for name, outside in (("siem", config.siem), ("home", config.home)):
         if outside is not None:
             updates[name] = outside.beside(path.parent)
+    if config.federation is not None:
+        nats = config.federation.nats.resolved(path.parent)
+        updates["federation"] = config.federation.model_copy(update={"nats": nats})
     return config.model_copy(update=updates)
 
 

@@ -23,6 +23,7 @@ from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql.movements import SqlMovements
+from custodes.adapters.sql.outbox import SqlOutbox
 from custodes.adapters.sql.schema import claim, migrate
 from custodes.adapters.sql.store import Store
 from custodes.ports.catalog import (
@@ -70,6 +71,8 @@ class SqlCatalog:
         self._forgotten: dict[CameraId, int] = {}
         self.movements = SqlMovements(self._write, self._read)
         """`ports.movements.Movements` in the same database."""
+        self.outbox = SqlOutbox(self._write, self._read)
+        """`ports.outbox.Outbox` in the same database."""
         try:
             with self._write() as connection:
                 migrate(connection, store.name)
@@ -303,6 +306,7 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._write() as connection:
             figure_rows.put_figures(connection, figures)
+            self.outbox.take(connection, figures)
 
     def figures(self, kind: type[F], camera_id: CameraId | None, start_ns: Ns, end_ns: Ns, limit: int) -> list[F]:
         """See `Catalog`."""

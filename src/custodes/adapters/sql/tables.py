@@ -293,3 +293,12 @@ INVITATION = Table(
     Column("invited_by", String, nullable=False),
     Column("expires_ns", BigInteger, nullable=False),
 )
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("encoded", LargeBinary, nullable=False),
+    Column("tip", LargeBinary, nullable=False),
+)
+"""See `ports.outbox`. Where the chain begins and ends is in `meta`, so that it outlives its last row."""

@@ -1,0 +1,192 @@
+"""One connection to a NATS server with JetStream: parcels into a stream and out of it, receipts beside it.
+
+The connection ends at its first fault and is made anew by the caller: the client's own reconnecting would follow
+servers that the server names, and nobody configured those. Facts are durable at the site until the centre has them, so
+the stream is a pipe that may be lost. Per site it holds `MAX_PARCELS`, then the site waits: no site fills the disk of
+another.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, Header, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+
+from custodes.errors import ConfigError, Unavailable
+
+STREAM = "CUSTODES_FACTS"
+FACTS, RECEIPTS = "custodes.facts", "custodes.receipts"
+MAX_PARCELS = 256
+"""Of one site in the stream: 128 MB at most."""
+TIMEOUT_S = 10
+_DUPLICATES_S = 120.0
+"""The stream tells copies of a message apart for so long; the centre does so for ever."""
+T = TypeVar("T")
+_LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsTarget:
+    """Where and as whom."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext | None:
+        """None for what is spoken in the clear. Raises: ConfigError."""
+        if not self.url.startswith("tls://"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"federation: the TLS files cannot be used: {error}") from error
+        return context
+
+
+class NatsLink:
+    """Made by `connected`. All methods raise Unavailable when the connection is gone; then make a new one."""
+
+    def __init__(self, client: Client, closed: asyncio.Event) -> None:
+        self._client = client
+        self._closed = closed
+        self._stream: JetStreamContext = client.jetstream(timeout=TIMEOUT_S)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connected(cls, target: NatsTarget) -> AsyncIterator[Self]:
+        """A connection until the block ends. Raises: Unavailable, ConfigError."""
+        secrets: dict[str, Any] = {}
+        if target.user:
+            # Its own inbox, so that the server can let each user hear nobody else's answers.
+            secrets = {"user": target.user, "password": target.password, "inbox_prefix": f"_INBOX_{target.user}"}
+        closed = asyncio.Event()
+
+        async def on_closed() -> None:
+            closed.set()
+
+        async def on_error(error: Exception) -> None:
+            if "permissions violation" in str(error).lower():  # nobody would answer what was asked
+                structlog.get_logger().warning("the NATS server forbids it", url=target.url, error=str(error)[:200])
+                closed.set()
+
+        connecting = nats.connect(
+            target.url,
+            tls=target.context(),
+            allow_reconnect=False,
+            connect_timeout=TIMEOUT_S,
+            error_cb=on_error,
+            closed_cb=on_closed,
+            disconnected_cb=on_closed,
+            name="custodes",
+            **secrets,
+        )
+        try:
+            client = await _apart(connecting, closed)
+        except _LOST as error:
+            raise Unavailable(f"{target.url} cannot be reached: {error or type(error).__name__}") from error
+        closed.clear()
+        try:
+            yield cls(client, closed)
+        finally:
+            with contextlib.suppress(*_LOST):
+                await _apart(client.close(), asyncio.Event())
+
+    async def make_stream(self) -> str:
+        """Create what sites publish into, unless it is there; returns which one it is (its time of creation)."""
+        config = StreamConfig(
+            name=STREAM,
+            subjects=[f"{FACTS}.*"],
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            max_msgs_per_subject=MAX_PARCELS,
+            duplicate_window=_DUPLICATES_S,
+            allow_direct=True,
+        )
+        try:
+            info = await self._ask(self._stream.stream_info(STREAM))
+        except NotFoundError:
+            info = await self._ask(self._stream.add_stream(config))
+        return str(info.created)
+
+    async def publish(self, site_id: str, sealed: bytes, message_id: str) -> None:
+        """Returns when the stream has it durably. Raises: Unavailable, also when the site's share of it is full."""
+        await self._ask(self._stream.publish(f"{FACTS}.{site_id}", sealed, headers={Header.MSG_ID: message_id}))
+
+    async def next_after(self, position: int) -> tuple[int, str, bytes] | None:
+        """The stream's next parcel after a position: its own, whose it claims to be, its bytes. None: no other yet."""
+        try:
+            found = await self._ask(self._stream.get_msg(STREAM, seq=position + 1, subject=f"{FACTS}.*", next=True))
+        except NotFoundError:
+            return None
+        return int(found.seq or 0), str(found.subject).removeprefix(f"{FACTS}."), found.data or b""
+
+    async def drop_up_to(self, position: int) -> None:
+        """The centre has these."""
+        await self._ask(self._stream.purge_stream(STREAM, seq=position + 1))
+
+    async def tell(self, site_id: str, sealed: bytes) -> None:
+        """Send a receipt to whom it may concern; it is sent again now and then, so that none is missed for long."""
+        await self._ask(self._client.publish(f"{RECEIPTS}.{site_id}", sealed))
+        await self._ask(self._client.flush(TIMEOUT_S))
+
+    async def on_receipt(self, site_id: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """From now on every receipt for this site."""
+
+        async def one(message: Any) -> None:
+            await take(message.data)
+
+        await self._ask(self._client.subscribe(f"{RECEIPTS}.{site_id}", cb=one, pending_msgs_limit=64))
+
+    @property
+    def is_up(self) -> bool:
+        """False as soon as the client noticed."""
+        return not self._closed.is_set()
+
+    async def _ask(self, call: Coroutine[Any, Any, T]) -> T:
+        """Raises: Unavailable; NotFoundError as it is."""
+        try:
+            return await _apart(call, self._closed)
+        except NotFoundError:
+            raise
+        except APIError as error:
+            raise Unavailable(f"the stream takes nothing now: {error.description}") from error
+        except _LOST as error:
+            raise Unavailable(f"NATS: {str(error) or type(error).__name__}") from error
+
+
+async def _apart(call: Coroutine[Any, Any, T], closed: asyncio.Event) -> T:
+    """The client's call in a task of its own: cancelled within it, a task did not always end, and the client waits for
+    answers on a connection that it knows to be closed. Raises: what it raises; TimeoutError when it was closed."""
+    asked = asyncio.ensure_future(call)
+    waiting = asyncio.ensure_future(closed.wait())
+    try:
+        await asyncio.wait({asked, waiting}, timeout=3 * TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            return asked.result()
+        raise TimeoutError("the connection is gone")
+    finally:
+        waiting.cancel()
+        if not asked.done():
+            asked.cancel()
+            asked.add_done_callback(_forget)
+
+
+def _forget(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()  # else the loop complains that nobody asked

@@ -1,0 +1,194 @@
+"""What a centre knows of its sites, in a database of its own: SQLite, or PostgreSQL as the catalog's store opens it.
+
+Facts of a parcel and the number of the last are one transaction: a centre that was killed has both or neither.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, String, Table, delete, select, update
+
+from custodes.adapters.sql.statements import insert_into
+from custodes.adapters.sql.store import Store
+from custodes.errors import FailedPrecondition, NotFound
+from custodes.federation.sites import SiteRow
+from custodes.types.federation import (
+    REMOVED,
+    CamerasChanged,
+    CountsOfQuarter,
+    FleetAudited,
+    FlowsOfHour,
+    LogGrew,
+    Shared,
+    SiteHealth,
+)
+
+F = TypeVar("F", bound=Shared)
+
+SCHEMA_VERSION = "1"
+MAX_ROWS_READ = 20_000
+
+_METADATA = MetaData()
+_META = Table(
+    "centre_meta",
+    _METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+_SITE = Table(
+    "centre_site",
+    _METADATA,
+    Column("site_id", String, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("tip", LargeBinary, nullable=False),
+    Column("heard_ns", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("refusal", String, nullable=False),
+    Column("log_size", BigInteger, nullable=False),
+    Column("log_ns", BigInteger, nullable=False),
+    Column("cosigned", String, nullable=False),
+    Column("alarm", String, nullable=False),
+    Column("alarm_ns", BigInteger, nullable=False),
+    Column("evidence", String, nullable=False),
+)
+_FACT = Table(
+    "centre_fact",
+    _METADATA,
+    Column("site_id", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("camera_id", String, primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("encoded", LargeBinary, nullable=False),
+)
+
+
+class CentreStore:
+    """The database. Its caller uses it from one thread at a time."""
+
+    def __init__(self, store: Store) -> None:
+        """Make the tables. Raises: FailedPrecondition (of a newer custodes), and what the database raises."""
+        self._store = store
+        with store.translated(), store.writer.begin() as connection:
+            _METADATA.create_all(connection)
+            connection.execute(
+                insert_into(connection, _META)
+                .values(name="schema", value=SCHEMA_VERSION)
+                .on_conflict_do_nothing(index_elements=[_META.c.name])
+            )
+            found = connection.scalar(select(_META.c.value).where(_META.c.name == "schema"))
+            if found != SCHEMA_VERSION:
+                raise FailedPrecondition(f"{store.name} has schema {found}; this custodes knows {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._store.dispose()
+
+    def site(self, site_id: str) -> SiteRow:
+        """An empty row for a site that was never heard."""
+        with self._store.translated(), self._store.reader.begin() as connection:
+            row = connection.execute(select(_SITE).where(_SITE.c.site_id == site_id)).mappings().one_or_none()
+            return SiteRow(site_id=site_id) if row is None else SiteRow(**row)
+
+    def take(self, row: SiteRow, facts: Sequence[Shared]) -> None:
+        """Facts of the site, and the row as it is afterwards, at once."""
+        with self._store.translated(), self._store.writer.begin() as connection:
+            rows = [values for fact in facts for values in _rows(row.site_id, fact)]
+            if rows:
+                # The last one wins, as it would if they came one by one; a statement may not name a key twice.
+                keyed = {tuple(values[name] for name in _KEY): values for values in rows}
+                statement = insert_into(connection, _FACT)
+                statement = statement.on_conflict_do_update(
+                    index_elements=[_FACT.c[name] for name in _KEY],
+                    set_={"end_ns": statement.excluded.end_ns, "encoded": statement.excluded.encoded},
+                )
+                connection.execute(statement, list(keyed.values()))
+            _drop_replaced(connection, row.site_id, facts)
+            values = {name: getattr(row, name) for name in SiteRow.__slots__}
+            site = insert_into(connection, _SITE).values(values)
+            connection.execute(site.on_conflict_do_update(index_elements=[_SITE.c.site_id], set_=values))
+
+    def read(self, site_id: str, kind: type[F], *, start_ns: int = 0, limit: int = MAX_ROWS_READ) -> list[F]:
+        """Facts of one kind that began at `start_ns` or later, the newest `limit`, oldest first."""
+        statement = (
+            select(_FACT.c.encoded)
+            .where(_FACT.c.site_id == site_id, _FACT.c.kind == kind.__name__, _FACT.c.start_ns >= start_ns)
+            .order_by(_FACT.c.start_ns.desc(), _FACT.c.camera_id.desc(), _FACT.c.name.desc())
+            .limit(limit)
+        )
+        decoder = msgspec.msgpack.Decoder(kind)
+        with self._store.translated(), self._store.reader.begin() as connection:
+            return [decoder.decode(row.encoded) for row in connection.execute(statement)][::-1]
+
+    def forget(self, before_ns: int) -> int:
+        """Drop figures that ended before; returns how many."""
+        with self._store.translated(), self._store.writer.begin() as connection:
+            done = connection.execute(delete(_FACT).where(_FACT.c.end_ns > 0, _FACT.c.end_ns < before_ns))
+            return done.rowcount
+
+    def position(self, stream: str) -> int:
+        """How far the stream of this name was read."""
+        with self._store.translated(), self._store.reader.begin() as connection:
+            found = connection.scalar(select(_META.c.value).where(_META.c.name == f"stream {stream}"))
+            return int(found or 0)
+
+    def move_to(self, stream: str, position: int) -> None:
+        """Not with the facts: to read one again is harmless, and to skip one is not."""
+        with self._store.translated(), self._store.writer.begin() as connection:
+            values = {"name": f"stream {stream}", "value": str(position)}
+            statement = insert_into(connection, _META).values(values)
+            connection.execute(statement.on_conflict_do_update(index_elements=[_META.c.name], set_=values))
+
+    def clear_alarm(self, site_id: str) -> None:
+        """Somebody looked into it. Raises: NotFound."""
+        with self._store.translated(), self._store.writer.begin() as connection:
+            cleared = {"alarm": "", "alarm_ns": 0, "evidence": ""}
+            done = connection.execute(update(_SITE).where(_SITE.c.site_id == site_id).values(cleared))
+            if not done.rowcount:
+                raise NotFound(f"nothing was heard of a site {site_id}")
+
+
+_KEY = ("site_id", "kind", "camera_id", "start_ns", "name")
+
+
+def _rows(site_id: str, fact: Shared) -> list[Mapping[str, object]]:
+    def row(one: Shared, camera_id: str = "", start_ns: int = 0, name: str = "", end_ns: int = 0) -> dict[str, object]:
+        kind, encoded = type(one).__name__, msgspec.msgpack.encode(one)
+        key = {"site_id": site_id, "kind": kind, "camera_id": camera_id, "start_ns": start_ns, "name": name}
+        return {**key, "end_ns": end_ns, "encoded": encoded}
+
+    match fact:
+        case SiteHealth():
+            return [row(fact)]
+        case CamerasChanged():
+            return [
+                row(CamerasChanged(utc_ns=fact.utc_ns, cameras=(one,)), camera_id=one.camera_id)
+                for one in fact.cameras
+            ]
+        case CountsOfQuarter():
+            return [row(fact, camera_id=fact.camera_id, start_ns=fact.start_ns, end_ns=fact.end_ns)]
+        case FlowsOfHour():
+            name = f"{fact.group}/{fact.part}"
+            return [row(fact, start_ns=fact.start_ns, name=name, end_ns=fact.end_ns)]
+        case FleetAudited():
+            return [
+                row(FleetAudited(judged_ns=fact.judged_ns, devices=(one,)), name=one.device, start_ns=fact.judged_ns)
+                for one in fact.devices
+            ]
+        case LogGrew():
+            return []
+
+
+def _drop_replaced(connection: Connection, site_id: str, facts: Sequence[Shared]) -> None:
+    newest_ns = max((one.judged_ns for one in facts if isinstance(one, FleetAudited)), default=None)
+    if newest_ns is not None:
+        kind = (_FACT.c.site_id == site_id, _FACT.c.kind == FleetAudited.__name__, _FACT.c.start_ns < newest_ns)
+        connection.execute(delete(_FACT).where(*kind))
+    last = {one.camera_id: one for fact in facts if isinstance(fact, CamerasChanged) for one in fact.cameras}
+    for camera in last.values():
+        if camera.state == REMOVED:
+            gone = (_FACT.c.kind == CamerasChanged.__name__, _FACT.c.camera_id == camera.camera_id)
+            connection.execute(delete(_FACT).where(_FACT.c.site_id == site_id, *gone))

@@ -1,0 +1,40 @@
+"""Reads what a centre shows of a site out of its database."""
+
+from collections import Counter
+
+from custodes.adapters.sql.centre import CentreStore
+from custodes.config.centre import CentreSiteConfig
+from custodes.federation.sites import SiteSummary, SiteView
+from custodes.types.federation import CamerasChanged, CountsOfQuarter, FleetAudited, FlowsOfHour, SiteHealth
+from custodes.units import NS_PER_S
+
+DAY_NS = 86_400 * NS_PER_S
+
+
+def site_summary(store: CentreStore, site: CentreSiteConfig) -> SiteSummary:
+    """Raises: what the database raises."""
+    found = store.read(site.id, SiteHealth)
+    return SiteSummary(site=site, row=store.site(site.id), health=found[-1] if found else None)
+
+
+def site_view(store: CentreStore, site: CentreSiteConfig, now_ns: int) -> SiteView:
+    """Raises: what the database raises."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    flows: Counter[tuple[str, str, str]] = Counter()
+    since_ns = max(now_ns - DAY_NS, 0)
+    for quarter in store.read(site.id, CountsOfQuarter, start_ns=since_ns):
+        for line in quarter.counts:
+            way = "→" if line.is_forward else "←"
+            counts[(quarter.camera_id, f"{line.line} {way}", line.object_class)] += line.count
+    for hour in store.read(site.id, FlowsOfHour, start_ns=since_ns):
+        for cell in hour.cells:
+            flows[(hour.group, cell.from_camera, cell.to_camera)] += cell.count
+    cameras = [one for fact in store.read(site.id, CamerasChanged) for one in fact.cameras]
+    devices = [one for fact in store.read(site.id, FleetAudited) for one in fact.devices]
+    return SiteView(
+        summary=site_summary(store, site),
+        cameras=tuple(sorted(cameras, key=lambda one: (one.is_recording, one.camera_id))),
+        counts=tuple((*key, count) for key, count in sorted(counts.items()) if count),
+        flows=tuple((*key, count) for key, count in sorted(flows.items()) if count),
+        devices=tuple(sorted(devices, key=lambda one: (-one.findings, one.device))),
+    )

@@ -1,0 +1,131 @@
+"""The centre's page: all sites on a list and a map, and one site's last day. Reads only; there is nothing to press.
+
+One account that may read, by HTTP's own login, compared in equal time: what is here are numbers that sites have given
+away. Behind a TLS proxy unless it is read on this machine alone.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from custodes.config.centre import CentreConfig, CentreSiteConfig
+from custodes.errors import CustodesError
+from custodes.federation.sites import SiteSummary, SiteView, ago
+from custodes.web.shell import LOOPBACK_NAMES, Shell
+
+_STATIC = Path(__file__).parent / "static"
+MAP_WIDTH, MAP_HEIGHT, MAP_EDGE = 640, 360, 28
+
+
+def centre_app(
+    config: CentreConfig,
+    *,
+    password: str,
+    summaries: Callable[[], Awaitable[list[SiteSummary]]],
+    view: Callable[[CentreSiteConfig], Awaitable[SiteView]],
+    now_ns: Callable[[], int],
+) -> FastAPI:
+    """The ASGI application."""
+    assert config.page is not None
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    templates = _templates()
+    named, expected = config.page.user, hashlib.sha256(password.encode()).digest()
+    basic = HTTPBasic(realm="custodes centre")
+    sites = {one.id: one for one in config.sites}
+
+    def reader(given: Annotated[HTTPBasicCredentials, Depends(basic)]) -> None:
+        is_name = secrets.compare_digest(given.username.encode(), named.encode())
+        is_word = secrets.compare_digest(hashlib.sha256(given.password.encode()).digest(), expected)
+        if not (is_name and is_word):
+            raise HTTPException(401, "This is not the account of the centre.", {"www-authenticate": "Basic"})
+
+    @app.get("/", dependencies=[Depends(reader)])
+    async def front(request: Request) -> Response:
+        found = await summaries()
+        now = now_ns()
+        context = {
+            "centre_name": config.name,
+            "rows": [(one, one.trouble(now)) for one in sorted(found, key=lambda one: _order(one, now))],
+            "dots": map_dots(found, now),
+            "width": MAP_WIDTH,
+            "height": MAP_HEIGHT,
+            "now_ns": now,
+        }
+        return templates.TemplateResponse(request, "centre.html", context)
+
+    @app.get("/sites/{site_id}", dependencies=[Depends(reader)])
+    async def one_site(request: Request, site_id: str) -> Response:
+        site = sites.get(site_id)
+        if site is None:
+            raise HTTPException(404, "There is no such site in the configuration.")
+        found, now = await view(site), now_ns()
+        context = {
+            "centre_name": config.name,
+            "view": found,
+            "site": site,
+            "row": found.summary.row,
+            "health": found.summary.health,
+            "trouble": found.summary.trouble(now),
+            "now_ns": now,
+        }
+        return templates.TemplateResponse(request, "centre_site.html", context)
+
+    @app.exception_handler(CustodesError)
+    async def failed(_: Request, error: CustodesError) -> Response:
+        return PlainTextResponse(f"{error}\n", status_code=503)
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    own = frozenset({config.page.host.lower()}) - {"0.0.0.0", "::"}  # nosec B104  # noqa: S104 - compared, not bound
+    app.add_middleware(Shell, hosts=LOOPBACK_NAMES | own | frozenset(name.lower() for name in config.page.hosts))
+    return app
+
+
+def _order(one: SiteSummary, now_ns: int) -> tuple[bool, bool, str]:
+    return (not one.row.alarm, not one.trouble(now_ns), one.site.name)
+
+
+def map_dots(found: list[SiteSummary], now_ns: int) -> list[tuple[float, float, SiteSummary, str]]:
+    """Places on a plane of `MAP_WIDTH` by `MAP_HEIGHT`, north up, degrees alike near the middle of all sites; x, y,
+    site, its trouble. Sites without a place are not on it."""
+    placed = [
+        (one, one.site.longitude, one.site.latitude)
+        for one in found
+        if one.site.longitude is not None and one.site.latitude is not None
+    ]
+    if not placed:
+        return []
+    west, east = min(x for _, x, _ in placed), max(x for _, x, _ in placed)
+    south, north = min(y for _, _, y in placed), max(y for _, _, y in placed)
+    wide, high = MAP_WIDTH - 2 * MAP_EDGE, MAP_HEIGHT - 2 * MAP_EDGE
+    scale = min(wide / max(east - west, 1e-6), high / max(north - south, 1e-6))
+    left = (MAP_WIDTH - (east - west) * scale) / 2
+    top = (MAP_HEIGHT - (north - south) * scale) / 2
+    return [(left + (x - west) * scale, top + (north - y) * scale, one, one.trouble(now_ns)) for one, x, y in placed]
+
+
+def _templates() -> Jinja2Templates:
+    environment = Environment(
+        loader=PackageLoader("custodes.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["when"] = _when
+    environment.filters["size"] = _size
+    environment.filters["ago"] = ago
+    return Jinja2Templates(env=environment)
+
+
+def _when(utc_ns: int) -> str:
+    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC" if utc_ns else "never"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e12:.2f} TB" if count >= 10**12 else f"{count / 1e9:.1f} GB"
