@@ -6,6 +6,7 @@ A fact is an analysed frame with three people in it; a commit holds one of each 
 is durable when it returns (PostgreSQL with its own defaults on this disk, SQLite with WAL and `synchronous=FULL`).
 Movements are `bench.journeys`' month. Both databases run on this machine: PostgreSQL's own processes take their share
 of its cores. Without Debian's `postgresql` only the file is measured, and the report says so.
+What a centre takes to catch up after a day's cut is `bench.catch_up`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from bench.catch_up import catch_up
 from bench.journeys import CAMERAS, FULL_ROWS, ask, days_of, load
 from custodes.adapters.sql import SqlCatalog, postgres_catalog, sqlite_catalog
 from custodes.errors import Unavailable
@@ -96,6 +98,10 @@ def main() -> None:
             report.results[f"journey_{size}{name}_ms_p95"] = month.results["journey_ms_p95"]
             report.results[f"flow_{size}{name}_ms_p95"] = month.results["flow_matrix_ms_p95"]
             catalog.close()
+    try:
+        catch_up(report, cameras=10 if arguments.smoke else CAMERAS)
+    except (Unavailable, ImportError) as error:
+        report.note(f"without a NATS server: {error}")
     report.finish()
 
 

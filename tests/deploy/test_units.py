@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from custodes.adapters.keys.file import PASSPHRASE_VARIABLE, read_passphrase
@@ -12,13 +13,15 @@ from custodes.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/custodes.service"
+UNITS = [UNIT, ROOT / "deploy/systemd/custodes-centre.service"]
+CENTRE = ROOT / "deploy/container/centre.yaml"
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 MOST_EXPOSED = 2.0
 """Of 10, by systemd's own count; a service without any of it has 9.6."""
 
 
-def unit_lines() -> list[str]:
-    return [line for line in UNIT.read_text().splitlines() if line and not line.startswith("#")]
+def unit_lines(unit: Path = UNIT) -> list[str]:
+    return [line for line in unit.read_text().splitlines() if line and not line.startswith("#")]
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
@@ -27,26 +30,29 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_unit_when_read_by_systemd_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit_file", UNITS, ids=lambda path: path.name)
+def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> None:
     program = tmp_path / "custodes"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/custodes/.venv/bin/custodes", str(program)))
+    unit = tmp_path / unit_file.name
+    unit.write_text(unit_file.read_text().replace("/opt/custodes/.venv/bin/custodes", str(program)))
     done = analyze("verify", str(unit))
-    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    ours = [line for line in done.stderr.splitlines() if unit_file.name in line]
     assert ours == []
 
 
-def test_unit_when_judged_by_systemd_is_hardly_exposed() -> None:
-    done = analyze("security", "--offline=true", "--no-pager", str(UNIT))
-    found = re.search(r"Overall exposure level for custodes.service: ([0-9.]+)", done.stdout)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_unit_when_judged_by_systemd_is_hardly_exposed(unit: Path) -> None:
+    done = analyze("security", "--offline=true", "--no-pager", str(unit))
+    found = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found.group(1)) <= MOST_EXPOSED
 
 
-def test_unit_starts_a_command_that_there_is() -> None:
-    (start,) = [line for line in unit_lines() if line.startswith("ExecStart=")]
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_unit_starts_a_command_that_there_is(unit: Path) -> None:
+    (start,) = [line for line in unit_lines(unit) if line.startswith("ExecStart=")]
     assert start.split()[1] in COMMANDS
 
 
@@ -70,6 +76,22 @@ def test_compose_file_gives_no_root_no_capability_and_nothing_writable_but_the_d
     assert f"{PASSPHRASE_VARIABLE}_FILE" in service["environment"]
     assert set(service["secrets"]) == set(tree["secrets"])
     assert (COMPOSE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_centres_compose_file_gives_no_root_no_capability_and_nothing_writable_but_two_volumes() -> None:
+    tree = yaml.safe_load(CENTRE.read_text())
+    assert set(tree["services"]) == {"nats", "centre"}
+    for service in tree["services"].values():
+        assert service["user"].split(":")[0] not in ("0", "root")
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(service)
+        writable = [one.partition(":")[0] for one in service["volumes"] if not one.endswith(":ro")]
+        assert len(writable) == 1 and writable[0] in tree["volumes"]
+    centre = tree["services"]["centre"]
+    assert centre["command"][0] in COMMANDS and all(port.startswith("127.0.0.1:") for port in centre["ports"])
+    config = tree["services"]["nats"]["volumes"][0].partition(":")[0]
+    assert (CENTRE.parent / config).is_file()
 
 
 def test_container_runs_a_command_that_there_is_as_the_user_of_the_compose_file() -> None:

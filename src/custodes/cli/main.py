@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
     "federation": ("custodes.cli.federation", "federation", "What this site shows its centre."),
+    "plan": ("custodes.cli.plan", "plan", "What machine a site needs, from measured figures."),
     "centre": ("custodes.cli.centre", "centre", "Many sites seen from one place; a witness of their logs."),
     "backup": ("custodes.cli.backup", "backup", "Back up a running site, check a backup, restore from one."),
     "recovery": ("custodes.cli.backup", "recovery", "The key that opens backups, split among three people."),

@@ -55,7 +55,8 @@ class SiteSummary:
         if silent_ns > SILENT_NS:
             return f"silent for {ago(silent_ns)}"
         if self.health is not None and self.health.recording < self.health.cameras:
-            return f"{self.health.cameras - self.health.recording} cameras do not record"
+            count = self.health.cameras - self.health.recording
+            return "1 camera does not record" if count == 1 else f"{count} cameras do not record"
         return f"{self.row.refused} parcels refused: {self.row.refusal}" if self.row.refused else ""
 
     def cells(self, now_ns: int) -> tuple[str, ...]:
