@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import nats
 import nats.errors
 import structlog
 from nats.aio.client import Client
@@ -29,6 +28,7 @@ FACTS, RECEIPTS = "custodes.facts", "custodes.receipts"
 MAX_PARCELS = 256
 """Of one site in the stream: 128 MB at most."""
 TIMEOUT_S = 10
+CLOSE_S = 2
 _DUPLICATES_S = 120.0
 """The stream tells copies of a message apart for so long; the centre does so for ever."""
 T = TypeVar("T")
@@ -59,6 +59,22 @@ class NatsTarget:
         return context
 
 
+class _TlsOrNothing(Client):
+    """A server that does not ask for TLS, or somebody on the way who took its asking out, gets nothing.
+
+    The client itself goes on in the clear then and sends the password, also for tls:// (2.16; seen in
+    `tests/federation/test_tls.py`). What is overridden is its own part, so its version has an upper bound.
+    """
+
+    is_checked = False
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if not info.get("tls_required"):
+            raise nats.errors.Error("the server offers no TLS; nothing was sent to it")
+        self.is_checked = True
+        await super()._process_info(info, initial_connection)
+
+
 class NatsLink:
     """Made by `connected`. All methods raise Unavailable when the connection is gone; then make a new one."""
 
@@ -85,9 +101,11 @@ class NatsLink:
                 structlog.get_logger().warning("the NATS server forbids it", url=target.url, error=str(error)[:200])
                 closed.set()
 
-        connecting = nats.connect(
+        context = target.context()
+        client = _TlsOrNothing() if context is not None else Client()
+        connecting = client.connect(
             target.url,
-            tls=target.context(),
+            tls=context,
             allow_reconnect=False,
             connect_timeout=TIMEOUT_S,
             error_cb=on_error,
@@ -97,15 +115,21 @@ class NatsLink:
             **secrets,
         )
         try:
-            client = await _apart(connecting, closed)
-        except _LOST as error:
-            raise Unavailable(f"{target.url} cannot be reached: {error or type(error).__name__}") from error
+            await _apart(connecting, closed)
+        except BaseException as error:
+            _drop(client)
+            if isinstance(error, _LOST):
+                raise Unavailable(f"{target.url} cannot be reached: {error or type(error).__name__}") from error
+            raise
+        if isinstance(client, _TlsOrNothing):
+            assert client.is_checked, "another client than this was written for"
         closed.clear()
         try:
             yield cls(client, closed)
         finally:
             with contextlib.suppress(*_LOST):
-                await _apart(client.close(), asyncio.Event())
+                await _apart(client.close(), asyncio.Event(), within_s=CLOSE_S)
+            _drop(client)
 
     async def make_stream(self) -> str:
         """Create what sites publish into, unless it is there; returns which one it is (its time of creation)."""
@@ -170,13 +194,13 @@ class NatsLink:
             raise Unavailable(f"NATS: {str(error) or type(error).__name__}") from error
 
 
-async def _apart(call: Coroutine[Any, Any, T], closed: asyncio.Event) -> T:
+async def _apart(call: Coroutine[Any, Any, T], closed: asyncio.Event, *, within_s: float = 3 * TIMEOUT_S) -> T:
     """The client's call in a task of its own: cancelled within it, a task did not always end, and the client waits for
     answers on a connection that it knows to be closed. Raises: what it raises; TimeoutError when it was closed."""
     asked = asyncio.ensure_future(call)
     waiting = asyncio.ensure_future(closed.wait())
     try:
-        await asyncio.wait({asked, waiting}, timeout=3 * TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asked, waiting}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             return asked.result()
         raise TimeoutError("the connection is gone")
@@ -185,6 +209,13 @@ async def _apart(call: Coroutine[Any, Any, T], closed: asyncio.Event) -> T:
         if not asked.done():
             asked.cancel()
             asked.add_done_callback(_forget)
+
+
+def _drop(client: Client) -> None:
+    """The socket of a connection that failed half-way stays open, and closing it in order waits for its other end."""
+    transport = getattr(client, "_transport", None)
+    if transport is not None:
+        transport.close()
 
 
 def _forget(done: "asyncio.Future[Any]") -> None:
