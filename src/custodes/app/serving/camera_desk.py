@@ -45,6 +45,8 @@ class SiteCameras:
         self._service = service
         self._shelf = shelf
         self._ask = ask
+        self._changing = asyncio.Lock()
+        """So that nothing comes between looking what an undo would overwrite, and doing it."""
 
     async def cameras(self) -> list[CameraSpec]:
         """See the port."""
@@ -56,6 +58,20 @@ class SiteCameras:
 
     async def put(self, spec: CameraSpec, *, password: str | None, actor: str) -> None:
         """See the port."""
+        async with self._changing:
+            await self._put(spec, password, actor)
+
+    async def remove(self, camera_id: CameraId, *, actor: str) -> None:
+        """See the port."""
+        async with self._changing:
+            await self._service.remove(camera_id, actor=actor)
+
+    async def undo(self, change_id: str, *, actor: str) -> CameraId:
+        """See the port."""
+        async with self._changing:
+            return await self._undo(change_id, actor)
+
+    async def _put(self, spec: CameraSpec, password: str | None, actor: str) -> None:
         if password is not None:
             reference = await asyncio.to_thread(self._shelf.keep_password, spec.camera_id, password)
             spec = replace(spec, password_ref=reference)
@@ -64,12 +80,7 @@ class SiteCameras:
         finally:
             await self._sweep()
 
-    async def remove(self, camera_id: CameraId, *, actor: str) -> None:
-        """See the port."""
-        await self._service.remove(camera_id, actor=actor)
-
-    async def undo(self, change_id: str, *, actor: str) -> CameraId:
-        """See the port."""
+    async def _undo(self, change_id: str, actor: str) -> CameraId:
         change = next((one for one in self._shelf.changes if one.change_id == change_id), None)
         if change is None:
             raise NotFound("there is no such change, or it is too old to be undone")
