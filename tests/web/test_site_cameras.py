@@ -1,5 +1,6 @@
 """Setting cameras up on the page: what is put, what is said, what is never told, and what can be undone."""
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -159,6 +160,18 @@ def test_old_password_is_deleted_when_nothing_that_can_be_undone_needs_it(claime
     session_of(claimed, Role.ADMINISTRATOR)
     assert post_as(claimed, "/site/cameras/main-gate", **{**form, "password": "newest"}).status_code == 303
     assert first not in folder.iterdir()
+
+
+def test_password_of_a_removed_camera_goes_when_its_removal_cannot_be_undone_any_more(claimed):
+    post(claimed, "/site/add-camera", **GATE)
+    assert post(claimed, "/site/cameras/main-gate/remove", sure="main-gate").status_code == 303
+    folder = folder_of(claimed) / "camera-passwords"
+    desk = claimed.app.state.deps.cameras
+    asyncio.run(desk.tidy())
+    assert len(list(folder.iterdir())) == 1
+    claimed.clock.advance(31 * 86_400 * 10**9)
+    asyncio.run(desk.tidy())
+    assert list(folder.iterdir()) == []
 
 
 def post_as(site, path, **form):

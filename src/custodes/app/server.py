@@ -80,6 +80,8 @@ from custodes.web.app import create_app
 from custodes.web.auth.people import People
 
 ANNOUNCE_RETRY_S = 1.0
+TIDY_EVERY_S = 6 * 3600.0
+"""A removed camera's password goes within this after its 30 days."""
 STOP_S = 3.5
 """For views and pages to end; SIGTERM is to be obeyed within five seconds."""
 
@@ -116,7 +118,7 @@ class Server:
             on_verified=self._signers.take,
             on_status=self._disk_watch.take,
         )
-        self._cameras, desk, self._probe_jobs = _camera_parts(
+        self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
         )
         self._witnesses = [
@@ -246,7 +248,7 @@ class Server:
                 health=health.read,
                 leaks=self._leaks,
                 floors=self._map,
-                cameras=desk,
+                cameras=self._desk,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,
             ),
@@ -357,7 +359,9 @@ class Server:
 
     async def _configure(self) -> None:
         await self._cameras.start(tuple(camera.spec() for camera in self._config.cameras))
-        await asyncio.Event().wait()
+        while True:
+            await self._desk.tidy()
+            await asyncio.sleep(TIDY_EVERY_S)
 
     def _on_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
         self._views.on_frames(camera_id, frames)

@@ -71,6 +71,11 @@ class SiteCameras:
         async with self._changing:
             return await self._undo(change_id, actor)
 
+    async def tidy(self) -> None:
+        """Delete typed passwords that nothing needs any more; never one that is about to be needed."""
+        async with self._changing:
+            await self._service.tidy()
+
     async def _put(self, spec: CameraSpec, password: str | None, actor: str) -> None:
         if password is not None:
             reference = await asyncio.to_thread(self._shelf.keep_password, spec.camera_id, password)
@@ -78,7 +83,7 @@ class SiteCameras:
         try:
             await self._service.put([spec], is_exclusive=False, actor=actor)
         finally:
-            await self._sweep()
+            await self._service.tidy()
 
     async def _undo(self, change_id: str, actor: str) -> CameraId:
         change = next((one for one in self._shelf.changes if one.change_id == change_id), None)
@@ -107,9 +112,6 @@ class SiteCameras:
         return sorted(
             {one.address for one in found if one.family == socket.AF_INET and not one.address.startswith("127.")}
         )
-
-    async def _sweep(self) -> None:
-        await asyncio.to_thread(self._shelf.sweep, await self._catalog.cameras())
 
 
 class Probers:

@@ -87,9 +87,12 @@ class CameraShelf:
         """Delete passwords that no camera, and no change that can be undone, refers to."""
         specs = [*cameras, *(spec for one in self.changes for spec in (one.before, one.after) if spec is not None)]
         wanted = {spec.password_ref.removeprefix("file:") for spec in specs}
-        for path in self._passwords.glob("*") if self._passwords.is_dir() else ():
-            if str(path) not in wanted:
-                path.unlink(missing_ok=True)
+        try:
+            for path in self._passwords.glob("*") if self._passwords.is_dir() else ():
+                if str(path) not in wanted:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            structlog.get_logger().error("a camera's old password could not be deleted", error=str(error))
 
     def _read(self) -> CameraHistory:
         try:

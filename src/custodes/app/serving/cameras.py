@@ -156,6 +156,12 @@ class CameraService:
             else:
                 return
 
+    async def tidy(self) -> None:
+        """Delete typed passwords that no camera, and no change that can be undone, needs any more."""
+        if self._shelf is not None:
+            async with self._lock:
+                await asyncio.to_thread(self._shelf.sweep, await self._catalog.cameras())
+
     async def _note(self, actor: str, before: dict[CameraId, CameraSpec]) -> None:
         assert self._shelf is not None
         for spec in await self._catalog.cameras():
