@@ -236,9 +236,14 @@ class Study:
         self.report.results["frameup_victim_session_layer_z"] = round(max(sessions), 1)
 
     def after_expiry(self, data: Path, clips: Sequence[tuple[str, Sequence[int]]]) -> None:
-        """Against the median background alone: right session and ten seconds of a day first, and at z ≥ 9."""
+        """Against the median background alone: right session and ten seconds of a day first, and at z ≥ 9.
+
+        `…_within_a_slot_share` takes the neighbours, too: the first pictures of a slot are predicted from its
+        predecessor's, and carry that one's mark still.
+        """
         chosen = [attack for attack in ATTACKS if attack.name in ("screenshot", "phone photo")]
         values: list[float] = []
+        near: list[float] = []
         for (name, numbers), background in zip(clips, _backgrounds(data, clips), strict=True):
             original = Original(background)
             for point in (one for one in self.points if one.clip == name):
@@ -248,8 +253,11 @@ class Study:
                 keys = [slot_key(self.guilty[0], n) for n in day]
                 for attack in chosen:
                     z = best(read(attack.act(picture, np.random.default_rng(numbers[0])), original), keys)
-                    values.append(float(z[day.index(slot)]) if int(z.argmax()) == day.index(slot) else 0.0)
+                    off = abs(int(z.argmax()) - day.index(slot))
+                    values.append(float(z[day.index(slot)]) if not off else 0.0)
+                    near.append(float(z.max()) if off <= 1 else 0.0)
         self.report.results["after_expiry_named_share"] = _share(values)
+        self.report.results["after_expiry_within_a_slot_share"] = _share(near)
         self.report.results["after_expiry_z_min"] = round(min(values), 1)
 
     def innocents(self, wanted: int) -> None:

@@ -89,3 +89,17 @@ def test_best_of_when_a_clip_has_a_title_then_the_picture_that_is_ours(original,
     assert chosen is suspects[1]
     assert is_ours(found)
     assert tried >= found.hypotheses
+
+
+@pytest.mark.parametrize("shift_px", [12, 20])
+def test_fit_when_no_place_backs_a_displaced_blurred_picture_then_small_pictures_bring_it_near(shift_px: int) -> None:
+    y = scene(1)
+    moved = cv2.warpAffine(
+        y, np.array([[1, 0, shift_px], [0, 1, 0]], np.float64), (960, 540), borderMode=cv2.BORDER_REFLECT
+    )
+    found = fit(Suspect(cv2.GaussianBlur(moved, (0, 0), 9)), Original(y))
+    assert found is not None
+    assert found.registration.inliers == 0, "features were to say nothing"
+    assert found.likeness > 0.8
+    landed = cv2.perspectiveTransform(np.array([[[0.5, 0.28]]]), found.registration.matrix)[0, 0]
+    assert landed == pytest.approx([0.5 - shift_px / 960, 0.28], abs=2 / 960)
