@@ -157,10 +157,11 @@ function play() {
   current.addEventListener("tick", () => { if (current === conductor) follow(); });
   current.addEventListener("over", () => {
     if (current !== conductor) return;
-    pause(false);
-    alertLine("review", "");
+    pause(); // the last moment as stills, so that no film's last frame stands for it
+    say($("play-note"), "This is the end of what was asked for: an hour, or of what was recorded.");
   });
   current.start();
+  say($("play-note"), "");
   say($("play"), "Pause");
 }
 
