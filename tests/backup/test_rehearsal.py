@@ -18,6 +18,7 @@ from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import KeyStore
 from custodes.adapters.sql import sqlite_catalog
 from custodes.app.backup import make_backup, trusted_keys, verify_backup
+from custodes.app.federation_key import open_federation_key
 from custodes.app.recovery import make_recovery
 from custodes.app.restore import Restored, restore_site
 from custodes.app.warden import open_gate
@@ -146,6 +147,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     catalog.take_journal("recorder.journal", 0, sealed, [], [])
     catalog.close()
     _, shares = make_recovery(paths, PASSPHRASE)
+    open_federation_key(paths)
     made = make_backup(paths, folder / "backup", NOW, with_footage=True)
     assert made.segments == len(sealed) == 4
     return Rehearsal(paths, shares, folder / "backup")
@@ -182,12 +184,14 @@ def test_site_when_destroyed_and_restored_from_two_shares_then_all_of_it_is_ther
 ) -> None:
     manifest, wrong = verify_backup(rehearsal.backup)
     assert wrong == []
+    key = open_federation_key(rehearsal.paths).private_bytes_raw()
     shutil.rmtree(rehearsal.paths.data_dir)
     done = rehearsal.restore(tmp_path / "new", shares=(rehearsal.shares[0], rehearsal.shares[2]))
     paths = SitePaths(tmp_path / "new")
     assert (done.segments, done.destroyed, done.log_size) == (4, 0, manifest.log_size)
     assert seqs_readable(paths) == 120
     assert verify_segments(paths.data_dir, Depth.HASH, site_id=SITE_ID).found == []
+    assert open_federation_key(paths).private_bytes_raw() == key, "its centre knows it again"
     # It is the same log under the same key, and it says itself that it was restored.
     report = verify_log(paths.warden_dir / "log.db", trusted_keys(paths))
     assert report.size == manifest.log_size + 1

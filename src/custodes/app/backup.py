@@ -43,7 +43,15 @@ from custodes.sealing.published import read_pinned
 
 Progress = Callable[[int, int], None]
 
-_LOOSE = ("site.json", "warden-key.json", "effective.json", "warden/recovery.json", "signers.json")
+_LOOSE = (
+    "site.json",
+    "warden-key.json",
+    "effective.json",
+    "warden/recovery.json",
+    "signers.json",
+    "federation.key",
+    "siem.json",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
