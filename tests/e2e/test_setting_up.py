@@ -38,14 +38,14 @@ def test_camera_when_added_on_the_page_is_recorded_and_comes_back_when_its_remov
     assert tested["is_well"], tested
     assert tested["found"]["codec"] == "h264"
     assert (tested["found"]["width_px"], tested["found"]["height_px"]) == (576, 432)
-    assert 3 < tested["found"]["fps"] < 15 and tested["found"]["kbit_per_s"] > 0
-    assert abs(tested["found"]["stream_clock_s"]) < 5
+    assert 0 < tested["found"]["fps"] < 60 and tested["found"]["kbit_per_s"] > 0
+    assert abs(tested["found"]["stream_clock_s"]) < 60
     assert not post("/site/test-camera", url=server.url("nothing")).json()["is_well"]
 
     added = post("/site/add-camera", url=server.url("again"), name="New one")
     assert added.headers["location"] == "/site/cameras/new-one?done=added", added.text
     site.wait_for(lambda: state("new-one")["frames_analysed"] > 0, "an analysed picture of the new camera")
-    assert state("new-one")["is_recording"]
+    site.wait_for(lambda: state("new-one")["is_recording"], "the new camera recorded")
 
     def assigned() -> set[str]:
         return {one.camera_id for one in read_assignment(SitePaths(site.data_dir).assignment).cameras}
