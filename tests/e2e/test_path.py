@@ -39,7 +39,8 @@ def test_live_when_watched_shows_masked_moving_pictures(site: RunningSite, viewe
 
 def test_people_when_they_walk_are_tracked_and_counted(site: RunningSite) -> None:
     site.wait_for(lambda: site.camera("walkers")["tracks"] >= 2, "two counted tracks")
-    assert site.camera("walkers")["frames_decoded"] >= site.camera("walkers")["frames_analysed"] > 0
+    walkers = site.camera("walkers")
+    assert walkers["frames_decoded"] >= walkers["frames_analysed"] > 0
 
 
 def test_timeline_when_scrubbed_gives_stills_of_the_moment(site: RunningSite, viewer: Viewer) -> None:
@@ -117,10 +118,9 @@ def test_nothing_on_the_disk_is_readable_video(site: RunningSite) -> None:
 
 
 def test_camera_that_is_unreachable_says_so_and_disturbs_nobody(site: RunningSite) -> None:
-    dead = site.camera("dead")
-    assert dead["state"] == "unreachable"
-    assert not dead["recording"]
-    assert site.camera("walkers")["recording"]
+    site.wait_for(lambda: site.camera("dead")["state"] == "unreachable", "the dead camera said to be unreachable")
+    assert not site.camera("dead")["recording"]
+    site.wait_for(lambda: site.camera("walkers")["recording"], "the other one recorded")
 
 
 def test_status_has_the_promised_form(site: RunningSite) -> None:
