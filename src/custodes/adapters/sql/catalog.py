@@ -171,7 +171,7 @@ class SqlCatalog:
     def gaps(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
         """See `Catalog`."""
         with self._read() as connection:
-            return recording.read_gaps(connection, camera_id, start_ns, end_ns)
+            return recording.read_gaps(connection, (camera_id,), start_ns, end_ns)
 
     # analysis
     def put_analysis(self, frames: Sequence[FrameAnalysed], ended: Sequence[TrackEnded]) -> None:

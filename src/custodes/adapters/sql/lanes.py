@@ -4,13 +4,13 @@ A month of 64 cameras is three million segments. No bin is counted: each is one 
 with bins times cameras and not with the length of the interval.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from custodes.adapters.sql.recording import read_gaps
 from custodes.adapters.sql.statements import run
-from custodes.adapters.sql.tables import GAP
 from custodes.ports.catalog import Lane
 from custodes.types.access import CameraScope
-from custodes.types.media import Gap, GapCause
+from custodes.types.media import Gap
 from custodes.units import CameraId, Ns
 
 _LANE = (
@@ -40,7 +40,7 @@ def read_lanes(connection: Connection, scope: CameraScope, start_ns: Ns, end_ns:
     # a bin ends where the next begins, so that what touches both is in both
     grid = (start_ns, start_ns + width_ns, width_ns, width_ns, bins - 1)
     gaps: dict[CameraId, list[Gap]] = {camera_id: [] for camera_id in sorted(scope.camera_ids)}
-    for gap in _gaps(connection, scope, start_ns, end_ns):
+    for gap in read_gaps(connection, scope.camera_ids, start_ns, end_ns):
         gaps[gap.camera_id].append(gap)
     longest: dict[str, int] = {row[0]: row[1] for row in run(connection, _LONGEST)}
     lanes = []
@@ -59,21 +59,3 @@ def read_lanes(connection: Connection, scope: CameraScope, start_ns: Ns, end_ns:
             )
         )
     return lanes
-
-
-def _gaps(connection: Connection, scope: CameraScope, start_ns: Ns, end_ns: Ns) -> list[Gap]:
-    """Overlapping [start, end], by start."""
-    statement = (
-        select(GAP)
-        .where(GAP.c.camera_id.in_(sorted(scope.camera_ids)), GAP.c.start_ns <= end_ns, GAP.c.end_ns >= start_ns)
-        .order_by(GAP.c.start_ns)
-    )
-    return [
-        Gap(
-            camera_id=CameraId(row.camera_id),
-            start_ns=Ns(row.start_ns),
-            end_ns=Ns(row.end_ns),
-            cause=GapCause(row.cause),
-        )
-        for row in connection.execute(statement)
-    ]

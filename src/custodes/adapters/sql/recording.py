@@ -1,6 +1,6 @@
 """Statements about journals, segments and gaps. The caller owns the transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -122,11 +122,11 @@ def read_segments(connection: Connection, camera_id: CameraId, start_ns: Ns, end
     return [segment_of(row) for row in connection.execute(statement)]
 
 
-def read_gaps(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[Gap]:
+def read_gaps(connection: Connection, camera_ids: Collection[CameraId], start_ns: Ns, end_ns: Ns) -> list[Gap]:
     """Overlapping [start, end], by start. Gaps are few: all that began before the end are looked at."""
     statement = (
         select(GAP)
-        .where(GAP.c.camera_id == camera_id, GAP.c.start_ns <= end_ns, GAP.c.end_ns >= start_ns)
+        .where(GAP.c.camera_id.in_(sorted(camera_ids)), GAP.c.start_ns <= end_ns, GAP.c.end_ns >= start_ns)
         .order_by(GAP.c.start_ns)
     )
     return [
