@@ -1,9 +1,9 @@
 // The checkpoint: reads the card's code where the browser can, takes one picture, shows one answer, forgets both.
 import { jpegOf, jpegOfFile, openCamera } from "./capture.js";
 import { $, onSubmit, say } from "./dom.js";
+import { post } from "./post.js";
 
 const video = $("video"), said = $("said"), token = $("token"), file = $("file");
-const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 async function base64(blob) {
   const bytes = new Uint8Array(await blob.arrayBuffer());
@@ -14,11 +14,7 @@ async function base64(blob) {
 
 async function compare() {
   const blob = file.files[0] ? await jpegOfFile(file.files[0]) : await jpegOf(video, video.videoWidth, video.videoHeight);
-  const answer = await fetch("/checkpoint/verify", {
-    method: "POST", cache: "no-store", headers: { "content-type": "application/json", "x-csrf-token": csrf },
-    body: JSON.stringify({ token: token.value, picture: await base64(blob) }) });
-  const tree = await answer.json();
-  if (!answer.ok) return tree.detail || tree.title;
+  const tree = await post("/checkpoint/verify", { token: token.value, picture: await base64(blob) });
   if (tree.problem) return `Again, please: ${tree.problem}.`;
   const words = tree.is_same ? "The same person." : "Not the same person: the desk decides.";
   return `${words} (10^${tree.likelihood} : 1; ${tree.signals.join("; ")})`;

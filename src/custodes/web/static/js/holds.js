@@ -1,22 +1,14 @@
 // Evidence holds on a camera's page: what is held, hold a stretch, release one for a purpose.
 import { ask, nowNs, poll } from "./common.js";
 import { $, bytesText, clockText, dateText, el, onSubmit, plural, say } from "./dom.js";
+import { post } from "./post.js";
 
 const DEFAULT_DAYS = 90;
 const AROUND_NS = 300e9; // proposed: five minutes either side of the moment that is shown
 const id = $("camera").dataset.camera;
 const path = `/api/v1/cameras/${encodeURIComponent(id)}/holds`;
-const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const mayRelease = $("holds").dataset.release === "yes";
 let shown = "";
-
-async function post(address, body) {
-  const answer = await fetch(address, { method: "POST", cache: "no-store", body: JSON.stringify(body),
-    headers: { "content-type": "application/json", "x-csrf-token": csrf } });
-  const tree = await answer.json();
-  if (!answer.ok) throw new Error(tree.detail || tree.title || `answer ${answer.status}`);
-  return tree;
-}
 
 function note(text, needsProof = false) {
   $("hold-note").replaceChildren(text, needsProof ? " " : "", needsProof ? el("a", { href: "/prove" }, "Confirm who you are") : "");

@@ -1,16 +1,6 @@
 // Passkeys: asks the server for a challenge, the browser for an answer, and hands that back. Nothing is kept here.
 import { $, say } from "./dom.js";
-
-const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
-
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST", cache: "no-store", body: JSON.stringify(body),
-    headers: { "content-type": "application/json", "x-csrf-token": csrf } });
-  const tree = await answer.json();
-  if (!answer.ok) throw new Error(tree.detail || tree.title || `answer ${answer.status}`);
-  return tree;
-}
+import { post } from "./post.js";
 
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
 const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

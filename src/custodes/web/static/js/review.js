@@ -3,6 +3,7 @@
 import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
 import { $, clockText, dateText, onSubmit, say } from "./dom.js";
 import { Lanes } from "./lanes.js";
+import { post } from "./post.js";
 import { PurposeForm, remembered } from "./purpose.js";
 import { Screen } from "./screen.js";
 import { Conductor } from "./sync.js";
@@ -305,11 +306,8 @@ onSubmit($("bookmark"), async () => {
   body.set("text", $("bookmark-text").value);
   body.set("camera", leadId);
   body.set("moment_ns", String(BigInt(Math.round(cursorNs()))));
-  const csrf = document.querySelector('meta[name="csrf"]').content;
   try {
-    const answer = await fetch(`/api/v1/cases/${encodeURIComponent(number)}/notes`, { method: "POST", body, headers: { "x-csrf-token": csrf } });
-    const tree = await answer.json();
-    if (!answer.ok) throw new Error(tree.detail || tree.title || `answer ${answer.status}`);
+    await post(`/api/v1/cases/${encodeURIComponent(number)}/notes`, body);
     $("bookmark-text").value = "";
     $("bookmark").hidden = true;
     say($("bookmark-note"), `Written down in case ${number}.`);

@@ -2,16 +2,17 @@
 import { ask } from "./common.js";
 import { $, durationText, el, onSubmit, say } from "./dom.js";
 import { Player } from "./player.js";
+import { post } from "./post.js";
 
-const csrf = () => document.querySelector('meta[name="csrf"]').content;
 const STATE_EVERY_MS = 1500;
 
-async function post(path, form) {
-  const answer = await fetch(path, { method: "POST", headers: { "x-csrf-token": csrf() }, body: form });
-  if (answer.status === 401) location.assign("/login");
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || body.title);
-  return body;
+async function send(path, form) {
+  try {
+    return await post(path, form);
+  } catch (error) {
+    if (error.status === 401) location.assign("/login");
+    throw error;
+  }
 }
 
 // -- find ---------------------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ if ($("discover")) {
     say($("discover-state"), "Asking; answers take some seconds …");
     $("devices").replaceChildren();
     try {
-      const found = await post("/site/discover", new FormData($("discover")));
+      const found = await send("/site/discover", new FormData($("discover")));
       say($("discover-state"), found.problem || (found.devices.length
         ? `${found.devices.length} answered. Their names are their own words.`
         : "Nobody answered. Type the address below; it is in the camera's own page or the router's list."));
@@ -69,7 +70,7 @@ if (test) {
     $("test-why").hidden = true;
     say($("test-state"), "Looking, as the recorder would: some seconds, up to a minute for one that does not answer …");
     try {
-      showTest(await post("/site/test-camera", form));
+      showTest(await send("/site/test-camera", form));
     } catch (error) {
       showTest({ is_well: false, problem: error.message, rows: [] });
     }

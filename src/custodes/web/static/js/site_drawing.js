@@ -3,6 +3,7 @@
 import "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { Player } from "./player.js";
+import { post } from "./post.js";
 
 const root = $("drawing");
 const { version: firstVersion, ...first } = JSON.parse(root.dataset.drawing);
@@ -366,19 +367,13 @@ $("save").addEventListener("click", async () => {
   $("save").disabled = true;
   complain("");
   try {
-    const answer = await fetch(location.pathname, { method: "POST", body: JSON.stringify({ version, ...drawing }),
-      headers: { "content-type": "application/json", "x-csrf-token": document.querySelector('meta[name="csrf"]').content } });
-    const body = await answer.json();
-    if (!answer.ok) {
-      complain(body.detail || body.title, answer.status === 403 || answer.status === 401);
-    } else {
-      version = body.version;
-      saved = sent;
-      say($("saved"), "Saved: in force at once, and in the log.");
-      $("saved").hidden = false;
-    }
-  } catch {
-    complain("The server does not answer. Nothing was saved; what you drew is still here.");
+    version = (await post(location.pathname, { version, ...drawing })).version;
+    saved = sent;
+    say($("saved"), "Saved: in force at once, and in the log.");
+    $("saved").hidden = false;
+  } catch (error) {
+    if (error.status) complain(error.message, error.status === 403 || error.status === 401);
+    else complain("The server does not answer. Nothing was saved; what you drew is still here.");
   }
   $("save").disabled = JSON.stringify(drawing) === saved;
 });

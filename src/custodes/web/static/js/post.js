@@ -1,0 +1,12 @@
+// The one way in which a page changes something: a POST with the session's token, and the answer or its words.
+
+/** `body`: a FormData as it is, anything else as JSON. An error says the server's words; its `status` is the answer's. */
+export async function post(path, body) {
+  const isForm = body instanceof FormData;
+  const headers = { "x-csrf-token": document.querySelector('meta[name="csrf"]')?.content ?? "" };
+  if (!isForm) headers["content-type"] = "application/json";
+  const answer = await fetch(path, { method: "POST", cache: "no-store", body: isForm ? body : JSON.stringify(body), headers });
+  const tree = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(tree.detail || tree.title || `answer ${answer.status}`), { status: answer.status });
+  return tree;
+}
