@@ -17,6 +17,7 @@ from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.jobs import JobPool
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from custodes.ports.catalog import Account
 from custodes.ports.supervisor import Supervisor
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
@@ -55,7 +56,7 @@ class Bench:
         asked = {
             "principal": TESS,
             "purpose": TICKET,
-            "camera_id": CAMERA,
+            "camera_ids": [CAMERA],
             "start_ns": self.segment.header.start_ns,
             "end_ns": self.segment.end_ns,
         } | other
@@ -66,7 +67,7 @@ class Bench:
 
     async def ended(self, version: int) -> Backfill:
         async with asyncio.timeout(180):
-            while (found := await self.state(version)).state is BackfillState.RUNNING:
+            while (found := await self.state(version)).state in (BackfillState.RUNNING, BackfillState.WAITING):
                 await asyncio.sleep(0.02)
         return found
 
@@ -143,8 +144,6 @@ def test_backfill_when_paused_keeps_its_stretches_and_goes_on_where_it_stood(sit
             job, task = await next_task(supervisor)
             assert (task.position_ns, task.end_ns) == (first_ns, last_ns)
             assert [one.header.segment_id for one in task.segments] == [at.segment.header.segment_id]
-            with pytest.raises(FailedPrecondition, match="one does at a time"):
-                await at.start()
             await send_stretch(job, first_ns, cut_ns)
             await job.expect(StretchStored)
             # Half of it is the new one's: the older frames behind vouch for nothing that the new ones are about.
@@ -183,7 +182,7 @@ def test_backfill_of_a_second_stream_is_decided_for_its_camera_and_brings_masks_
             segment_id = SegmentId(f"{header.start_ns}-{header.run}-9")
             second = replace(at.segment, header=replace(header, camera_id=stream_id, segment_id=segment_id))
             await at.catalog.take_journal("recorder", 2, [second], [])
-            begun = await at.start(camera_id=stream_id)
+            begun = await at.start(camera_ids=[stream_id])
             job, task = await next_task(supervisor)
             assert (task.camera.camera_id, [one.header.camera_id for one in task.segments]) == (stream_id, [stream_id])
             granted = [e.record for e in await site.log(at.warden) if e.record.kind is AuditKind.ACCESS_GRANTED]
@@ -251,7 +250,9 @@ def test_backfill_when_not_allowed_or_senseless_is_refused(site: Site) -> None:
             with pytest.raises(PermissionDenied):
                 await at.start(purpose=Purpose(kind=PurposeKind.MAINTENANCE, reference=" "))
             with pytest.raises(NotFound):
-                await at.start(camera_id=CameraId("nowhere"))
+                await at.start(camera_ids=[CAMERA, CameraId("nowhere")])
+            with pytest.raises(InvalidArgument, match="none twice"):
+                await at.start(camera_ids=[CAMERA, CAMERA])
             with pytest.raises(InvalidArgument):
                 await at.start(start_ns=at.segment.end_ns, end_ns=at.segment.header.start_ns)
             with pytest.raises(FailedPrecondition, match="recorded"):
@@ -261,6 +262,51 @@ def test_backfill_when_not_allowed_or_senseless_is_refused(site: Site) -> None:
                 await at.backfills.resume(77, TESS)
             assert not supervisor.jobs
             assert await at.catalog.backfills() == []
+
+    run(main)
+
+
+def test_backfills_of_several_cameras_wait_in_line_and_are_decided_when_their_turn_comes(site: Site) -> None:
+    supervisor = ScriptedSupervisor(site.paths.socket("server-backfill"))
+    names = [CAMERA, *(CameraId(f"cam{n}") for n in range(4))]
+
+    async def main() -> None:
+        async with bench(site, lambda _: supervisor) as at:
+            await at.catalog.put_cameras([make_spec(name) for name in names], is_exclusive=False)
+            header = at.segment.header
+            for number, name in enumerate(names[1:], 2):
+                segment_id = SegmentId(f"{header.start_ns}-{header.run}-{number}")
+                other = replace(at.segment, header=replace(header, camera_id=name, segment_id=segment_id))
+                await at.catalog.take_journal("recorder", number, [other], [])
+            account = Account(
+                user_id=TESS.user_id, name=TESS.name, password_hash="", roles=TESS.roles, created_ns=header.start_ns
+            )
+            await at.catalog.put_account(account)
+            asked = {"start_ns": header.start_ns, "end_ns": at.segment.end_ns}
+            first, *waiting = (
+                await at.backfills.start(principal=TESS, purpose=TICKET, camera_ids=names, **asked)
+            ).backfills
+            assert [one.state for one in waiting] == [BackfillState.WAITING] * 4
+            # One is taken out, one is stopped for now, and asked for again: it is the last then.
+            await at.backfills.pause(waiting[0].version, is_cancel=True)
+            await at.backfills.pause(waiting[1].version, is_cancel=False)
+            (again,) = (await at.backfills.resume(waiting[1].version, TESS)).backfills
+            assert again.state is BackfillState.WAITING
+            job, task = await next_task(supervisor)
+            assert task.camera.camera_id == CAMERA
+            await job.channel.send(BackfillEnded(error="", unreadable=0))
+            job, task = await next_task(supervisor)
+            assert task.camera.camera_id == waiting[2].camera_id
+            assert (await at.ended(first.version)).state is BackfillState.DONE
+            # Whose role is gone meanwhile is refused when the turn comes, and the next one is not held up by it.
+            await at.catalog.put_account(replace(account, roles=frozenset()))
+            await job.channel.send(BackfillEnded(error="", unreadable=0))
+            for one in (waiting[3], again):
+                over = await at.ended(one.version)
+                assert over.state is BackfillState.FAILED, over
+                assert over.detail
+            assert (await at.state(waiting[0].version)).state is BackfillState.CANCELLED
+            assert not supervisor.jobs
 
     run(main)
 

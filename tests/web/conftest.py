@@ -15,9 +15,12 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 
 from custodes.adapters.sql import SqlCatalog, sqlite_catalog
+from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.leak_book import LeakBook
 from custodes.config import SiteConfig
+from custodes.errors import ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.clock import ManualClock
@@ -34,6 +37,7 @@ from custodes.testing.web import (
 from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember
 from custodes.types.leak import LeakTraced, TraceOrder
+from custodes.types.message import SiteStatus
 from custodes.units import NS_PER_S
 from custodes.web.app import create_app
 from custodes.web.deps import FleetReader
@@ -98,6 +102,19 @@ class Site:
         return page.split('name="csrf" content="')[1].split('"')[0]
 
 
+class FullyBooked:
+    """`ports.supervisor.Supervisor` of a site whose bound of jobs is met."""
+
+    async def read_status(self) -> SiteStatus:
+        return SiteStatus(site_id="ab" * 8, data_dir="", address="", processes=())
+
+    async def spawn_job(self, kind: str = "job") -> None:
+        raise ResourceExhausted(f"enough of kind {kind}")
+
+    async def announce(self, address: str, first_boot_token: str) -> None:
+        raise Unavailable("nobody listens")
+
+
 @contextmanager
 def site_in(
     folder: Path,
@@ -150,6 +167,12 @@ def site_in(
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
         clock=time,
+        backfills=Backfills(
+            catalog=InlineCatalog.over(catalog),
+            warden=warden,
+            jobs=JobPool(FullyBooked(), time, spare=0, kind="backfiller"),
+            clock=time,
+        ),
         announce=announce,
         hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
         fleet=fleet,

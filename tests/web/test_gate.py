@@ -27,6 +27,7 @@ PATHS = {
     "which": "probe",
     "verdict": "same",
     "token": "none",
+    "version": "7",
 }
 
 
@@ -210,6 +211,7 @@ def test_docs_pages_do_not_exist_and_openapi_needs_login(claimed):
         ("/api/v1/log?limit=100000", 400, "invalid_argument"),
         ("/api/v1/log?kind=nonsense", 400, "invalid_argument"),
         ("/api/v1/log/999999/proof", 404, "not_found"),
+        (f"/api/v1/log/{2**63}/proof", 404, "not_found"),
         ("/api/v1/nothing", 404, "not_found"),
     ],
 )

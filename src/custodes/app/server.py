@@ -248,6 +248,7 @@ class Server:
                 health=health.read,
                 leaks=self._leaks,
                 floors=self._map,
+                backfills=self._backfills,
                 cameras=self._desk,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,

@@ -25,8 +25,8 @@ _wait = click.option("--wait", is_flag=True, help="Stay and show how far it is."
 
 
 @click.group(invoke_without_command=True)
-@click.option("--camera", default="", help="Whose recordings.")
-@click.option("--second", is_flag=True, help="Of its second stream, which can be watched masked then.")
+@click.option("--camera", "cameras", multiple=True, help="Whose recordings. Give it once per camera.")
+@click.option("--second", is_flag=True, help="Of the second stream, which can be watched masked then.")
 @click.option("--from", "start", default="", help="2026-03-01T14:00 (UTC unless an offset is given), or 7d ago: 7d.")
 @click.option("--to", "end", default="2m", help="The same; the default is two minutes ago.")
 @click.option("--purpose", type=click.Choice([kind.value for kind in PurposeKind]), default=None)
@@ -40,7 +40,7 @@ _wait = click.option("--wait", is_flag=True, help="Stay and show how far it is."
 def backfill(
     context: click.Context,
     *,
-    camera: str,
+    cameras: tuple[str, ...],
     second: bool,
     start: str,
     end: str,
@@ -52,17 +52,17 @@ def backfill(
     wait: bool,
     data: Path | None,
 ) -> None:
-    """Analyse what a camera recorded again: the newer boxes, tracks and counts replace the older stretch by stretch.
+    """Analyse what cameras recorded again: the newer boxes, tracks and counts replace the older stretch by stretch.
 
-    Nobody sees a picture. One runs at a time, below everything that is live.
+    Nobody sees a picture. One runs at a time, below everything that is live; the others wait in line.
     """
     if context.invoked_subcommand is not None:
         return
-    if not (camera and start and purpose and person):
+    if not (cameras and start and purpose and person):
         raise InvalidArgument("a back-fill needs --camera, --from, --purpose, --reference and --as; see --help")
     control, now = find_site(data).socket("server-control"), datetime.now(UTC)
     request = StartBackfill(
-        camera_id=second_of(CameraId(camera)) if second else CameraId(camera),
+        camera_ids=tuple(second_of(CameraId(one)) if second else CameraId(one) for one in cameras),
         start_ns=moment_ns(start, now),
         end_ns=moment_ns(end, now),
         purpose=Purpose(kind=PurposeKind(purpose), reference=reference),
@@ -116,7 +116,7 @@ def resume(*, number: int, person: str, password_file: Path | None, code: str, w
     """Go on with one that is paused: it is decided and logged anew, so --as is needed."""
     control = find_site(data).socket("server-control")
     request = ResumeBackfill(version=number, person=person, password=read_password(password_file), code=code)
-    _show(control, resume_backfill(control, request), wait=wait)
+    _show(control, (resume_backfill(control, request),), wait=wait)
 
 
 def share_of(one: Backfill) -> float:
@@ -126,20 +126,32 @@ def share_of(one: Backfill) -> float:
     return min(max((one.position_ns - one.start_ns) / max(one.end_ns - one.start_ns, 1), 0.0), 1.0)
 
 
-def _show(control: Path, one: Backfill, *, wait: bool) -> None:
-    click.echo(f"back-fill {one.version} of {one.camera_id} {one.state.value}")
-    shown = -1
-    while wait and one.state is BackfillState.RUNNING:
-        percent = round(100 * share_of(one))
-        if percent != shown:
-            click.echo(f"{percent} %", err=True)
-            shown = percent
-        time.sleep(_POLL_S)
-        one = next(each for each in read_backfills(control) if each.version == one.version)
+def _show(control: Path, begun: tuple[Backfill, ...], *, wait: bool) -> None:
+    for one in begun:
+        click.echo(f"back-fill {one.version} of {one.camera_id} {one.state.value}")
     if wait:
-        _tell(one)
-    if one.state in ENDED - {BackfillState.DONE}:
-        raise FailedPrecondition(f"back-fill {one.version} is {one.state.value}: {one.detail}")
+        begun = _watch(control, begun)
+        for one in begun:
+            _tell(one)
+    for one in begun:
+        if one.state in ENDED - {BackfillState.DONE}:
+            raise FailedPrecondition(f"back-fill {one.version} is {one.state.value}: {one.detail}")
+
+
+def _watch(control: Path, begun: tuple[Backfill, ...]) -> tuple[Backfill, ...]:
+    """Until none of them runs or waits; says on stderr how far they are."""
+    shown = ""
+    while any(one.state in (BackfillState.RUNNING, BackfillState.WAITING) for one in begun):
+        far = ", ".join(
+            f"{one.version}: {100 * share_of(one):.0f} %" for one in begun if one.state is BackfillState.RUNNING
+        )
+        if far and far != shown:
+            click.echo(far, err=True)
+            shown = far
+        time.sleep(_POLL_S)
+        now = {each.version: each for each in read_backfills(control)}
+        begun = tuple(now.get(one.version, one) for one in begun)
+    return begun
 
 
 def _tell(one: Backfill) -> None:

@@ -113,9 +113,9 @@ class BackfillEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartBackfill:
-    """Begin, as this person, who gives the password. Answer: BackfillTable with the one."""
+    """Begin, as this person, who gives the password. Answer: BackfillTable with one row a camera."""
 
-    camera_id: CameraId
+    camera_ids: tuple[CameraId, ...]
     start_ns: Ns
     end_ns: Ns
     purpose: Purpose

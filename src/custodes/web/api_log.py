@@ -101,7 +101,7 @@ def _matches(entry: LogEntry, kind: AuditKind | None, camera: str, person: str) 
 
 
 async def _entry(deps: WebDeps, index: int) -> LogEntry:
-    if index < 0:
+    if not 0 <= index < 2**63:
         raise NotFound(f"The log has no entry {index}.")
     page = await deps.warden.read_log(index, 1)
     if not page.entries or page.entries[0].index != index:

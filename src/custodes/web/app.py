@@ -13,6 +13,7 @@ from starlette.templating import Jinja2Templates
 from custodes import __version__
 from custodes.access.policy import load_policies
 from custodes.config import SiteConfig, SitePaths
+from custodes.ports.backfills import BackfillDesk
 from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -48,6 +49,7 @@ from custodes.web import (
     traffic,
     upkeep,
 )
+from custodes.web import backfills as backfill_routes
 from custodes.web import erasures as erasures_page
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
@@ -94,6 +96,7 @@ def create_app(
     leaks: LeakTraces | None = None,
     floors: Floors | None = None,
     health: HealthReader | None = None,
+    backfills: BackfillDesk | None = None,
     cameras: CameraDesk | None = None,
     recogniser: Recogniser | None = None,
     on_verdict: Callable[[str], None] | None = None,
@@ -105,6 +108,7 @@ def create_app(
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
         health: measures cameras and store; None where nobody does.
+        backfills: None where nothing can be analysed again.
         cameras: None where nobody can set any up.
         recogniser: None where recognition is switched off.
         on_verdict: Told the candidate on which somebody said their word.
@@ -152,6 +156,7 @@ def create_app(
         policies=policies,
         floors=floors,
         health=health,
+        backfills=backfills,
         cameras=cameras,
         leaks=leaks,
         recogniser=recogniser,
@@ -186,6 +191,7 @@ def create_app(
         checkpoint,
         site_cameras,
         site_drawing,
+        backfill_routes,
         upkeep,
     ):
         app.include_router(module.router)
@@ -197,6 +203,7 @@ def create_app(
         review.api_router,
         search.api_router,
         cases.api_router,
+        backfill_routes.api_router,
         hold_routes.router,
     ):
         app.include_router(router)

@@ -15,6 +15,7 @@ from custodes.access.requests import phase
 from custodes.config import SiteConfig
 from custodes.fleet.audit import FleetReport
 from custodes.fleet.health import HealthReport
+from custodes.ports.backfills import BackfillDesk
 from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -77,6 +78,8 @@ class WebDeps:
     floors: Floors | None = None
     health: HealthReader | None = None
     """None where nothing is measured."""
+    backfills: BackfillDesk | None = None
+    """None where nothing can be analysed again."""
     cameras: CameraDesk | None = None
     """None where nobody can set cameras up."""
     recogniser: Recogniser | None = None

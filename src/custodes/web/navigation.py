@@ -99,6 +99,7 @@ PAGES = (
             PageLink(path="/site/cameras", label="Cameras", offered_to=(Action.CONFIGURE,), also=("/site",)),
             PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
             PageLink(path="/fleet", label="Fleet", offered_to=(Action.READ_FLEET,)),
+            PageLink(path="/backfills", label="Analyse again", offered_to=(Action.ANALYSE,)),
             PageLink(path="/system", label="System"),
         ),
     ),

@@ -21,8 +21,10 @@ _REMEMBER_NS = 15 * 60 * NS_PER_S
 _MAX_REMEMBERED = 4096
 
 _DUTY = Purpose(kind=PurposeKind.LIVE_DUTY, reference="")
+_OFFERED_FOR = {Action.ANALYSE: Purpose(kind=PurposeKind.MAINTENANCE, reference="any")}
+"""For which purpose a page offers what nobody does on duty."""
 _NO_CAMERA = CameraId("any")
-"""Stands for a camera where only the role matters, to decide what the navigation shows."""
+"""Stands for a camera where only the role matters, to decide what the navigation shows to who may use all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +80,16 @@ class ReadPermits:
         return granted
 
     def may(
-        self, principal: Principal, action: Action, purpose: Purpose = _DUTY, camera_id: CameraId = _NO_CAMERA
+        self,
+        principal: Principal,
+        action: Action,
+        purpose: Purpose | None = None,
+        camera_id: CameraId | None = None,
     ) -> bool:
         """What the same policies say, without asking and without a log entry. Only for what a page offers."""
+        if camera_id is None:
+            camera_id = min(principal.cameras.camera_ids, default=_NO_CAMERA)
+        purpose = purpose or _OFFERED_FOR.get(action, _DUTY)
         asked = replace(self._request(principal, action, camera_id), purpose=purpose)
         return decide(asked, self._policies).is_allowed
 

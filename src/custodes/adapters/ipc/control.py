@@ -157,10 +157,10 @@ def act_on_case(control_socket: Path, message: ActOnCase, reply: type[T]) -> T:
     return _ask(control_socket, message, reply, timeout_s=START_TIMEOUT_S)
 
 
-def start_backfill(control_socket: Path, message: StartBackfill) -> Backfill:
-    """Raises: Unauthenticated, PermissionDenied with the decision's reasons, NotFound, InvalidArgument, Unavailable,
-    FailedPrecondition."""
-    return _ask(control_socket, message, BackfillTable, timeout_s=START_TIMEOUT_S).backfills[0]
+def start_backfill(control_socket: Path, message: StartBackfill) -> tuple[Backfill, ...]:
+    """One a camera. Raises: Unauthenticated, PermissionDenied with the decision's reasons, NotFound, InvalidArgument,
+    Unavailable, FailedPrecondition, ResourceExhausted."""
+    return _ask(control_socket, message, BackfillTable, timeout_s=START_TIMEOUT_S).backfills
 
 
 def resume_backfill(control_socket: Path, message: ResumeBackfill) -> Backfill:

@@ -1,11 +1,13 @@
 """Back-fills: authorised and logged like an export, run by a job one at a time, stored stretch by stretch.
 
-Order: grant (logged) → job reads and analyses → each stretch replaced in one transaction → entry `analysis_replaced`.
-The server sees facts only. A reader sees the older or the newer analysis of a stretch, never a mixture of both.
+One runs at a time; others wait in line and are decided when their turn comes. Order: grant (logged) → job reads and
+analyses → each stretch replaced in one transaction → entry `analysis_replaced`. The server sees facts only. A reader
+sees the older or the newer analysis of a stretch, never a mixture of both.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +22,7 @@ from custodes.errors import (
     NotFound,
     PermissionDenied,
     ProtocolError,
+    ResourceExhausted,
     Unavailable,
 )
 from custodes.ports.catalog_async import AsyncCatalog
@@ -52,6 +55,7 @@ from custodes.types.media import Segment
 from custodes.types.message import CameraSpec, StopView
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.web.auth.people import principal_of
 
 MAX_SPAN_NS = 8 * 86_400 * NS_PER_S
 """A week and a day; `review.archive` takes two weeks of segments."""
@@ -63,6 +67,9 @@ MAX_SEGMENTS = 20_000
 MAX_FACTS = 200_000
 """Of one stretch of two minutes; a job that sends more is broken."""
 
+MAX_WAITING = 100
+"""Half of what the catalog lists, so that each is found when its turn comes."""
+
 STOP_TIMEOUT_S = 3.0
 
 PATIENCE = 6.0
@@ -72,8 +79,11 @@ PATIENCE = 6.0
 class _Running:
     """The one at work."""
 
-    def __init__(self, backfill: Backfill) -> None:
+    def __init__(self, backfill: Backfill, began_ns: int) -> None:
         self.backfill = backfill
+        self.began_ns = began_ns
+        """By the monotonic clock."""
+        self.began_at_ns = backfill.position_ns
         self.wanted: BackfillState | None = None
         """Paused or cancelled, when somebody said so."""
         self.facts: list[FrameAnalysed | TrackEnded | LineCrossed] = []
@@ -90,6 +100,9 @@ class Backfills:
         self._jobs = jobs
         self._clock = clock
         self._running: _Running | None = None
+        self._line: deque[tuple[int, str]] = deque()
+        """Version and user of those that wait, in the order in which they were asked for."""
+        self._is_closing = False
 
     async def recover(self) -> None:
         """After a start: what ran when the server ended is paused. Its job ended with its socket."""
@@ -99,50 +112,55 @@ class Backfills:
                 await self._catalog.put_backfill(replace(one, state=BackfillState.PAUSED, detail=detail))
 
     async def start(
-        self, *, principal: Principal, purpose: Purpose, camera_id: CameraId, start_ns: Ns, end_ns: Ns
+        self, *, principal: Principal, purpose: Purpose, camera_ids: Sequence[CameraId], start_ns: Ns, end_ns: Ns
     ) -> BackfillTable:
-        """Authorise and begin.
-
-        Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, FailedPrecondition while
-            another runs or where nothing is recorded, Unavailable.
-        """
+        """See `ports.backfills.BackfillDesk`."""
         end_ns = min(end_ns, Ns(self._clock.now_ns() - SETTLED_NS))
         if not 0 < end_ns - start_ns <= MAX_SPAN_NS:
             raise InvalidArgument("a back-fill covers more than nothing, at most eight days, and ends 2 minutes ago")
-        backfill = Backfill(
-            version=0,
-            camera_id=camera_id,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            position_ns=start_ns,
-            state=BackfillState.RUNNING,
-            detail="",
-            person=principal.name,
-            purpose=purpose,
-            model="",
-            created_ns=self._clock.now_ns(),
-        )
-        return await self._begin(backfill, principal)
+        if not camera_ids or len(set(camera_ids)) != len(camera_ids):
+            raise InvalidArgument("a back-fill names at least one camera, and none twice")
+        asked = [
+            Backfill(
+                version=0,
+                camera_id=camera_id,
+                start_ns=start_ns,
+                end_ns=end_ns,
+                position_ns=start_ns,
+                state=BackfillState.WAITING,
+                detail="",
+                person=principal.name,
+                purpose=purpose,
+                model="",
+                created_ns=self._clock.now_ns(),
+            )
+            for camera_id in camera_ids
+        ]
+        for one in asked:
+            await self._recorded(one)
+        return await self._enter(asked, principal)
 
     async def resume(self, version: int, principal: Principal) -> BackfillTable:
-        """Go on where a paused one stood, decided and logged anew. Raises: as `start`."""
+        """See `ports.backfills.BackfillDesk`."""
         backfill = await self._find(version)
         if backfill.state is not BackfillState.PAUSED:
             raise FailedPrecondition(f"back-fill {version} is {backfill.state.value}, not paused")
-        return await self._begin(replace(backfill, state=BackfillState.RUNNING, detail=""), principal)
+        return await self._enter([replace(backfill, state=BackfillState.WAITING, detail="")], principal)
 
     async def pause(self, version: int, *, is_cancel: bool) -> BackfillTable:
-        """Stop; what is stored stays. Returns when it has stopped. Raises: NotFound, FailedPrecondition."""
+        """See `ports.backfills.BackfillDesk`."""
         wanted = BackfillState.CANCELLED if is_cancel else BackfillState.PAUSED
         running = self._running
         if running is not None and running.backfill.version == version:
+            if running.task is None:
+                raise FailedPrecondition(f"back-fill {version} is being begun; try again")
             running.wanted = wanted
             running.messages.put_nowait(StopView())
-            assert running.task is not None
             await asyncio.wait({running.task})
             return BackfillTable(backfills=(await self._find(version),))
+        self._line = deque(one for one in self._line if one[0] != version)
         backfill = await self._find(version)
-        if backfill.state is not BackfillState.PAUSED:
+        if backfill.state not in (BackfillState.PAUSED, BackfillState.WAITING):
             raise FailedPrecondition(f"back-fill {version} is {backfill.state.value}")
         return BackfillTable(backfills=(await self._catalog.put_backfill(replace(backfill, state=wanted, detail="")),))
 
@@ -150,27 +168,76 @@ class Backfills:
         """The latest, newest first."""
         return BackfillTable(backfills=tuple(await self._catalog.backfills()))
 
+    def left_s(self, version: int) -> float | None:
+        """See `ports.backfills.BackfillDesk`."""
+        running = self._running
+        if running is None or running.backfill.version != version:
+            return None
+        done_ns = running.backfill.position_ns - running.began_at_ns
+        if done_ns <= 0:
+            return None
+        left_ns = running.backfill.end_ns - running.backfill.position_ns
+        return (self._clock.monotonic_ns() - running.began_ns) / done_ns * left_ns / NS_PER_S
+
     async def close(self) -> None:
-        """The server ends: pause what runs."""
+        """The server ends: pause what runs. What waits is paused by `recover`."""
+        self._is_closing = True
         if self._running is not None and self._running.task is not None:
             await self.pause(self._running.backfill.version, is_cancel=False)
 
+    # -- the line --------------------------------------------------------------------------------------------
+
+    async def _enter(self, asked: Sequence[Backfill], principal: Principal) -> BackfillTable:
+        """Begin the first if nothing runs or waits, and put the others into the line."""
+        if len(self._line) + len(asked) > MAX_WAITING:
+            raise ResourceExhausted(f"at most {MAX_WAITING} back-fills wait; {len(self._line)} do")
+        entered: list[Backfill] = []
+        rest = list(asked)
+        if self._running is None and not self._line:
+            entered.append(await self._begin(rest.pop(0), principal))
+        for one in rest:
+            waiting = await self._catalog.put_backfill(one)
+            self._line.append((waiting.version, principal.user_id))
+            entered.append(waiting)
+        if self._running is None:  # what was begun above has ended meanwhile
+            await self._next_in_line()
+        return BackfillTable(backfills=tuple(entered))
+
+    async def _next_in_line(self) -> None:
+        """Begin the first that may still be made. Who asked is looked up anew: roles may have gone since."""
+        while self._line and self._running is None and not self._is_closing:
+            version, user_id = self._line.popleft()
+            backfill = await self._find(version)
+            try:
+                account = next((one for one in await self._catalog.accounts() if one.user_id == user_id), None)
+                if account is None:
+                    raise PermissionDenied("who asked for it has no account any more")
+                await self._begin(backfill, principal_of(account))
+            except (Unavailable, FailedPrecondition) as error:
+                await self._catalog.put_backfill(replace(backfill, state=BackfillState.PAUSED, detail=str(error)))
+            except CustodesError as error:
+                await self._catalog.put_backfill(replace(backfill, state=BackfillState.FAILED, detail=str(error)))
+
     # -- one at work -----------------------------------------------------------------------------------------
 
-    async def _begin(self, backfill: Backfill, principal: Principal) -> BackfillTable:
-        if self._running is not None:
-            raise FailedPrecondition(f"back-fill {self._running.backfill.version} runs; one does at a time")
-        running = self._running = _Running(backfill)
+    async def _recorded(self, backfill: Backfill) -> tuple[CameraSpec, list[Segment]]:
+        """The camera, and what of it is sealed in that time. Raises: NotFound, FailedPrecondition."""
+        cameras = {one.camera_id: one for spec in await self._catalog.cameras() for one in spec.streams()}
+        if backfill.camera_id not in cameras:
+            raise NotFound(f"no camera {backfill.camera_id}")
+        found = await self._catalog.segments(backfill.camera_id, backfill.start_ns, backfill.end_ns, MAX_SEGMENTS)
+        segments = [segment for segment in found if segment.is_sealed]
+        if not segments:
+            raise FailedPrecondition(f"nothing that is sealed was recorded of {backfill.camera_id} in that time")
+        return cameras[backfill.camera_id], segments
+
+    async def _begin(self, backfill: Backfill, principal: Principal) -> Backfill:
+        backfill = replace(backfill, state=BackfillState.RUNNING)
+        running = self._running = _Running(backfill, self._clock.monotonic_ns())
         try:
-            cameras = {one.camera_id: one for spec in await self._catalog.cameras() for one in spec.streams()}
-            if backfill.camera_id not in cameras:
-                raise NotFound(f"no camera {backfill.camera_id}")
-            found = await self._catalog.segments(backfill.camera_id, backfill.start_ns, backfill.end_ns, MAX_SEGMENTS)
-            segments = [segment for segment in found if segment.is_sealed]
+            camera, segments = await self._recorded(backfill)
             grant = await self._authorise(backfill, principal)
             try:
-                if not segments:
-                    raise FailedPrecondition("nothing that is sealed was recorded in that time")
                 running.backfill = await self._catalog.put_backfill(backfill)
             except BaseException:
                 await self._end_grant(grant)
@@ -178,9 +245,9 @@ class Backfills:
         except BaseException:
             self._running = None
             raise
-        work = self._work(running, cameras[backfill.camera_id], grant, segments)
+        work = self._work(running, camera, grant, segments)
         running.task = asyncio.get_running_loop().create_task(work, name=f"backfill-{running.backfill.version}")
-        return BackfillTable(backfills=(running.backfill,))
+        return running.backfill
 
     async def _authorise(self, backfill: Backfill, principal: Principal) -> Grant:
         answer = await self._warden.authorise(
@@ -225,6 +292,7 @@ class Backfills:
             await self._end_grant(grant)
             await self._finish(running, state, detail)
             self._running = None
+        await self._next_in_line()
 
     async def _serve(self, running: _Running, link: JobLink) -> tuple[BackfillState, str]:
         while True:

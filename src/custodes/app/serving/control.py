@@ -163,7 +163,7 @@ class ControlService:
                 return await self._backfills.start(
                     principal=principal_of(account),
                     purpose=request.purpose,
-                    camera_id=request.camera_id,
+                    camera_ids=request.camera_ids,
                     start_ns=request.start_ns,
                     end_ns=request.end_ns,
                 )
