@@ -32,9 +32,9 @@ from custodes.detect.change import ChangeWatch
 from custodes.errors import CameraEnded
 from custodes.media.decode import FrameDecoder
 from custodes.media.demux import Demuxer
-from custodes.pipeline.activity_gate import ActivityGate
+from custodes.pipeline.activity_gate import ActivityGate, draw_by_hash
 from custodes.pipeline.analysis import Looking
-from custodes.pipeline.camera import CameraFact, CameraPipeline, draw_by_hash
+from custodes.pipeline.camera import CameraFact, CameraPipeline
 from custodes.testing.media import encode_clip, read_clip
 from custodes.types.codec import decode, encode
 from custodes.types.event import FrameAnalysed, GateMode, TrackEnded

@@ -6,7 +6,8 @@ from dataclasses import replace
 import msgspec.structs
 import pytest
 
-from custodes.pipeline.camera import CameraPipeline, draw_by_hash
+from custodes.pipeline.activity_gate import draw_by_hash
+from custodes.pipeline.camera import CameraPipeline
 from custodes.pipeline.gops import GopQueue
 from custodes.testing.figures import FigureDetector
 from custodes.testing.media import write_segment

@@ -8,8 +8,9 @@ import pytest
 
 from custodes.app.backfiller import gops
 from custodes.pipeline import backfill
+from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.backfill import Stretch, Stretches, over_ns
-from custodes.pipeline.camera import CameraPipeline, draw_by_hash
+from custodes.pipeline.camera import CameraPipeline
 from custodes.review.archive import Archive
 from custodes.testing.figures import FigureDetector
 from custodes.testing.media import make_clip, write_segment

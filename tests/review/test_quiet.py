@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from custodes.adapters.sql import chunks
-from custodes.pipeline.camera import CameraPipeline, draw_by_hash
+from custodes.pipeline.activity_gate import draw_by_hash
+from custodes.pipeline.camera import CameraPipeline
 from custodes.redact.likeness import grid_of, is_like
 from custodes.redact.timeline import MAX_QUIET_NS, MaskPolicy, MaskTimeline
 from custodes.review.playback import PlaybackView

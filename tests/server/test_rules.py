@@ -25,6 +25,7 @@ from custodes.testing.catalog import make_quarter
 from custodes.testing.clock import ManualClock
 from custodes.testing.media import vouch
 from custodes.testing.web import InlineCatalog
+from custodes.types.event import SiteEvent, SiteEventKind
 from custodes.types.traffic import Incident, IncidentKind, Queue
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -271,3 +272,33 @@ def test_a_secret_that_says_it_is_base64_has_to_be():
     assert senders.webhook_key("whsec_aHVzaA==") == b"hush"
     with pytest.raises(ConfigError, match="is not base64"):
         senders.webhook("http://127.0.0.1:1/", "whsec_hush!")
+
+
+def trouble(kind=SiteEventKind.CAMERA_COVERED, camera="gate", start_s=10):
+    cameras = (CameraId(camera),) if camera else ()
+    return SiteEvent(kind=kind, start_ns=Ns(start_s * NS_PER_S), end_ns=Ns(0), camera_ids=cameras, detail="80 %")
+
+
+def test_trouble_is_told_for_each_camera_and_kind_once_in_a_while():
+    service, told = service_of(
+        {"name": "all", "health": ["down", "tampering"]}, {"name": "one", "camera": "yard", "health": ["tampering"]}
+    )
+    service.take_health(trouble())
+    service.take_health(trouble(start_s=20))
+    service.take_health(trouble(SiteEventKind.CAMERA_MOVED, start_s=20))
+    service.take_health(trouble(camera="yard", start_s=20))
+    service.take_health(trouble(SiteEventKind.DISK_FORECAST, camera="", start_s=20))
+    tell(service, waiting(service))
+    assert [(one["rule"], one["event"], one["camera"]) for one in told] == [
+        ("all", "camera_covered", "gate"),
+        ("all", "camera_moved", "gate"),
+        ("all", "camera_covered", "yard"),
+        ("one", "camera_covered", "yard"),
+    ]
+    assert told[0]["text"] == "all: camera covered (gate): 80 %"
+
+
+@pytest.mark.parametrize("rule", [{"health": []}, {"health": ["weather"]}, {"people_above": 3}, {}])
+def test_a_rule_about_all_cameras_is_of_health_alone(rule):
+    with pytest.raises(ValidationError):
+        RuleConfig(name="x", **HOOK, **rule)

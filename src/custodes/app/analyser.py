@@ -26,10 +26,12 @@ from custodes.config import SiteConfig, SitePaths, load_effective, read_assignme
 from custodes.detect.regions import Region, limits_of
 from custodes.errors import CustodesError, DataLoss, DeadlineExceeded, InvalidArgument
 from custodes.media.rgb import RgbScaler, crop
+from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
-from custodes.pipeline.camera import CameraItem, CameraPipeline, draw_by_hash
+from custodes.pipeline.camera import CameraItem, CameraPipeline
 from custodes.pipeline.gops import GopQueue
 from custodes.pipeline.signatures import SignatureWatch
+from custodes.pipeline.tampering import TamperWatch
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
@@ -91,6 +93,8 @@ class Intake:
         self.cameras: frozenset[CameraId] = frozenset()
         self.areas: dict[CameraId, tuple[DetectArea, ...]] = {}
         """Detection zones and object masks of all cameras; replaced, never changed."""
+        self.files: frozenset[CameraId] = frozenset()
+        """Cameras that are files: nobody wonders that they repeat themselves."""
         self.scenes: dict[CameraId, CameraScene] = {}
         """Replaced as a whole, so that the worker may read it at any time."""
         self.is_stopping = threading.Event()
@@ -189,6 +193,7 @@ class Intake:
         self.areas = {camera.camera_id: camera.detect_areas for camera in cameras}
         share = share_of(cameras, index=self._index, processes=self._processes)
         self.scenes = {camera.camera_id: camera.scene for camera in cameras}
+        self.files = frozenset(camera.camera_id for camera in cameras if camera.url.startswith("file:"))
         is_other, self.cameras = share != self.cameras, share
         return is_other
 
@@ -295,7 +300,7 @@ class Worker:
     def _add(self, camera_id: CameraId) -> None:
         draw = draw_by_hash(camera_id) if self._has_gate else None
         pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
-
+        pipeline.tampering = TamperWatch(watches_replay=camera_id not in self._intake.files)
         self._set_scene(camera_id, pipeline)
         try:
             pipeline.resume(self._checkpoints.read(camera_id))

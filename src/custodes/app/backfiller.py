@@ -28,9 +28,10 @@ from custodes.errors import (
     ProtocolError,
     Unavailable,
 )
+from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.backfill import Stretch, Stretches
-from custodes.pipeline.camera import CameraPipeline, draw_by_hash
+from custodes.pipeline.camera import CameraPipeline
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
 from custodes.review.keys import ViewKeys

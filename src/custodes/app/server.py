@@ -39,6 +39,7 @@ from custodes.app.serving.fleet import FleetShelf
 from custodes.app.serving.flows import FlowService
 from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.health import HealthDesk
+from custodes.app.serving.health_watch import HealthWatch
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
@@ -71,7 +72,7 @@ from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
 from custodes.types.access import AuditRecord
-from custodes.types.event import FrameAnalysed
+from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, SiteEvent
 from custodes.types.media import Segment
 from custodes.types.message import Append, Appended
 from custodes.types.traffic import Incident
@@ -93,8 +94,7 @@ class Server:
         self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, outbox: Outbox, site_id: str
     ) -> None:
         clock = SystemClock()
-        self._paths, self._site_id = paths, site_id
-        self._config, self._catalog = config, catalog
+        self._paths, self._site_id, self._config, self._catalog = paths, site_id, config, catalog
         self._supervisor = SupervisorClient(paths.socket("supervisor"))
         self._warden = WardenClient(paths.socket("warden-server"))
         self._append = RequestClient(paths.socket("warden-server"))
@@ -109,14 +109,26 @@ class Server:
         )
         self._seals = SealLogger(catalog, self._warden, self._append_once)
         self._signers = SignerWatch(paths.signers, self._warden)
-        self._disk_watch = DiskWatch(catalog=catalog, log=self._warden, clock=clock)
+        self._disk_watch = DiskWatch(catalog=catalog, log=self._warden, clock=clock, tell=self._on_trouble)
+        health = HealthDesk(
+            catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir, damage=self._live.damage
+        )
+        self._health_watch = HealthWatch(
+            catalog=catalog,
+            log=self._warden,
+            clock=clock,
+            tell=self._on_trouble,
+            health=health.read,
+            fleet=FleetShelf(paths, clock).read,
+        )
         self._facts = FactsService(
             catalog=catalog,
             live=self._live,
             on_frames=self._on_frames,
             on_segment=self._on_segment,
             on_verified=self._signers.take,
-            on_status=self._disk_watch.take,
+            on_status=self._on_status,
+            on_analyser=self._on_analyser,
         )
         self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
@@ -227,7 +239,6 @@ class Server:
             fleet=FleetShelf(paths, clock).read,
             clock=clock,
         )
-        health = HealthDesk(catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir)
         self._recogniser = (
             RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
         )
@@ -302,6 +313,7 @@ class Server:
             "jobs": self._jobs.run(),
             "signers": self._signers.run(),
             "disk": self._disk_watch.run(),
+            "health": self._health_watch.run(),
             "cameras": self._configure(),
             "traffic": self._traffic.run(),
             "flows": self._flows.run(),
@@ -373,6 +385,16 @@ class Server:
     def _on_incident(self, incident: Incident) -> None:
         _note_incident(incident)
         self._rules.take_incident(incident)
+
+    def _on_status(self, status: CameraStatus) -> None:
+        self._disk_watch.take(status)
+        self._health_watch.take_camera(status)
+
+    def _on_analyser(self, status: AnalyserStatus) -> None:
+        self._health_watch.take_analyser(status)
+
+    def _on_trouble(self, event: SiteEvent) -> None:
+        self._rules.take_health(event)
 
     def _on_segment(self, segment: Segment) -> None:
         self._views.on_segment(segment)

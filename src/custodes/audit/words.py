@@ -43,6 +43,8 @@ def _otherwise(record: AuditRecord) -> str:
         return f"{details.get('by', '?')} released {owner}'s hold on camera {subject}: {reason}"
     if record.kind is AuditKind.STORAGE_EVENT:
         return f"recording, {details.get('event', '').replace('_', ' ')}: {details.get('state', '')}"
+    if record.kind is AuditKind.CAMERA_HEALTH:
+        return f"{details.get('event', '').replace('_', ' ')}, camera {subject}: {details.get('state', '')}"
     if record.kind is AuditKind.MARKS_RELEASED:
         count = details.get("candidates", "?")
         return f"marks of {count} sessions of camera {subject} compared for {actor}, {_case(details)}"

@@ -10,6 +10,9 @@ from custodes.types.traffic import IncidentKind
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 _Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$", max_length=254)]
 MAX_RULES = 64
+HealthKind = Literal["down", "tampering", "clock", "disk", "finding"]
+"""A camera is not recorded; it was covered, moved, defocused or replayed; its clock is wrong; recordings will not fit,
+or the disk takes none; an audit found something new."""
 
 
 class _Strict(BaseModel):
@@ -44,29 +47,35 @@ class MqttConfig(_Strict):
 
 
 class RuleConfig(_Strict):
-    """One rule. Exactly one of `incident`, `people_above`, `vehicles_above`, `queue_above_m`."""
+    """One rule. Exactly one of `incident`, `people_above`, `vehicles_above`, `queue_above_m`, `health`."""
 
     name: _Name
-    camera: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    camera: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
+    """Only a rule of health may leave it out: it is then about all cameras."""
     incident: Literal["stopped", "wrong_way", "person_on_road", "congestion"] | None = None
     people_above: Annotated[int, Field(ge=0, le=10_000)] | None = None
     vehicles_above: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """In view at once."""
     queue_above_m: Annotated[float, Field(gt=0, le=10_000)] | None = None
     """The longest of the running quarter of an hour."""
+    health: Annotated[tuple[HealthKind, ...], Field(min_length=1, max_length=8)] | None = None
+    """Trouble with a camera, the disk or the fleet, when it begins."""
     again_after_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = 300.0
-    """It is told at most so often."""
+    """It is told at most so often; of health, about each camera and kind."""
     webhook: WebhookConfig | None = None
     email: EmailConfig | None = None
     mqtt: MqttConfig | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> "RuleConfig":
-        causes = (self.incident, self.people_above, self.vehicles_above, self.queue_above_m)
+        causes = (self.incident, self.people_above, self.vehicles_above, self.queue_above_m, self.health)
         if sum(one is not None for one in causes) != 1:
             raise ValueError(
-                f"rule {self.name!r} needs exactly one of incident, people_above, vehicles_above, queue_above_m"
+                f"rule {self.name!r} needs exactly one of incident, people_above, vehicles_above, "
+                "queue_above_m, health"
             )
+        if not self.camera and self.health is None:
+            raise ValueError(f"rule {self.name!r} needs a camera; only a rule of health may be about all")
         if self.webhook is None and self.email is None and self.mqtt is None:
             raise ValueError(f"rule {self.name!r} tells nobody; give it a webhook, email or mqtt")
         return self

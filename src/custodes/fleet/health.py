@@ -24,6 +24,8 @@ MIN_HOURS = 6
 """So many earlier hours make a usual bitrate."""
 FELL_TO, ROSE_TO = 0.33, 3.0
 """Hours of one fixed camera spread by less than a factor of three between day and night, judged; see the module."""
+MANY_DAMAGED, DAMAGED_SHARE = 10, 0.001
+"""One picture in a thousand: over TCP none is damaged, so that any share is a network's or a camera's."""
 GROWTH_STEPS = 60
 """Points of the plot."""
 CAMERA_COVERED_HOUR = 0.9
@@ -47,6 +49,8 @@ class CameraHealth:
     usual_bytes_per_s: float
     """Median of the hours before; 0 while too few are known."""
     problems: tuple[str, ...]
+    damaged_share: float | None = None
+    """Of the pictures decoded since the analyser started, those that came with parts missing; None: none was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +93,15 @@ class HealthReport:
 
 
 def camera_health(
-    spec: CameraSpec, segments: Sequence[Segment], gaps: Sequence[Gap], *, start_ns: Ns, end_ns: Ns
+    spec: CameraSpec,
+    segments: Sequence[Segment],
+    gaps: Sequence[Gap],
+    *,
+    start_ns: Ns,
+    end_ns: Ns,
+    damage: tuple[int, int] = (0, 0),
 ) -> CameraHealth:
-    """`segments`, `gaps`: of this camera, any that touch the time."""
+    """`segments`, `gaps`: of this camera, any that touch the time. `damage`: (damaged, decoded) pictures."""
     cut = [(max(one.start_ns, start_ns), min(one.end_ns, end_ns), one.cause.value) for one in gaps]
     cut = [(start, end, cause) for start, end, cause in cut if end > start]
     rates = _hourly(segments, start_ns, end_ns)
@@ -113,7 +123,8 @@ def camera_health(
         main_cause=max(causes, key=lambda cause: causes[cause]) if causes else "",
         bytes_per_s=now,
         usual_bytes_per_s=usual,
-        problems=tuple(_problems(uptime, len(cut), now, usual, has_any=bool(segments))),
+        problems=(*_problems(uptime, len(cut), now, usual, has_any=bool(segments)), *_losses(*damage)),
+        damaged_share=damage[0] / damage[1] if damage[1] else None,
     )
 
 
@@ -130,6 +141,12 @@ def _problems(uptime: float, gaps: int, now: float, usual: float, *, has_any: bo
     if usual and now >= usual * ROSE_TO:
         found.append(f"its bitrate rose to {now / usual:.0%} of the usual: moved, noise at night, or another setting?")
     return found
+
+
+def _losses(damaged: int, decoded: int) -> list[str]:
+    if damaged < MANY_DAMAGED or damaged < DAMAGED_SHARE * decoded:
+        return []
+    return [f"{damaged / decoded:.1%} of its pictures came damaged: packets are lost on the way"]
 
 
 def _covered(segments: Sequence[Segment], start_ns: int, end_ns: int) -> int:

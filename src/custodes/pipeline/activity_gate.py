@@ -6,6 +6,7 @@ each way back has to be earned. Pure: what was drawn and decided depends on pack
 replayed gives the same decisions.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,7 +22,7 @@ from custodes.pipeline.trust import Trust
 from custodes.types.event import GateMode
 from custodes.types.media import Packet, StreamInfo
 from custodes.types.vision import TrackedFrame
-from custodes.units import NS_PER_MS, NS_PER_S, RunId
+from custodes.units import NS_PER_MS, NS_PER_S, CameraId, RunId
 
 HOLD_NS = NS_PER_S
 """Decoding goes on so long after the last sign of activity."""
@@ -68,6 +69,16 @@ LEARNT_AHEAD_NS = 60 * NS_PER_S
 
 Draw = Callable[[RunId, int], float]
 """(run, packet number) → number in [0, 1): which GOPs are tried. Always the same, or replay decides otherwise."""
+
+
+def draw_by_hash(camera_id: CameraId, seed: int = 0) -> Draw:
+    """Numbers that look random and are the same for the same packet: what is tried live is tried in replay."""
+
+    def draw(run: RunId, seq: int) -> float:
+        digest = hashlib.blake2b(f"{seed}|{camera_id}|{run}|{seq}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64
+
+    return draw
 
 
 class Order(Enum):

@@ -1,6 +1,5 @@
 """One camera from packets to facts: keeps a gate and a decoder per run, chooses frames, notices what was lost."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from custodes.pipeline.counters import Counters
 from custodes.pipeline.gated_decoder import GatedDecoder
 from custodes.pipeline.pace import Pace
 from custodes.pipeline.scene import ground_of
+from custodes.pipeline.tampering import TamperWatch
 from custodes.types.codec import decode_as, encode
 from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, GateMode, LineCrossed, TrackEnded
 from custodes.types.media import Frame, Packet, StreamInfo
@@ -30,16 +30,6 @@ _CHECKPOINT = msgspec.msgpack.Decoder(tuple[str, int, bytes])
 _STATE = msgspec.msgpack.Decoder(
     tuple[bytes | None, bytes | None, bytes | None, bool, int | None, int | None, int, int]
 )
-
-
-def draw_by_hash(camera_id: CameraId, seed: int = 0) -> Draw:
-    """Numbers that look random and are the same for the same packet: what is tried live is tried in replay."""
-
-    def draw(run: RunId, seq: int) -> float:
-        digest = hashlib.blake2b(f"{seed}|{camera_id}|{run}|{seq}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64
-
-    return draw
 
 
 class CameraPipeline:
@@ -87,6 +77,8 @@ class CameraPipeline:
         self.on_frame: Callable[[Frame, RunId], None] | None = None
         """Told of each frame that was looked at; set while a recognition zone of the camera is on, by whoever
         feeds."""
+        self.tampering: TamperWatch | None = None
+        """Shown keyframes and what is looked at; set by whoever feeds a live camera."""
         self.counters = Counters()
 
     @property
@@ -265,6 +257,10 @@ class CameraPipeline:
             lighting_changes=counters.lighting_changes,
             detections_outside=counters.detections_outside,
             detector_errors=counters.detector_errors,
+            frames_damaged=counters.frames_damaged,
+            is_scene_known=self.tampering is not None and self.tampering.is_known,
+            scene_agreement=self.tampering.agreement if self.tampering is not None else 0.0,
+            tampering=self.tampering.tampering() if self.tampering is not None else (),
         )
 
     def _open(self, info: StreamInfo) -> Sequence[CameraFact]:
@@ -338,6 +334,8 @@ class CameraPipeline:
         if packet.seq > self._last_seq + 1:  # the hub dropped GOPs on its side
             self._lost()
         self._last_seq = max(self._last_seq, packet.seq)
+        if self.tampering is not None:
+            self.tampering.take(packet)
         order = Order.DECODE if self._gate is None else self._gate.take(packet)
         if order is not Order.LOOK and self._gate is not None and self._gate.may_skip(self._fps):
             self.counters.frames_undecoded_rate += 1
@@ -374,6 +372,7 @@ class CameraPipeline:
             if frame.seq <= self._repeated_seq:
                 continue
             if frame.is_corrupt:
+                self.counters.frames_damaged += 1
                 self._lost()
             elif self._pace.is_due(frame.utc_ns, self.backlog_ns):
                 facts += self._look(frame)
@@ -386,6 +385,8 @@ class CameraPipeline:
         self._analysis.areas = self.areas
         if self.on_frame is not None and self._info is not None:
             self.on_frame(frame, self._info.run)
+        if self.tampering is not None:
+            self.tampering.look(frame)
         if self._gate is None:
             return self._analysis.process(frame)
         self._analysis.check_ns = self._gate.check_ns

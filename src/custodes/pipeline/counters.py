@@ -16,6 +16,7 @@ class Counters:
     frames_undecoded_rate: int = 0
     gops_shed: int = 0
     decode_errors: int = 0
+    frames_damaged: int = 0
     detector_calls: int = 0
     detector_errors: int = 0
     whole_looks: int = 0

@@ -25,6 +25,27 @@ class CameraState(StrEnum):
     DISABLED = "disabled"
 
 
+class TamperKind(StrEnum):
+    """What was done to a camera, as its picture tells."""
+
+    COVERED = "covered"
+    """Most of the picture shows nothing: a hand, tape, spray, or no light at all."""
+    MOVED = "moved"
+    DEFOCUSED = "defocused"
+    REPLAYED = "replayed"
+    """The very same pictures again: a recording instead of the camera."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tampering:
+    """Something that lasts while it is said."""
+
+    kind: TamperKind
+    start_ns: Ns
+    detail: str
+    """The measure, in words for a person."""
+
+
 class GateMode(StrEnum):
     """What decides which frames of a camera are decoded and looked at."""
 
@@ -69,6 +90,16 @@ class SiteEventKind(StrEnum):
 
     DISK_FULL = "disk_full"
     DISK_ERROR = "disk_error"
+    CAMERA_DOWN = "camera_down"
+    CAMERA_COVERED = "camera_covered"
+    CAMERA_MOVED = "camera_moved"
+    CAMERA_DEFOCUSED = "camera_defocused"
+    CAMERA_REPLAYED = "camera_replayed"
+    CLOCK_DRIFT = "clock_drift"
+    DISK_FORECAST = "disk_forecast"
+    """Recordings will have to be deleted before the time that they are to be kept."""
+    FLEET_FINDING = "fleet_finding"
+    """An audit of the cameras found what the one before had not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +111,7 @@ class SiteEvent:
     end_ns: Ns
     """0 while it lasts."""
     camera_ids: tuple[CameraId, ...]
-    """Those that were not recorded for at least some of it."""
+    """Of the disk: those that were not recorded for at least some of it; else the one that it is about, if any."""
     detail: str
 
 
@@ -228,6 +259,14 @@ class AnalyserStatus:
     detections_outside: int = 0
     """Stood outside the camera's zones or in an object mask: not tracked, not counted; people are masked."""
     detector_errors: int = 0
+    frames_damaged: int = 0
+    """Came out of the decoder with parts missing: packets were lost on the way."""
+    is_scene_known: bool = False
+    """Its usual picture is learnt: tampering would be noticed."""
+    scene_agreement: float = 0.0
+    """Of the newest picture's edges with the usual ones, 0 to 1."""
+    tampering: tuple[Tampering, ...] = ()
+    """What lasts now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

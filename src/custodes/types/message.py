@@ -580,6 +580,10 @@ class CameraRow:
     """The latest, oldest first."""
     regions_shed: int = 0
     """Parts of frames that moved, were not examined for want of room, and are masked; since the analyser started."""
+    is_scene_known: bool = False
+    """Its usual picture is learnt, so that tampering would be noticed."""
+    scene_agreement: float = 0.0
+    """Of the newest picture's edges with the usual ones, 0 to 1."""
     second: str = ""
     """State of the second stream; empty for a camera that has none."""
     second_detail: str = ""

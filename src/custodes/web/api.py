@@ -14,6 +14,7 @@ from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
+from custodes.web.event_words import OF_THE_DISK, site_event_words
 from custodes.web.shell import LOOPBACK_NAMES
 from custodes.web.words import (
     PROCESS_WORDS,
@@ -24,7 +25,6 @@ from custodes.web.words import (
     gate_words,
     second_words,
     signature_words,
-    site_event_words,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -37,6 +37,8 @@ _MAX_SEGMENTS = 20_000
 _LOW_DISK_SHARE = 0.1
 EVENTS_ON_WALL = 4
 EVENTS_ON_SYSTEM = 50
+EVENTS_LOOKED_THROUGH = 200
+"""For those that a person may know of."""
 
 Stream = Literal["first", "second"]
 """Which of a camera's streams. The second shows masks only where it was analysed itself; else it is covered whole."""
@@ -78,7 +80,7 @@ async def status(request: Request) -> dict[str, object]:
         "warnings": [text for text in (process_warning, log_warning) if text]
         + _process_warnings(processes)
         + await _glass_warnings(deps, present(request).principal),
-        "events": await _events(deps, EVENTS_ON_WALL),
+        "events": await _events(request, EVENTS_ON_WALL),
     }
 
 
@@ -195,7 +197,7 @@ async def system(request: Request) -> dict[str, object]:
         "processes": [{**asdict(one), "words": PROCESS_WORDS.get(one.kind, "")} for one in processes],
         "cameras": [_camera(row) for row in rows],
         "storage": asdict(storage) if storage else None,
-        "events": await _events(deps, EVENTS_ON_SYSTEM),
+        "events": await _events(request, EVENTS_ON_SYSTEM),
         "warnings": warnings,
     }
 
@@ -237,8 +239,14 @@ def stream_of(camera_id: CameraId, stream: str) -> CameraId:
     return second_of(camera_id) if stream == "second" else camera_id
 
 
-async def _events(deps: WebDeps, limit: int) -> list[dict[str, object]]:
-    """What happened to the site as a whole, newest first: no person's trace, and no camera by name."""
+async def _events(request: Request, limit: int) -> list[dict[str, object]]:
+    """What happened to the site and to the cameras that this person may know of, newest first; no person's trace."""
+    deps, cameras = deps_of(request), present(request).principal.cameras
+    known = [
+        event
+        for event in await deps.catalog.site_events(EVENTS_LOOKED_THROUGH)
+        if event.kind in OF_THE_DISK or all(cameras.covers(one) for one in event.camera_ids)
+    ]
     return [
         {
             "kind": event.kind.value,
@@ -247,7 +255,7 @@ async def _events(deps: WebDeps, limit: int) -> list[dict[str, object]]:
             "cameras": len(event.camera_ids),
             "words": site_event_words(event),
         }
-        for event in await deps.catalog.site_events(limit)
+        for event in known[:limit]
     ]
 
 

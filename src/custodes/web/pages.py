@@ -9,9 +9,13 @@ from custodes.types.access import Action, AuditKind, Purpose, PurposeKind
 from custodes.types.cases import Case
 from custodes.web.cases import known_cases
 from custodes.web.deps import deps_of, page, present
+from custodes.web.event_words import OF_THE_DISK, scene_words, site_event_words
 
 router = APIRouter(include_in_schema=False)
 
+MAX_EVENTS = 2000
+"""As many as the catalog keeps."""
+EVENTS_SHOWN = 20
 _A_CASE = Purpose(kind=PurposeKind.CASE, reference="any")
 _KIND_WORDS = {kind: kind.value.replace("_", " ").capitalize() for kind in AuditKind}
 
@@ -34,6 +38,12 @@ async def camera(request: Request, camera_id: str) -> Response:
         request,
         "camera.html",
         camera=row,
+        scene=scene_words(row),
+        events=[
+            (one, site_event_words(one))
+            for one in await deps.catalog.site_events(MAX_EVENTS)
+            if one.camera_ids == (row.camera_id,) and one.kind not in OF_THE_DISK
+        ][:EVENTS_SHOWN],
         cases=await open_cases(request),
         may_hold=deps.reads.may(who, Action.PLACE_HOLD, _A_CASE, row.camera_id),
         may_release=deps.reads.may(who, Action.RELEASE_HOLD, _A_CASE, row.camera_id),

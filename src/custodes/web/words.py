@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, PurposeKind, Role
 from custodes.types.approval import LookRequest
-from custodes.types.event import CameraState, GateChanged, GateMode, SiteEvent, SiteEventKind
+from custodes.types.event import CameraState, GateChanged, GateMode
 from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
+from custodes.web.event_words import trouble_sentence
 
 ROLE_WORDS: dict[Role, tuple[str, str]] = {
     Role.OPERATOR: (
@@ -66,11 +67,6 @@ STATE_WORDS: dict[str, str] = {
     "no_key": "No key: not recording",
     "disabled": "Switched off",
     "unknown": "Recorder does not answer",
-}
-
-SITE_EVENT_WORDS: dict[str, str] = {
-    SiteEventKind.DISK_FULL.value: "The disk is full",
-    SiteEventKind.DISK_ERROR.value: "The disk fails",
 }
 
 PROCESS_WORDS: dict[str, str] = {
@@ -184,6 +180,9 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.LOGOUT: "{actor} logged out.",
     AuditKind.USER_CREATED: "The account {subject} was created.",
     AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
+    AuditKind.FLEET_AUDITED: "{actor} had the devices of {subject} asked what they are; nothing was changed on them.",
+    AuditKind.FLEET_DATA: "{actor} took in {subject}, to judge devices by.",
+    AuditKind.DEVICE_CHANGED: "{actor} wrote a setting of device {subject}; the entry says which.",
     AuditKind.CAMERA_TESTED: "{actor} had a camera's address tested.",
     AuditKind.USER_CHANGED: "{actor} changed what {subject} may do.",
     AuditKind.CREDENTIAL_CHANGED: "{actor} changed how they prove who they are.",
@@ -290,9 +289,8 @@ def _work_sentence(record: AuditRecord) -> str:
             return f"Recordings of camera {subject} are held as evidence by {details.get('owner', '?')}."
         case AuditKind.HOLD_RELEASED:
             return f"{details.get('by', '?')} released {details.get('owner', '?')}'s hold on camera {subject}."
-        case AuditKind.STORAGE_EVENT:
-            why = SITE_EVENT_WORDS.get(details.get("event", ""), "Trouble with the disk")
-            return f"{why}: {'over, recording goes on' if details.get('state') == 'over' else 'recording stopped'}."
+        case AuditKind.STORAGE_EVENT | AuditKind.CAMERA_HEALTH:
+            return trouble_sentence(record)
         case AuditKind.EVIDENCE_SEALED:
             return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
         case AuditKind.ANALYSIS_REPLACED:
@@ -365,15 +363,3 @@ def gate_words(row: CameraRow) -> str:
 def gate_change_words(change: GateChanged) -> str:
     """What is decoded from here on, and why."""
     return f"{GATE_WORDS[change.mode.value]}: {change.reason}"
-
-
-def site_event_words(event: SiteEvent) -> str:
-    """An event in a sentence; the page says when."""
-    count = len(event.camera_ids)
-    cameras = "1 camera" if count == 1 else f"{count} cameras"
-    what = SITE_EVENT_WORDS[event.kind.value]
-    if event.end_ns:
-        what = what.replace(" is ", " was ").replace(" fails", " failed")
-        return f"{what}: {cameras} missed some recording, and all record again."
-    detail = f" ({event.detail})" if event.detail else ""
-    return f"{what}: {cameras} not recorded{detail}."

@@ -7,6 +7,7 @@ has been recorded for `SETTLE_NS`; a disk that retention keeps just short of ful
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -27,6 +28,8 @@ MAX_WAITING = 1000
 """Entries kept while the warden is away."""
 MAX_CAMERAS = 1024
 MAX_DETAIL = 500
+ADOPTED = 200
+"""Newest events that are looked through for one that lasts."""
 
 _KINDS = {CameraState.DISK_FULL: SiteEventKind.DISK_FULL, CameraState.DISK_ERROR: SiteEventKind.DISK_ERROR}
 
@@ -54,7 +57,16 @@ class _Trouble:
 class DiskWatch:
     """Takes statuses on the event loop; `run` stores and logs."""
 
-    def __init__(self, *, catalog: AsyncCatalog, log: Log, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        log: Log,
+        clock: Clock,
+        tell: Callable[[SiteEvent], None] = lambda event: None,
+    ) -> None:
+        """`tell` is called once for each event, on the loop, when it begins; it must not block."""
+        self._tell = tell
         self._catalog = catalog
         self._log = log
         self._clock = clock
@@ -84,6 +96,7 @@ class DiskWatch:
             )
             structlog.get_logger().error("recording stopped", why=wrong.value, detail=status.detail)
             self._entries.append(_record(lasting.event, "began"))
+            self._tell(replace(lasting.event, camera_ids=(status.camera_id,)))
         lasting.affected[status.camera_id] = self._clock.monotonic_ns()
         known = lasting.event.camera_ids
         if status.camera_id not in known and len(known) < MAX_CAMERAS:
@@ -113,8 +126,8 @@ class DiskWatch:
 
     async def _adopt(self) -> None:
         """Go on with what lasted when an earlier server ended; if all is well by now, it ends in a moment."""
-        for event in await self._catalog.site_events(len(SiteEventKind) * 4):
-            if event.end_ns:
+        for event in await self._catalog.site_events(ADOPTED):
+            if event.end_ns or event.kind not in _KINDS.values():
                 continue
             begun = self._lasting.get(event.kind)
             trouble = _Trouble(event, is_stored=True)

@@ -18,6 +18,7 @@ from custodes.types.event import (
     LineCrossed,
     OpenSegment,
     StreamVerified,
+    TamperKind,
     TrackEnded,
 )
 from custodes.types.media import Segment
@@ -102,6 +103,7 @@ class FactsService:
         on_segment: Callable[[Segment], None],
         on_verified: Callable[[StreamVerified], None] = lambda fact: None,
         on_status: Callable[[CameraStatus], None] = lambda status: None,
+        on_analyser: Callable[[AnalyserStatus], None] = lambda status: None,
     ) -> None:
         """The callbacks are called on the loop, before anything is stored; they must not block."""
         self._catalog = catalog
@@ -110,6 +112,7 @@ class FactsService:
         self._on_segment = on_segment
         self._on_verified = on_verified
         self._on_status = on_status
+        self._on_analyser = on_analyser
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
@@ -173,6 +176,7 @@ class FactsService:
                 self._on_status(fact)
             case AnalyserStatus():
                 self._live.take_analyser(fact)
+                self._on_analyser(fact)
             case StreamVerified():
                 self._live.take_verified(fact)
                 self._on_verified(fact)
@@ -215,7 +219,11 @@ def checked(fact: object) -> object:
                 raise ProtocolError(f"a word on {fact.camera_id}'s signatures of more than {MAX_WORDS} characters")
         case GateChanged(utc_ns=utc_ns):
             _check_numbers(utc_ns)
-        case CameraStatus() | AnalyserStatus():
+        case AnalyserStatus(tampering=tampering):
+            _check_numbers(*(one.start_ns for one in tampering))
+            if len(tampering) > len(TamperKind) or any(len(one.detail) > MAX_WORDS for one in tampering):
+                raise ProtocolError(f"more said of tampering with {fact.camera_id} than there is to say")
+        case CameraStatus():
             pass
         case _:
             raise ProtocolError(f"a {type(fact).__name__} is no fact")

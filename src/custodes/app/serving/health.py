@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from custodes.config import SiteConfig
@@ -10,7 +11,7 @@ from custodes.fleet.health import DAY_NS, HealthReport, StreamNeed, camera_healt
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.stream import is_second
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 
 KEEP_NS = 300 * NS_PER_S
 MAX_SEGMENTS = 5000
@@ -20,7 +21,17 @@ MAX_SEGMENTS = 5000
 class HealthDesk:
     """Reads the last day."""
 
-    def __init__(self, *, catalog: AsyncCatalog, clock: Clock, config: SiteConfig, data_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        clock: Clock,
+        config: SiteConfig,
+        data_dir: Path,
+        damage: Callable[[CameraId], tuple[int, int]] = lambda camera_id: (0, 0),
+    ) -> None:
+        """`damage`: (damaged, decoded) pictures of a camera of late."""
+        self._damage = damage
         self._catalog = catalog
         self._clock = clock
         self._config = config
@@ -46,7 +57,11 @@ class HealthDesk:
             segments = await self._catalog.segments(spec.camera_id, start_ns, end_ns, MAX_SEGMENTS)
             gaps = await self._catalog.gaps(spec.camera_id, start_ns, end_ns)
             if not is_second(spec.camera_id):
-                cameras.append(camera_health(spec, segments, gaps, start_ns=start_ns, end_ns=end_ns))
+                cameras.append(
+                    camera_health(
+                        spec, segments, gaps, start_ns=start_ns, end_ns=end_ns, damage=self._damage(spec.camera_id)
+                    )
+                )
             first_ns = min((one.header.start_ns for one in segments), default=end_ns)
             span_ns = max(end_ns - max(first_ns, start_ns), 1)
             size = sum(one.bytes_on_disk for one in segments)

@@ -75,6 +75,14 @@ class ServerLiveState:
             await self.refresh()
             await asyncio.sleep(REFRESH_S)
 
+    def damage(self, camera_id: CameraId) -> tuple[int, int]:
+        """(damaged, decoded) pictures since its analyser started; (0, 0) while none speaks of it."""
+        known = self._analysis.get(camera_id)
+        if known is None:
+            return 0, 0
+        damaged = known.status.frames_damaged + known.status.decode_errors
+        return damaged, known.status.frames_decoded + known.status.decode_errors
+
     def take_camera(self, status: CameraStatus) -> None:
         """Keep the newest by the sender's time; a status that was sent again later is old."""
         known = self._recorder.get(status.camera_id)
@@ -212,6 +220,8 @@ class ServerLiveState:
             frames_skipped_rate=status.frames_skipped_rate,
             frames_skipped_quiet=status.frames_skipped_quiet,
             gops_shed=status.gops_shed,
+            is_scene_known=is_fresh and status.is_scene_known,
+            scene_agreement=status.scene_agreement,
             frames_undecoded_quiet=status.frames_undecoded_quiet,
             frames_undecoded_rate=status.frames_undecoded_rate,
             gate_mode=status.gate_mode.value if is_fresh else "",

@@ -14,7 +14,7 @@ from custodes.config.rules import RuleConfig
 from custodes.errors import CustodesError, Unavailable
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.types.event import FrameAnalysed
+from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind
 from custodes.types.traffic import Incident, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -34,6 +34,22 @@ _VEHICLES = [int(one) for one in VEHICLES]
 class _State:
     looks: int = 0
     told_ns: int | None = None
+    told_of: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Kind of trouble and camera → when it was told."""
+
+
+_HEALTH: dict[SiteEventKind, str] = {
+    SiteEventKind.CAMERA_DOWN: "down",
+    SiteEventKind.CAMERA_COVERED: "tampering",
+    SiteEventKind.CAMERA_MOVED: "tampering",
+    SiteEventKind.CAMERA_DEFOCUSED: "tampering",
+    SiteEventKind.CAMERA_REPLAYED: "tampering",
+    SiteEventKind.CLOCK_DRIFT: "clock",
+    SiteEventKind.DISK_FORECAST: "disk",
+    SiteEventKind.DISK_FULL: "disk",
+    SiteEventKind.DISK_ERROR: "disk",
+    SiteEventKind.FLEET_FINDING: "finding",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,22 @@ class RuleService:
             text = f"{incident.kind.value.replace('_', ' ')} on {incident.road}: {incident.evidence}"
             self._tell(one, text, incident.found_ns)
 
+    def take_health(self, event: SiteEvent) -> None:
+        """Trouble with a camera, the disk or the fleet began; its end is not told."""
+        kind = _HEALTH[event.kind]
+        camera = event.camera_ids[0] if event.camera_ids else ""
+        for one in self._watched:
+            if kind not in (one.rule.health or ()) or (one.rule.camera and one.rule.camera not in event.camera_ids):
+                continue
+            told_ns = one.state.told_of.get((event.kind.value, camera))
+            if told_ns is not None and event.start_ns < told_ns + one.rule.again_after_s * NS_PER_S:
+                continue
+            one.state.told_of[event.kind.value, camera] = event.start_ns
+            words = event.kind.value.replace("_", " ")
+            about = f" ({', '.join(event.camera_ids[:8])})" if event.camera_ids else ""
+            text = f"{words}{about}: {event.detail}" if event.detail else f"{words}{about}"
+            self._put(one, text, event.start_ns, {"camera": camera, "event": event.kind.value})
+
     def take_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
         """How many are in view now."""
         mine = [one for one in self._watched if one.rule.camera == camera_id]
@@ -108,12 +140,16 @@ class RuleService:
         if told_ns is not None and utc_ns < told_ns + rule.again_after_s * NS_PER_S:
             return
         watched.state.told_ns = utc_ns
+        self._put(watched, text, utc_ns, {"camera": rule.camera})
+
+    def _put(self, watched: Watched, text: str, utc_ns: int, more: Mapping[str, object]) -> None:
+        rule = watched.rule
         news: dict[str, object] = {
             "text": f"{rule.name}: {text}",
             "site": self._site,
             "rule": rule.name,
-            "camera": rule.camera,
             "utc_ns": utc_ns,
+            **more,
         }
         if self._waiting.full():
             self._waiting.get_nowait()

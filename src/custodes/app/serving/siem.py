@@ -35,6 +35,7 @@ _ALARMING = {
     AuditKind.BREAK_GLASS: 8,
     AuditKind.SIGNATURE_ALARM: 8,
     AuditKind.STORAGE_EVENT: 7,
+    AuditKind.CAMERA_HEALTH: 7,
     AuditKind.LOGIN_FAILED: 5,
     AuditKind.ACCESS_DENIED: 5,
     AuditKind.KEYS_REFUSED: 6,
@@ -47,6 +48,8 @@ _NOTABLE = {
     AuditKind.CAMERA_CHANGED,
     AuditKind.KEYS_DESTROYED,
     AuditKind.EVIDENCE_FETCHED,
+    AuditKind.FLEET_DATA,
+    AuditKind.DEVICE_CHANGED,
 }
 _FAILED = {AuditKind.LOGIN_FAILED, AuditKind.ACCESS_DENIED, AuditKind.KEYS_REFUSED, AuditKind.REQUEST_REFUSED}
 

@@ -1,0 +1,61 @@
+"""Plain words for what happens to the site and its cameras as such. English only so far; no markup, no decisions."""
+
+from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.types.message import CameraRow
+
+OF_THE_DISK = frozenset({SiteEventKind.DISK_FULL, SiteEventKind.DISK_ERROR})
+"""Told of as the number of cameras that are not recorded; the others name one camera."""
+
+SITE_EVENT_WORDS: dict[str, str] = {
+    SiteEventKind.DISK_FULL.value: "The disk is full",
+    SiteEventKind.DISK_ERROR.value: "The disk fails",
+    SiteEventKind.CAMERA_DOWN.value: "A camera is down",
+    SiteEventKind.CAMERA_COVERED.value: "A camera is covered, or sees no light",
+    SiteEventKind.CAMERA_MOVED.value: "A camera is turned away from its place",
+    SiteEventKind.CAMERA_DEFOCUSED.value: "A camera is out of focus",
+    SiteEventKind.CAMERA_REPLAYED.value: "A camera is sending a recording",
+    SiteEventKind.CLOCK_DRIFT.value: "A camera's clock is wrong",
+    SiteEventKind.DISK_FORECAST.value: "The disk is too small for what is to be kept",
+    SiteEventKind.FLEET_FINDING.value: "An audit has found something new",
+}
+
+
+def site_event_words(event: SiteEvent) -> str:
+    """An event in a sentence; the page says when."""
+    if event.kind not in OF_THE_DISK:
+        return _health_words(event)
+    count = len(event.camera_ids)
+    cameras = "1 camera" if count == 1 else f"{count} cameras"
+    what = SITE_EVENT_WORDS[event.kind.value]
+    if event.end_ns:
+        what = what.replace(" is ", " was ").replace(" fails", " failed")
+        return f"{what}: {cameras} missed some recording, and all record again."
+    detail = f" ({event.detail})" if event.detail else ""
+    return f"{what}: {cameras} not recorded{detail}."
+
+
+def _health_words(event: SiteEvent) -> str:
+    what = SITE_EVENT_WORDS[event.kind.value]
+    if event.end_ns:
+        what = what.replace(" is ", " was ", 1)
+    about = f", {event.camera_ids[0]}" if event.camera_ids else ""
+    return f"{what}{about}{f': {event.detail}' if event.detail else ''}."
+
+
+def trouble_sentence(record: AuditRecord) -> str:
+    """A log entry about the disk or a camera's health."""
+    event, is_over = record.details.get("event", ""), record.details.get("state") == "over"
+    if record.kind is AuditKind.STORAGE_EVENT:
+        why = SITE_EVENT_WORDS.get(event, "Trouble with the disk")
+        return f"{why}: {'over, recording goes on' if is_over else 'recording stopped'}."
+    return f"{SITE_EVENT_WORDS.get(event, 'Trouble')}: {record.subject or 'the site'}{', over' if is_over else ''}."
+
+
+def scene_words(row: CameraRow) -> str:
+    """Whether tampering would be noticed now."""
+    if not row.gate_mode:
+        return "No analyser speaks of this camera: tampering is not noticed."
+    if not row.is_scene_known:
+        return "Its usual picture is being learnt, or it turns too often to have one: tampering is not noticed."
+    return f"Its usual picture is known; {row.scene_agreement:.0%} of its edges are in their place."
