@@ -502,7 +502,8 @@ def check_recorded(proof: bytes, policy: Policy, segment_id: str, root: str, fra
         raise Wrong(f"{segment_id} is not the segment that was recorded")
 
 
-SEALED_BY = {"custodes-evidence/1": "evidence_sealed", "custodes-erasure/1": "erasure_certified"}
+SEALED_BY = {"custodes-erasure/1": "erasure_certified"}
+SEALED_BY |= dict.fromkeys(("custodes-evidence/1", "custodes-journey/1"), "evidence_sealed")
 
 
 def verify_evidence(path: Path, policy: Policy | None) -> list[str]:
@@ -539,7 +540,8 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
     report = [f"evidence {manifest['export_id']}: camera {manifest['camera_id']}, {asked}"]
     report.append(f"  {len(files)} files are whole; the manifest is entry {sealed.index} of the log")
     granted = prove_member(bundle, manifest["grant"]["proof"], policy)
-    if granted.entry["kind"] != "access_granted" or granted.index >= sealed.index:
+    opening = "journey_opened" if manifest["format"] == "custodes-journey/1" else "access_granted"
+    if granted.entry["kind"] != opening or granted.index >= sealed.index:
         raise Wrong("the export was not granted before it was made")
     report.append(f"  granted to {granted.who} in entry {granted.index}")
     proven = 0

@@ -127,11 +127,14 @@ class Office:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    async def enrolled(self, number: int, zone_ids: tuple[str, ...], samples: int = 3, expires_ns: Ns | None = None):
+    async def enrolled(
+        self, number: int, zone_ids: tuple[str, ...], samples: int = 3, expires_ns: Ns | None = None, **changes: bool
+    ):
         expires = expires_ns or Ns(self.site.clock.now_ns() + 100 * DAY)
-        made = await self.ask(
-            InviteEnrolment(principal=BOSS, name=f"N{number}", purpose=WORDS, zone_ids=zone_ids, expires_ns=expires)
+        invited = InviteEnrolment(
+            principal=BOSS, name=f"N{number}", purpose=WORDS, zone_ids=zone_ids, expires_ns=expires
         )
+        made = await self.ask(replace(invited, **changes))
         signed = await self.ask(SignConsent(token=made.token, signature=f"Name {number}", text_sha256="a" * 64))
         for look in range(samples):
             await self.process(template(made.token, face(number, look)))

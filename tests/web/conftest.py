@@ -18,8 +18,11 @@ from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
+from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
-from custodes.config import SiteConfig
+from custodes.app.serving.proofs import ProofDesk
+from custodes.config import SiteConfig, SitePaths
 from custodes.errors import ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
@@ -156,6 +159,10 @@ def site_in(
     async def announce(token: str) -> None:
         tokens.append(token)
 
+    config = SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc})
+    paths = SitePaths(folder)
+    proofs = ProofDesk(warden=warden, witnesses=[], paths=paths, config=config)
+    exhibits = ExhibitMaker(warden=warden, proofs=proofs, clock=time, paths=paths, config=config, site_id="ab" * 8)
     app = create_app(
         catalog=InlineCatalog.over(catalog),
         views=views,
@@ -165,7 +172,8 @@ def site_in(
         erasures=erasures,
         leaks=LeakBook(folder / "leaks", catalog=InlineCatalog.over(catalog), warden=warden, clock=time, trace=found),
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
-        config=SiteConfig.model_validate({"name": "Test site", "data_dir": folder, "server": server, "oidc": oidc}),
+        config=config,
+        journeys=JourneyService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time, exhibits=exhibits),
         clock=time,
         backfills=Backfills(
             catalog=InlineCatalog.over(catalog),

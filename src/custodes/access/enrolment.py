@@ -13,10 +13,14 @@ from custodes.units import NS_PER_S, Ns
 DAY_NS = 24 * 3600 * NS_PER_S
 SAMPLES_WANTED = 3
 """Different looks of one person; a gallery score is the best of them."""
+SAMPLES_OF_THE_MISSING = 1
+"""A guardian has what is on the telephone."""
 SAMPLES_MAX = 8
 INVITATION_LASTS_NS = Ns(14 * DAY_NS)
 LASTS_MAX_NS = Ns(3 * 366 * DAY_NS)
 """BIPA 15(a): destroyed at the latest three years after the last contact."""
+MISSING_MAX_NS = Ns(3 * DAY_NS)
+"""Whoever is not found by then is looked for by others; the guardian may enrol anew."""
 REVIEW_EVERY_NS = Ns(366 * DAY_NS)
 
 CONSENT_VERSION = "2026-11"
@@ -33,6 +37,27 @@ My choice: I need not agree. There is another way: {alternatives}.
 My rights: I may see what is stored of me, have it corrected, deleted or given to me, and complain to a supervisory
 authority. Responsible: {controller}."""
 """Version `CONSENT_VERSION`. A change of a word is a new version."""
+
+FOLLOW_TEXT = """Following: I also agree that, for an open case and when others approved it with their signatures,
+it may be worked out in which cameras I was before and after two people confirmed me. That is worked out from where
+and when somebody walked, not from faces; for a day at most at a time; it is kept nowhere but in the case it was taken
+for."""
+"""Added to the text of who agrees to that."""
+
+MISSING_TEXT = """I have parental authority or am the legal guardian of {name}, who is missing, and I ask {site} to
+look for them.
+
+What for: {purpose}.
+How: {site} makes a biometric template of their face from the picture that I give here, and compares it only in these
+zones, each of them marked on site: {zones}. Not in recordings. Nothing follows from a comparison alone: two trained
+people have to agree first, each without knowing what the other says. Then where and when they were confirmed last is
+told to those who look for them{following}.
+How long: until {expires} at the latest, and at once when they are found: then the template is destroyed and can never
+be read again. The same happens with the link that I get when I sign, whenever I want, without giving a reason.
+Rights: I may see what is stored, have it corrected, deleted or given to me, and complain to a supervisory authority.
+Responsible: {controller}."""
+"""What a guardian signs, for a child or patient who cannot."""
+MISSING_FOLLOWING = ", and in which cameras they were before and after, worked out from where and when somebody walked"
 
 
 def token_hash(token: str) -> bytes:
@@ -56,10 +81,15 @@ def phase(enrolment: FaceEnrolment, now_ns: Ns) -> EnrolmentPhase:
         return EnrolmentPhase.INVITED if is_open else EnrolmentPhase.EXPIRED
     if enrolment.issued_ns is not None:
         return EnrolmentPhase.ISSUED
-    if enrolment.templates < SAMPLES_WANTED:
+    if enrolment.templates < samples_wanted(enrolment):
         return EnrolmentPhase.CONSENTED
     reviewed_ns = enrolment.reviewed_ns or enrolment.consent.signed_ns
     return EnrolmentPhase.ACTIVE if now_ns < reviewed_ns + REVIEW_EVERY_NS else EnrolmentPhase.REVIEW_OVERDUE
+
+
+def samples_wanted(enrolment: FaceEnrolment) -> int:
+    """Pictures before anybody is compared."""
+    return SAMPLES_OF_THE_MISSING if enrolment.is_missing else SAMPLES_WANTED
 
 
 def check_invited(enrolment: FaceEnrolment, name: str, now_ns: Ns) -> None:
@@ -74,6 +104,12 @@ def check_invited(enrolment: FaceEnrolment, name: str, now_ns: Ns) -> None:
         raise InvalidArgument("Name at most 64 different zones.")
     if enrolment.protects and enrolment.zone_ids:
         raise InvalidArgument("Who asks for protection is compared in no zone.")
+    if enrolment.protects and (enrolment.may_follow or enrolment.is_missing):
+        raise InvalidArgument("Who asks for protection is not looked for, and not followed.")
+    if (enrolment.may_follow or enrolment.is_missing) and not enrolment.zone_ids:
+        raise InvalidArgument("Name the zones: where nobody is compared, nobody is found or followed.")
+    if enrolment.is_missing and enrolment.expires_ns > now_ns + MISSING_MAX_NS:
+        raise InvalidArgument("A missing person is looked for during three days at most; enrol anew after that.")
 
 
 def sign(enrolment: FaceEnrolment, consent: Consent, withdraw_hash: bytes, now_ns: Ns) -> FaceEnrolment:
@@ -117,3 +153,8 @@ def withdraw(enrolment: FaceEnrolment, now_ns: Ns) -> FaceEnrolment:
 def is_compared(enrolment: FaceEnrolment, now_ns: Ns) -> bool:
     """Whether the matcher may know this person now."""
     return bool(enrolment.zone_ids) and phase(enrolment, now_ns) is EnrolmentPhase.ACTIVE
+
+
+def is_followed(enrolment: FaceEnrolment, now_ns: Ns) -> bool:
+    """Whether journeys of this person may be told now: they agreed, and the agreement is in force."""
+    return enrolment.may_follow and is_compared(enrolment, now_ns)

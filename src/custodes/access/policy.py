@@ -16,7 +16,7 @@ from custodes.types.access import AccessRequest, Action, Decision, Principal
 from custodes.units import NS_PER_S, CameraId
 
 FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT, Action.TRACE_LEAK, Action.ANALYSE})
-ON_CAMERA = FOOTAGE | {Action.ERASE, Action.READ_METADATA, Action.PLACE_HOLD, Action.RELEASE_HOLD}
+ON_CAMERA = FOOTAGE | {Action.ERASE, Action.FOLLOW, Action.READ_METADATA, Action.PLACE_HOLD, Action.RELEASE_HOLD}
 _SITE_RESOURCE = "site"
 _CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

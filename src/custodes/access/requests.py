@@ -26,12 +26,14 @@ MAX_SPAN_NS = Ns(31 * 24 * HOUR_NS)
 MAX_READ = 200
 """Newest requests that anybody is told of at once."""
 MAX_ERASED_NS = Ns(24 * HOUR_NS)
+MAX_FOLLOWED_NS = Ns(24 * HOUR_NS)
 MAX_CAMERAS = 64
 MAX_SHOWN = 32
 """Tracks of the people whom an unmasked look shows: one person is several, each time the tracker lost them."""
 MIN_REASON_CHARS = 10
 MAX_TEXT_CHARS = 500
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
+_PERSON_ID = re.compile(r"[0-9a-f]{16}")
 _APPROVED_PURPOSES = frozenset(
     {PurposeKind.CASE, PurposeKind.ALARM, PurposeKind.SUBJECT_ACCESS, PurposeKind.LEAK_TRACE}
 )
@@ -65,8 +67,12 @@ def check_filed(request: LookRequest, *, now_ns: Ns) -> None:
 
 
 def _check_act(request: LookRequest) -> None:
-    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE, Action.TRACE_LEAK):
-        raise InvalidArgument("What others approve is playing back, an export, an erasure or a leak trace.")
+    if request.action not in (Action.PLAY_BACK, Action.EXPORT, Action.ERASE, Action.TRACE_LEAK, Action.FOLLOW):
+        raise InvalidArgument("What others approve is playing back, an export, an erasure, a leak trace or a journey.")
+    if request.action is Action.FOLLOW:
+        _check_journey(request)
+    elif request.person_id:
+        raise InvalidArgument("Only a journey is of a person.")
     if request.action is Action.ERASE:
         _check_erasure(request)
     if (request.action is Action.TRACE_LEAK) != (request.purpose.kind is PurposeKind.LEAK_TRACE):
@@ -82,6 +88,17 @@ def _check_erasure(request: LookRequest) -> None:
         raise InvalidArgument("An erasure shows no picture, and is of one camera.")
     if request.end_ns - request.start_ns > MAX_ERASED_NS:
         raise InvalidArgument("An erasure covers at most 24 hours.")
+
+
+def _check_journey(request: LookRequest) -> None:
+    if not _PERSON_ID.fullmatch(request.person_id):
+        raise InvalidArgument("A journey is of one enrolled person; name them.")
+    if request.purpose.kind is not PurposeKind.CASE:
+        raise InvalidArgument("A journey is told for an open case.")
+    if request.fidelity is not Fidelity.MASKED:
+        raise InvalidArgument("A journey shows no picture.")
+    if request.end_ns - request.start_ns > MAX_FOLLOWED_NS:
+        raise InvalidArgument("A journey covers at most 24 hours.")
 
 
 def _check_shown(request: LookRequest) -> None:

@@ -44,6 +44,8 @@ from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
+from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
@@ -260,6 +262,14 @@ class Server:
                 leaks=self._leaks,
                 floors=self._map,
                 backfills=self._backfills,
+                journeys=JourneyService(
+                    catalog=catalog,
+                    warden=self._warden,
+                    clock=clock,
+                    exhibits=ExhibitMaker(
+                        warden=self._warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id
+                    ),
+                ),
                 cameras=self._desk,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,

@@ -117,6 +117,7 @@ async def open_gate(
             rules=rules,
             protection=faces.protection,
         )
+        faces.know(desk)
         gate = Gate(
             site=GateIdentity(site_id=identity.site_id, created_ns=identity.created_ns, public_keys=paths.public_keys),
             policies=policies,

@@ -104,6 +104,8 @@ class EnrolmentDesk:
             sealed_name=b"",
             invite_hash=rules.token_hash(token),
             protects=message.protects,
+            may_follow=message.may_follow,
+            is_missing=message.is_missing,
         )
         rules.check_invited(made, message.name, now_ns)
         for zone_id in message.zone_ids:
@@ -246,7 +248,7 @@ class EnrolmentDesk:
             enrolment=found,
             phase=rules.phase(found, self._office.now_ns()),
             zones=tuple(one.draft for one in drafts if one is not None),
-            samples_wanted=rules.SAMPLES_WANTED,
+            samples_wanted=rules.samples_wanted(found),
         )
 
     async def _table(self, who: Principal) -> EnrolmentTable:
@@ -304,6 +306,8 @@ class EnrolmentDesk:
             "purpose": one.purpose,
             "zones": ",".join(one.zone_ids),
             "expires_ns": str(one.expires_ns),
+            **({"may_follow": "yes"} if one.may_follow else {}),
+            **({"missing": "yes"} if one.is_missing else {}),
         }
 
 

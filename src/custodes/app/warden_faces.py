@@ -9,8 +9,10 @@ from custodes.adapters.keys.store import FaceSecrets
 from custodes.app.warden_candidates import CandidateDesk
 from custodes.app.warden_checkpoint import CheckpointDesk
 from custodes.app.warden_enrolment import EnrolmentDesk
+from custodes.app.warden_journeys import JourneyDesk
 from custodes.app.warden_office import Office
 from custodes.app.warden_protection import ProtectionDesk
+from custodes.app.warden_requests import RequestDesk
 from custodes.app.warden_zones import RENEW_S, ZoneDesk
 from custodes.config import SitePaths
 from custodes.errors import CustodesError, ProtocolError
@@ -33,6 +35,16 @@ class FaceDesk:
         self.candidates = CandidateDesk(office, self.zones, self.people, signer)
         self.protection = ProtectionDesk(office, self.people, signer)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
+        self._requests: RequestDesk | None = None
+        self.journeys = JourneyDesk(office, self.people, self._known_requests)
+
+    def know(self, requests: RequestDesk) -> None:
+        """The desk for requests, which itself asks ours whether somebody is protected. Once, before any message."""
+        self._requests = requests
+
+    def _known_requests(self) -> RequestDesk:
+        assert self._requests is not None, "a message before `know`"
+        return self._requests
 
     async def answer_server(self, message: object) -> object:
         """The answer, or None for what is not about recognition. What makes templates is not the server's to say."""
@@ -44,6 +56,7 @@ class FaceDesk:
             self.candidates.answer,
             self.checkpoint.answer,
             self.protection.answer_server,
+            self.journeys.answer,
         ):
             reply = await answer(message)
             if reply is not None:

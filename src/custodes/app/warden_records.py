@@ -54,6 +54,8 @@ OWN_KINDS = frozenset(
         AuditKind.VERDICT_GIVEN,
         AuditKind.SIGHTING,
         AuditKind.CHECKPOINT_VERIFIED,
+        AuditKind.JOURNEY_OPENED,
+        AuditKind.LAST_SEEN_READ,
         AuditKind.PROTECTION_CHECKED,
     }
 )
@@ -165,6 +167,7 @@ def request_record(
         "end_ns": str(asked.end_ns),
         "reason": asked.reason,
         **({"shown": shown_text(asked.shown)} if asked.shown else {}),
+        **({"person": asked.person_id} if asked.person_id else {}),
         "approvals": f"{sum(vote.is_yes for vote in record.votes)} of {asked.needed}",
     }
     return AuditRecord(kind=kind, actor=who.name, subject=asked.request_id, details={**scope, **details})

@@ -135,6 +135,13 @@ class RequestDesk:
         record = self._store.record(request_id)
         return record is not None and requests.phase(record, self._clock.now_ns()) is RequestPhase.IN_FORCE
 
+    def asked(self, request_id: str, principal: Principal) -> LookRequest:
+        """A request of this person's own. Raises: NotFound, with the same words for another's."""
+        record = self._store.record(request_id)
+        if record is None or record.request.requester_id != principal.user_id:
+            raise NotFound("There is no such request of yours.")
+        return record.request
+
     def check_still(self, asked: AccessRequest) -> None:
         """What can change while a grant lives: its request is vetoed, its case closed or given to others.
 
@@ -191,6 +198,7 @@ class RequestDesk:
                 decide_by_ns=Ns(now_ns + requests.DECIDE_WITHIN_NS),
                 lasts_ns=requests.BREAK_GLASS_LASTS_NS if message.is_break_glass else requests.LASTS_NS,
                 shown=message.shown,
+                person_id=message.person_id,
             )
             requests.check_filed(asked, now_ns=now_ns)
             if is_guarded:

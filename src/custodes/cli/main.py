@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "fleet": ("custodes.cli.fleet", "fleet", "What the cameras are, and what is wrong with them."),
     "person": ("custodes.cli.person", "person", "Invite people, give and take roles, disable accounts."),
     "access": ("custodes.cli.person", "access", "Why somebody may see something, or may not."),
+    "last-seen": ("custodes.cli.last_seen", "last_seen", "Where missing people were last confirmed by two others."),
     "case": ("custodes.cli.case", "case", "Cases that looks refer to: open, staff, note, close."),
     "hold": ("custodes.cli.hold", "hold", "Keep recordings as evidence beyond their retention."),
     "privacy": ("custodes.cli.privacy", "privacy", "Record of processing and impact assessment of a running site."),

@@ -248,6 +248,7 @@ class LoggingWarden:
             rules=AccessConfig(),
             protection=self.faces.protection,
         )
+        self.faces.know(self.desk)
         self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
 
     def kinds(self) -> list[AuditKind]:

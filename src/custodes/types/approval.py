@@ -48,6 +48,8 @@ class LookRequest:
     """For how long it may be used once it is approved."""
     shown: tuple[tuple[RunId, int], ...] = ()
     """With UNMASKED: only these people (run, track id) are shown, all others stay masked; empty: everybody is."""
+    person_id: str = ""
+    """With FOLLOW: the enrolled person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,8 @@ class FileRequest:
     reason: str
     is_break_glass: bool
     shown: tuple[tuple[RunId, int], ...] = ()
+    """See `LookRequest`."""
+    person_id: str = ""
     """See `LookRequest`."""
 
 

@@ -204,6 +204,10 @@ class FaceEnrolment:
     """When the template went to its holder, for an enrolment without zones."""
     protects: bool = False
     """Asked for protection: compared only with what somebody asks to unmask or export (`access.protection`)."""
+    may_follow: bool = False
+    """The text that was signed says so: for a case, others may approve that this person's journey is told."""
+    is_missing: bool = False
+    """A guardian enrolled a child or patient who is being looked for: hours, not years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,10 @@ class InviteEnrolment:
     expires_ns: Ns
     protects: bool = False
     """At the person's own request to be protected; without zones."""
+    may_follow: bool = False
+    """The text says that journeys may be told."""
+    is_missing: bool = False
+    """For a child or patient who is being looked for; the guardian signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

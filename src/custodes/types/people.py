@@ -84,14 +84,15 @@ class AccessExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActOnCase:
-    """A step on a case as the person named, who shows it by the password. Answer: the step's own."""
+    """A step on a case, or a question after the missing, as the person named, who shows it by the password. Answer:
+    the step's own."""
 
     person: str
     password: str
     code: str
     """Of the authenticator app; empty for who has none."""
     step: bytes
-    """A message of `types.cases` in codec form; the server puts the proven person into it."""
+    """A message of `types.cases`, or `ReadLastSeen`, in codec form; the server puts the proven person into it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

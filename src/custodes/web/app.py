@@ -20,6 +20,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -53,6 +54,7 @@ from custodes.web import backfills as backfill_routes
 from custodes.web import erasures as erasures_page
 from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
+from custodes.web import journeys as journeys_page
 from custodes.web import live as live_routes
 from custodes.web import vouching as vouching_routes
 from custodes.web.auth import me, oidc_routes, sessions
@@ -95,6 +97,7 @@ def create_app(
     fleet: FleetReader = no_audit,
     leaks: LeakTraces | None = None,
     floors: Floors | None = None,
+    journeys: Journeys | None = None,
     health: HealthReader | None = None,
     backfills: BackfillDesk | None = None,
     cameras: CameraDesk | None = None,
@@ -155,6 +158,7 @@ def create_app(
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        journeys=journeys,
         health=health,
         backfills=backfills,
         cameras=cameras,
@@ -188,6 +192,7 @@ def create_app(
         enrol,
         protection,
         candidates,
+        journeys_page,
         checkpoint,
         site_cameras,
         site_drawing,

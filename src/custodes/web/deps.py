@@ -22,6 +22,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
+from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -76,6 +77,8 @@ class WebDeps:
     leaks: LeakTraces | None = None
     """None where the server has no desk for leaks."""
     floors: Floors | None = None
+    journeys: Journeys | None = None
+    """None where the server follows nobody."""
     health: HealthReader | None = None
     """None where nothing is measured."""
     backfills: BackfillDesk | None = None

@@ -34,6 +34,7 @@ from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.faces import zone_names, zone_rows
 from custodes.web.gate import cookie_of
+from custodes.web.words import utc_text
 
 router = APIRouter(include_in_schema=False)
 
@@ -58,7 +59,12 @@ async def people_page(request: Request) -> Response:
 
 @router.post("/faces/people/invite")
 async def invite(
-    request: Request, name: _Text = "", purpose: _Text = "", zones: _Zones = None, days: Annotated[int, Form()] = 365
+    request: Request,
+    name: _Text = "",
+    purpose: _Text = "",
+    zones: _Zones = None,
+    days: Annotated[int, Form()] = 365,
+    follow: _Text = "",
 ) -> Response:
     """Shows the invitation's link, once."""
     deps = deps_of(request)
@@ -72,6 +78,7 @@ async def invite(
             purpose=purpose,
             zone_ids=tuple(zones or ()),
             expires_ns=expires,
+            may_follow=follow == "yes",
         )
         made = await deps.warden.about_requests(message)
     except CustodesError as error:
@@ -229,15 +236,27 @@ def _text(deps: WebDeps, shown: InvitationShown) -> str:
         return protection.TEXT.format(
             site=deps.config.name, purpose=shown.enrolment.purpose, expires=expires, controller=controller
         )
+    zones = ", ".join(one.name for one in shown.zones)
+    if shown.enrolment.is_missing:
+        return rules.MISSING_TEXT.format(
+            name=shown.name,
+            site=deps.config.name,
+            purpose=shown.enrolment.purpose,
+            zones=zones,
+            expires=utc_text(shown.enrolment.expires_ns),
+            following=rules.MISSING_FOLLOWING if shown.enrolment.may_follow else "",
+            controller=controller,
+        )
     alternatives = "; ".join(one.alternative for one in shown.zones) or "a person at the desk looks at my document"
-    return rules.CONSENT_TEXT.format(
+    text = rules.CONSENT_TEXT.format(
         site=deps.config.name,
         purpose=shown.enrolment.purpose,
-        zones=", ".join(one.name for one in shown.zones) or "none: my template is on my card alone",
+        zones=zones or "none: my template is on my card alone",
         expires=expires,
         alternatives=alternatives,
         controller=controller,
     )
+    return f"{text}\n{rules.FOLLOW_TEXT}" if shown.enrolment.may_follow else text
 
 
 async def _invitation(

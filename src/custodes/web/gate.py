@@ -160,6 +160,10 @@ ROUTES: dict[str, Access] = {
     "/enrol/{token}/card": Access.PUBLIC,
     "/withdraw/{token}": Access.PUBLIC,
     "/protected/{token}": Access.PUBLIC,
+    "/journeys": Access.WARDEN,
+    "/journeys/{request_id}": Access.WARDEN,
+    "/journeys/{request_id}/exhibit": Access.WARDEN,
+    "/last-seen": Access.WARDEN,
     "/protection": Access.WARDEN,
     "/protection/invite": Access.WARDEN,
     "/protection/{person_id}/end": Access.WARDEN,
@@ -235,6 +239,7 @@ FRESH = frozenset(
         "/exports",
         "/exports/{export_id}/download",
         "/erasures",
+        "/journeys/{request_id}/exhibit",
         "/api/v1/cameras/{camera_id}/holds/{hold_id}/release",
     }
 )

@@ -76,6 +76,8 @@ PAGES = (
                 path="/faces/candidates", label="Candidates", offered_to=(Action.VERIFY_FACES, Action.READ_SIGHTINGS)
             ),
             PageLink(path="/faces/sightings", label="Sightings", offered_to=(Action.READ_SIGHTINGS,)),
+            PageLink(path="/journeys", label="Journeys", offered_to=(Action.READ_SIGHTINGS, Action.APPROVE)),
+            PageLink(path="/last-seen", label="Last seen", offered_to=(Action.READ_LAST_SEEN,)),
             PageLink(path="/protection", label="Protected", offered_to=(Action.PROTECT,)),
             PageLink(path="/faces/training", label="Training", offered_to=(Action.TRAIN, Action.READ_PRIVACY)),
             PageLink(path="/checkpoint", label="Checkpoint", offered_to=(Action.CHECKPOINT,)),

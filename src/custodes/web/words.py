@@ -156,6 +156,7 @@ _ACTION_WORDS = {
     "read_log": "read the log",
     "export": "export recordings of",
     "erase": "erase recordings of",
+    "follow": "see where an enrolled person went on",
     "trace_leak": "trace a leaked picture in recordings of",
     "configure": "change settings",
     "place_hold": "hold as evidence what was recorded by",
@@ -175,6 +176,8 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.SITE_CREATED: "The site was created and its log began.",
     AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
     AuditKind.PROTECTION_CHECKED: "What somebody asks for of camera {subject} was compared with protected people.",
+    AuditKind.JOURNEY_OPENED: "{actor} saw where the enrolled person {subject} went.",
+    AuditKind.LAST_SEEN_READ: "{actor} looked where missing people were confirmed last.",
     AuditKind.LOGIN: "{actor} logged in.",
     AuditKind.LOGIN_FAILED: "Somebody tried to log in as {subject} and gave a wrong password.",
     AuditKind.LOGOUT: "{actor} logged out.",
@@ -210,6 +213,8 @@ def request_words(asked: LookRequest) -> dict[str, str]:
     """A request in plain words: what, of what, and what it costs the people in the picture."""
     if asked.action is Action.TRACE_LEAK:
         return _trace_words(asked)
+    if asked.action is Action.FOLLOW:
+        return _journey_words(asked)
     cameras = len(asked.camera_ids)
     minutes = (asked.end_ns - asked.start_ns) / (60 * NS_PER_S)
     span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
@@ -243,6 +248,22 @@ def request_words(asked: LookRequest) -> dict[str, str]:
 def purpose_words(kind: PurposeKind) -> str:
     """ "for a case", "for an alarm"."""
     return _PURPOSE_WORDS[kind.value]
+
+
+def _journey_words(asked: LookRequest) -> dict[str, str]:
+    cameras = len(asked.camera_ids)
+    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
+    span = span_words((asked.end_ns - asked.start_ns) / NS_PER_S)
+    return {
+        "what": f"see where the enrolled person {asked.person_id} went, in {span} of {where}",
+        "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
+        "cost": (
+            f"{asked.requester} learns where and when that one person was, who agreed to it when they signed. No "
+            "picture is shown, and nothing is told of anybody else. Links between cameras are estimates."
+        ),
+        "from": utc_text(asked.start_ns),
+        "to": utc_text(asked.end_ns),
+    }
 
 
 def _trace_words(asked: LookRequest) -> dict[str, str]:

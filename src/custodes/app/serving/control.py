@@ -33,6 +33,7 @@ from custodes.types.cases import (
 )
 from custodes.types.codec import decode
 from custodes.types.hold import PlaceHold, ReadHolds, ReleaseHold
+from custodes.types.journey import ReadLastSeen
 from custodes.types.leak import LeakTraced, TraceLeak
 from custodes.types.message import ErasureDone, ExportState, ForgetExport, Ok, ReadExport, StartErasure, StartExport
 from custodes.types.people import (
@@ -222,6 +223,8 @@ class ControlService:
     async def _on_case(self, request: ActOnCase) -> object:
         account = await self._prove(request.person, request.password, request.code, "case")
         step = decode(request.step)
+        if isinstance(step, ReadLastSeen):
+            return await self._warden.about_requests(replace(step, principal=principal_of(account)))
         if not isinstance(step, OpenCase | ChangeCase | CloseCase | ReopenCase | NoteOnCase | ReadCases | ReadCase):
             raise ProtocolError(f"{type(step).__name__} is no step on a case")
         return await self._warden.about_cases(replace(step, principal=principal_of(account)))

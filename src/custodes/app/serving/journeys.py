@@ -1,0 +1,239 @@
+"""Where an enrolled person went: made of tracks when it is asked for, under the warden's word, and kept nowhere.
+
+The warden says which tracks two people confirmed; from these a chain of links is followed (`journey.trail`). Tracks of
+everybody else are alternatives in memory while one answer is made.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.traffic import coverage_share, ground_of
+from custodes.errors import FailedPrecondition, ResourceExhausted
+from custodes.geometry.homography import Homography
+from custodes.geometry.pose import pose_of
+from custodes.journey.assignment import marginals
+from custodes.journey.fusion import Placed, TrackKey
+from custodes.journey.together import company, path, placed_in
+from custodes.journey.trail import Company, Step, trail
+from custodes.journey.ways import Passage, links
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.warden import Warden
+from custodes.types.access import CameraScope, Principal
+from custodes.types.flow import FlowGroup, FlowHour
+from custodes.types.journey import CameraSeen, Journey, JourneyOpened, JourneyStep, OpenJourney, VerifiedTrack
+from custodes.types.message import CameraSpec
+from custodes.types.vision import ObjectClass, Tracklet
+from custodes.units import NS_PER_S, CameraId, Ns
+
+MAX_TRACKS = 20_000
+"""Of people, in the cameras and the stretch of one request."""
+LEARN_NS = 14 * 24 * 3600 * NS_PER_S
+"""Flows of so long say how long ways take."""
+_MAX_HOURS = 2 * 24 * 14
+PART_NS = 150 * NS_PER_S
+"""Of a long track, its first and its last minutes say who was with it."""
+AROUND_NS = 2 * NS_PER_S
+_ASPECT = 16 / 9
+
+Ways = Mapping[tuple[CameraId, CameraId], float]
+
+
+class JourneyService:
+    """`ports.journeys.Journeys` on the server's event loop."""
+
+    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, exhibits: ExhibitMaker) -> None:
+        self._catalog = catalog
+        self._warden = warden
+        self._clock = clock
+        self._exhibits = exhibits
+
+    async def follow(self, who: Principal, request_id: str) -> Journey:
+        """See `Journeys`."""
+        opened = await self._warden.about_requests(OpenJourney(principal=who, request_id=request_id[:64]))
+        assert isinstance(opened, JourneyOpened)
+        specs = {spec.camera_id: spec for spec in await self._catalog.cameras()}
+        cameras = [specs[one] for one in opened.camera_ids if one in specs]
+        ways = await self._ways()
+        site = _Site(cameras)
+        tracks = await self._tracks(opened)
+        passages = [site.passage(one, opened.start_ns) for one in tracks]
+        steps, paths = await self._trail(opened, site, passages, ways)
+        return Journey(
+            request_id=opened.request_id,
+            person_id=opened.person_id,
+            name=opened.name,
+            reference=opened.purpose.reference,
+            start_ns=opened.start_ns,
+            end_ns=opened.end_ns,
+            steps=tuple(_told(steps, tracks, passages, paths)),
+            cameras=tuple([await self._seen(spec, site, opened) for spec in cameras]),
+            learnt_ways=len(ways),
+            log_index=opened.log_index,
+        )
+
+    async def exhibit(self, who: Principal, request_id: str) -> bytes:
+        """See `Journeys`."""
+        journey = await self.follow(who, request_id)
+        if not journey.steps:
+            raise FailedPrecondition("Nobody confirmed this person in that stretch: there is nothing to take along.")
+        return await self._exhibits.make(who, journey)
+
+    async def _tracks(self, opened: JourneyOpened) -> list[Tracklet]:
+        """People's, by start."""
+        if not opened.verified:
+            return []  # without a word of two people nothing is looked at
+        scope = CameraScope(is_all=False, camera_ids=frozenset(opened.camera_ids))
+        found = await self._catalog.tracks_within(scope, opened.start_ns, opened.end_ns, MAX_TRACKS)
+        if len(found) >= MAX_TRACKS:
+            raise ResourceExhausted(
+                f"More than {MAX_TRACKS} tracks in that stretch. Ask for fewer cameras, or for less time."
+            )
+        return sorted(
+            (one for one in found if one.object_class is ObjectClass.PERSON),
+            key=lambda one: (one.start_ns, one.camera_id, one.track_id),
+        )
+
+    async def _ways(self) -> Ways:
+        """Usual seconds between cameras, of hours of flows: figures about ten people at least."""
+        now_ns = self._clock.now_ns()
+        hours = await self._catalog.figures(FlowHour, None, Ns(now_ns - LEARN_NS), now_ns, _MAX_HOURS)
+        times: dict[tuple[CameraId, CameraId], list[tuple[float, int]]] = {}
+        for hour in hours:
+            for cell in hour.cells if hour.group is FlowGroup.PEOPLE else ():
+                times.setdefault((cell.from_camera, cell.to_camera), []).append((cell.median_s, cell.count))
+        return {
+            pair: sum(median_s * count for median_s, count in some) / sum(count for _, count in some)
+            for pair, some in times.items()
+        }
+
+    async def _trail(
+        self, opened: JourneyOpened, site: "_Site", passages: Sequence[Passage], ways: Ways
+    ) -> tuple[list[Step], dict[int, tuple[tuple[Ns, float, float], ...]]]:
+        span_s = (opened.end_ns - opened.start_ns) / NS_PER_S
+        possible = await asyncio.to_thread(links, passages, ways, span_s)
+        chance = await asyncio.to_thread(marginals, possible, len(passages))
+        index_of = {one.key: index for index, one in enumerate(passages)}
+        walk = trail(
+            passages,
+            possible,
+            chance,
+            verified=_indices(opened.verified, index_of),
+            excluded=_indices(opened.excluded, index_of),
+        )
+        paths: dict[int, tuple[tuple[Ns, float, float], ...]] = {}
+        try:
+            wanted = next(walk)
+            while True:
+                met, paths[wanted] = await self._met(site, passages[wanted], opened.start_ns, index_of)
+                wanted = walk.send(met)
+        except StopIteration as ended:
+            return ended.value, paths
+
+    async def _met(
+        self, site: "_Site", one: Passage, origin_ns: Ns, index_of: Mapping[TrackKey, int]
+    ) -> tuple[Company, tuple[tuple[Ns, float, float], ...]]:
+        """Who was with a track, and its path."""
+        grounds = site.beside(one.camera_id)
+        if not grounds:
+            return {}, ()
+        placed: list[tuple[int, Placed]] = []
+        for start_ns, end_ns in _parts(round(one.start_s * NS_PER_S), round(one.end_s * NS_PER_S)):
+            span = Ns(origin_ns + start_ns - AROUND_NS), Ns(origin_ns + end_ns + AROUND_NS)
+            frames = {camera_id: await self._catalog.analysed(camera_id, *span) for camera_id in grounds}
+            placed += await asyncio.to_thread(placed_in, frames, grounds)
+        found = await asyncio.to_thread(company, placed, one.key)
+        known = {index_of[key]: share for key, share in found.items() if key in index_of}
+        return known, path(placed, one.key)
+
+    async def _seen(self, spec: CameraSpec, site: "_Site", opened: JourneyOpened) -> CameraSeen:
+        span = opened.start_ns, opened.end_ns
+        return CameraSeen(
+            camera_id=spec.camera_id,
+            name=spec.name,
+            coverage=round(coverage_share(await self._catalog.coverage(spec.camera_id, *span), *span), 3),
+            place_m=site.place_of(spec.camera_id),
+            floor=spec.scene.floor,
+        )
+
+
+class _Site:
+    """Grounds and floors of the cameras of one journey."""
+
+    def __init__(self, cameras: Sequence[CameraSpec]) -> None:
+        grounds = {spec.camera_id: ground_of(spec.scene) for spec in cameras if spec.scene.floor}
+        self._grounds = {camera_id: ground for camera_id, ground in grounds.items() if ground is not None}
+        self._floors = {spec.camera_id: spec.scene.floor for spec in cameras}
+
+    def beside(self, camera_id: CameraId) -> dict[CameraId, Homography]:
+        """Grounds of all cameras of its floor, its own included; empty where its ground is not measured."""
+        if camera_id not in self._grounds:
+            return {}
+        floor = self._floors[camera_id]
+        return {one: ground for one, ground in self._grounds.items() if self._floors[one] == floor}
+
+    def place_of(self, camera_id: CameraId) -> tuple[float, float] | None:
+        """Where it hangs, in metres of its floor; None where its ground does not tell."""
+        ground = self._grounds.get(camera_id)
+        pose = None if ground is None else pose_of(ground, _ASPECT)
+        return None if pose is None else (round(float(pose.place[0]), 2), round(float(pose.place[1]), 2))
+
+    def passage(self, one: Tracklet, origin_ns: Ns) -> Passage:
+        """A track with the places where it began and ended."""
+        first, last = _foot(one.first_box_norm), _foot(one.last_box_norm)
+        ground = self._grounds.get(one.camera_id)
+        places = None if ground is None else ground.ground_of(np.array([first, last])).tolist()
+        return Passage(
+            key=(one.camera_id, one.run, one.track_id),
+            start_s=(one.start_ns - origin_ns) / NS_PER_S,
+            end_s=(one.end_ns - origin_ns) / NS_PER_S,
+            first=first,
+            last=last,
+            floor=self._floors[one.camera_id],
+            enter_m=None if places is None else (places[0][0], places[0][1]),
+            leave_m=None if places is None else (places[1][0], places[1][1]),
+        )
+
+
+def _foot(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, box[3]
+
+
+def _parts(start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+    if end_ns - start_ns <= 2 * PART_NS:
+        return [(start_ns, end_ns)]
+    return [(start_ns, start_ns + PART_NS), (end_ns - PART_NS, end_ns)]
+
+
+def _indices(tracks: Sequence[VerifiedTrack], index_of: Mapping[TrackKey, int]) -> list[int]:
+    keys = [(one.camera_id, one.run, one.track_id) for one in tracks]
+    return sorted({index_of[key] for key in keys if key in index_of})
+
+
+def _told(
+    steps: Sequence[Step],
+    tracks: Sequence[Tracklet],
+    passages: Sequence[Passage],
+    paths: Mapping[int, tuple[tuple[Ns, float, float], ...]],
+) -> list[JourneyStep]:
+    place = {step.index: at for at, step in enumerate(steps)}
+    return [
+        JourneyStep(
+            camera_id=tracks[step.index].camera_id,
+            run=tracks[step.index].run,
+            track_id=tracks[step.index].track_id,
+            start_ns=tracks[step.index].start_ns,
+            end_ns=tracks[step.index].end_ns,
+            kind=step.kind,
+            probability=round(step.probability, 3),
+            link_probability=round(step.link_probability, 3),
+            runner_up=round(step.runner_up, 3),
+            came_from=place[step.came_from],
+            floor=passages[step.index].floor,
+            path_m=paths.get(step.index, ()),
+        )
+        for step in steps
+    ]

@@ -1,0 +1,207 @@
+"""The warden's desk for journeys of enrolled people: who may be followed, what a request in force opens, last seen.
+
+It tells tracks that two people confirmed; where else somebody was is worked out by the server
+(`app.serving.journeys`), which gets nothing to begin with before the entry here is durable.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from custodes.access import candidates, enrolment
+from custodes.access.policy import decide
+from custodes.app.warden_enrolment import EnrolmentDesk
+from custodes.app.warden_office import Office
+from custodes.app.warden_records import access_record
+from custodes.app.warden_requests import RequestDesk
+from custodes.errors import InvalidArgument, PermissionDenied
+from custodes.types.access import AccessRequest, Action, AuditKind, Fidelity, Principal
+from custodes.types.approval import FileRequest, LookRequest
+from custodes.types.face import Candidate, CandidatePhase, CandidateRecord, FaceEnrolment
+from custodes.types.journey import (
+    Followable,
+    FollowableTable,
+    JourneyOpened,
+    LastSeen,
+    LastSeenTable,
+    OpenJourney,
+    ReadFollowable,
+    ReadLastSeen,
+    VerifiedTrack,
+)
+from custodes.units import CameraId, SessionId
+
+MAX_TOLD = 500
+_NOT_FOLLOWED = "That person did not agree to be followed, or the agreement has ended."
+
+
+class JourneyDesk:
+    """Answers everything about journeys. `requests` is asked when it is needed: both desks know each other."""
+
+    def __init__(self, office: Office, people: EnrolmentDesk, requests: Callable[[], RequestDesk]) -> None:
+        self._office = office
+        self._people = people
+        self._requests = requests
+
+    async def answer(self, message: object) -> object:
+        """The answer, or None for what is not about journeys. A request to follow is checked and passed on."""
+        match message:
+            case FileRequest() if message.action is Action.FOLLOW:
+                self._followed(message.person_id)
+                return None
+            case ReadFollowable():
+                return await self._followable(message.principal)
+            case OpenJourney():
+                return await self._open(message)
+            case ReadLastSeen():
+                return await self._last_seen(message.principal)
+        return None
+
+    def _followed(self, person_id: str) -> FaceEnrolment:
+        found = self._office.store.get(FaceEnrolment, person_id)
+        if found is None or not enrolment.is_followed(found, self._office.now_ns()):
+            raise PermissionDenied(_NOT_FOLLOWED)
+        return found
+
+    async def _followable(self, who: Principal) -> FollowableTable:
+        await self._office.require(who, Action.READ_SIGHTINGS)
+        now_ns = self._office.now_ns()
+        people = [
+            Followable(
+                person_id=one.person_id,
+                name=self._people.name_of(one),
+                purpose=one.purpose,
+                expires_ns=one.expires_ns,
+                is_missing=one.is_missing,
+            )
+            for one in self._office.store.all(FaceEnrolment)
+            if enrolment.is_followed(one, now_ns)
+        ]
+        return FollowableTable(people=tuple(sorted(people, key=lambda one: (one.name, one.person_id))[:MAX_TOLD]))
+
+    async def _open(self, message: OpenJourney) -> JourneyOpened:
+        """Decide per camera, log, then tell. Raises: NotFound, PermissionDenied; log errors."""
+        office, who = self._office, message.principal
+        asked = self._requests().asked(message.request_id, who)
+        if asked.action is not Action.FOLLOW:
+            raise InvalidArgument("That request is not for a journey.")
+        person = self._followed(asked.person_id)
+        cameras = await self._allowed(asked, who)
+        verified, excluded = self._said(asked, cameras)
+        details = {
+            "user_id": who.user_id,
+            "request": asked.request_id,
+            "purpose": asked.purpose.kind.value,
+            "reference": asked.purpose.reference,
+            "cameras": ",".join(cameras),
+            "start_ns": str(asked.start_ns),
+            "end_ns": str(asked.end_ns),
+            "sightings": str(len(verified)),
+        }
+        index = await office.log(AuditKind.JOURNEY_OPENED, who, person.person_id, details)
+        # A withdrawal may have come while the disk worked.
+        self._followed(asked.person_id)
+        return JourneyOpened(
+            request_id=asked.request_id,
+            person_id=person.person_id,
+            name=self._people.name_of(person),
+            purpose=asked.purpose,
+            camera_ids=cameras,
+            start_ns=asked.start_ns,
+            end_ns=asked.end_ns,
+            verified=verified,
+            excluded=excluded,
+            log_index=index,
+        )
+
+    async def _allowed(self, asked: LookRequest, who: Principal) -> tuple[CameraId, ...]:
+        """Cameras on which the policies allow it now. Raises: PermissionDenied, logged, when there is none."""
+        allowed, refused = [], None
+        for camera_id in asked.camera_ids:
+            wanted = AccessRequest(
+                principal=who,
+                action=Action.FOLLOW,
+                purpose=asked.purpose,
+                camera_id=camera_id,
+                start_ns=asked.start_ns,
+                end_ns=asked.end_ns,
+                fidelity=Fidelity.MASKED,
+                session_id=SessionId("journey"),
+                request_id=asked.request_id,
+            )
+            decision = decide(wanted, self._office.policies, self._requests().around(wanted))
+            if decision.is_allowed:
+                allowed.append(camera_id)
+            else:
+                refused = refused or (wanted, decision)
+        if not allowed and refused is not None:
+            await self._office.append(access_record(AuditKind.ACCESS_DENIED, *refused, ""))
+            raise PermissionDenied(" ".join(refused[1].reasons))
+        return tuple(allowed)
+
+    def _said(
+        self, asked: LookRequest, cameras: tuple[CameraId, ...]
+    ) -> tuple[tuple[VerifiedTrack, ...], tuple[VerifiedTrack, ...]]:
+        """Tracks that two people said are this person's; and those that they said are not."""
+        now_ns = self._office.now_ns()
+        verified: list[VerifiedTrack] = []
+        excluded: list[VerifiedTrack] = []
+        for record in self._office.store.all(CandidateRecord):
+            one = record.candidate
+            if one.camera_id not in cameras or one.end_ns < asked.start_ns or one.start_ns > asked.end_ns:
+                continue
+            now, is_own = candidates.phase(record, now_ns), one.person_id == asked.person_id
+            if now is CandidatePhase.CONFIRMED:
+                (verified if is_own else excluded).append(_track(one))
+            elif now is CandidatePhase.REJECTED and is_own:
+                excluded.append(_track(one))
+        return tuple(sorted(verified, key=lambda one: one.start_ns)[-MAX_TOLD:]), tuple(excluded[-MAX_TOLD:])
+
+    async def _last_seen(self, who: Principal) -> LastSeenTable:
+        office = self._office
+        await office.require(who, Action.READ_LAST_SEEN)
+        now_ns = office.now_ns()
+        newest: dict[str, CandidateRecord] = {}
+        for record in office.store.all(CandidateRecord):
+            before = newest.get(record.candidate.person_id)
+            is_newer = before is None or record.candidate.end_ns >= before.candidate.end_ns
+            if candidates.phase(record, now_ns) is CandidatePhase.CONFIRMED and is_newer:
+                newest[record.candidate.person_id] = record
+        missing = [
+            one
+            for one in office.store.all(FaceEnrolment)
+            if one.is_missing and one.withdrawn_ns is None and now_ns < one.expires_ns
+        ]
+        index = await office.log(AuditKind.LAST_SEEN_READ, who, "", {"people": str(len(missing))})
+        rows = [self._row(one, newest.get(one.person_id)) for one in missing]
+        rows.sort(key=lambda one: (-one.sighting.end_ns if one.sighting else 0, -one.created_ns))
+        return LastSeenTable(people=tuple(rows[:MAX_TOLD]), log_index=index)
+
+    def _row(self, one: FaceEnrolment, record: CandidateRecord | None) -> LastSeen:
+        row = LastSeen(
+            person_id=one.person_id,
+            name=self._people.name_of(one),
+            purpose=one.purpose,
+            created_ns=one.created_ns,
+            expires_ns=one.expires_ns,
+            is_compared=enrolment.is_compared(one, self._office.now_ns()),
+        )
+        if record is None:
+            return row
+        seen = record.candidate
+        return replace(
+            row,
+            sighting=_track(seen),
+            zone_id=seen.zone_id,
+            verified_by=tuple(verdict.user for verdict in record.verdicts),
+        )
+
+
+def _track(one: Candidate) -> VerifiedTrack:
+    return VerifiedTrack(
+        camera_id=one.camera_id,
+        run=one.run,
+        track_id=one.track_id,
+        start_ns=one.start_ns,
+        end_ns=one.end_ns,
+        candidate_id=one.candidate_id,
+    )

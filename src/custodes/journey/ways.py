@@ -1,0 +1,187 @@
+"""How likely somebody who left one picture is the one who comes into another: from what is known of the site, for a
+few tracks without looks. Where a flow is there to learn from, `transit` knows more.
+
+Three sources, the best that a pair of cameras has: measured ground (where they left, where they came, how people
+walk), a way that was drawn or learnt (its usual seconds), the same picture (a track that was lost for a moment).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.journey.assignment import Links
+from custodes.journey.fusion import TrackKey
+from custodes.units import CameraId
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+WALK_MPS = 1.3
+"""Median of free walking (Weidmann 1993: 1.34, standard deviation 0.26)."""
+WALK_SPREAD = 0.45
+"""Of its logarithm; wider than free walking, because ways bend and people stop."""
+DRAWN_SPREAD = 0.4
+"""Of the logarithm of a drawn way's seconds: somebody paced it once."""
+_PLACE_ERROR_S = 0.8
+"""Feet are known to a metre or so: added to every expected time."""
+_LOST_S = 3.0
+"""Mean of how long a tracker loses somebody who stays in the picture."""
+_LOST_SHARE = 0.12
+"""How far they are from where they were lost by then, in shares of the frame."""
+HANDOVER_S = 1.0
+"""Two pictures may show somebody at once for so long without their ground being measured."""
+_REACH = 3.0
+"""Deviations beyond which a way is not thought of."""
+_HEADING = 1.2
+"""Concentration (von Mises) of where people go around where they were heading."""
+_HEADING_NORM = float(np.log(np.i0(_HEADING)))
+_BEFORE_S = 3600.0
+"""An arrival nobody explains is at least as likely as one an hour."""
+MOST = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """One camera's track of somebody, from where and when it began to where and when it ended."""
+
+    key: TrackKey
+    start_s: float
+    end_s: float
+    first: tuple[float, float]
+    last: tuple[float, float]
+    """Feet, shares of the frame."""
+    floor: str = ""
+    enter_m: tuple[float, float] | None = None
+    leave_m: tuple[float, float] | None = None
+    """On the floor's ground; None where it is not measured."""
+
+    @property
+    def camera_id(self) -> CameraId:
+        """Whose picture."""
+        return self.key[0]
+
+
+def links(passages: Sequence[Passage], ways: Mapping[tuple[CameraId, CameraId], float], span_s: float) -> Links:
+    """Which could be one person, with their odds.
+
+    Args: passages: by start; ways: usual seconds between two cameras, drawn or learnt; span_s: of the whole stretch.
+    Cost: passages times those that begin within reach; 0.3 s for 2,000 in a day of 8 cameras.
+    """
+    if not passages:
+        none = np.zeros(0, np.int64)
+        return Links(none, none, np.zeros(0))
+    table = _Table(passages)
+    born = {
+        camera: max(float(rows.size) / max(span_s, 1.0), 1.0 / _BEFORE_S) for camera, rows in table.by_camera.items()
+    }
+    firsts, seconds, odds = [], [], []
+    for one_camera, one_rows in table.by_camera.items():
+        for other_camera, other_rows in table.by_camera.items():
+            found = _pairs(table, one_rows, other_rows, ways.get((one_camera, other_camera)))
+            firsts.append(found[0])
+            seconds.append(found[1])
+            odds.append(found[2] - np.log(born[other_camera]))
+    first, second, log_odds = np.concatenate(firsts), np.concatenate(seconds), np.concatenate(odds)
+    keep = _likeliest(first, log_odds)
+    return Links(first[keep], second[keep], log_odds[keep])
+
+
+class _Table:
+    """Passages as columns."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.start = np.array([one.start_s for one in passages])
+        self.end = np.array([one.end_s for one in passages])
+        self.first = np.array([one.first for one in passages])
+        self.last = np.array([one.last for one in passages])
+        unknown = (np.nan, np.nan)
+        self.enter = np.array([one.enter_m or unknown for one in passages])
+        self.leave = np.array([one.leave_m or unknown for one in passages])
+        floors = {name: number for number, name in enumerate(dict.fromkeys(one.floor for one in passages))}
+        self.floor = np.array([floors[one.floor] for one in passages])
+        cameras = list(dict.fromkeys(one.camera_id for one in passages))
+        of = np.array([cameras.index(one.camera_id) for one in passages])
+        self.by_camera = {camera: np.flatnonzero(of == number) for number, camera in enumerate(cameras)}
+
+
+def _pairs(table: _Table, ones: Rows, others: Rows, usual_s: float | None) -> tuple[Rows, Rows, Floats]:
+    """Pairs within reach of two cameras (or one), and the log density of their time, a second, and way."""
+    is_same = bool(len(ones)) and bool(len(others)) and int(ones[0]) == int(others[0])
+    has_ground = (
+        table.floor[ones[0]] == table.floor[others[0]]
+        and np.isfinite(table.leave[ones]).all()
+        and np.isfinite(table.enter[others]).all()
+    )
+    reach_s = _reach_s(table, ones, others, usual_s, has_ground=bool(has_ground), is_same=is_same)
+    if reach_s <= 0:
+        none = np.zeros(0, np.int64)
+        return none, none, np.zeros(0)
+    low = np.searchsorted(table.start[others], table.end[ones] - HANDOVER_S)
+    high = np.searchsorted(table.start[others], table.end[ones] + reach_s, side="right")
+    count = np.maximum(high - low, 0)
+    first = np.repeat(ones, count)
+    offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    second = others[np.repeat(low, count) + offset]
+    keep = (first != second) & (table.start[second] > table.start[first])
+    first, second = first[keep], second[keep]
+    gap_s = table.start[second] - table.end[first]
+    if is_same:
+        density = _by_picture(table, first, second, gap_s)
+    elif has_ground:
+        density = _by_ground(table, first, second, gap_s)
+    else:
+        assert usual_s is not None, "pairs without any way are not within reach"
+        density = _log_normal(gap_s + _PLACE_ERROR_S, usual_s + _PLACE_ERROR_S, DRAWN_SPREAD)
+    return first, second, density
+
+
+def _reach_s(
+    table: _Table, ones: Rows, others: Rows, usual_s: float | None, *, has_ground: bool, is_same: bool
+) -> float:
+    if is_same:
+        return _REACH * _LOST_S
+    if has_ground:
+        far = np.concatenate([table.leave[ones], table.enter[others]])
+        metres = float(np.linalg.norm(far.max(axis=0) - far.min(axis=0)))
+        return (metres / WALK_MPS + _PLACE_ERROR_S) * float(np.exp(_REACH * WALK_SPREAD))
+    return 0.0 if usual_s is None else (usual_s + _PLACE_ERROR_S) * float(np.exp(_REACH * DRAWN_SPREAD))
+
+
+def _by_ground(table: _Table, first: Rows, second: Rows, gap_s: Floats) -> Floats:
+    way = table.enter[second] - table.leave[first]
+    metres = np.linalg.norm(way, axis=1)
+    time = _log_normal(gap_s + _PLACE_ERROR_S, metres / WALK_MPS + _PLACE_ERROR_S, WALK_SPREAD)
+    walked = table.leave[first] - table.enter[first]
+    lengths = metres * np.linalg.norm(walked, axis=1)
+    cosine = np.where(lengths > 1.0, (way * walked).sum(axis=1) / np.maximum(lengths, 1e-9), 0.0)
+    heading = np.where(lengths > 1.0, _HEADING * cosine - _HEADING_NORM, 0.0)
+    result: Floats = time + heading
+    return result
+
+
+def _by_picture(table: _Table, first: Rows, second: Rows, gap_s: Floats) -> Floats:
+    shares = np.linalg.norm(table.first[second] - table.last[first], axis=1)
+    # A density over places as well: against arrivals anywhere in the picture.
+    place = -0.5 * (shares / _LOST_SHARE) ** 2 - np.log(2 * np.pi * _LOST_SHARE**2)
+    result: Floats = place - np.maximum(gap_s, 0.0) / _LOST_S - np.log(_LOST_S)
+    return result
+
+
+def _log_normal(gap_s: Floats, usual_s: Floats | float, spread: float) -> Floats:
+    """Log density, a second, of a time whose logarithm is spread around the usual one's."""
+    gap_s = np.maximum(gap_s, 0.05)
+    away = (np.log(gap_s) - np.log(usual_s)) / spread
+    result: Floats = -0.5 * away**2 - np.log(gap_s * spread * np.sqrt(2 * np.pi))
+    return result
+
+
+def _likeliest(first: Rows, log_odds: Floats) -> Rows:
+    """Rows of the `MOST` best of each first."""
+    order = np.lexsort((-log_odds, first))
+    ordered = first[order]
+    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)
+    rank = np.arange(len(ordered)) - np.repeat(begins, np.diff(np.r_[begins, len(ordered)]))
+    result: Rows = order[rank < MOST]
+    return result

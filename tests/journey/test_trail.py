@@ -1,0 +1,139 @@
+"""One person's chain of links: from what two people confirmed, over what is likely enough, and no further."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custodes.journey.assignment import Links, marginals
+from custodes.journey.trail import trail
+from custodes.journey.ways import Passage, links
+from custodes.types.journey import LinkKind
+from custodes.units import CameraId, RunId
+
+RUN = RunId("0123456789ab")
+WAYS = {("hall", "yard"): 30.0, ("yard", "gate"): 60.0}
+
+
+def passage(camera, number, start_s, end_s, **changes):
+    kind = {"first": (0.1, 0.5), "last": (0.9, 0.5), **changes}
+    return Passage(key=(CameraId(camera), RUN, number), start_s=start_s, end_s=end_s, **kind)
+
+
+def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, span_s=3600.0):
+    """Steps, with the company that `met` says; what was asked for is checked to be of the chain."""
+    possible = links(passages, ways, span_s)
+    walk = trail(passages, possible, marginals(possible, len(passages)), verified=verified, excluded=excluded)
+    try:
+        wanted = next(walk)
+        while True:
+            wanted = walk.send((met or {}).get(wanted, {}))
+    except StopIteration as ended:
+        return {step.index: step for step in ended.value}
+
+
+def test_trail_when_somebody_walks_drawn_ways_alone_then_finds_each_camera_both_ways():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), passage("gate", 3, 131, 150)]
+    steps = followed(passages, [1])
+    assert set(steps) == {0, 1, 2}
+    assert steps[1].kind is LinkKind.VERIFIED
+    assert steps[2].kind is LinkKind.TRANSIT
+    assert 0.7 <= steps[2].probability < 1
+    assert steps[0].came_from == 1
+
+
+def test_trail_without_a_verified_sighting_finds_nobody():
+    assert followed([passage("hall", 1, 0, 20), passage("yard", 2, 50, 70)], []) == {}
+
+
+def test_trail_when_two_could_be_the_one_then_tells_neither():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 49, 70), passage("yard", 3, 51, 70)]
+    assert set(followed(passages, [0])) == {0}
+
+
+def test_trail_when_two_people_said_that_one_of_two_is_somebody_else_then_tells_the_other():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 49, 70), passage("yard", 3, 51, 70)]
+    steps = followed(passages, [0], excluded=[1])
+    assert set(steps) == {0, 2}
+
+
+def test_trail_when_both_came_at_once_and_a_rival_left_at_once_then_is_unsure():
+    passages = [
+        passage("hall", 1, 0, 20), passage("hall", 2, 0, 20),
+        passage("yard", 3, 50, 70), passage("yard", 4, 50, 70),
+    ]  # fmt: skip
+    assert set(followed(passages, [0])) == {0}
+
+
+def test_trail_when_two_cameras_see_one_ground_then_chances_of_both_add_up():
+    # Leaves the hall; both cameras of the yard show the same person from the same second on.
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), passage("roof", 3, 50, 70)]
+    ways = {("hall", "yard"): 30.0, ("hall", "roof"): 30.0}
+    together = {1: {2: 0.97}, 2: {1: 0.97}}
+    assert set(followed(passages, [0], ways=ways)) == {0}
+    steps = followed(passages, [0], ways=ways, met=together)
+    assert set(steps) == {0, 1, 2}
+    assert {steps[1].kind, steps[2].kind} == {LinkKind.TRANSIT, LinkKind.TOGETHER}
+
+
+def test_trail_when_a_link_would_have_somebody_in_two_places_then_the_less_likely_goes():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), passage("gate", 3, 40, 90)]
+    steps = followed(passages, [0, 1], met={0: {2: 0.75}})
+    assert set(steps) == {0, 1}
+
+
+def test_trail_when_ground_is_measured_then_place_and_heading_tell_two_apart():
+    # Two leave together in opposite directions; each comes into another camera where and when they would.
+    floor = {"floor": "ground"}
+    passages = [
+        passage("mid", 1, 0, 10, enter_m=(0.0, 0.0), leave_m=(8.0, 0.0), **floor),
+        passage("mid", 2, 0, 10, enter_m=(0.0, 1.0), leave_m=(-8.0, 1.0), **floor),
+        passage("east", 3, 20, 30, enter_m=(20.0, 0.0), leave_m=(30.0, 0.0), **floor),
+        passage("west", 4, 20, 30, enter_m=(-20.0, 1.0), leave_m=(-30.0, 1.0), **floor),
+    ]
+    steps = followed(passages, [0], ways={})
+    assert set(steps) == {0, 2}
+    assert steps[2].probability > 0.9
+
+
+def test_links_when_there_is_nothing_then_nothing():
+    assert len(links([], WAYS, 60.0).first) == 0
+    assert len(links([passage("hall", 1, 0, 5)], {}, 60.0).first) == 0
+
+
+def test_trail_when_a_way_is_not_known_then_ends_there():
+    assert set(followed([passage("hall", 1, 0, 20), passage("attic", 2, 50, 70)], [0])) == {0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["hall", "yard", "gate"]), st.floats(0, 900), st.floats(1, 60)), min_size=1,
+                max_size=25), st.integers(0, 24))  # fmt: skip
+def test_trail_whatever_walks_then_is_rooted_in_what_was_verified_and_in_one_place(rows, chosen):
+    passages = sorted(
+        (passage(camera, number, start, start + long) for number, (camera, start, long) in enumerate(rows)),
+        key=lambda one: one.start_s,
+    )
+    anchor = chosen % len(passages)
+    steps = followed(passages, [anchor])
+    assert anchor in steps
+    for index, step in steps.items():
+        assert 0.5 <= step.probability <= 1
+        assert step.came_from in steps
+        assert step.index == index
+        assert step.probability <= steps[step.came_from].probability + 1e-9
+    chain = sorted(steps, key=lambda one: passages[one].start_s)
+    for one, other in itertools.pairwise(chain):
+        assert passages[other].start_s >= passages[one].end_s - 1.0
+
+
+@pytest.mark.parametrize("excluded", [[], [2]])
+def test_trail_never_returns_what_was_excluded(excluded):
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), passage("gate", 3, 131, 150)]
+    assert not set(followed(passages, [0], excluded=excluded)) & set(excluded)
+
+
+def test_marginals_of_a_lone_link_are_its_odds():
+    only = Links(np.array([0]), np.array([1]), np.array([np.log(3.0)]))
+    assert marginals(only, 2)[0] == pytest.approx(0.75)
