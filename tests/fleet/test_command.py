@@ -61,7 +61,7 @@ def test_data_is_checked_and_its_age_is_told(paths, capsys, tmp_path):
     catalogue = tmp_path / "kev.json"
     entry = {"cveID": "CVE-2099-0001", "dateAdded": "2026-01-02", "vendorProject": "Hikvision", "product": "Cameras"}
     catalogue.write_text(json.dumps({"dateReleased": "2020-01-02T00:00:00Z", "vulnerabilities": [entry]}))
-    assert run(["fleet", "data", str(catalogue), "--data", str(tmp_path)]) == 0
+    assert run(["fleet", "data", "import", "--accept-unsigned", str(catalogue), "--data", str(tmp_path)]) == 0
     assert "2020-01-02" in capsys.readouterr().out
     write_observations(paths, [GOLDEN["hikvision-open"].seen("gate")])
     assert run(["fleet", "report", "--data", str(tmp_path)]) == 0
@@ -69,7 +69,7 @@ def test_data_is_checked_and_its_age_is_told(paths, capsys, tmp_path):
     assert run(["fleet", "report", "--format", "csv", "--data", str(tmp_path)]) == 0
     assert "CVE-2099-0001" in capsys.readouterr().out
     catalogue.write_text("{}")
-    assert run(["fleet", "data", str(catalogue), "--data", str(tmp_path)]) != 0
+    assert run(["fleet", "data", "import", "--accept-unsigned", str(catalogue), "--data", str(tmp_path)]) != 0
     assert "kev.json" in capsys.readouterr().err
 
 
@@ -79,13 +79,13 @@ def test_own_rules_are_added_and_a_wrong_one_is_named(paths, capsys, tmp_path):
         "title: Ours\ndate: 2026-11-25\nlists:\n"
         "  - {id: ours, title: Our list, date: 2026-11-25, source: the board, makers: [axis]}\n"
     )
-    assert run(["fleet", "data", str(own), "--data", str(tmp_path)]) == 0
+    assert run(["fleet", "data", "import", "--accept-unsigned", str(own), "--data", str(tmp_path)]) == 0
     write_observations(paths, [GOLDEN["axis-open"].seen("yard")])
     capsys.readouterr()
     assert run(["fleet", "report", "--data", str(tmp_path)]) == 0
     assert "Our list names Axis" in capsys.readouterr().out
     own.write_text(own.read_text().replace("[axis]", "[nobody-knows]"))
-    assert run(["fleet", "data", str(own), "--data", str(tmp_path)]) != 0
+    assert run(["fleet", "data", "import", "--accept-unsigned", str(own), "--data", str(tmp_path)]) != 0
     assert "nobody-knows" in capsys.readouterr().err
 
 

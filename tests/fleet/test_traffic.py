@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from custodes.adapters.fleet.conntrack import read_conntrack
 from custodes.adapters.fleet.dns_log import read_dns_log
 from custodes.adapters.fleet.netflow import read_netflow5, read_nfdump
+from custodes.adapters.fleet.netflow_templates import read_templated
 from custodes.adapters.fleet.pcap import read_pcap
 from custodes.adapters.fleet.traffic_files import read_traffic
 from custodes.adapters.fleet.wire_names import dns_of, server_name_of
@@ -228,6 +229,10 @@ FILES = {
     "zeek": ZEEK_CONN.encode(),
     "capture": capture(*FRAMES),
     "netflow": netflow5(PEER),
+    "netflow 9": bytes.fromhex(
+        "00090002000027106afd86c00000000100000007000000280104000800080004000c000400070002000b000200040001000100040016000400"
+        "150004010400200a0100075db8d8229c40ca6c11000000b4000023280000251c000000"
+    ),
     "packed": gzip.compress(CONNTRACK.encode()),
 }
 
@@ -325,3 +330,75 @@ def test_proposed_rules_name_only_addresses_and_are_understood(tmp_path):
     if shutil.which("nft"):
         (tmp_path / "r").write_text(rules)
         subprocess.run(["nft", "-c", "-f", str(tmp_path / "r")], check=True, timeout=30)
+
+
+SCAPY_V9 = bytes.fromhex(
+    "00090002000027106afd86c00000000100000007000000280104000800080004000c000400070002000b000200040001000100040016000400"
+    "150004010400200a0100075db8d8229c40ca6c11000000b4000023280000251c000000"
+)
+"""Made by scapy: a template and one record, 10.1.0.7 to 93.184.216.34, UDP 51820, 180 bytes."""
+
+
+def test_netflow_9_as_another_program_writes_it():
+    (one,) = read_templated(SCAPY_V9, where="n")
+    assert one == Flow(T0 - S, CAMERA, PEER, 51820, "udp", 180)
+    assert len(list(read_templated(SCAPY_V9 * 3, where="n"))) == 3
+
+
+def sets(*found):
+    return b"".join(struct.pack("!HH", number, len(body) + 4) + body for number, body in found)
+
+
+def ipfix(*found, seconds=T0 // S):
+    body = sets(*found)
+    return struct.pack("!HHIII", 10, 16 + len(body), seconds, 1, 9) + body
+
+
+def template(number, *fields):
+    return struct.pack("!HH", number, len(fields)) + b"".join(
+        struct.pack("!HH", element, length) + (struct.pack("!I", 29305) if element & 0x8000 else b"")
+        for element, length in fields
+    )
+
+
+FIELDS = ((27, 16), (28, 16), (4, 1), (11, 2), (0x8001, 8), (82, 0xFFFF), (231, 8), (232, 8), (152, 8))
+
+
+def record(name=b"eth0"):
+    six = ipaddress.ip_address("2001:db8::7").packed + ipaddress.ip_address("2001:db8::22").packed
+    return six + struct.pack("!BHQ", 6, 443, 77) + bytes([len(name)]) + name + struct.pack("!QQQ", 10, 20, T0 // 10**6)
+
+
+def test_ipfix_with_enterprise_and_variable_fields_and_a_template_that_comes_late():
+    flows = list(read_templated(
+        ipfix((300, record() + record(b""))) + ipfix((2, template(300, *FIELDS)), (300, record())), where="n",
+    ))  # fmt: skip
+    assert len(flows) == 3
+    assert set(flows) == {Flow(T0, "2001:db8::7", "2001:db8::22", 443, "tcp", 10, 20)}
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (SCAPY_V9[:-4], "set of 32 bytes"),
+        (SCAPY_V9[:10], "cut off at byte 0"),
+        (SCAPY_V9 + b"\x00\x07", "cut off"),
+        (b"\x00\x0b" * 20, "neither NetFlow version 9 nor IPFIX at byte 0"),
+        (ipfix((300, record())), "the templates of none"),
+        (ipfix((2, template(300, (1, 0)))), "records are empty"),
+        (ipfix((2, struct.pack("!HH", 300, 60_000))), "60000 fields"),
+        (ipfix((2, struct.pack("!HH", 300, 3) + b"\0\1\0\4")), "template is cut off"),
+        (ipfix((2, template(300, *FIELDS)), (300, record(b"e" * 200)[:80])), "is cut off"),
+        (b"".join(ipfix((2, template(256 + k % 60_000, (1, 4)))) for k in range(5000)), "more than 4096 templates"),
+        (ipfix((2, template(300, (4, 1))))[:-1], "cut off"),
+        (struct.pack("!HHIIIIHH", 9, 1, 0, 0, 0, 0, 256, 3), "set of 3 bytes"),
+    ],
+)
+def test_export_packets_that_are_wrong_are_named(payload, message):
+    with pytest.raises(InvalidArgument, match=message):
+        list(read_templated(payload, where="n"))
+
+
+def test_records_that_fit_no_template_wait_in_bounded_room():
+    many = ipfix((300, bytes(60_000))) * 200 + ipfix((2, template(301, *FIELDS)), (301, record()))
+    assert len(list(read_templated(many, where="n"))) == 1

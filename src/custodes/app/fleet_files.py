@@ -1,18 +1,29 @@
 """The fleet's files in the data directory: observations, the operator's rules and catalogue. For server and command.
 
 `fleet/observations.json` is written by `custodes fleet audit`; `fleet/rules/*.yaml` and `fleet/kev.json` by
-`custodes fleet data`.
+`custodes fleet data import` (`app.fleet_data`).
 """
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from custodes.app.fleet_data import REGISTERS, read_taken
+from custodes.app.fleet_store import read_bounded, write_file
 from custodes.config import SitePaths
-from custodes.config.durable import make_folder, replace_file
-from custodes.errors import InvalidArgument, NotFound, StorageFailed
-from custodes.fleet.knowledge import MAX_RULE_BYTES, Knowledge, load_knowledge, read_rules, with_exploited
+from custodes.errors import InvalidArgument, NotFound
+from custodes.fleet.knowledge import (
+    MAX_RULE_BYTES,
+    Knowledge,
+    load_knowledge,
+    read_rules,
+    with_exploited,
+    with_register,
+)
 from custodes.fleet.observation import MAX_FILE_BYTES, Observation, decode_observations, encode_observations
+from custodes.fleet.register import MAX_REGISTER_BYTES, read_register
 from custodes.fleet.verdict import Verdict
 
 KINDS = ("exposure", "egress")
@@ -40,18 +51,50 @@ def read_observations(paths: SitePaths) -> tuple[Observation, ...]:
 
 
 def read_knowledge(paths: SitePaths | None) -> Knowledge:
-    """The shipped rules with the operator's, and their catalogue. Raises: InvalidArgument, StorageFailed."""
+    """The shipped rules with the operator's, their catalogue and register.
+
+    What changed since it was taken in is left out, and said. Raises: InvalidArgument, StorageFailed.
+    """
     if paths is None:
         return load_knowledge()
+    files = _Files(paths)
     own = sorted((paths.fleet_dir / "rules").glob("*.yaml"))
     if len(own) > MAX_OWN_FILES:
         raise InvalidArgument(f"{len(own)} rule files in {paths.fleet_dir}; at most {MAX_OWN_FILES}")
-    rules = tuple(read_rules(read_bounded(path, MAX_RULE_BYTES), where=path.name) for path in own)
-    known = load_knowledge(rules)
-    catalogue = paths.fleet_dir / "kev.json"
-    if not catalogue.exists():
-        return known
-    return with_exploited(known, read_bounded(catalogue, MAX_RULE_BYTES), where=catalogue.name)
+    rules = [read_rules(payload, where=path.name) for path in own if (payload := files.read(path)) is not None]
+    known = load_knowledge(tuple(rules))
+    if (payload := files.read(paths.fleet_dir / "kev.json")) is not None:
+        known = with_exploited(known, payload, where="kev.json")
+    for name in REGISTERS:
+        if (payload := files.read(paths.fleet_dir / name)) is not None:
+            known = with_register(known, read_register(payload, where=name), files.taken[name].date)
+    return replace(known, doubts=tuple(files.doubts))
+
+
+class _Files:
+    """What was taken in, as long as it is as it was."""
+
+    def __init__(self, paths: SitePaths) -> None:
+        self._folder = paths.fleet_dir
+        self.taken = read_taken(paths)
+        self.doubts: list[str] = []
+
+    def read(self, path: Path) -> bytes | None:
+        """None: it is not there, or not what was taken in."""
+        if not path.exists():
+            return None
+        name = path.relative_to(self._folder).as_posix()
+        payload = read_bounded(path, max(MAX_RULE_BYTES, MAX_REGISTER_BYTES))
+        taken = self.taken.get(name)
+        if taken is None and name not in REGISTERS:
+            self.doubts.append(f"{name} was put there without 'custodes fleet data import'; nobody signed it.")
+            return payload
+        if taken is None or hashlib.sha256(payload).hexdigest() != taken.sha256:
+            self.doubts.append(f"{name} is not what was taken in: it is left out. Import it again.")
+            return None
+        if not taken.signed_by:
+            self.doubts.append(f"{name}, of {taken.date}, is not signed; it was taken in all the same.")
+        return payload
 
 
 def write_verdicts(paths: SitePaths, kind: str, verdicts: dict[str, tuple[Verdict, ...]]) -> None:
@@ -73,37 +116,3 @@ def read_verdicts(paths: SitePaths) -> dict[str, tuple[Verdict, ...]]:
         for device, verdicts in stored.items():
             found[device] = (*found.get(device, ()), *verdicts)
     return found
-
-
-def install(paths: SitePaths, source: Path) -> str:
-    """Check a rule file or a catalogue and keep it; returns what it was. Raises: InvalidArgument, StorageFailed."""
-    payload = read_bounded(source, MAX_RULE_BYTES)
-    if source.suffix == ".json":
-        known = with_exploited(load_knowledge(), payload, where=source.name)
-        write_file(paths.fleet_dir / "kev.json", payload)
-        return f"catalogue of {len(known.exploited)} exploited vulnerabilities, of {known.exploited_date}"
-    rules = read_rules(payload, where=source.name)
-    load_knowledge((rules,))
-    write_file(paths.fleet_dir / "rules" / f"{source.stem}.yaml", payload)
-    return f"{rules.title}, of {rules.date}"
-
-
-def write_file(path: Path, payload: bytes) -> None:
-    """Replace a file of the fleet's (0600 in a 0700 folder). Raises: StorageFailed."""
-    try:
-        make_folder(path.parent, mode=0o700)
-        replace_file(path, payload)
-    except OSError as error:
-        raise StorageFailed(f"{path} cannot be written: {(error.strerror or 'failed').lower()}") from error
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """A whole file. Raises: InvalidArgument when it is larger than `limit` bytes, StorageFailed."""
-    try:
-        with path.open("rb") as stream:
-            payload = stream.read(limit + 1)
-    except OSError as error:
-        raise StorageFailed(f"{path} cannot be read: {(error.strerror or 'failed').lower()}") from error
-    if len(payload) > limit:
-        raise InvalidArgument(f"{path} is larger than {limit} bytes")
-    return payload

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from custodes.adapters.camera.discovery import discover_cameras
 from custodes.adapters.fleet.other_systems import FoundCamera, read_cameras_of
 from custodes.adapters.ipc.control import put_cameras, read_cameras
-from custodes.app.fleet_files import read_bounded, write_file
+from custodes.app.fleet_store import read_bounded, write_file
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.config import CameraConfig, problem_in_words

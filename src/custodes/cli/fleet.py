@@ -14,15 +14,11 @@ from custodes.adapters.camera.rtsp import resolve_secret
 from custodes.adapters.fleet.door import ListedDoor
 from custodes.adapters.fleet.inventory import read_inventory
 from custodes.adapters.fleet.survey import Survey, Target, neighbours, target_of
-from custodes.app.fleet_files import (
-    install,
-    read_bounded,
-    read_knowledge,
-    read_observations,
-    read_verdicts,
-    write_observations,
-)
+from custodes.app.fleet_files import read_knowledge, read_observations, read_verdicts, write_observations
+from custodes.app.fleet_store import read_bounded
+from custodes.cli.fleet_data import data_group
 from custodes.cli.fleet_imports import egress, exposure
+from custodes.cli.fleet_log import note_audit
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.config import SitePaths, read_assignment, read_identity
@@ -117,7 +113,9 @@ def audit(
     if credentials or leaked:
         seen = _with_credentials(paths, seen, leaked)
     write_observations(paths, seen)
-    _show(_judge(paths))
+    found = _judge(paths)
+    _show(found)
+    note_audit(paths, found)
 
 
 @fleet.command()
@@ -170,18 +168,7 @@ def check(model: str, brand: str, firmware: str, as_json: bool, data: Path | Non
         click.echo(f"its devices are known to phone to: {', '.join(clouds)}")
 
 
-@fleet.command("data")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@data_option
-def install_data(files: tuple[Path, ...], data: Path | None) -> None:
-    """Take in rule files (.yaml) and CISA's catalogue of exploited vulnerabilities (.json); list what there is."""
-    paths = find_site(data)
-    for file in files:
-        click.echo(f"took in {install(paths, file)}")
-    rows = [(one.title, str(one.date), str(one.entries)) for one in read_knowledge(paths).sets()]
-    click.echo(render_table(("data", "of", "entries"), rows))
-
-
+fleet.add_command(data_group)
 fleet.add_command(egress)
 fleet.add_command(exposure)
 

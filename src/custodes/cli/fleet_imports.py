@@ -11,7 +11,8 @@ import msgspec
 
 from custodes.adapters.fleet.scans import read_forwardings, read_scan
 from custodes.adapters.fleet.traffic_files import read_traffic
-from custodes.app.fleet_files import read_bounded, read_knowledge, read_observations, write_verdicts
+from custodes.app.fleet_files import read_knowledge, read_observations, write_verdicts
+from custodes.app.fleet_store import read_bounded
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.errors import InvalidArgument

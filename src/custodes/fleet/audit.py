@@ -114,8 +114,9 @@ def _data_verdicts(known: Knowledge, today: date) -> list[Verdict]:
         if age_days > STALE_DAYS:
             sentence = f"{one.title} is of {one.date}, {age_days} days old; newer entries are not in this report."
             found.append(_about_data("data-age", sentence, one.title, one.date))
+    found += [_about_data("data-origin", one, "this audit", today) for one in known.doubts]
     if known.exploited_date is None:
-        sentence = "No catalogue of exploited vulnerabilities was taken in (custodes fleet data FILE)."
+        sentence = "No catalogue of exploited vulnerabilities was taken in (custodes fleet data import FILE)."
         found.append(_about_data("data-missing", sentence, "this audit", today))
     return found
 

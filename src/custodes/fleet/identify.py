@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from custodes.fleet.knowledge import Brand, Knowledge, Maker
 from custodes.fleet.observation import Observation
+from custodes.fleet.register import owner_of
 
 _LABEL_WEIGHT = 0.9
 """A manufacturer field that names a brand; judged."""
@@ -166,14 +167,15 @@ def _certificates(seen: Observation, known: Knowledge) -> Iterator[Evidence]:
 def _address(seen: Observation, known: Knowledge) -> Iterator[Evidence]:
     if not seen.mac:
         return
-    owners: list[Maker] = [maker for pattern, maker in known.maker_words if pattern.search(seen.mac_owner)]
-    if not owners and not seen.mac_owner:
+    owner = seen.mac_owner or owner_of(known.register, seen.mac)
+    owners: list[Maker] = [maker for pattern, maker in known.maker_words if pattern.search(owner)]
+    if not owners and not owner:
         found = known.oui.get(seen.mac.replace(":", "")[:6].lower())
         owners = [found] if found else []
     for maker in owners:
         yield Evidence(
             signal="mac_owner",
-            seen=f"{seen.mac[:8]} {seen.mac_owner}".strip(),
+            seen=f"{seen.mac[:8]} {owner}".strip(),
             speaks_for=maker.name,
             about="maker",
             weight=_MAC_WEIGHT,

@@ -5,7 +5,7 @@ adds to them (`merge`). What the rules say about a device is `identify` and `ver
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from importlib import resources
@@ -70,6 +70,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     makers: tuple[str, ...]
     affiliates: tuple[str, ...] = ()
     severity: Literal["high", "medium", "low"] = "high"
+    checked: str = ""
+    """When and where the source was read again; empty: written from memory."""
 
 
 class FirmwareRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +97,8 @@ class FirmwareRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     severity: Literal["critical", "high", "medium", "low"] = "high"
     exploited_since: str = ""
     """Date in the catalogue of exploited vulnerabilities, as of this file."""
+    checked: str = ""
+    """When and where the source was read again; without it *not affected* is never said."""
     source: str
 
 
@@ -166,6 +170,12 @@ class Knowledge:
     exploited: dict[str, "Exploited"] = field(default_factory=dict)
     """By CVE number, from the operator's catalogue; empty where none was given."""
     exploited_date: date | None = None
+    register: dict[str, str] = field(default_factory=dict)
+    """Address blocks of the IEEE to their owners, where the operator took them in."""
+    register_date: date | None = None
+    """Of the oldest of its files."""
+    doubts: tuple[str, ...] = ()
+    """What is wrong with where the data come from, in sentences."""
 
     @cached_property
     def makers(self) -> dict[str, Maker]:
@@ -282,6 +292,9 @@ class Knowledge:
         if self.exploited_date is not None:
             title = "Known exploited vulnerabilities (CISA KEV)"
             found.append(DataSet(title=title, date=self.exploited_date, entries=len(self.exploited)))
+        if self.register_date is not None:
+            title = "Register of address blocks (IEEE)"
+            found.append(DataSet(title=title, date=self.register_date, entries=len(self.register)))
         return tuple(found)
 
 
@@ -367,4 +380,10 @@ def with_exploited(known: Knowledge, payload: bytes, *, where: str) -> Knowledge
         one.cveID: Exploited(cve=one.cveID, since=one.dateAdded, product=f"{one.vendorProject} {one.product}"[:200])
         for one in found.vulnerabilities
     }
-    return Knowledge(files=known.files, exploited=rows, exploited_date=released)
+    return replace(known, exploited=rows, exploited_date=released)
+
+
+def with_register(known: Knowledge, owners: dict[str, str], of: date) -> Knowledge:
+    """The same with one more file of the IEEE's register."""
+    oldest = min(of, known.register_date or of)
+    return replace(known, register={**known.register, **owners}, register_date=oldest)

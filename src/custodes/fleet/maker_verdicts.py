@@ -26,7 +26,7 @@ def ban_verdicts(device: Identity, known: Knowledge) -> Iterator[Verdict]:
             answer=answer,
             severity=Severity(one.severity) if answer is Answer.AFFECTED else Severity.INFO,
             sentence=sentence,
-            source=f"{one.title}: {one.source}",
+            source=f"{one.title}: {one.source}{_checked(one.checked)}",
             data_date=one.date,
         )
 
@@ -108,9 +108,13 @@ def _weakness(device: Identity, rule: FirmwareRule, dated: date, known: Knowledg
         answer=answer,
         severity=severity,
         sentence=f"{rule.title}: {why}.{exploited}",
-        source=rule.source,
+        source=f"{rule.source}{_checked(rule.checked)}",
         data_date=dated,
     )
+
+
+def _checked(when: str) -> str:
+    return f" (read {when})" if when else " (unverified)"
 
 
 def judge_firmware(device: Identity, rule: FirmwareRule) -> tuple[Answer, str]:
@@ -126,7 +130,7 @@ def judge_firmware(device: Identity, rule: FirmwareRule) -> tuple[Answer, str]:
         return Answer.UNKNOWN, f"firmware {device.firmware} is older than what the source speaks of"
     if is_until_last and is_before_fixed:
         return Answer.AFFECTED, f"firmware {device.firmware} is among those the source names"
-    if rule.fixed and not is_before_fixed and rule.is_fixed_proven and device.is_maker_sure:
+    if rule.fixed and not is_before_fixed and rule.is_fixed_proven and rule.checked and device.is_maker_sure:
         return (
             Answer.NOT_AFFECTED,
             f"firmware {device.firmware} is {rule.fixed} or newer, which the source calls mended",

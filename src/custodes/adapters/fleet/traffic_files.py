@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 from custodes.adapters.fleet.conntrack import read_conntrack
 from custodes.adapters.fleet.dns_log import read_dns_log
 from custodes.adapters.fleet.netflow import read_netflow5, read_nfdump
+from custodes.adapters.fleet.netflow_templates import read_templated
 from custodes.adapters.fleet.pcap import read_pcap
 from custodes.adapters.fleet.zeek import read_zeek
 from custodes.errors import InvalidArgument, StorageFailed
@@ -18,6 +19,8 @@ from custodes.fleet.flow import Told
 MAX_LINE_BYTES = 1 << 20
 MAX_NETFLOW_BYTES = 1 << 30
 _LOOK_LINES = 20
+_EXPORTS = (b"\x00\x05", b"\x00\x09", b"\x00\x0a")
+"""NetFlow versions 5 and 9, IPFIX: packets as a collector wrote them, one after the other."""
 _CAPTURES = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a")
 
 
@@ -46,11 +49,11 @@ def _read(stream: BinaryIO, path: Path) -> Iterator[Told]:
     if start in _CAPTURES:
         yield from read_pcap(stream, where=path.name)
         return
-    if start[:2] == b"\x00\x05":
+    if start[:2] in _EXPORTS:
         payload = stream.read(MAX_NETFLOW_BYTES + 1)
         if len(payload) > MAX_NETFLOW_BYTES:
             raise InvalidArgument(f"{path.name} is larger than {MAX_NETFLOW_BYTES} bytes; split it")
-        yield from read_netflow5(payload, where=path.name)
+        yield from (read_netflow5 if start[1] == 5 else read_templated)(payload, where=path.name)
         return
     lines = _lines(stream)
     first = list(itertools.islice(lines, _LOOK_LINES))
@@ -66,8 +69,8 @@ def _read(stream: BinaryIO, path: Path) -> Iterator[Told]:
         yield from read_dns_log(rest, year=datetime.fromtimestamp(path.stat().st_mtime, UTC).year)
     else:
         raise InvalidArgument(
-            f"{path.name} is none of: conntrack, Zeek's conn, dns or ssl log, a capture, NetFlow 5, nfdump's CSV, "
-            "dnsmasq's or unbound's log"
+            f"{path.name} is none of: conntrack, Zeek's conn, dns or ssl log, a capture, NetFlow 5 or 9, IPFIX, "
+            "nfdump's CSV, dnsmasq's or unbound's log"
         )
 
 

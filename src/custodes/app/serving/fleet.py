@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from custodes.app.fleet_data import REGISTERS
 from custodes.app.fleet_files import KINDS, observations_path, read_knowledge, read_observations, read_verdicts
 from custodes.app.serving.health import HealthDesk
 from custodes.config import SitePaths
@@ -35,7 +36,8 @@ class FleetShelf:
 
     def _state(self) -> tuple[object, ...]:
         folder = self._paths.fleet_dir
-        files = [observations_path(self._paths), folder / "kev.json", *(folder / f"{kind}.json" for kind in KINDS)]
+        files = [observations_path(self._paths), folder / "kev.json", folder / "data.json"]
+        files += [folder / name for name in (*REGISTERS, *(f"{kind}.json" for kind in KINDS))]
         files += sorted((folder / "rules").glob("*.yaml"))
         states = [(str(path), path.stat().st_mtime_ns) for path in files if path.exists()]
         return (self._clock.now_ns() // _DAY_NS, *states)
