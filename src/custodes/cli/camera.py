@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from custodes.adapters.ipc.control import put_cameras, read_cameras, remove_camera
+from custodes.cli.camera_device import abilities, channels, events, ntp
 from custodes.cli.camera_onboarding import checked_camera, discover, import_cameras
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
@@ -19,8 +20,8 @@ def camera() -> None:
     """Add, list and remove cameras of a running site."""
 
 
-camera.add_command(discover)
-camera.add_command(import_cameras)
+for _command in (discover, import_cameras, abilities, ntp, channels, events):
+    camera.add_command(_command)
 
 
 @camera.command("list")

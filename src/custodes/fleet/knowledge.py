@@ -125,6 +125,8 @@ class Streams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     maker: str
     main: str
     sub: str = ""
+    channel: str = ""
+    """Of a recorder: the main stream of channel {n}, or {nn} with two digits."""
     quirk: str = ""
 
 

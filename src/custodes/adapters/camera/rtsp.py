@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from custodes.adapters.camera.http_post import Login
-from custodes.adapters.camera.onvif import EXCHANGE_TIMEOUT_S, OnvifCamera
+from custodes.adapters.camera.onvif import OnvifCamera
+from custodes.adapters.camera.onvif_talk import EXCHANGE_TIMEOUT_S
 from custodes.adapters.camera.source import DemuxedCamera
 from custodes.errors import CameraGarbage, CameraNoVideo, CameraUnauthorized, CameraUnreachable
 from custodes.media.demux import NEVER_DECODED, Demuxer

@@ -26,6 +26,7 @@ MEDIA2_NS = "http://www.onvif.org/ver20/media/wsdl"
 MAX_PROFILES = 128
 """Recorders with 64 channels have two each."""
 MAX_URI_CHARS = 2048
+MAX_TOKEN_CHARS = 128
 _MAX_REASON_CHARS = 120
 _MAX_DEPTH = 100
 """Of elements; answers of real cameras have 12."""
@@ -45,6 +46,9 @@ class Profile:
     """As the camera calls it: H264, H265, JPEG …; may be empty."""
     width_px: int
     height_px: int
+    name: str = ""
+    source: str = ""
+    """Token of the video source: a recorder has one a channel."""
 
 
 def get_time() -> str:
@@ -74,7 +78,7 @@ def get_scopes() -> str:
 
 def get_profiles(namespace: str) -> str:
     """Body of GetProfiles of Media or Media2."""
-    wanted = "<Type>VideoEncoder</Type>" if namespace == MEDIA2_NS else ""
+    wanted = "<Type>VideoSource</Type><Type>VideoEncoder</Type>" if namespace == MEDIA2_NS else ""
     return f'<GetProfiles xmlns="{namespace}">{wanted}</GetProfiles>'
 
 
@@ -147,7 +151,7 @@ def time_of(answer: Element) -> Ns | None:
     utc = _first(answer, "UTCDateTime")
     if utc is None:
         return None
-    numbers = [_number(_text(utc, name)) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
+    numbers = [_number(text_of(utc, name)) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     try:
         moment = datetime(*numbers, tzinfo=UTC)  # type: ignore[arg-type, misc]
     except (ValueError, OverflowError):
@@ -158,11 +162,11 @@ def time_of(answer: Element) -> Ns | None:
 def services_of(answer: Element) -> dict[str, str]:
     """Namespace to address, out of GetServicesResponse or GetCapabilitiesResponse."""
     found: dict[str, str] = {}
-    for service in _all(answer, "Service"):
-        found.setdefault(_text(service, "Namespace"), _text(service, "XAddr"))
+    for service in all_of(answer, "Service"):
+        found.setdefault(text_of(service, "Namespace"), text_of(service, "XAddr"))
     media = _first(answer, "Media")
     if media is not None:
-        found.setdefault(MEDIA_NS, _text(media, "XAddr"))
+        found.setdefault(MEDIA_NS, text_of(media, "XAddr"))
     return {name: address for name, address in found.items() if address and len(address) <= MAX_URI_CHARS}
 
 
@@ -175,12 +179,12 @@ def device_of(answer: Element) -> dict[str, str]:
         "serial": "SerialNumber",
         "hardware": "HardwareId",
     }
-    return {name: _text(answer, element) for name, element in names.items()}
+    return {name: text_of(answer, element) for name, element in names.items()}
 
 
 def scopes_of(answer: Element) -> list[str]:
     """Scope URIs out of GetScopesResponse, in the camera's order."""
-    return [(one.text or "").strip() for one in _all(answer, "ScopeItem") if one.text]
+    return [(one.text or "").strip() for one in all_of(answer, "ScopeItem") if one.text]
 
 
 def profiles_of(answer: Element) -> list[Profile]:
@@ -195,9 +199,11 @@ def profiles_of(answer: Element) -> list[Profile]:
         found.append(
             Profile(
                 token=token,
-                encoding=_text(encoder, "Encoding")[:16],
-                width_px=_number(_text(encoder, "Width")),
-                height_px=_number(_text(encoder, "Height")),
+                encoding=text_of(encoder, "Encoding")[:16],
+                width_px=_number(text_of(encoder, "Width")),
+                height_px=_number(text_of(encoder, "Height")),
+                name=text_of(element, "Name")[:80],
+                source=text_of(element, "SourceToken")[:MAX_TOKEN_CHARS],
             )
         )
         if len(found) == MAX_PROFILES:
@@ -207,7 +213,7 @@ def profiles_of(answer: Element) -> list[Profile]:
 
 def uri_of(answer: Element, *, where: str) -> str:
     """The address out of GetStreamUriResponse. Raises: CameraGarbage."""
-    uri = _text(answer, "Uri")
+    uri = text_of(answer, "Uri")
     if not 0 < len(uri) <= MAX_URI_CHARS or not uri.isprintable() or " " in uri:
         raise CameraGarbage(f"{where} names no address for its stream")
     return uri
@@ -233,15 +239,17 @@ def _local(element: Element) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
-def _all(element: Element, name: str) -> Iterator[Element]:
+def all_of(element: Element, name: str) -> Iterator[Element]:
+    """Elements of that local name, itself included, in document order."""
     return (child for child in element.iter() if _local(child) == name)
 
 
 def _first(element: Element, name: str) -> Element | None:
-    return next(_all(element, name), None)
+    return next(all_of(element, name), None)
 
 
-def _text(element: Element, name: str) -> str:
+def text_of(element: Element, name: str) -> str:
+    """Of the first such element; empty without one."""
     found = _first(element, name)
     return (found.text or "").strip() if found is not None else ""
 

@@ -180,7 +180,7 @@ def _version9(reader: _Reader, payload: bytes, place: int) -> Generator[Flow, No
         if set_id in (9, 10):
             break
         place = yield from _set(reader, packet, payload, place, len(payload))
-    return place
+    return int(place)
 
 
 def _ipfix(reader: _Reader, payload: bytes, place: int) -> Generator[Flow, None, int]:
@@ -203,7 +203,7 @@ def _set(reader: _Reader, packet: _Packet, payload: bytes, place: int, end: int)
     if not _SET.size <= length <= end - place:
         raise InvalidArgument(f"{reader.where}: a set of {length} bytes at byte {place}")
     yield from reader.take(packet, set_id, payload[place + _SET.size : place + length])
-    return place + length
+    return place + int(length)
 
 
 def _flow(packet: _Packet, record: dict[int, bytes]) -> Flow | None:
@@ -233,7 +233,7 @@ def _start_ns(packet: _Packet, record: dict[int, bytes]) -> int:
         stamp = record.get(element, b"")
         if len(stamp) == 8:
             seconds, fraction = struct.unpack("!II", stamp)
-            return (seconds - _NTP_TO_UNIX_S) * 1_000_000_000 + (fraction * 1_000_000_000 >> 32)
+            return (int(seconds) - _NTP_TO_UNIX_S) * 1_000_000_000 + (int(fraction) * 1_000_000_000 >> 32)
     if _FIRST_UPTIME in record:
         boot_ns = _number(record, _SYSTEM_START_MS) * 1_000_000 or packet.boot_ns
         if boot_ns:
