@@ -222,6 +222,29 @@ def test_log_shows_the_view_and_its_proof(person, site):
     assert person.complaints == []
 
 
+def test_page_when_the_site_cannot_be_reached_is_one_that_keeps_nothing_of_the_visitor(person, site):
+    person.claim(site.token)
+    person.go("/system")
+    kept = person.page.evaluate(
+        "async () => { await navigator.serviceWorker.ready; const found = [];"
+        " for (const name of await caches.keys()) for (const one of await (await caches.open(name)).keys())"
+        "  found.push(new URL(one.url).pathname);"
+        " return found; }"
+    )
+    assert sorted(path for path in kept if not path.startswith("/static/")) == ["/unreachable"]
+    manifest = person.page.evaluate("async () => (await fetch('/manifest.webmanifest')).json()")
+    assert (manifest["name"], manifest["display"]) == ("Harbour site", "standalone")
+    assert person.complaints == []
+    person.page.context.set_offline(True)
+    person.page.reload()
+    expect(person.page.get_by_role("heading", name="Harbour site does not answer")).to_be_visible()
+    assert NAME not in person.page.content()
+    shot(person.page, "unreachable-dark-1440")
+    person.page.context.set_offline(False)
+    person.page.get_by_role("link", name="Try again").click()
+    expect(person.page.get_by_role("heading", name="Live wall")).to_be_visible()
+
+
 def test_logout_ends_the_live_pictures(person, site):
     person.claim(site.token)
     person.page.wait_for_function(PLAYING, arg=1)

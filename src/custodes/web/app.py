@@ -35,6 +35,7 @@ from custodes.web import (
     errors,
     faces,
     flows,
+    install,
     masks,
     metrics,
     pages,
@@ -197,6 +198,7 @@ def create_app(
         site_cameras,
         site_drawing,
         backfill_routes,
+        install,
         upkeep,
     ):
         app.include_router(module.router)

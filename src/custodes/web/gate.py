@@ -60,6 +60,9 @@ _ACTIONS = {
 
 ROUTES: dict[str, Access] = {
     "/static": Access.PUBLIC,
+    "/manifest.webmanifest": Access.PUBLIC,
+    "/worker.js": Access.PUBLIC,
+    "/unreachable": Access.PUBLIC,
     "/login": Access.PUBLIC,
     "/first-boot": Access.PUBLIC,
     "/invitation": Access.PUBLIC,

@@ -47,6 +47,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "media-src blob:",
         "connect-src 'self'",
         "font-src 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",

@@ -16,8 +16,9 @@ from custodes.types.message import CameraRow, CameraSpec, SiteStatus
 from custodes.types.stream import SecondStream
 from custodes.units import NS_PER_S, CameraId, Ns
 
-STALE_NS = 3 * NS_PER_S
-"""Statuses come every second; after this long without one its sender counts as down."""
+STALE_NS = 6 * NS_PER_S
+"""Statuses come every second; after this long without one its sender counts as down. A busy machine keeps them back
+for three, and nobody should be called for that."""
 
 REFRESH_S = 1.0
 

@@ -19,6 +19,7 @@ class Tile {
     this.key = el("kbd", {});
     this.dot = el("span", { class: "dot" });
     this.name = el("span", { class: "tile-name" });
+    this.streamTag = el("span", { class: "muted", title: "The smaller picture of this camera" });
     this.state = el("span", { class: "tile-state" });
     this.people = el("span", { class: "count people" });
     this.vehicles = el("span", { class: "count vehicles" });
@@ -29,7 +30,7 @@ class Tile {
     this.link = el("a", { class: "tile", href: `/cameras/${encodeURIComponent(this.id)}` },
       el("div", { class: "picture" }, this.video, this.veil, this.note),
       el("div", { class: "caption" },
-        el("div", { class: "caption-row" }, this.key, this.name, this.health, this.delay),
+        el("div", { class: "caption-row" }, this.key, this.name, this.streamTag, this.health, this.delay),
         el("div", { class: "caption-row" }, this.dot, this.state, el("span", { class: "counts" }, this.people, this.vehicles))));
     this.stream = camera.wall;
     this.changes = 0;
@@ -70,6 +71,7 @@ class Tile {
     this.vehicles.title = `${camera.live_vehicles} vehicles now, ${camera.vehicles} so far`;
     this.choose();
     this.link.dataset.stream = this.stream;
+    say(this.streamTag, this.stream === "second" ? "2nd" : "");
     const words = `${camera.name}. ${camera.words}. ${plural(camera.live_people, "person", "people")} and ${plural(camera.live_vehicles, "vehicle", "vehicles")} now.`;
     if (this.link.getAttribute("aria-label") !== words) this.link.setAttribute("aria-label", words);
   }
