@@ -3,7 +3,7 @@
 python -m fuzz.camera_xml [-max_total_time=60] [CORPUS]
 """
 
-from custodes.adapters.camera import soap
+from custodes.adapters.camera import soap, soap_device
 from custodes.adapters.camera.onvif import choose
 from custodes.errors import CameraError
 from custodes.testing.onvif import NOT_AUTHORIZED, answers
@@ -22,6 +22,8 @@ def one(case: bytes) -> None:
         profiles = soap.profiles_of(content)
         assert len(profiles) <= soap.MAX_PROFILES
         assert soap.uri_of(content, where="cam").isprintable()
+        soap_device.ntp_of(content)
+        assert len(soap_device.events_of(content)) <= soap_device.MAX_EVENTS
         choose(profiles, {}, where="cam")
     except CameraError as error:
         assert str(error).isprintable() and len(str(error)) < 400

@@ -1,5 +1,6 @@
 """Firmware: three answers, and never "not affected" by silence."""
 
+import msgspec.structs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,9 @@ from tests.fleet.fingerprints import GOLDEN, Fingerprint
 
 from custodes.fleet.audit import judge_device
 from custodes.fleet.firmware import build_of, version_of
-from custodes.fleet.knowledge import load_knowledge
+from custodes.fleet.identify import identify
+from custodes.fleet.knowledge import FirmwareRule, load_knowledge
+from custodes.fleet.maker_verdicts import judge_firmware
 from custodes.fleet.verdict import Answer, Severity
 from custodes.units import NS_PER_S, Ns
 
@@ -117,3 +120,24 @@ def test_a_device_no_rule_speaks_of_is_unknown_not_safe():
     found = answers("SNC-VB770", "1.3.0", brand="Sony", owner="Sony Corporation", mac="54:53:ed:00:00:01")
     assert found["coverage"].answer is Answer.UNKNOWN
     assert "says nothing about its safety" in found["coverage"].sentence
+
+
+def test_unsigned_firmware_is_said_of_whom_a_source_says_it_and_of_nobody_else():
+    def said(name):
+        found = judge_device(GOLDEN[name].seen("x"), KNOWN, now_ns=NOW)
+        return [(one.answer, one.source) for one in found.verdicts if one.rule == "firmware-signing"]
+
+    ((answer, source),) = said("xiongmai")
+    assert answer is Answer.AFFECTED
+    assert "(read 2026-11-26" in source
+    assert [answer for answer, _ in said("axis-open")] == [Answer.UNKNOWN]
+
+
+def test_a_rule_whose_source_was_not_read_again_acquits_nobody():
+    rule = FirmwareRule(
+        id="X-1", title="x", makers=("axis",), is_brand_wide=True, order="version", fixed="1.0", is_fixed_proven=True,
+        source="memory",
+    )  # fmt: skip
+    identity = identify(GOLDEN["axis-open"].seen("x"), KNOWN)
+    assert judge_firmware(identity, rule)[0] is Answer.UNKNOWN
+    assert judge_firmware(identity, msgspec.structs.replace(rule, checked="2026-11-26"))[0] is Answer.NOT_AFFECTED

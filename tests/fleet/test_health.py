@@ -138,3 +138,13 @@ def test_page_shows_health_of_the_cameras_that_the_person_may_see(tmp_path):
             assert len(site.client.get("/api/v1/fleet").json()["health"]["cameras"]) == 2
     finally:
         catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "share", "is_told"),
+    [((0, 0), None, False), ((0, 5000), 0.0, False), ((4, 100), 0.04, False), ((40, 20_000), 0.002, True)],
+)
+def test_pictures_that_come_damaged_are_lost_packets(damage, share, is_told):
+    found = camera_health(make_spec(), recorded((0, 24, 10)), [], start_ns=START_NS, end_ns=END_NS, damage=damage)
+    assert found.damaged_share == (None if share is None else pytest.approx(share))
+    assert any("packets are lost" in one for one in found.problems) is is_told

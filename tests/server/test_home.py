@@ -131,13 +131,14 @@ def test_cameras_are_announced_told_changed_and_taken_back(tmp_path):
         assert device["dev"]["name"] == "Main gate"
         assert device["avty_t"] == "custodes/status"
         assert {part["stat_t"] for part in device["cmps"].values()} == {"custodes/camera/gate"}
-        assert len({part["uniq_id"] for part in device["cmps"].values()}) == 4
+        assert len({part["uniq_id"] for part in device["cmps"].values()}) == 5
         told = json.loads(listener.heard["custodes/camera/gate"])
         for part in device["cmps"].values():
             assert part["val_tpl"].split("value_json.")[1].split(" ")[0] in told
         live.rows = [replace(camera_row("gate", "Main gate", state="stalled"), live_people=3)]
         step(feed)
         stalled = {"state": "stalled", "recording": "OFF", "people": 3, "vehicles": live.rows[0].live_vehicles}
+        stalled["tampered"] = "OFF"
         listener.expect("custodes/camera/gate", json.dumps(stalled))
         listener.expect("custodes/site", json.dumps({"problem": "ON", "recorded": 0}))
         listener.expect("custodes/camera/yard", "")

@@ -39,7 +39,7 @@ MAX_LEAKED_BYTES = 512 * 1024 * 1024
 MAX_SIGNERS_BYTES = 4 * 1024 * 1024
 
 
-_OF_A_MODEL = frozenset({Topic.BAN, Topic.WEAKNESS, Topic.END_OF_LIFE, Topic.IDENTITY})
+_OF_A_MODEL = frozenset({Topic.BAN, Topic.WEAKNESS, Topic.END_OF_LIFE, Topic.SIGNING, Topic.IDENTITY})
 
 
 def _cyclonedx(found: FleetReport, site: str) -> bytes:

@@ -8,7 +8,7 @@ from custodes.fleet.health import HealthReport
 from custodes.fleet.hygiene import hygiene_verdicts
 from custodes.fleet.identify import Identity, identify
 from custodes.fleet.knowledge import STALE_DAYS, DataSet, Knowledge
-from custodes.fleet.maker_verdicts import ban_verdicts, end_verdicts, weakness_verdicts
+from custodes.fleet.maker_verdicts import ban_verdicts, end_verdicts, unsigned_verdicts, weakness_verdicts
 from custodes.fleet.observation import Observation
 from custodes.fleet.verdict import SEVERITIES, Answer, Severity, Topic, Verdict, rank
 from custodes.units import NS_PER_S, Ns
@@ -54,6 +54,7 @@ def judge_device(seen: Observation, known: Knowledge, *, now_ns: Ns, more: Itera
         *ban_verdicts(identity, known),
         *weakness_verdicts(identity, known, today=today),
         *end_verdicts(identity, known, today=today),
+        *unsigned_verdicts(identity, known, today=today),
         *hygiene_verdicts(seen, now_ns=now_ns),
         *more,
     ]

@@ -112,6 +112,19 @@ class EndOfLife(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     source: str
 
 
+class UnsignedFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Devices that install firmware which nobody signed."""
+
+    maker: str
+    models: str = ""
+    """Regular expression, matched at the start; empty: all of the maker's, as of the source."""
+    since: str
+    """When the source said so."""
+    checked: str = ""
+    """When and where the source was read again."""
+    source: str
+
+
 class Cloud(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Domains under which a maker's devices phone home."""
 
@@ -141,6 +154,7 @@ class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lists: tuple[Listed, ...] = ()
     firmware: tuple[FirmwareRule, ...] = ()
     ends: tuple[EndOfLife, ...] = ()
+    unsigned: tuple[UnsignedFirmware, ...] = ()
     clouds: tuple[Cloud, ...] = ()
     streams: tuple[Streams, ...] = ()
 
@@ -286,6 +300,15 @@ class Knowledge:
                 found.setdefault(one.maker, []).append((re.compile(one.models, re.IGNORECASE), one, file.date))
         return {maker: tuple(rules) for maker, rules in found.items()}
 
+    @cached_property
+    def unsigned(self) -> dict[str, tuple[tuple["re.Pattern[str]", UnsignedFirmware, date], ...]]:
+        """By maker; with the date of their file."""
+        found: dict[str, list[tuple[re.Pattern[str], UnsignedFirmware, date]]] = {}
+        for file in self.files:
+            for one in file.unsigned:
+                found.setdefault(one.maker, []).append((re.compile(one.models, re.IGNORECASE), one, file.date))
+        return {maker: tuple(rules) for maker, rules in found.items()}
+
     def sets(self) -> tuple[DataSet, ...]:
         """Every file with its age; also the catalogue, where there is one."""
         found = [
@@ -301,7 +324,7 @@ class Knowledge:
 
 
 def _entries(file: RuleFile) -> int:
-    judged = (file.makers, file.brands, file.marks, file.lists, file.firmware, file.ends)
+    judged = (file.makers, file.brands, file.marks, file.lists, file.firmware, file.ends, file.unsigned)
     rows = (*judged, file.clouds, file.streams)
     return sum(len(one) for one in rows)
 
@@ -327,6 +350,7 @@ def read_rules(payload: bytes, *, where: str) -> RuleFile:
 
 def _patterns(file: RuleFile) -> list[str]:
     found = [one.pattern for one in file.marks] + [one.models for one in file.firmware]
+    found += [one.models for one in file.unsigned]
     return found + [one.models for one in file.ends] + [one.models for one in file.brands]
 
 
@@ -350,6 +374,7 @@ def _check(known: Knowledge) -> None:
     named = {maker for one in known.brands.values() for maker in one.makers}
     for file in known.files:
         named |= {one.maker for rows in (file.marks, file.ends, file.clouds, file.streams) for one in rows}
+        named |= {one.maker for one in file.unsigned}
         named |= {maker for one in file.firmware for maker in one.makers}
         named |= {maker for one in file.lists for maker in (*one.makers, *one.affiliates)}
     unknown = sorted(named - set(known.makers))

@@ -184,3 +184,28 @@ def end_verdicts(device: Identity, known: Knowledge, *, today: date) -> Iterator
         source="this audit",
         data_date=today,
     )
+
+
+def unsigned_verdicts(device: Identity, known: Knowledge, *, today: date) -> Iterator[Verdict]:
+    """Whether it installs firmware that nobody signed; that a maker says it signs proves nothing of this device."""
+    for pattern, rule, dated in known.unsigned.get(device.maker_id, ()):
+        if not rule.models or (device.model and pattern.search(device.model)):
+            yield Verdict(
+                topic=Topic.SIGNING,
+                rule="firmware-signing",
+                answer=Answer.AFFECTED,
+                severity=Severity.MEDIUM,
+                sentence=f"Devices by {device.maker} install firmware that nobody signed (said in {rule.since}).",
+                source=f"{rule.source}{_checked(rule.checked)}",
+                data_date=dated,
+            )
+            return
+    yield Verdict(
+        topic=Topic.SIGNING,
+        rule="firmware-signing",
+        answer=Answer.UNKNOWN,
+        severity=Severity.INFO,
+        sentence="No rule says whether it installs firmware that its maker did not sign.",
+        source="this audit",
+        data_date=today,
+    )

@@ -582,6 +582,8 @@ class CameraRow:
     """Parts of frames that moved, were not examined for want of room, and are masked; since the analyser started."""
     is_scene_known: bool = False
     """Its usual picture is learnt, so that tampering would be noticed."""
+    tampered: tuple[str, ...] = ()
+    """What lasts: covered, moved, defocused, replayed."""
     scene_agreement: float = 0.0
     """Of the newest picture's edges with the usual ones, 0 to 1."""
     second: str = ""

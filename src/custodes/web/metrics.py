@@ -102,7 +102,9 @@ def families(reading: Reading) -> Iterator[Metric]:
     """The metrics, in the order in which people read them."""
     yield InfoMetricFamily("custodes_build", "What runs.", {"version": __version__})
     yield from _of_cameras(reading.cameras)
-    yield GaugeMetricFamily("custodes_site_events", "Events that last, such as a full disk.", reading.events)
+    yield GaugeMetricFamily(
+        "custodes_site_events", "Events that last, such as a full disk or a covered camera.", reading.events
+    )
     if reading.processes is not None:
         yield from _of_processes(reading.processes)
     if reading.storage is not None:

@@ -123,6 +123,7 @@ class HomeFeed:
             topic,
             {
                 "recording": _binary("Recording", "recording", "running"),
+                "tampered": _binary("Tampered with", "tampered", "tamper"),
                 "people": _count("People", "people", "mdi:account-multiple"),
                 "vehicles": _count("Vehicles", "vehicles", "mdi:car-multiple"),
                 "state": {"p": "sensor", "name": "State", "val_tpl": "{{ value_json.state }}"},
@@ -144,6 +145,7 @@ def _camera_state(row: CameraRow) -> str:
             "recording": "ON" if row.is_recording else "OFF",
             "people": row.live_people,
             "vehicles": row.live_vehicles,
+            "tampered": "ON" if row.tampered else "OFF",
         }
     )
 

@@ -223,6 +223,7 @@ class ServerLiveState:
             gops_shed=status.gops_shed,
             is_scene_known=is_fresh and status.is_scene_known,
             scene_agreement=status.scene_agreement,
+            tampered=tuple(one.kind.value for one in status.tampering) if is_fresh else (),
             frames_undecoded_quiet=status.frames_undecoded_quiet,
             frames_undecoded_rate=status.frames_undecoded_rate,
             gate_mode=status.gate_mode.value if is_fresh else "",

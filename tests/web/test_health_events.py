@@ -1,0 +1,43 @@
+"""Trouble with cameras: on their page, the wall and the system page, for those who may know of the camera."""
+
+from tests.web.conftest import site_in
+from tests.web.test_matrix import session_of
+
+from custodes.types.access import CameraScope, Role
+from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.units import CameraId, Ns
+
+
+def event(kind, camera, end_ns=0):
+    cameras = (CameraId(camera),) if camera else ()
+    return SiteEvent(kind=kind, start_ns=Ns(10**9), end_ns=Ns(end_ns), camera_ids=cameras, detail="80% show nothing")
+
+
+def test_who_may_know_of_a_camera_is_told_of_its_trouble_and_nobody_else(tmp_path):
+    with site_in(tmp_path) as site:
+        site.catalog.put_site_event(event(SiteEventKind.CAMERA_COVERED, "gate"))
+        site.catalog.put_site_event(event(SiteEventKind.CAMERA_MOVED, "yard", end_ns=2 * 10**9))
+        site.catalog.put_site_event(event(SiteEventKind.DISK_FORECAST, ""))
+        session_of(site, Role.OPERATOR)
+        told = {one["kind"]: one["words"] for one in site.client.get("/api/v1/status").json()["events"]}
+        assert told == {
+            "camera_covered": "A camera is covered, or sees no light, gate: 80% show nothing.",
+            "camera_moved": "A camera was turned away from its place, yard: 80% show nothing.",
+            "disk_forecast": "The disk is too small for what is to be kept: 80% show nothing.",
+        }
+        page = site.client.get("/cameras/gate").text
+        assert "A camera is covered" in page
+        assert ", lasts:" in page
+        assert "was turned away" not in page
+        session_of(site, Role.OPERATOR, cameras=CameraScope(is_all=False, camera_ids=frozenset({CameraId("yard")})))
+        kinds = {one["kind"] for one in site.client.get("/api/v1/status").json()["events"]}
+        assert kinds == {"camera_moved", "disk_forecast"}
+        assert "was turned away" in site.client.get("/cameras/yard").text
+
+
+def test_a_camera_without_trouble_says_so_and_whether_any_would_be_noticed(tmp_path):
+    with site_in(tmp_path) as site:
+        session_of(site, Role.OPERATOR)
+        page = site.client.get("/cameras/gate").text
+        assert "neither down nor covered" in page
+        assert "tampering is not noticed" in page
