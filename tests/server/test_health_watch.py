@@ -8,7 +8,9 @@ from tests.server.test_live_state import analyser_status, camera_status
 from tests.server.test_signers import RecordingLog
 
 from custodes.adapters.sql import sqlite_catalog
+from custodes.app.serving.fleet import ToldFindings
 from custodes.app.serving.health_watch import CLOCK_NS, DOWN_NS, MEASURE_S, SETTLE_NS, HealthWatch
+from custodes.config import SitePaths
 from custodes.errors import Unavailable
 from custodes.fleet.audit import judge_fleet
 from custodes.fleet.health import HealthReport, StorageForecast
@@ -29,16 +31,16 @@ FITS = StorageForecast(bytes_per_day=1, needed_bytes=1, available_bytes=2, full_
 class Watched:
     """A watch over a real catalog."""
 
-    def __init__(self, catalog):
+    def __init__(self, catalog, folder):
         self.clock, self.log, self.told = ManualClock(), RecordingLog(), []
         self.catalog = catalog
-        self.storage, self.devices = FITS, ()
+        self.storage, self.devices, self.findings = FITS, (), ToldFindings(SitePaths(folder))
         self.new_watch()
 
     def new_watch(self):
         self.watch = HealthWatch(
             catalog=InlineCatalog(self.catalog), log=self.log, clock=self.clock, tell=self.told.append,
-            health=self._health, fleet=self._fleet,
+            health=self._health, fleet=self._fleet, told=self.findings,
         )  # fmt: skip
 
     async def _health(self):
@@ -63,7 +65,7 @@ class Watched:
 def watched(tmp_path):
     catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=ManualClock())
     catalog.put_cameras([make_spec(), replace(make_spec(), camera_id=CameraId("yard"))], is_exclusive=False)
-    yield Watched(catalog)
+    yield Watched(catalog, tmp_path / "site")
     catalog.close()
 
 
@@ -142,6 +144,9 @@ def test_only_what_an_audit_finds_anew_is_told(watched):
     watched.devices = (device("Axis"),)
     assert watched.step() == []
     watched.devices = (device("Hikvision"),)
+    watched.new_watch()
+    watched.step()
+    watched.new_watch()
     (event,) = watched.step(int(MEASURE_S * NS_PER_S))
     assert (event.kind, event.camera_ids) == (SiteEventKind.FLEET_FINDING, (GATE,))
     assert "ndaa" in event.detail.lower()

@@ -32,6 +32,25 @@ MAX_OWN_FILES = 64
 """Rule files of the operator."""
 
 
+def read_told(paths: SitePaths) -> dict[str, frozenset[str]] | None:
+    """Rules by device that rules of health were told of; None before the first time. Raises: InvalidArgument."""
+    path = paths.fleet_dir / "told.json"
+    if not path.exists():
+        return None
+    try:
+        told: dict[str, frozenset[str]] = msgspec.json.decode(
+            read_bounded(path, MAX_FILE_BYTES), type=dict[str, frozenset[str]]
+        )
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidArgument(f"{path} cannot be read: {error}") from error
+    return told
+
+
+def write_told(paths: SitePaths, told: dict[str, frozenset[str]]) -> None:
+    """Raises: StorageFailed."""
+    write_file(paths.fleet_dir / "told.json", msgspec.json.encode({name: sorted(told[name]) for name in sorted(told)}))
+
+
 def observations_path(paths: SitePaths) -> Path:
     """Where an audit leaves what it saw."""
     return paths.fleet_dir / "observations.json"

@@ -35,7 +35,7 @@ from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.erasure import Eraser
 from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
-from custodes.app.serving.fleet import FleetShelf
+from custodes.app.serving.fleet import FleetShelf, ToldFindings
 from custodes.app.serving.flows import FlowService
 from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.health import HealthDesk
@@ -122,6 +122,7 @@ class Server:
             tell=self._on_trouble,
             health=health.read,
             fleet=FleetShelf(paths, clock).read,
+            told=ToldFindings(paths),
         )
         self._facts = FactsService(
             catalog=catalog,

@@ -4,13 +4,37 @@ import asyncio
 from dataclasses import replace
 
 from custodes.app.fleet_data import REGISTERS
-from custodes.app.fleet_files import KINDS, observations_path, read_knowledge, read_observations, read_verdicts
+from custodes.app.fleet_files import (
+    KINDS,
+    observations_path,
+    read_knowledge,
+    read_observations,
+    read_told,
+    read_verdicts,
+    write_told,
+)
 from custodes.app.serving.health import HealthDesk
 from custodes.config import SitePaths
 from custodes.errors import NotFound
 from custodes.fleet.audit import FleetReport, judge_fleet
 from custodes.ports.clock import Clock
 from custodes.units import NS_PER_S
+
+
+class ToldFindings:
+    """`health_watch.Told` in the fleet's folder."""
+
+    def __init__(self, paths: SitePaths) -> None:
+        self._paths = paths
+
+    def read(self) -> dict[str, frozenset[str]] | None:
+        """Raises: InvalidArgument, StorageFailed."""
+        return read_told(self._paths)
+
+    def write(self, told: dict[str, frozenset[str]]) -> None:
+        """Raises: StorageFailed."""
+        write_told(self._paths, told)
+
 
 _DAY_NS = 24 * 3600 * NS_PER_S
 

@@ -56,6 +56,18 @@ _KINDS = _OF_CAMERA | {SiteEventKind.DISK_FORECAST}
 _Key = tuple[SiteEventKind, CameraId]
 
 
+class Told(Protocol):
+    """Findings of audits that were told, over restarts."""
+
+    def read(self) -> dict[str, frozenset[str]] | None:
+        """Rules by device; None before the first audit. Raises: CustodesError."""
+        ...
+
+    def write(self, told: dict[str, frozenset[str]]) -> None:
+        """Keep them. Raises: CustodesError."""
+        ...
+
+
 class Log(Protocol):
     """The one call of `ports.warden.Warden` that is used."""
 
@@ -89,6 +101,7 @@ class HealthWatch:
         tell: Callable[[SiteEvent], None],
         health: Callable[[], Awaitable[HealthReport]],
         fleet: Callable[[], Awaitable[FleetReport]],
+        told: Told,
     ) -> None:
         """`tell` is called once for each event, on the loop, when it begins; it must not block."""
         self._catalog = catalog
@@ -101,7 +114,7 @@ class HealthWatch:
         self._over: deque[SiteEvent] = deque(maxlen=MAX_WAITING)
         self._entries: deque[AuditRecord] = deque(maxlen=MAX_WAITING)
         self._is_adopted = False
-        self._findings: dict[str, frozenset[str]] | None = None
+        self._told = told
         self._measured_ns: int | None = None
 
     def take_camera(self, status: CameraStatus) -> None:
@@ -211,14 +224,17 @@ class HealthWatch:
                 f"full in {storage.full_in_days:.1f} days; recordings then reach back {storage.reach_days:.1f} days"
             )
             self._note(SiteEventKind.DISK_FORECAST, CameraId(""), detail, hold_ns=0)
-        self._compare(await self._fleet())
-
-    def _compare(self, report: FleetReport) -> None:
-        """Findings that the newest audit has and the one before had not; the first report is where it begins."""
+        report = await self._fleet()
+        before = await asyncio.to_thread(self._told.read)
         now = {one.seen.device_id: frozenset(found.rule for found in one.findings) for one in report.devices}
-        before, self._findings = self._findings, now
-        if before is None:
+        if now == (before or {}):
             return
+        if before is not None:
+            self._compare(before, now)
+        await asyncio.to_thread(self._told.write, now)
+
+    def _compare(self, before: dict[str, frozenset[str]], now: dict[str, frozenset[str]]) -> None:
+        """Tell findings that the newest audit has and the one before had not."""
         for device_id, rules in sorted(now.items()):
             fresh = sorted(rules - before.get(device_id, frozenset()))
             if fresh:
