@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 
 from custodes.leaks.alignment import Fit, Original, Suspect, align
-from custodes.leaks.moment import Sketch, compare, sketch, sketch_of_found
+from custodes.leaks.moment import compare, sketch_of_found
 from custodes.leaks.place import background_of, best_fit, is_ours
+from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.sketchbook import Dated, pack, unpack
 from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
 from custodes.media.decode import FrameDecoder

@@ -21,7 +21,6 @@ FORBIDDEN = {
         "sqlite3",
         *WEB,
         *PRIVATE,
-        "custodes.sealing",
         "custodes.face.gallery",
         "custodes.watermark",
         "custodes.face.embedding",

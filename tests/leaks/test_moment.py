@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tests.leaks.scenes import scene
 
-from custodes.leaks.moment import Sketch, compare, sketch
+from custodes.leaks.moment import compare
 from custodes.leaks.place import background_of
+from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.stretch import Looked, covered_by_nothing, margin_of, noise_of, stretch
 from custodes.units import NS_PER_S
 

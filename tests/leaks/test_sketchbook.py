@@ -5,7 +5,7 @@ import pytest
 from tests.leaks.scenes import NOW_NS, scene
 
 from custodes.errors import DataLoss, SealBroken
-from custodes.leaks.moment import sketch
+from custodes.leaks.sketch import sketch
 from custodes.leaks.sketchbook import Dated, pack, unpack
 from custodes.sealing.beside import open_beside, seal_beside
 from custodes.testing.keys import SITE_ID

@@ -11,6 +11,9 @@ from custodes.errors import DataLoss, FailedPrecondition, KeyMissing, SealBroken
 from custodes.sealing.published import (
     PinnedKeys,
     PublishedKey,
+    background_key_id,
+    exactly,
+    is_background_key,
     is_key_id,
     key_id_of,
     latest_usable,
@@ -119,3 +122,17 @@ def test_pinned_when_written_again_then_must_be_the_same(tmp_path: Path) -> None
     path.write_text("nonsense")
     with pytest.raises(DataLoss):
         read_pinned(path)
+
+
+def test_latest_usable_when_only_a_background_key_is_there_then_footage_is_not_sealed_to_it(tmp_path: Path) -> None:
+    background = publish(tmp_path, "20260000")
+    assert is_background_key(background.key_id)
+    assert not is_background_key(key_id_of(CAMERA, "20260104"))
+    with pytest.raises(KeyMissing):
+        latest_usable(tmp_path, CAMERA, "20260104", PINNED)
+    assert exactly(tmp_path, background_key_id(CAMERA, "2026"), PINNED) == background
+    with pytest.raises(KeyMissing):
+        exactly(tmp_path, background_key_id(CAMERA, "2025"), PINNED)
+    publish(tmp_path, "20270000", signer=Ed25519PrivateKey.generate())
+    with pytest.raises(SealBroken):
+        exactly(tmp_path, background_key_id(CAMERA, "2027"), PINNED)

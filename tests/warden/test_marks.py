@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from tests.warden.conftest import GATE, VAULT, Site
+from tests.warden.conftest import GATE, HOUR, VAULT, Site
 
-from custodes.app.warden_gate import Gate
-from custodes.errors import InvalidArgument, PermissionDenied
+from custodes.app.warden_gate import Gate, day_of
+from custodes.errors import FailedPrecondition, InvalidArgument, KeyMissing, PermissionDenied, SealBroken
+from custodes.sealing.apart import open_apart, seal_apart, split_apart
+from custodes.sealing.published import background_key_id, exactly, read_pinned
 from custodes.types.access import Action, AuditKind, Grant, Purpose, PurposeKind, Role
 from custodes.types.leak import ReleaseMarks
 from custodes.types.media import SegmentHeader
 from custodes.types.message import EndGrant, ReleaseKeys
-from custodes.units import CameraId, SegmentId
+from custodes.units import CameraId, Ns, SegmentId
 
 LEAK = Purpose(kind=PurposeKind.LEAK_TRACE, reference="leak 1")
 
@@ -68,12 +70,62 @@ def test_marks_when_another_grant_or_none_or_too_many_then_refused(site: Site) -
             with pytest.raises(PermissionDenied):
                 await gate.release_marks(ReleaseMarks(grant_token="x" * 43, segment_ids=(header.segment_id,)))
             grant = await traced(gate, site)
-            for names in ((), (SegmentId("a"),) * 65):
-                with pytest.raises(InvalidArgument):
-                    await gate.release_marks(ReleaseMarks(grant_token=grant.token, segment_ids=names))
+            with pytest.raises(InvalidArgument):
+                await gate.release_marks(ReleaseMarks(grant_token=grant.token, segment_ids=(SegmentId("a"),) * 65))
             await gate.end_grant(EndGrant(grant_id=grant.grant_id, frames_shown=0))
             with pytest.raises(PermissionDenied):
                 await gate.release_marks(ReleaseMarks(grant_token=grant.token, segment_ids=(header.segment_id,)))
             assert AuditKind.MARKS_RELEASED not in site.kinds()
+
+    site.run(main())
+
+
+def test_marks_when_no_segment_is_named_then_of_all_who_were_given_the_time_and_which(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            first, _ = site.segment()
+            grant = await traced(gate, site)
+            second, _ = site.segment(start_ns=site.clock.now_ns() + HOUR // 2)
+            for session, header in (("s1", first), ("s2", second)):
+                await watched(gate, site, session, header)
+            beyond, _ = site.segment(start_ns=site.clock.now_ns() + 3 * HOUR)
+            ask = site.request(Action.PLAY_BACK, session="later", lasts_ns=4 * HOUR)
+            answer = await gate.authorise(ask)
+            assert answer.grant is not None
+            await gate.release(ReleaseKeys(grant_token=answer.grant.token, headers=(second, beyond)))
+            marks = await gate.release_marks(ReleaseMarks(grant_token=grant.token, segment_ids=()))
+            found = {str(one.session_id): one.starts_ns for one in marks.candidates}
+            assert found == {"s1": (first.start_ns,), "s2": (second.start_ns,), "later": (second.start_ns,)}
+            assert site.entries()[marks.log_index].record.details["candidates"] == "3"
+
+    site.run(main())
+
+
+def test_background_when_a_trace_asks_then_opened_at_any_time_and_else_refused(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            year = day_of(site.clock.now_ns())[:4]
+            pinned = read_pinned(site.paths.warden_key)
+            key = exactly(site.paths.public_keys, background_key_id(GATE, year), pinned)
+            long_ago = Ns(site.clock.now_ns() - 100 * 24 * HOUR)
+            sealed = seal_apart(key, name=f"{long_ago}-x-background", start_ns=long_ago, label="b", payload=b"view")
+            header, body = split_apart(sealed)
+            grant = await traced(gate, site)
+            released = await gate.release(ReleaseKeys(grant_token=grant.token, headers=(header,)))
+            assert open_apart(header, released.data_keys[0], "b", body) == b"view"
+            with pytest.raises(SealBroken):
+                open_apart(header, released.data_keys[0], "another", body)
+            look = await gate.authorise(site.request(Action.PLAY_BACK))
+            assert look.grant is not None
+            with pytest.raises(PermissionDenied, match="background"):
+                await gate.release(ReleaseKeys(grant_token=look.grant.token, headers=(header,)))
+            for this in (year, str(int(year) + 1)):
+                with pytest.raises(FailedPrecondition):
+                    await gate.destroy(GATE, f"{this}0000")
+            site.clock.advance(366 * 24 * HOUR)
+            await gate.destroy(GATE, f"{year}0000")
+            with pytest.raises(KeyMissing):
+                exactly(site.paths.public_keys, background_key_id(GATE, year), pinned)
+            await gate.publish((GATE,))  # the days that come have keys all the same
 
     site.run(main())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from custodes.access.policy import FOOTAGE
 from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.sealing.header import encode_clear
+from custodes.sealing.published import is_background_key
 from custodes.types.access import AccessRequest, Action, Grant
 from custodes.types.media import SegmentHeader
 from custodes.types.stream import camera_of
@@ -113,5 +114,10 @@ def _check_header(request: AccessRequest, header: SegmentHeader, site_id: str) -
         raise PermissionDenied(f"segment {header.segment_id} is of another site")
     if camera_of(header.camera_id) != request.camera_id or header.key_id.partition("/")[0] != header.camera_id:
         raise PermissionDenied(f"the grant is for camera {request.camera_id}, segment {header.segment_id} is not")
+    if is_background_key(header.key_id):
+        # It shows nobody, and outlives what was recorded: of any time, but to find where a leak comes from alone.
+        if request.action is not Action.TRACE_LEAK:
+            raise PermissionDenied(f"a grant to {request.action.value} opens no background picture")
+        return
     if not request.start_ns - LEAD_IN_NS <= header.start_ns <= request.end_ns:
         raise PermissionDenied(f"segment {header.segment_id} lies outside the granted interval")

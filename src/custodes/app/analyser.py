@@ -21,6 +21,7 @@ import structlog
 from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
+from custodes.app.analyser_looks import LookKeeper, published_finder
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
@@ -228,10 +229,12 @@ class Worker:
         checkpoints: Checkpoints,
         learnt: Checkpoints,
         zones: "AnalyserZones | None" = None,
+        looks: LookKeeper | None = None,
     ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on.
-        `checkpoints`: of tracks; `learnt`: of what gates know."""
+        `checkpoints`: of tracks; `learnt`: of what gates know; `looks`: keeps something of what was looked at."""
         self._zones = zones
+        self._looks = looks
         self._checkpoints = checkpoints
         self._learnt = learnt
         self._learnt_ns = looking.clock.monotonic_ns()
@@ -264,6 +267,8 @@ class Worker:
                 self._sender.put(fact)
         if self._zones is not None:
             self._zones.close()
+        if self._looks is not None:
+            self._looks.close()
         self._report()  # no run is open: the checkpoints go
 
     def _take_turn(self, camera_id: CameraId) -> None:
@@ -313,6 +318,11 @@ class Worker:
             if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
                 self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
+        if self._looks is not None:
+            looks = self._looks
+            pipeline.on_look = lambda frame, found: looks.look(
+                frame, found, self._intake.scenes.get(camera_id, CameraScene())
+            )
         pipeline.begin_with(self._learnt.read(camera_id), self._looking.clock.now_ns())
         runner = InlineRunner([pipeline], on_failure=failed)
         self._pipelines[camera_id] = pipeline
@@ -407,6 +417,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         checkpoints=checkpoints,
         learnt=Checkpoints(paths.run_dir, "gate"),
         zones=zones,
+        looks=LookKeeper(paths, config.leaks, published_finder(paths)),
     ).work_forever()
     sender.stop()
     for thread in threads[:2]:

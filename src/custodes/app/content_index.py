@@ -1,29 +1,57 @@
-"""The content index: sketches of every keyframe, a small file a segment, made by the first trace that reads it.
+"""The content index: sketches that analysers kept, and where they have none, of every keyframe, made by a first trace.
 
-`index/<camera>/<segment>.idx`, sealed by a key made from the segment's own data key: who may not read the segment
-reads no sketch, and when the camera-day's key is destroyed, so is the index. Files whose segment is gone are removed
-by the next trace. An index that cannot be read is made anew: nothing depends on it but time.
+`index/<camera>/<from>-<to>.skx` is an analyser's (`analyser_looks`), under the camera-day's key.
+`index/<camera>/<segment>.idx` is a trace's, sealed by a key made from the segment's own data key: who may not read the
+segment reads no sketch. When the camera-day's key is destroyed, so is the index; its files go with their footage. An
+index that cannot be read is made anew: nothing depends on it but time.
 """
 
 import contextlib
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import structlog
 
+from custodes.app.kept_looks import KeptLooks
+from custodes.app.kept_names import Kept, kept_in
 from custodes.errors import CustodesError, DataLoss, KeyMissing, SealBroken
-from custodes.leaks.moment import Sketch, sketch
+from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.sketchbook import Dated, pack, unpack
 from custodes.review.archive import Archive, GopRef
 from custodes.review.keys import ViewKeys
 from custodes.review.trace import keyframes
 from custodes.sealing.beside import open_beside, seal_beside
 from custodes.types.media import Segment
-from custodes.units import SegmentId
+from custodes.units import NS_PER_S, SegmentId
 
 _LABEL = "sketches/1"
 _MAX_FILE_BYTES = 16 * 1024 * 1024
+QUIET_NS = 12 * NS_PER_S
+"""The longest stretch that an analyser leaves undecoded as quiet."""
+_STILL_STEPS = 6.0
+"""Two steps of the sketchbook: noise at a boundary moves a cell by one."""
+
+
+def stands_for(gop: GopRef, dated: Sequence[Dated]) -> Dated | None:
+    """The first sketch within a GOP, dated as its keyframe; without one the last before, if the scene stood still.
+
+    Analysers leave out what is quiet (ADR 17): where the sketches before and after are alike, what is between is, too.
+    Args: dated: by time.
+    """
+    at = bisect_left(dated, gop.start_ns, key=lambda one: one.utc_ns)
+    after = dated[at] if at < len(dated) else None
+    if after is not None and after.utc_ns < gop.end_ns:
+        return Dated(utc_ns=gop.start_ns, sketch=after.sketch)
+    before = dated[at - 1] if at else None
+    if before is None or after is None or after.utc_ns - before.utc_ns > QUIET_NS:
+        return None
+    if before.sketch.luma.shape != after.sketch.luma.shape:
+        return None
+    is_still = float(np.abs(before.sketch.luma - after.sketch.luma).max()) <= _STILL_STEPS
+    return Dated(utc_ns=gop.start_ns, sketch=before.sketch) if is_still else None
 
 
 class ContentIndex:
@@ -34,13 +62,15 @@ class ContentIndex:
         self._archive = archive
         self._keys = keys
         self._segments = {segment.header.segment_id: segment for segment in segments}
+        self._kept: list[Kept] | None = None
+        self._opened: dict[Path, Sequence[Dated]] = {}
 
     def sketches(self, segment_id: SegmentId, gops: Sequence[GopRef]) -> Iterator[tuple[GopRef, Sketch]]:
         """Of these GOPs of one segment; those that cannot be read are left out.
 
         Raises: PermissionDenied, Unavailable from the warden.
         """
-        known = self._read(segment_id)
+        known = self._seen_live(gops) or self._read(segment_id)
         if known is None:
             made = [
                 (one.gop, Dated(utc_ns=one.gop.start_ns, sketch=sketch(one.frame.y)))
@@ -51,6 +81,24 @@ class ContentIndex:
             return
         at = {int(one.utc_ns): one.sketch for one in known}
         yield from ((gop, at[int(gop.start_ns)]) for gop in gops if int(gop.start_ns) in at)
+
+    def _seen_live(self, gops: Sequence[GopRef]) -> list[Dated] | None:
+        """One for each of these GOPs, dated as they are, from what analysers kept; None when one of them has none."""
+        if not gops:
+            return None
+        camera_id = self._segments[gops[0].segment_id].header.camera_id
+        if self._kept is None:
+            self._kept = kept_in(self._folder / camera_id, "skx")
+        start_ns, end_ns = gops[0].start_ns - QUIET_NS, gops[-1].end_ns + QUIET_NS
+        looks = KeptLooks(camera_id, self._keys)
+        dated: list[Dated] = []
+        for kept in (one for one in self._kept if one.start_ns <= end_ns and one.end_ns >= start_ns):
+            if kept.path not in self._opened:
+                self._opened[kept.path] = looks.sketches(kept)
+            dated += self._opened[kept.path]
+        dated.sort(key=lambda one: one.utc_ns)
+        found = [stands_for(gop, dated) for gop in gops]
+        return None if any(one is None for one in found) else [one for one in found if one is not None]
 
     def _path(self, segment: Segment) -> Path:
         return self._folder / segment.header.camera_id / f"{segment.header.segment_id}.idx"

@@ -332,6 +332,8 @@ def _trace(
     """Serve one trace: a single answer, whatever happens."""
     from custodes.app.content_index import ContentIndex
     from custodes.app.job_trace import Tracer  # OpenCV: not for the views, whose first picture waits for imports
+    from custodes.app.job_trace_expired import ExpiredTracer
+    from custodes.app.kept_looks import KeptLooks
 
     seconds = max((task.deadline_ns - clock.now_ns()) / NS_PER_S, 0) + DEADLINE_GRACE_S
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -341,6 +343,12 @@ def _trace(
     try:
         archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
         archive.put(task.segments)
+        expired = ExpiredTracer(
+            task,
+            looks=KeptLooks(task.camera_id, keys),
+            folder=paths.backgrounds / task.camera_id,
+            release=lambda: warden.release_marks(task.grant_token, ()),
+        )
         index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments)
         index.forget_gone(paths.segments)
         answer = Tracer(
@@ -350,6 +358,7 @@ def _trace(
             policy=policy,
             ask_masks=_asking(channel, inbox),
             release=lambda names: warden.release_marks(task.grant_token, names),
+            expired=expired,
         ).run()
     except CustodesError as error:
         structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)

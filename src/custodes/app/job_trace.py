@@ -12,12 +12,14 @@ from itertools import groupby
 import numpy as np
 
 from custodes.app.content_index import ContentIndex
+from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
-from custodes.leaks.moment import Sketch, compare, sketch, sketch_of_found
+from custodes.leaks.moment import compare, sketch_of_found
 from custodes.leaks.place import background_of, best_of, is_ours, read_picture
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
+from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
 from custodes.media.found_clip import is_clip, pictures_of
 from custodes.ports.warden import KeyReleaser
@@ -44,6 +46,8 @@ _MAX_SLOTS = 360
 """An hour of ten seconds around the best moment."""
 _MAX_MARKED_SEGMENTS = 64
 _MASKS_AROUND_NS = 12 * NS_PER_S
+
+NOTHING_LEFT = "nothing was recorded in that time, or it cannot be read any more"
 
 AskMasks = Callable[[Ns, Ns], Iterable[FrameAnalysed]]
 ReleaseMarksOf = Callable[[tuple[SegmentId, ...]], MarksReleased]
@@ -72,7 +76,10 @@ class Tracer:
         policy: MaskPolicy,
         ask_masks: AskMasks,
         release: ReleaseMarksOf,
+        expired: ExpiredTracer | None = None,
     ) -> None:
+        """`expired`: traces what is of a time whose footage is gone."""
+        self._expired = expired
         self._task = task
         self._archive = archive
         self._policy = policy
@@ -85,18 +92,30 @@ class Tracer:
         """Place, moment, and, if wanted, copy."""
         found = self._task.picture
         pictures = pictures_of(found, limit=_CLIP_PICTURES) if is_clip(found) else [read_picture(found)]
+        suspects = [Suspect(one) for one in pictures]
+        answer, first_ns = self._by_footage(suspects)
+        if _named(answer) or self._expired is None or not self._expired.has_older(first_ns):
+            return answer
+        older = self._expired.run(suspects)
+        trials = answer.trials + older.trials
+        return replace(older if _named(older) or not answer.is_found else answer, trials=trials)
+
+    def _by_footage(self, suspects: list[Suspect]) -> tuple[PictureTraced, int]:
+        """What the recordings tell, and when the first of them begins; the end of the wanted time without any."""
         nothing = PictureTraced(camera_id=self._task.camera_id, is_found=False)
         gops = gops_between(self._archive, self._task.start_ns, self._task.end_ns, limit=MAX_KEYFRAMES)
         kept, sketches, references = self._look(gops)
         if not kept:
-            return replace(nothing, error="nothing was recorded in that time, or it cannot be read any more")
+            return replace(nothing, error=NOTHING_LEFT), self._task.end_ns
         background = background_of(references)
         originals = [Original(background), *(Original(one) for one in references[:2])]
-        suspect, placed, tried = best_of([Suspect(one) for one in pictures], originals)
+        suspect, placed, tried = best_of(suspects, originals)
         if placed is None or not is_ours(placed):
             likeness = 0.0 if placed is None else placed.likeness
-            return replace(nothing, likeness=likeness, inliers=0 if placed is None else placed.registration.inliers)
-        return self._at_moment(suspect, background, replace(placed, hypotheses=tried), kept, sketches)
+            inliers = 0 if placed is None else placed.registration.inliers
+            return replace(nothing, likeness=likeness, inliers=inliers), kept[0].start_ns
+        moment = self._at_moment(suspect, background, replace(placed, hypotheses=tried), kept, sketches)
+        return moment, kept[0].start_ns
 
     def _look(self, gops: list[GopRef]) -> tuple[list[GopRef], list[Sketch], list[Luma]]:
         """Sketches of all keyframes, and some of the pictures themselves."""
@@ -213,6 +232,10 @@ class Tracer:
             marks_log_index=marks.log_index,
             evidence=tuple(one.values.astype("<f4").tobytes() for one in answer.evidence),
         )
+
+
+def _named(traced: PictureTraced) -> bool:
+    return any(one.z >= NAMED_Z for one in traced.candidates)
 
 
 def _top(answer: Attribution) -> float:

@@ -56,6 +56,8 @@ from custodes.errors import (
 from custodes.ports.clock import Clock
 from custodes.sealing.claims import claim_signer
 from custodes.sealing.published import (
+    background_key_id,
+    is_background_key,
     is_key_id,
     key_id_of,
     published_path,
@@ -454,6 +456,7 @@ class Gate:
     def _publish_one(self, keys: KeyStore, camera_id: CameraId, days: list[str], now_ns: Ns) -> None:
         keys.add_camera(camera_id)
         key_ids = [key_id_of(camera_id, day) for day in days]
+        key_ids += [background_key_id(camera_id, year) for year in sorted({day[:4] for day in days})]
         for key_id, public_key in zip(key_ids, keys.ensure(key_ids, now_ns), strict=True):
             wanted = sign_published(self._site_key, site_id=self._site.site_id, key_id=key_id, public_key=public_key)
             try:
@@ -488,7 +491,8 @@ class Gate:
         if not is_key_id(key_id):
             raise InvalidArgument("that is not a camera id and a day (yyyymmdd)")
         now_ns = self._clock.now_ns()
-        if day >= day_of(now_ns):
+        # A year's key, `<yyyy>0000`, is in use until the year is over.
+        if day >= day_of(now_ns) or (is_background_key(key_id) and day[:4] >= day_of(now_ns)[:4]):
             raise FailedPrecondition(f"camera-day {day} is not over; the recorder may be sealing to its key")
         record = AuditRecord(
             kind=AuditKind.KEYS_DESTROYED, actor="process:warden", subject=camera_id, details={"day": day}

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from custodes.access.release import MAX_GRANT_NS, MAX_HEADERS, LiveGrant
+from custodes.access.release import LEAD_IN_NS, MAX_GRANT_NS, MAX_HEADERS, LiveGrant
 from custodes.app.warden_records import person_record
 from custodes.audit.log import AuditLog
 from custodes.errors import InvalidArgument, PermissionDenied, ResourceExhausted
@@ -13,6 +13,8 @@ from custodes.types.leak import CandidateMark, ReleaseMarks
 from custodes.units import Ns, SegmentId, SessionId
 
 MAX_CANDIDATES = 10_000
+MAX_STARTS = 400_000
+"""Segments that all sessions together were given; ten people who watch for a month have 432,000 minutes."""
 _PAGE = 1000
 
 
@@ -24,6 +26,8 @@ class Shown:
     fidelity: Fidelity
     granted_index: int
     released_index: int
+    starts_ns: tuple[int, ...] = ()
+    """When the segments of the wanted time that it was given began; empty where segments were named."""
 
     def with_key(self, mark_key: bytes) -> CandidateMark:
         """For the trace job."""
@@ -33,6 +37,7 @@ class Shown:
             fidelity=self.fidelity,
             granted_index=self.granted_index,
             released_index=self.released_index,
+            starts_ns=self.starts_ns,
         )
 
 
@@ -42,16 +47,20 @@ def check_marks(live: LiveGrant, message: ReleaseMarks, now_ns: Ns) -> None:
         raise PermissionDenied(f"a grant to {live.request.action.value} releases no marks")
     if now_ns >= live.expires_ns:
         raise PermissionDenied("the grant has expired")
-    if not 0 < len(message.segment_ids) <= MAX_HEADERS:
-        raise InvalidArgument(f"marks of {len(message.segment_ids)} segments; expected 1 to {MAX_HEADERS}")
+    if len(message.segment_ids) > MAX_HEADERS:
+        raise InvalidArgument(f"marks of {len(message.segment_ids)} segments; expected at most {MAX_HEADERS}")
 
 
 def who_was_shown(log: AuditLog, request: AccessRequest, segment_ids: tuple[SegmentId, ...]) -> tuple[Shown, ...]:
     """Sessions of that camera with a release of one of the segments, in the log's order; traces and analyses left out.
 
+    Without segments: those that were given any of the request's time, and which. When footage has expired the log is
+    all that knows: a segment's id begins with the nanosecond at which it began.
     Reads the log from half a day before the wanted interval on: no grant that was used later is older.
-    Raises: ResourceExhausted for more than `MAX_CANDIDATES`.
+    Raises: ResourceExhausted for more than `MAX_CANDIDATES`, or `MAX_STARTS`.
     """
+    if not segment_ids:
+        return _who_was_shown_between(log, request)
     wanted = {str(name) for name in segment_ids}
     grants: dict[str, LogEntry] = {}
     found: dict[str, Shown] = {}
@@ -70,6 +79,37 @@ def who_was_shown(log: AuditLog, request: AccessRequest, segment_ids: tuple[Segm
             if len(found) > MAX_CANDIDATES:
                 raise ResourceExhausted(f"more than {MAX_CANDIDATES} sessions were shown this; ask for less time")
     return tuple(found.values())
+
+
+def _who_was_shown_between(log: AuditLog, request: AccessRequest) -> tuple[Shown, ...]:
+    grants: dict[str, LogEntry] = {}
+    found: dict[str, Shown] = {}
+    starts: dict[str, set[int]] = {}
+    count = 0
+    for entry in _entries_since(log, Ns(request.start_ns - MAX_GRANT_NS)):
+        record, details = entry.record, entry.record.details
+        if record.subject != request.camera_id:
+            continue
+        if record.kind is AuditKind.ACCESS_GRANTED:
+            grants[details.get("grant_id", "")] = entry
+        elif record.kind is AuditKind.KEYS_RELEASED:
+            grant, session = grants.get(details.get("grant_id", "")), details.get("session", "")
+            began = [_start_of(name) for name in _segments(details)]
+            inside = {at for at in began if request.start_ns - LEAD_IN_NS <= at <= request.end_ns}
+            if not inside or (grant is not None and _shows_nothing(grant)):
+                continue
+            found.setdefault(session, _shown(session, grant, entry))
+            count += len(inside - starts.get(session, set()))
+            starts.setdefault(session, set()).update(inside)
+            if len(found) > MAX_CANDIDATES or count > MAX_STARTS:
+                raise ResourceExhausted(f"more than {MAX_CANDIDATES} sessions were shown this; ask for less time")
+    return tuple(replace(one, starts_ns=tuple(sorted(starts[session]))) for session, one in found.items())
+
+
+def _start_of(segment_id: str) -> int:
+    """When a segment began, by its id; before all time where it does not say."""
+    digits, _, _ = segment_id.partition("-")
+    return int(digits) if digits.isascii() and digits.isdigit() else -1
 
 
 def _shown(session: str, grant: LogEntry | None, release: LogEntry) -> Shown:
@@ -103,7 +143,9 @@ def _entries_since(log: AuditLog, since_ns: Ns) -> Iterator[LogEntry]:
 
 def marks_record(live: LiveGrant, message: ReleaseMarks, shown: tuple[Shown, ...]) -> AuditRecord:
     """The list by its hash: what will be compared is fixed before anything is."""
-    listed = "\n".join(f"{one.session_id} {one.released_index}" for one in shown)
+    listed = "\n".join(
+        " ".join([str(one.session_id), str(one.released_index), *map(str, one.starts_ns)]) for one in shown
+    )
     details = {
         "grant_id": live.grant_id,
         "session": live.request.session_id,

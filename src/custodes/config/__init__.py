@@ -2,6 +2,7 @@
 
 from custodes.config.assignment import Assignment, read_assignment, write_assignment
 from custodes.config.identity import SiteIdentity, read_identity, write_identity
+from custodes.config.leaks import LeakConfig
 from custodes.config.paths import SitePaths
 from custodes.config.tree import (
     AccessConfig,
@@ -16,6 +17,7 @@ from custodes.config.tree import (
 )
 
 __all__ = [
+    "LeakConfig",
     "AccessConfig",
     "Assignment",
     "CameraConfig",

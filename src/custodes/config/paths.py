@@ -101,6 +101,11 @@ class SitePaths:
         return self.data_dir / "index"
 
     @property
+    def backgrounds(self) -> Path:
+        """Pictures without people, a few a camera, that outlive footage; sealed, for leak traces alone."""
+        return self.data_dir / "backgrounds"
+
+    @property
     def leaks(self) -> Path:
         """Found pictures on the leak desk, and what was found out about them (0700)."""
         return self.data_dir / "leaks"

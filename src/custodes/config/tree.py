@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from custodes.config.database import DatabaseConfig
 from custodes.config.federation import FederationConfig
+from custodes.config.leaks import LeakConfig
 from custodes.config.outside import HomeConfig, SiemConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
@@ -462,6 +463,7 @@ class SiteConfig(_Strict):
     retention: RetentionConfig = RetentionConfig()
     tiers: TiersConfig = TiersConfig()
     analyser: AnalyserConfig = AnalyserConfig()
+    leaks: LeakConfig = LeakConfig()
     faces: FacesConfig = FacesConfig()
     redaction: RedactionConfig = RedactionConfig()
     views: ViewConfig = ViewConfig()

@@ -57,11 +57,14 @@ class Fit:
 class Original:
     """An archived picture, prepared once for many comparisons."""
 
-    def __init__(self, y: Luma, features: Features | None = None) -> None:
+    def __init__(self, y: Luma, features: Features | None = None, known: Luma | None = None) -> None:
+        """`known`: of the same size, 0 where the picture says nothing about its place; None: it does everywhere."""
         self.y = y
         self._features = features
         self.target = working(y)
         self.small = _small(self.target)
+        self.known = None if known is None else _reduced_to(known, self.target)
+        self.known_small = None if known is None else _reduced_to(known, self.small)
 
     @property
     def aspect(self) -> float:
@@ -187,6 +190,11 @@ def _flattened(plane: Plane) -> Plane:
     return np.asarray(detail / strength, dtype=np.float32)
 
 
+def _reduced_to(known: Luma, like: Plane) -> Luma:
+    """Where a picture says something, at another size; 0 or 1."""
+    return np.asarray(cv2.resize(known, like.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0, dtype=np.uint8)
+
+
 def _small(target: Plane) -> Plane:
     height, width = target.shape
     size = (_ECC_PX, max(round(height * _ECC_PX / width), 16))
@@ -200,7 +208,10 @@ def _warped_small(suspect: Suspect, original: Original, found: Registration) -> 
     whole = _in_pixels(found.matrix, pixels, float(width))
     warped = cv2.warpPerspective(source, whole, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     seen = cv2.warpPerspective(np.ones_like(source), whole, (width, height), flags=cv2.INTER_NEAREST)
-    return _flattened(cv2.GaussianBlur(warped, (0, 0), 1.0)), (seen > 0).astype(np.uint8)
+    is_seen = (seen > 0).astype(np.uint8)
+    if original.known_small is not None:
+        is_seen *= original.known_small
+    return _flattened(cv2.GaussianBlur(warped, (0, 0), 1.0)), is_seen
 
 
 def _likeness(suspect: Suspect, original: Original, found: Registration) -> float:
@@ -279,6 +290,8 @@ def align(suspect: Suspect, original: Original, found: Registration) -> Aligned:
     picture = cv2.remap(source, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     inside = (map_x > 1) & (map_y > 1) & (map_x < source.shape[1] - 2) & (map_y < source.shape[0] - 2)
     inside &= at[..., 2] * inverse[2, 2] > 0
+    if original.known is not None:
+        inside &= original.known > 0
     valid = cv2.erode(inside.astype(np.float32), np.ones((5, 5), np.uint8))
     return Aligned(original=target, picture=np.asarray(picture, dtype=np.float32), valid=np.asarray(valid))
 

@@ -40,13 +40,27 @@ def attribute(
 
     Args: candidates: fixed and logged before; none may be added after a score was seen. slots: at least one.
     """
+    each = [(one, slots) for one in candidates]
+    return attribute_each(suspect, original, fit, candidates=each, picture_sha256=picture_sha256, decoys=decoys)
+
+
+def attribute_each(
+    suspect: Suspect,
+    original: Original,
+    fit: Fit,
+    *,
+    candidates: Sequence[tuple[CandidateMark, Sequence[int]]],
+    picture_sha256: str,
+    decoys: int = DECOYS,
+) -> Attribution:
+    """Like `attribute`, each candidate with slots of its own; those without any are left out."""
     evidence = evidence_of(align(suspect, original, fit.registration))
-    found = [_score(evidence, candidate, slots) for candidate in candidates]
+    found = [_score(evidence, candidate, slots) for candidate, slots in candidates if slots]
     innocent = [decoy_key(picture_sha256, number) for number in range(decoys)]
     highest = float(scores_in_views(evidence, innocent).max()) if decoys else 0.0
     return Attribution(
         candidates=tuple(sorted(found, key=lambda one: -one.z)),
-        trials=max(len(candidates), 1) * len(slots) * VIEWS * max(fit.hypotheses, 1),
+        trials=max(sum(len(slots) for _, slots in candidates), 1) * VIEWS * max(fit.hypotheses, 1),
         decoys=decoys,
         decoy_z_max=highest,
         evidence=evidence,

@@ -46,6 +46,13 @@ def place_sentence(traced: PictureTraced, camera_name: str) -> str:
     span_s = (traced.latest_ns - traced.earliest_ns) / NS_PER_S
     mirrored = ", mirrored" if traced.is_mirrored else ""
     where = f"The picture shows the view of camera {camera_name} ({traced.camera_id}){mirrored}"
+    if traced.background_ns:
+        view = f"{where}, as it looked without people on {clock_time(traced.background_ns)[:10]}"
+        if traced.utc_ns:
+            slot = f"{clock_time(traced.earliest_ns)} to {clock_time(traced.latest_ns)[11:]}"
+            return f"{view}. There is no recording of that time any more; the mark says {slot}."
+        between = f"{clock_time(traced.earliest_ns)} and {clock_time(traced.latest_ns)}"
+        return f"{view}. There is no recording of that time any more, so nothing tells when between {between}."
     if span_s <= 3.0:
         return f"{where}, at {clock_time(traced.utc_ns)}."
     return (
@@ -76,6 +83,11 @@ def verdict_sentence(verdict: Verdict, traced: PictureTraced, delivered: dict[st
             return (
                 "Inconsistent: a session's mark is there, that of the moment is not. It may have been transplanted to "
                 "blame somebody. Nobody is named."
+            )
+        case "unmarked" if traced.background_ns:
+            return (
+                f"No mark can be attributed. {len(delivered)} sessions were shown this camera in that time, in no "
+                "order of guilt."
             )
         case "unmarked":
             return (

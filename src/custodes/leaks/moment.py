@@ -5,41 +5,19 @@ which others fit as well as the best, and what may then be said of the time, is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from custodes.leaks.registration import Luma
+from custodes.leaks.sketch import COLUMNS, Plane, Sketch
 from custodes.watermark.residual import Aligned
-
-COLUMNS = 48
-"""Width of a sketch, in cells; the index has to stay below 20 MB a camera and day (64 cells take 33)."""
 
 _TRUNCATED = 24.0
 """Luma steps beyond which a cell is simply wrong: a sticker, a fill, glare."""
 
 _EXACT = 600
 _AT_ONCE = 512
-
-Plane = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
-    """A picture reduced to means of cells: (rows, COLUMNS) float32 luma; `seen` 0..1 says where it has any."""
-
-    luma: Plane
-    seen: Plane
-
-
-def sketch(y: Luma, columns: int = COLUMNS) -> Sketch:
-    """Of an archived frame. Below 1 ms."""
-    height, width = y.shape
-    size = (columns, max(round(columns * height / width), 8))
-    luma = cv2.resize(y, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return Sketch(luma=luma, seen=np.ones_like(luma))
 
 
 def sketch_of_found(aligned: Aligned, columns: int = COLUMNS) -> Sketch:

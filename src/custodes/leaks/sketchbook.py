@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from custodes.errors import DataLoss
-from custodes.leaks.moment import Plane, Sketch
+from custodes.leaks.sketch import Plane, Sketch
 from custodes.units import Ns
 
 _STEP = 3.0

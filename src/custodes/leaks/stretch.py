@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from custodes.leaks.moment import Plane, Sketch, compare, rest_of
+from custodes.leaks.moment import compare, rest_of
+from custodes.leaks.sketch import Plane, Sketch
 from custodes.units import NS_PER_S, Ns
 
 Costs = npt.NDArray[np.float64]

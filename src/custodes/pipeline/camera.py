@@ -18,7 +18,7 @@ from custodes.types.event import AnalyserStatus, FrameAnalysed, GateChanged, Gat
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.types.message import CameraWatched, StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene
-from custodes.types.vision import DetectArea
+from custodes.types.vision import DetectArea, TrackedFrame
 from custodes.units import CameraId, Ns, RunId
 
 CameraItem = StreamOpened | Packet | StreamClosed | CameraWatched
@@ -75,8 +75,9 @@ class CameraPipeline:
         self.areas: tuple[DetectArea, ...] = ()
         """Where objects count, from the next look on; set by whoever feeds."""
         self.on_frame: Callable[[Frame, RunId], None] | None = None
-        """Told of each frame that was looked at; set while a recognition zone of the camera is on, by whoever
-        feeds."""
+        """Told of each frame that is to be looked at; set while a recognition zone of the camera is on."""
+        self.on_look: Callable[[Frame, TrackedFrame], None] | None = None
+        """Told of each frame that was looked at, and whoever is in it."""
         self.tampering: TamperWatch | None = None
         """Shown keyframes and what is looked at; set by whoever feeds a live camera."""
         self.counters = Counters()
@@ -387,13 +388,14 @@ class CameraPipeline:
             self.on_frame(frame, self._info.run)
         if self.tampering is not None:
             self.tampering.look(frame)
-        if self._gate is None:
-            return self._analysis.process(frame)
-        self._analysis.check_ns = self._gate.check_ns
+        if self._gate is not None:
+            self._analysis.check_ns = self._gate.check_ns
         quiet_from_ns, self._quiet_from_ns = self._quiet_from_ns, None
         facts: list[CameraFact] = []
         for fact in self._analysis.process(frame):
-            if isinstance(fact, FrameAnalysed):
+            if isinstance(fact, FrameAnalysed) and self.on_look is not None:
+                self.on_look(frame, fact.frame)
+            if isinstance(fact, FrameAnalysed) and self._gate is not None:
                 is_still = self._gate.looked(frame.y, fact.frame, found_still=self._analysis.found_still)
                 if is_still and quiet_from_ns is not None:
                     fact = replace(fact, quiet_from_ns=Ns(quiet_from_ns))

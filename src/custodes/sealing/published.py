@@ -68,6 +68,19 @@ def key_id_of(camera_id: CameraId, day: str) -> KeyId:
     return KeyId(f"{camera_id}/{day}")
 
 
+def background_key_id(camera_id: CameraId, year: str) -> KeyId:
+    """Of the pictures without people that outlive footage: `<camera_id>/<yyyy>0000`, a day that no year has.
+
+    Only a leak trace has such a key opened (`access.release`). Args: year: yyyy, UTC.
+    """
+    return key_id_of(camera_id, f"{year}0000")
+
+
+def is_background_key(key_id: str) -> bool:
+    """Whether a key is one of `background_key_id`'s."""
+    return is_key_id(key_id) and key_id.endswith("0000")
+
+
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of a key id; safe to make a path of."""
     camera, _, day = text.partition("/")
@@ -186,6 +199,13 @@ def read_published(path: Path) -> PublishedKey:
     )
 
 
+def exactly(public_dir: Path, key_id: KeyId, pinned: PinnedKeys) -> PublishedKey:
+    """This very key, verified: what is sealed to it has no other to fall back to. Raises: KeyMissing, SealBroken."""
+    key = read_published(published_path(public_dir, key_id))
+    verify_published(key, pinned)
+    return key
+
+
 def latest_usable(public_dir: Path, camera_id: CameraId, day: str, pinned: PinnedKeys) -> PublishedKey:
     """The key to seal to on `day`: the day's own, else the newest that was published (recording fails open).
 
@@ -195,7 +215,9 @@ def latest_usable(public_dir: Path, camera_id: CameraId, day: str, pinned: Pinne
     Raises: KeyMissing when no published key of the camera verifies; the message says what was wrong with the day's.
     """
     own = published_path(public_dir, key_id_of(camera_id, day))
-    others = sorted((path for path in own.parent.glob("*.json") if path != own), key=lambda p: p.stem, reverse=True)
+    # A background's key outlives footage, so footage never falls back to one.
+    days = (path for path in own.parent.glob("*.json") if path != own and not path.stem.endswith("0000"))
+    others = sorted(days, key=lambda p: p.stem, reverse=True)
     reason = "none is published"
     for path in (own, *others):
         try:

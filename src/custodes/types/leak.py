@@ -75,6 +75,8 @@ class TraceTask:
     segments: tuple[Segment, ...]
     picture: bytes
     is_attributing: bool
+    segment_ns: int = 60_000_000_000
+    """How long a segment of this site is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,9 @@ class PictureTraced:
     """The entry with the hash of the candidate list, made before any score."""
     evidence: tuple[bytes, ...] = ()
     """float32 little-endian, 36,000 each: what the scores were made from."""
+    background_ns: int = 0
+    """Since when the camera looked as in the picture without people that it was compared with; 0 where footage was
+    there. Content tells no time then: `utc_ns` is the mark's, or 0."""
     error: str = ""
 
 
@@ -144,7 +149,8 @@ class ReleaseMarks:
 
     grant_token: str
     segment_ids: tuple[SegmentId, ...]
-    """1 to 64, of the grant's camera."""
+    """At most 64, of the grant's camera. None: of all that began in the grant's time, whether or not it is still
+    there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +164,8 @@ class CandidateMark:
     """Log entry of its grant; -1 when it lies too far back."""
     released_index: int
     """Log entry of the first release of one of the segments."""
+    starts_ns: tuple[int, ...] = ()
+    """When the segments that it was given began, where none were named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from custodes.app.kept_names import kept_in
 from custodes.config import SitePaths
 from custodes.errors import CustodesError, SealBroken, StorageFailed, StorageFull
 from custodes.ports.catalog import Garbage
@@ -85,6 +86,7 @@ class GarbageFiles:
                 self._log.error("segment file cannot be deleted", error=str(error))
                 continue
             folders[path.parent].append(one)
+            self._forget_sketches(one)
         for folder, members in folders.items():
             try:
                 if folder.is_dir():
@@ -95,6 +97,14 @@ class GarbageFiles:
             if self._note(members):
                 done += members
         return done
+
+    def _forget_sketches(self, one: Garbage) -> None:
+        """What leak traces and analysers sketched of it: a file that covers more goes whole, a trace makes it anew."""
+        folder = self._paths.index / one.camera_id
+        covering = [kept.path for kept in kept_in(folder, "skx") if not kept.distance_ns(one.start_ns, one.end_ns)]
+        for path in (folder / f"{one.segment_id}.idx", *covering):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def has_stray(self, camera_id: CameraId, key_id: KeyId, known: Collection[SegmentId]) -> bool:
         """Whether a file that the catalog does not know may need the key. O(files of the camera)."""

@@ -94,7 +94,8 @@ class LeakDesk:
         async with self._lock:
             answers = []
             for camera in (stream for one in cameras for stream in one.streams()):
-                if not await self._views.segments_between(camera.camera_id, start_ns, end_ns):
+                has_footage = bool(await self._views.segments_between(camera.camera_id, start_ns, end_ns))
+                if not has_footage and not await asyncio.to_thread(self._has_background, camera.camera_id):
                     if is_second(camera.camera_id):
                         continue
                     error = "nothing was recorded in that time"
@@ -108,6 +109,10 @@ class LeakDesk:
             best = replace(best, trials=sum(one.trials for one in found))
         names = {camera.camera_id: camera.name for camera in cameras}
         return await self._sealed(request, first, second, best, answers, names)
+
+    def _has_background(self, camera_id: CameraId) -> bool:
+        """Whether a view without people outlived the camera's footage."""
+        return next((self._paths.backgrounds / camera_id).glob("*.bkg"), None) is not None
 
     async def _cameras(self, wanted: Sequence[CameraId]) -> list[CameraSpec]:
         known = {camera.camera_id: camera for camera in await self._catalog.cameras()}
@@ -180,6 +185,7 @@ class LeakDesk:
                 segments=tuple(segments),
                 picture=request.picture,
                 is_attributing=request.is_attributing,
+                segment_ns=round(self._config.recorder.segment_s * NS_PER_S),
             )
             link.listen(incoming.put_nowait)
             await link.channel.send(task)
@@ -313,6 +319,7 @@ class LeakDesk:
             "is_mirrored": best.is_mirrored,
             "view": None if best.fidelity is None else best.fidelity.value,
             "reference_sha256": best.reference_sha256,
+            "background_since_ns": best.background_ns,
             "error": best.error,
         }
         if not request.is_attributing:

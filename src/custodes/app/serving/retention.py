@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from custodes.app.serving.garbage import GarbageFiles
+from custodes.app.serving.old_backgrounds import OldBackgrounds
 from custodes.app.serving.tiers import SlowTier
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, SiteMismatch
@@ -109,6 +110,7 @@ class RetentionSweeper:
         self._storage = storage
         self._clock = clock
         self._files = GarbageFiles(paths, site_id, storage, slow.forget if slow else None, copies=copies)
+        self._backgrounds = OldBackgrounds(paths, config.leaks.background_days, warden)
         self._next_ns = 0
         self._next_pressed_ns = 0
         self._told = ""
@@ -188,6 +190,7 @@ class RetentionSweeper:
             self._next_ns = 0
         if is_warden_up:
             await self._shred(now_ns)
+            await self._backgrounds.sweep(now_ns)
         return len(condemned)
 
     # -- what is so ------------------------------------------------------------------------------------------

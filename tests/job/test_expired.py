@@ -1,0 +1,185 @@
+"""A leak after expiry: an analyser looked, a viewer leaked, all was deleted; the mark on the empty view tells."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.job.test_job import recorded_grant
+from tests.leaks.scenes import frame_of, scene
+
+from custodes.adapters.ipc.framing import RequestClient
+from custodes.app.analyser_looks import LookKeeper, published_finder
+from custodes.app.kept_names import kept_in
+from custodes.config import LeakConfig
+from custodes.media.decode import FrameDecoder
+from custodes.sealing.published import background_key_id, exactly, read_pinned
+from custodes.testing.job import CAMERA, SITE_ID, JobSite
+from custodes.testing.media import encode_clip, vouch, write_segment
+from custodes.types.access import AccessRequest, Action, Fidelity, Grant, Principal, Purpose, PurposeKind, Role
+from custodes.types.leak import NeedMasks, PictureTraced, TraceTask
+from custodes.types.mark import slot_of
+from custodes.types.media import Segment
+from custodes.types.message import (
+    Authorise,
+    Authorised,
+    MaskFacts,
+    SeekTo,
+    StillRendered,
+    StopView,
+    ViewEnded,
+    ViewKind,
+    ViewNote,
+)
+from custodes.types.scene import CameraScene
+from custodes.units import NS_PER_S, Ns, SessionId
+
+FRAMES, FPS = 30, 6
+
+
+def walker(number: int) -> tuple[float, float, float, float]:
+    left = 0.02 + 0.028 * number
+    return left, 0.45, left + 0.06, 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    segment: Segment
+    picture: bytes
+    utc_ns: int
+    looks: MaskFacts
+
+
+@pytest.fixture(scope="module")
+def leak(site: JobSite) -> Leak:
+    """A still of a recorded walk, as somebody sent it on."""
+    start_ns = Ns(time.time_ns() - 300 * NS_PER_S)
+    place, pictures = scene(21), []
+    for number in range(FRAMES):
+        x1, y1, x2, y2 = walker(number)
+        y = place.copy()
+        y[int(y1 * 540) : int(y2 * 540), int(x1 * 960) : int(x2 * 960)] = 30
+        pictures.append(frame_of(y, Ns(start_ns + number * NS_PER_S // FPS)))
+    info, packets = encode_clip(pictures, fps=FPS, gop=FPS, start_ns=start_ns)
+    key = site.published_key()
+    segment, _ = write_segment(
+        site.paths.data_dir, info, packets, public_key=key.public_key, key_id=key.key_id, site_id=SITE_ID
+    )
+    decoder = FrameDecoder(info)
+    frames = [one for packet in packets for one in decoder.decode(packet)] + decoder.flush()
+    looks = vouch([one.utc_ns for one in frames], [[walker(n)] for n in range(len(frames))])
+    config = LeakConfig(background_every_s=0.5, sketch_every_s=0.5)
+    keeper = LookKeeper(site.paths, config, published_finder(site.paths))
+    for frame, look in zip(frames, looks, strict=True):
+        keeper.look(frame, look.frame, CameraScene())
+    keeper.close()
+    picture, utc_ns = still(site, segment, MaskFacts(frames=tuple(looks)))
+    return Leak(segment=segment, picture=picture, utc_ns=utc_ns, looks=MaskFacts(frames=tuple(looks)))
+
+
+def still(site: JobSite, segment: Segment, looks: MaskFacts) -> tuple[bytes, int]:
+    """As a viewer's page shows it, then scaled and sent on twice."""
+    recorded_grant(site, segment, "was-not-there")
+    with site.job("job-still") as job:
+        job.channel.send(site.task(recorded_grant(site, segment, "bystander"), ViewKind.STILL, segment))
+        job.channel.send(looks)
+        job.channel.send(SeekTo(utc_ns=Ns(segment.header.start_ns + NS_PER_S), request_id=1))
+        job.until(StillRendered, ViewNote, ViewEnded)
+    with site.job("job-still-2") as job:
+        job.channel.send(site.task(recorded_grant(site, segment, "leaker"), ViewKind.STILL, segment))
+        job.channel.send(looks)
+        job.channel.send(SeekTo(utc_ns=Ns(segment.header.start_ns + 2 * NS_PER_S), request_id=1))
+        shown = job.until(StillRendered, ViewNote, ViewEnded)[-1]
+        assert isinstance(shown, StillRendered), shown
+        job.channel.send(StopView())
+    y = cv2.imdecode(np.frombuffer(shown.payload, np.uint8), cv2.IMREAD_COLOR)
+    smaller = cv2.resize(y, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, 60])[1].tobytes(), int(shown.utc_ns)
+
+
+def traces(site: JobSite, leak: Leak, session: str) -> Grant:
+    request = AccessRequest(
+        principal=Principal(user_id="i", name="Ida", roles=frozenset({Role.INVESTIGATOR})),
+        action=Action.TRACE_LEAK,
+        purpose=Purpose(kind=PurposeKind.LEAK_TRACE, reference="7"),
+        camera_id=CAMERA,
+        start_ns=Ns(leak.segment.header.start_ns - 3600 * NS_PER_S),
+        end_ns=Ns(time.time_ns()),
+        fidelity=Fidelity.MASKED,
+        session_id=SessionId(session),
+    )
+
+    async def ask() -> Authorised:
+        client = RequestClient(site.paths.socket("warden-server"))
+        answer = await client.request(Authorise(request=request), Authorised)
+        await client.close()
+        return answer
+
+    answer = asyncio.run(ask())
+    assert answer.grant is not None, answer.decision.reasons
+    return answer.grant
+
+
+def trace(site: JobSite, leak: Leak, name: str, segments: tuple[Segment, ...], picture: bytes) -> PictureTraced:
+    grant = traces(site, leak, name)
+    with site.job(f"job-{name}") as job:
+        job.channel.send(
+            TraceTask(
+                camera_id=CAMERA,
+                session_id=grant.request.session_id,
+                grant_token=grant.token,
+                deadline_ns=Ns(time.time_ns() + 600 * NS_PER_S),
+                start_ns=grant.request.start_ns,
+                end_ns=grant.request.end_ns,
+                segments=segments,
+                picture=picture,
+                is_attributing=True,
+            )
+        )
+        while isinstance(answer := job.until(NeedMasks, PictureTraced)[-1], NeedMasks):
+            job.channel.send(leak.looks)
+        assert isinstance(answer, PictureTraced)
+        return answer
+
+
+def test_leak_when_footage_is_there_then_is_traced_by_what_the_analyser_kept(site: JobSite, leak: Leak) -> None:
+    before = len(site.released_segments())
+    traced = trace(site, leak, "early", (leak.segment,), leak.picture)
+    assert traced.is_found, traced.error
+    assert abs(traced.utc_ns - leak.utc_ns) <= NS_PER_S
+    assert (traced.candidates[0].session_id, traced.background_ns) == ("leaker", 0)
+    assert traced.candidates[0].z >= 9
+    opened = [name for entry in site.released_segments()[before:] for name in entry.record.details.values()]
+    assert any(name.endswith("-sketches") for name in opened), "the index that was there was used"
+    assert not list((site.paths.index / CAMERA).glob("*.idx")), "and none was made"
+
+
+def test_leak_when_footage_expired_then_the_mark_names_session_and_ten_seconds(site: JobSite, leak: Leak) -> None:
+    (site.paths.data_dir / leak.segment.path).unlink()
+    for kept in kept_in(site.paths.index / CAMERA, "skx"):
+        kept.path.unlink()
+    traced = trace(site, leak, "late", (), leak.picture)
+    assert traced.is_found, traced.error
+    assert traced.background_ns > 0
+    assert traced.candidates[0].session_id == "leaker"
+    assert traced.candidates[0].z >= 9
+    assert traced.candidates[0].slot == slot_of(Ns(leak.utc_ns))
+    assert traced.earliest_ns <= leak.utc_ns <= traced.latest_ns
+    assert {str(one.session_id) for one in traced.candidates} == {"leaker", "bystander"}
+    assert max(one.z for one in traced.candidates[1:]) < 6.8
+    assert traced.decoy_z_max < 6.8
+    stranger = cv2.imencode(".png", scene(77))[1].tobytes()
+    assert not trace(site, leak, "other", (), stranger).is_found
+
+
+def test_background_when_kept_then_is_sealed_and_only_a_trace_opens_it(site: JobSite, leak: Leak) -> None:
+    (kept,) = kept_in(site.paths.backgrounds / CAMERA, "bkg")
+    raw = kept.path.read_bytes()
+    assert b"PNG" not in raw
+    pinned = read_pinned(site.paths.warden_key)
+    year = time.strftime("%Y", time.gmtime(kept.end_ns // NS_PER_S))
+    assert exactly(site.paths.public_keys, background_key_id(CAMERA, year), pinned).day == f"{year}0000"
+    assert Path(kept.path).stat().st_mode & 0o077 == 0
