@@ -8,6 +8,7 @@ from custodes.types.access import AuditKind
 from custodes.web.gate import ROUTES, Access
 
 PATHS = {
+    "sha256": "0" * 64,
     "camera_id": "gate",
     "change_id": "none",
     "device_id": "gate",

@@ -1,7 +1,9 @@
-"""The prober: looks at one camera, or asks one network, and ends. For the page that sets cameras up.
+"""The prober: looks at one camera, asks one network, or draws one floor's picture anew, and ends. For pages that
+set a site up.
 
-What a camera sends is hostile, and the server decodes nothing: so this is a process of its own. It holds no key, opens
-no picture (what comes is counted, not decoded), and what it was told of a password goes when it ends.
+What a camera sends or somebody uploads is hostile, and the server decodes nothing: so this is a process of its own.
+It holds no key, opens no picture of a camera (what comes is counted, not decoded), and what it was told of a password
+goes when it ends.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from custodes.adapters.ipc.framing import Channel
 from custodes.config import SitePaths, load_effective
 from custodes.errors import CustodesError, InvalidArgument, Unavailable
 from custodes.fleet.knowledge import load_knowledge
+from custodes.media.still import read_picture, small_jpeg
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
@@ -36,7 +39,9 @@ from custodes.types.setup import (
     FoundDevice,
     NetworkAsked,
     OfferedStream,
+    PictureRedrawn,
     ProbeTask,
+    RedrawTask,
 )
 from custodes.units import NS_PER_S
 
@@ -156,6 +161,16 @@ def discover(task: DiscoverTask, clock: Clock) -> NetworkAsked:
     return NetworkAsked(problem="", devices=tuple(devices))
 
 
+def redraw(task: RedrawTask) -> PictureRedrawn:
+    """The pixels of a picture as a JPEG of our own. Never raises what the picture can cause: that is `problem`."""
+    try:
+        picture = read_picture(task.content)
+        jpeg = small_jpeg(picture)
+    except CustodesError as error:
+        return PictureRedrawn(problem=str(error), jpeg=b"", width_px=0, height_px=0)
+    return PictureRedrawn(problem="", jpeg=jpeg, width_px=picture.shape[1], height_px=picture.shape[0])
+
+
 def serve(channel: Channel, name: str) -> None:
     """One task from the server, one answer. Raises: Unavailable when the server is gone."""
     channel.send(JobReady(job_id=name, pid=os.getpid()))
@@ -164,6 +179,8 @@ def serve(channel: Channel, name: str) -> None:
             channel.send(probe(task, SystemClock()))
         case DiscoverTask() as task:
             channel.send(discover(task, SystemClock()))
+        case RedrawTask() as task:
+            channel.send(redraw(task))
         case None:
             return
         case other:

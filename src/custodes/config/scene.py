@@ -1,10 +1,10 @@
-"""What people draw into a camera's picture, as YAML: points of the ground, lines, roads."""
+"""What people draw into a camera's picture, as YAML: points of the ground, lines, roads, queues."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from custodes.types.scene import CountLine, GroundPoint, Road
+from custodes.types.scene import CountLine, GroundPoint, QueueArea, Road
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Metres = Annotated[float, Field(ge=-100_000, le=100_000)]
@@ -63,6 +63,17 @@ class PrivacyZoneConfig(_Drawn):
             if max(values) - min(values) < _THIN:
                 raise ValueError(f"privacy zone {self.name!r} has no area")
         return self
+
+
+class QueueConfig(_Drawn):
+    """Where people wait."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    polygon: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3, max_length=MAX_CORNERS)]
+
+    def queue(self) -> QueueArea:
+        """The value that the flows use."""
+        return QueueArea(name=self.name, polygon=self.polygon)
 
 
 class RoadConfig(_Drawn):

@@ -21,7 +21,7 @@ from custodes.config.federation import FederationConfig
 from custodes.config.leaks import LeakConfig
 from custodes.config.outside import HomeConfig, SiemConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
-from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, RoadConfig
+from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, QueueConfig, RoadConfig
 from custodes.config.secret import SecretRef
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
@@ -29,6 +29,7 @@ from custodes.types.scene import (
     MAX_GROUND_POINTS,
     MAX_LINES,
     MAX_PRIVACY_ZONES,
+    MAX_QUEUES,
     MAX_ROADS,
     MIN_GROUND_POINTS,
     CameraScene,
@@ -163,6 +164,8 @@ class CameraConfig(_Strict):
     lines: Annotated[tuple[LineConfig, ...], Field(max_length=MAX_LINES)] = ()
     roads: Annotated[tuple[RoadConfig, ...], Field(max_length=MAX_ROADS)] = ()
     """Carriageways that are watched: standing and wrong-way vehicles, people, congestion."""
+    queues: Annotated[tuple[QueueConfig, ...], Field(max_length=MAX_QUEUES)] = ()
+    """Where people wait: how many, and how long, by the hour."""
     privacy: Annotated[tuple[PrivacyZoneConfig, ...], Field(max_length=MAX_PRIVACY_ZONES)] = ()
     """Covered in every picture that is shown, unmasked ones included. What is recorded stays whole."""
     second: SecondStreamConfig | None = None
@@ -180,6 +183,8 @@ class CameraConfig(_Strict):
             raise ValueError("a camera on a floor needs its ground")
         if len({road.name for road in self.roads}) < len(self.roads):
             raise ValueError("two roads have the same name")
+        if len({queue.name for queue in self.queues}) < len(self.queues):
+            raise ValueError("two queues have the same name")
         if self.privacy and self.second is not None and not (self.second.same_view or self.second.privacy):
             raise ValueError(
                 "the second stream needs same_view: true, or privacy zones of its own: "
@@ -214,6 +219,7 @@ class CameraConfig(_Strict):
                 roads=tuple(road.road() for road in self.roads),
                 privacy=tuple(zone.polygon for zone in self.privacy),
                 floor=self.floor,
+                queues=tuple(queue.queue() for queue in self.queues),
             ),
             second=None if self.second is None else self.second.stream(),
         )

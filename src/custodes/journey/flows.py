@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from custodes.journey.resolve import numbers, resolve
 from custodes.journey.tracklets import Tracklets
-from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowCell, FlowGroup, FlowHour, PlaceFigures
+from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
 from custodes.types.vision import Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -38,11 +38,12 @@ def flow_hour(
     tracks: Sequence[Tracklet],
     coverage: Mapping[CameraId, float],
     stood: Mapping[CameraId, Rows],
+    queues: Sequence[QueueFigures] = (),
 ) -> FlowHour:
     """All figures of an hour.
 
     Args: tracks: of one group, of these cameras, that began in the hour; coverage: analysed share of the hour; stood:
-    of each camera (cells,) how many different tracks stood in each cell of the picture.
+    of each camera (cells,) how many different tracks stood in each cell of the picture; queues: of `waiting`.
     """
     assert min_group >= LEAST_GROUP, f"groups of {min_group}; at least {LEAST_GROUP}"
     cells = _cells(cameras, tracks, min_group, coverage)
@@ -66,6 +67,7 @@ def flow_hour(
         min_group=min_group,
         cells=cells,
         places=places,
+        queues=tuple(queues),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from custodes.types.message import CameraSpec
-from custodes.types.setup import CameraChange, CameraProbed, NetworkAsked
+from custodes.types.setup import CameraChange, CameraProbed, NetworkAsked, PictureRedrawn
 from custodes.units import CameraId
 
 
@@ -51,6 +51,10 @@ class CameraDesk(Protocol):
 
     async def discover(self, interface: str) -> NetworkAsked:
         """Ask one network who is there. Raises: Unavailable when no process can."""
+        ...
+
+    async def redraw(self, content: bytes) -> PictureRedrawn:
+        """A picture of a floor, decoded and drawn anew by another process. Raises: Unavailable when none can."""
         ...
 
     def networks(self) -> list[str]:

@@ -9,6 +9,7 @@ from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.place import SiteLayout
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -311,6 +312,23 @@ class Catalog(Protocol):
 
     def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
         """Those that begin in [start, end], by time."""
+        ...
+
+    # the plan of the site
+    def put_layout(self, layout: SiteLayout) -> None:
+        """The next version; a hundred are kept. Raises: FailedPrecondition unless it follows the newest."""
+        ...
+
+    def layouts(self, limit: int) -> list[SiteLayout]:
+        """Newest first."""
+        ...
+
+    def put_floor_plan(self, sha256: str, jpeg: bytes) -> None:
+        """A floor's picture, kept while a version of the plan shows it; until the next version in any case."""
+        ...
+
+    def floor_plan(self, sha256: str) -> bytes | None:
+        """JPEG; None for one that is not there."""
         ...
 
     def totals(self) -> dict[CameraId, CameraTotals]:

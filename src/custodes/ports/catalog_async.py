@@ -20,6 +20,7 @@ from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.place import SiteLayout
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -170,6 +171,23 @@ class AsyncCatalog(Protocol):
         ...
 
     async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """See `Catalog`."""
+        ...
+
+    # the plan of the site
+    async def put_layout(self, layout: SiteLayout) -> None:
+        """See `Catalog`."""
+        ...
+
+    async def layouts(self, limit: int) -> list[SiteLayout]:
+        """See `Catalog`."""
+        ...
+
+    async def put_floor_plan(self, sha256: str, jpeg: bytes) -> None:
+        """See `Catalog`."""
+        ...
+
+    async def floor_plan(self, sha256: str) -> bytes | None:
         """See `Catalog`."""
         ...
 

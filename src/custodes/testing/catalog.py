@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from custodes.errors import AlreadyExists, NotFound
+from custodes.errors import AlreadyExists, FailedPrecondition, NotFound
 from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
 from custodes.testing.clock import ManualClock
 from custodes.types.access import CameraScope, Purpose, PurposeKind, Role
@@ -28,6 +28,7 @@ from custodes.types.event import (
 )
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
+from custodes.types.place import DrawnWay, FloorPlan, PlacedCamera, SiteLayout
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.stream import SecondStream
@@ -388,6 +389,30 @@ class CatalogSuite:
         assert catalog.analysed(CAMERA, at(12), at(13.9)) == []
         catalog.put_analysis([make_frame(200, 40, since=39.8)], [])
         assert len(catalog.analysed(CAMERA, at(39), at(41))) == 6
+
+    def test_layout_when_put_then_versions_follow_and_shown_pictures_stay(self, catalog: Catalog) -> None:
+        """Somebody else's version in between is not overwritten."""
+        assert catalog.layouts(5) == []
+        catalog.put_floor_plan("a" * 64, b"jpeg a")
+        catalog.put_floor_plan("a" * 64, b"jpeg a")
+        camera = PlacedCamera(
+            camera_id=CAMERA, floor="hall", place_m=(1.5, -2.0), heading_deg=90.0, view_deg=70.0, range_m=12.0
+        )
+        way = DrawnWay(from_camera=CAMERA, to_camera=CameraId("yard"), seconds=20.0)
+        floor = FloorPlan(name="hall", plan_sha256="a" * 64, width_px=800, height_px=600)
+        first = SiteLayout(version=1, utc_ns=at(0), editor="Ada", floors=(floor,), cameras=(camera,), ways=(way,))
+        catalog.put_layout(first)
+        with pytest.raises(FailedPrecondition):
+            catalog.put_layout(first)
+        second = replace(first, version=2, floors=(), cameras=())
+        catalog.put_layout(second)
+        assert catalog.layouts(5) == [second, first]
+        assert catalog.layouts(1) == [second]
+        assert catalog.floor_plan("a" * 64) == b"jpeg a"
+        catalog.put_floor_plan("b" * 64, b"jpeg b")
+        catalog.put_layout(replace(second, version=3))
+        assert catalog.floor_plan("b" * 64) is None
+        assert catalog.floor_plan("a" * 64) == b"jpeg a"
 
     def test_gates_when_put_again_keep_changes_and_replace_the_hour(self, catalog: Catalog) -> None:
         """Of the last 90 days."""

@@ -16,7 +16,7 @@ from custodes.adapters.keys.cases import CaseStore
 from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
 from custodes.adapters.keys.store import FaceSecrets
-from custodes.app.prober import discover, probe
+from custodes.app.prober import discover, probe, redraw
 from custodes.app.serving.camera_desk import SiteCameras
 from custodes.app.serving.camera_shelf import CameraShelf
 from custodes.app.serving.cameras import CameraService
@@ -70,7 +70,7 @@ from custodes.types.message import (
     ViewKind,
     ViewNote,
 )
-from custodes.types.setup import DiscoverTask, ProbeTask
+from custodes.types.setup import DiscoverTask, ProbeTask, RedrawTask
 from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId, SessionId
 
@@ -402,7 +402,9 @@ def setting_up(folder: Path, catalog: AsyncCatalog, warden: Warden, live: FixedL
         shelf=shelf,
     )
 
-    async def ask(task: ProbeTask | DiscoverTask) -> object:
+    async def ask(task: ProbeTask | DiscoverTask | RedrawTask) -> object:
+        if isinstance(task, RedrawTask):
+            return await asyncio.to_thread(redraw, task)
         if isinstance(task, ProbeTask):
             return await asyncio.to_thread(probe, task, SystemClock())
         return await asyncio.to_thread(discover, task, SystemClock())

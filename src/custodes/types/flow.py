@@ -46,6 +46,21 @@ class PlaceFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """One queue's hour. What is None was about fewer than `min_group` people who waited."""
+
+    camera_id: CameraId
+    name: str
+    coverage: float
+    mean_length: float | None
+    """People in it at once, mean of the analysed time."""
+    peak_length: int | None
+    wait_median_s: float | None
+    """How long they were in it; whoever came and went within five seconds walked through."""
+    wait_p90_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowHour:
     """An hour by the clock, of the whole site. Made once and never again: two makings could be subtracted."""
 
@@ -57,3 +72,5 @@ class FlowHour:
     min_group: int
     cells: tuple[FlowCell, ...]
     places: tuple[PlaceFigures, ...]
+    queues: tuple[QueueFigures, ...] = ()
+    """Of people only."""

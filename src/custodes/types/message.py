@@ -653,6 +653,7 @@ class CameraSpec:
             "masks": masks,
             "lines": len(self.scene.lines),
             "roads": len(self.scene.roads),
+            "queues": len(self.scene.queues),
             "ground points": len(self.scene.ground),
         }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

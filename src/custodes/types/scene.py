@@ -8,6 +8,7 @@ MIN_GROUND_POINTS = 4
 MAX_GROUND_POINTS = 32
 MAX_LINES = 16
 MAX_ROADS = 16
+MAX_QUEUES = 16
 MAX_PRIVACY_ZONES = 32
 
 
@@ -50,6 +51,15 @@ class Road:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueArea:
+    """Where people wait: how many stand in it, and how long each, is counted by the hour (`journey.waiting`)."""
+
+    name: str
+    polygon: tuple[Point, ...]
+    """Corners, shares of the frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraScene:
     """All of it; empty where nobody said anything."""
 
@@ -60,3 +70,4 @@ class CameraScene:
     """Polygons, shares of the frame, that are covered in every picture that anybody is shown (`redact.zones`)."""
     floor: str = ""
     """Cameras of one floor measure their ground from the same point along the same axes; empty: on none."""
+    queues: tuple[QueueArea, ...] = ()

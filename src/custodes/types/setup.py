@@ -29,6 +29,23 @@ class DiscoverTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedrawTask:
+    """Decode a picture that somebody handed over, and draw it anew."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRedrawn:
+    """A JPEG without anything but pixels; with `problem` there is none."""
+
+    problem: str
+    jpeg: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedStream:
     """A profile that an ONVIF camera names; 0 where it does not say."""
 

@@ -48,6 +48,7 @@ from custodes.web import (
     site_cameras,
     site_drawing,
     site_map,
+    site_plan,
     traffic,
     upkeep,
 )
@@ -197,6 +198,7 @@ def create_app(
         checkpoint,
         site_cameras,
         site_drawing,
+        site_plan,
         backfill_routes,
         install,
         upkeep,

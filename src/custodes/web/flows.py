@@ -74,6 +74,7 @@ def within(hour: FlowHour, scope: CameraScope) -> FlowHour:
         hour,
         cells=tuple(one for one in hour.cells if scope.covers(one.from_camera) and scope.covers(one.to_camera)),
         places=tuple(one for one in hour.places if scope.covers(one.camera_id)),
+        queues=tuple(one for one in hour.queues if scope.covers(one.camera_id)),
     )
 
 

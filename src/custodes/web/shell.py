@@ -22,9 +22,17 @@ MAX_LEAK_BYTES = 33 << 20
 """Of a picture that somebody found posted: 32 MiB, and the form around it."""
 
 
+MAX_PLAN_BYTES = 1 << 20
+"""A thousand cameras on the plan of a site, each some 200 bytes."""
+
+
 def max_body_bytes(path: str) -> int:
     """What a request to this path may carry."""
-    is_picture = path == "/checkpoint/verify" or (path.startswith("/enrol/") and path.endswith("/sample"))
+    if path == "/map/edit":
+        return MAX_PLAN_BYTES
+    is_picture = path in ("/checkpoint/verify", "/map/edit/picture") or (
+        path.startswith("/enrol/") and path.endswith("/sample")
+    )
     if path == "/leaks":
         return MAX_LEAK_BYTES
     return MAX_PICTURE_BYTES if is_picture else MAX_BODY_BYTES

@@ -52,7 +52,7 @@ CHANGE_WORDS = {
     "is_looped": "looping",
     "retention_h": "retention",
     "detect_areas": "detection zones",
-    "scene": "lines, ground, roads, privacy zones",
+    "scene": "lines, ground, roads, queues, privacy zones",
     "second": "second stream",
 }
 

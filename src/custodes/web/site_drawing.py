@@ -1,4 +1,5 @@
-"""The page on which zones, masks, privacy zones, lines, roads and ground points are drawn into a camera's picture.
+"""The page on which zones, masks, privacy zones, lines, roads, queues and ground points are drawn into a
+camera's picture.
 
 The picture beneath is the live masked view, asked for like any other look by who may watch; who may only configure
 draws on an empty frame. What is saved is checked by the configuration's own rules (`config.tree`), as if it stood in
@@ -30,6 +31,7 @@ KINDS = {
     "privacy": "Privacy zone",
     "lines": "Counting line",
     "roads": "Road",
+    "queues": "Queue",
     "ground": "Ground point",
 }
 """Lists of a drawing, in the order of the page, and what one of each is called."""
@@ -48,6 +50,7 @@ class Drawing(BaseModel):
     privacy: Annotated[list[Any], Field(max_length=64)]
     lines: Annotated[list[Any], Field(max_length=64)]
     roads: Annotated[list[Any], Field(max_length=64)]
+    queues: Annotated[list[Any], Field(max_length=64)] = []
     ground: Annotated[list[Any], Field(max_length=64)]
     floor: Annotated[str, Field(max_length=80)]
 
@@ -106,6 +109,7 @@ def drawing_of(spec: CameraSpec) -> dict[str, object]:
             }
             for one in scene.roads
         ],
+        "queues": [{"name": one.name, "polygon": one.polygon} for one in scene.queues],
         "ground": [{"at": one.at, "place_m": one.place_m} for one in scene.ground],
         "floor": scene.floor,
     }
@@ -120,6 +124,7 @@ def drawn_into(spec: CameraSpec, drawing: Drawing) -> CameraSpec:
         "privacy": drawing.privacy,
         "lines": drawing.lines,
         "roads": drawing.roads,
+        "queues": drawing.queues,
         "ground": drawing.ground,
         "floor": drawing.floor,
     }

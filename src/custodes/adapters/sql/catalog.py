@@ -22,6 +22,7 @@ from custodes.adapters.sql import (
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
+from custodes.adapters.sql import layout as layout_rows
 from custodes.adapters.sql.movements import SqlMovements
 from custodes.adapters.sql.outbox import SqlOutbox
 from custodes.adapters.sql.schema import claim, migrate
@@ -45,6 +46,7 @@ from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCross
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
+from custodes.types.place import SiteLayout
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -295,6 +297,26 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return gates.read_hours(connection, camera_id, start_ns, end_ns)
+
+    def put_layout(self, layout: SiteLayout) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            layout_rows.put_layout(connection, layout)
+
+    def layouts(self, limit: int) -> list[SiteLayout]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return layout_rows.read_layouts(connection, limit)
+
+    def put_floor_plan(self, sha256: str, jpeg: bytes) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            layout_rows.put_floor_plan(connection, sha256, jpeg)
+
+    def floor_plan(self, sha256: str) -> bytes | None:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return layout_rows.read_floor_plan(connection, sha256)
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

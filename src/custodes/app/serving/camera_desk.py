@@ -15,7 +15,15 @@ from custodes.app.serving.jobs import JobLink, JobPool
 from custodes.errors import FailedPrecondition, NotFound, ProtocolError, Unavailable
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.types.message import CameraSpec
-from custodes.types.setup import CameraChange, CameraProbed, DiscoverTask, NetworkAsked, ProbeTask
+from custodes.types.setup import (
+    CameraChange,
+    CameraProbed,
+    DiscoverTask,
+    NetworkAsked,
+    PictureRedrawn,
+    ProbeTask,
+    RedrawTask,
+)
 from custodes.units import CameraId
 
 LOOK_S = 4.0
@@ -26,7 +34,7 @@ ANSWER_TIMEOUT_S = 100.0
 """Beyond connecting at the worst (`adapters.camera.rtsp`: 46.5 s), the first keyframe (20 s) and the look."""
 
 T = TypeVar("T")
-Task = ProbeTask | DiscoverTask
+Task = ProbeTask | DiscoverTask | RedrawTask
 
 
 class SiteCameras:
@@ -105,6 +113,10 @@ class SiteCameras:
     async def discover(self, interface: str) -> NetworkAsked:
         """See the port."""
         return _answered(await self._ask(DiscoverTask(interface=interface, wait_s=WAIT_S)), NetworkAsked)
+
+    async def redraw(self, content: bytes) -> PictureRedrawn:
+        """See the port."""
+        return _answered(await self._ask(RedrawTask(content=content)), PictureRedrawn)
 
     def networks(self) -> list[str]:
         """See the port."""

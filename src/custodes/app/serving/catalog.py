@@ -24,6 +24,7 @@ from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
+from custodes.types.place import SiteLayout
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -193,6 +194,22 @@ class ThreadedCatalog:
     async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
         """See `Catalog`."""
         return await self._read(self._catalog.gate_hours, camera_id, start_ns, end_ns)
+
+    async def put_layout(self, layout: SiteLayout) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_layout, layout)
+
+    async def layouts(self, limit: int) -> list[SiteLayout]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.layouts, limit)
+
+    async def put_floor_plan(self, sha256: str, jpeg: bytes) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_floor_plan, sha256, jpeg)
+
+    async def floor_plan(self, sha256: str) -> bytes | None:
+        """See `Catalog`."""
+        return await self._read(self._catalog.floor_plan, sha256)
 
     async def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

@@ -12,10 +12,11 @@ import structlog
 from custodes.app.serving.traffic import coverage_share
 from custodes.errors import CustodesError
 from custodes.journey.flows import Rows, flow_hour, stood_in
+from custodes.journey.waiting import QueueWatch, queue_figures
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed
-from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup, FlowHour
+from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup, FlowHour, QueueFigures
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -65,7 +66,8 @@ class FlowService:
 
     async def _make(self, start_ns: int) -> None:
         span = Ns(start_ns), Ns(start_ns + HOUR_NS)
-        cameras = sorted(spec.camera_id for spec in await self._catalog.cameras() if spec.is_enabled)
+        specs = {spec.camera_id: spec for spec in await self._catalog.cameras() if spec.is_enabled}
+        cameras = sorted(specs)
         coverage: dict[CameraId, float] = {}
         tracks: list[Tracklet] = []
         for camera_id in cameras:
@@ -75,11 +77,19 @@ class FlowService:
                 tracks += [one for one in found if span[0] <= one.start_ns < span[1]]
         if not any(coverage.values()):
             return
-        stood = {camera_id: await self._stood(camera_id, span) for camera_id in cameras if coverage[camera_id]}
-        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood)
+        stood: dict[CameraId, dict[FlowGroup, Rows]] = {}
+        queues: list[QueueFigures] = []
+        for camera_id in cameras:
+            if coverage[camera_id]:
+                watches = {area.name: QueueWatch(area) for area in specs[camera_id].scene.queues}
+                stood[camera_id] = await self._stood(camera_id, span, watches)
+                queues += queue_figures(camera_id, watches, self._min_group, coverage[camera_id])
+        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood, queues)
         await self._catalog.put_figures(made)
 
-    async def _stood(self, camera_id: CameraId, span: tuple[Ns, Ns]) -> dict[FlowGroup, Rows]:
+    async def _stood(
+        self, camera_id: CameraId, span: tuple[Ns, Ns], watches: Mapping[str, QueueWatch]
+    ) -> dict[FlowGroup, Rows]:
         ids: dict[FlowGroup, list[Rows]] = {group: [] for group in _GROUPS}
         feet: dict[FlowGroup, list[npt.NDArray[np.float64]]] = {group: [] for group in _GROUPS}
         runs: dict[str, int] = {}
@@ -89,6 +99,10 @@ class FlowService:
                 some = await asyncio.to_thread(_feet, frames, classes, runs)
                 ids[group].append(some[0])
                 feet[group].append(some[1])
+            if watches:
+                await asyncio.to_thread(_watch, frames, runs, watches)
+        for watch in watches.values():
+            watch.end()
         return {group: stood_in(np.concatenate(ids[group]), np.concatenate(feet[group])) for group in _GROUPS}
 
 
@@ -110,6 +124,15 @@ def _feet(
     return np.concatenate(ids), np.concatenate(feet)
 
 
+def _watch(frames: Sequence[FrameAnalysed], runs: dict[str, int], watches: Mapping[str, QueueWatch]) -> None:
+    """People of each frame, to each queue."""
+    people = _GROUPS[FlowGroup.PEOPLE]
+    for fact in frames:
+        ids, feet = _feet([fact], people, runs)
+        for watch in watches.values():
+            watch.take(fact.frame.utc_ns, ids, feet)
+
+
 def _both(
     span: tuple[Ns, Ns],
     min_group: int,
@@ -117,6 +140,7 @@ def _both(
     tracks: Sequence[Tracklet],
     coverage: Mapping[CameraId, float],
     stood: Mapping[CameraId, Mapping[FlowGroup, Rows]],
+    queues: Sequence[QueueFigures],
 ) -> list[FlowHour]:
     none = np.zeros(HEAT_COLUMNS * HEAT_ROWS, np.int64)
     return [
@@ -129,6 +153,7 @@ def _both(
             tracks=[one for one in tracks if one.object_class in classes],
             coverage=coverage,
             stood={camera_id: some.get(group, none) for camera_id, some in stood.items()},
+            queues=queues if group is FlowGroup.PEOPLE else (),
         )
         for group, classes in _GROUPS.items()
     ]

@@ -98,17 +98,19 @@ class JourneyService:
         )
 
     async def _ways(self) -> Ways:
-        """Usual seconds between cameras, of hours of flows: figures about ten people at least."""
+        """Usual seconds between cameras: as drawn, else as hours of flows say, figures about ten people at least."""
         now_ns = self._clock.now_ns()
         hours = await self._catalog.figures(FlowHour, None, Ns(now_ns - LEARN_NS), now_ns, _MAX_HOURS)
         times: dict[tuple[CameraId, CameraId], list[tuple[float, int]]] = {}
         for hour in hours:
             for cell in hour.cells if hour.group is FlowGroup.PEOPLE else ():
                 times.setdefault((cell.from_camera, cell.to_camera), []).append((cell.median_s, cell.count))
-        return {
+        learnt = {
             pair: sum(median_s * count for median_s, count in some) / sum(count for _, count in some)
             for pair, some in times.items()
         }
+        layouts = await self._catalog.layouts(1)
+        return learnt | {(one.from_camera, one.to_camera): one.seconds for one in (layouts[0].ways if layouts else ())}
 
     async def _trail(
         self, opened: JourneyOpened, site: "_Site", passages: Sequence[Passage], ways: Ways

@@ -3,6 +3,7 @@ import { alertLine, ask, nowNs } from "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { drawSeries, withHoles } from "./plot.js";
 
+const FEW = "In every hour of this stretch there were fewer than the minimum group.";
 const COLUMNS = 24;
 const ROWS = 14;
 const names = new Map([...$("camera").options].map((option) => [option.value, option.textContent]));
@@ -28,6 +29,9 @@ function draw() {
   if (!newest) return;
   const { fromNs, toNs } = newest;
   const hours = newest.hours.filter((hour) => hour.group === $("group").value);
+  $("empty").hidden = hours.length > 0;
+  $("figures").hidden = hours.length === 0;
+  if (!hours.length) { say($("well"), ""); return; }
   drawMatrix(hours);
   const cameras = [...new Set(hours.flatMap((hour) => hour.places.map((place) => place.camera_id)))].sort();
   const bins = withHoles(hours.map((hour) => [hour.start_ns, hour.end_ns, mean(hour.places.map((place) => place.coverage))]), fromNs, toNs);
@@ -35,8 +39,18 @@ function draw() {
     const place = hour.places.find((one) => one.camera_id === id);
     return [hour.start_ns, place ? pick(place) : null, hour.end_ns];
   }) }));
-  drawSeries($("present"), seriesOf((place) => place.mean_present), bins, fromNs, toNs);
-  drawSeries($("dwell"), seriesOf((place) => place.dwell_median_s), bins, fromNs, toNs);
+  drawSeries($("present"), seriesOf((place) => place.mean_present), bins, fromNs, toNs, FEW);
+  drawSeries($("dwell"), seriesOf((place) => place.dwell_median_s), bins, fromNs, toNs, FEW);
+  const queues = [...new Set(hours.flatMap((hour) => hour.queues.map((one) => `${nameOf(one.camera_id)}: ${one.name}`)))].sort();
+  $("queues-panel").hidden = !queues.length;
+  const waited = (pick) => queues.map((name) => ({ name, isBar: false, points: hours.map((hour) => {
+    const one = hour.queues.find((each) => `${nameOf(each.camera_id)}: ${each.name}` === name);
+    return [hour.start_ns, one ? pick(one) : null, hour.end_ns];
+  }) }));
+  if (queues.length) {
+    drawSeries($("waiting"), waited((one) => one.wait_median_s), bins, fromNs, toNs, FEW);
+    drawSeries($("queue-length"), waited((one) => one.mean_length), bins, fromNs, toNs, FEW);
+  }
   drawHeat(hours);
   const seen = bins.reduce((sum, bin) => sum + bin[2] * (bin[1] - bin[0]), 0) / (toNs - fromNs);
   say($("well"), `${Math.round(seen * 100)} % of this stretch was analysed.`);
@@ -72,6 +86,7 @@ function drawHeat(hours) {
     if (place.camera_id === $("camera").value) place.heat.forEach((count, index) => { sums[index] += count; });
   }
   const most = Math.max(1, ...sums);
+  $("heat-empty").hidden = sums.some((count) => count > 0);
   const node = $("heat");
   node.setAttribute("viewBox", `0 0 ${COLUMNS * 16} ${ROWS * 16}`);
   node.setAttribute("aria-label", `Heat map of ${nameOf($("camera").value)}: up to ${Math.max(...sums)} in one cell`);

@@ -1,9 +1,12 @@
-// The map page: cameras of a floor, dots of who is there now, arrows of the day's flows.
+// The map page: floors with their pictures, cameras and what they look at, dots of who is there now, arrows of the day's
+// flows, where people stood.
 import { ask, nowNs, poll } from "./common.js";
 import { $, el, plural, say, svg } from "./dom.js";
 
 const SIZE = 900;
 let flows = [];
+let heat = [];
+let newest = null;
 
 async function loadFlows() {
   const toNs = Math.floor(nowNs() / 3.6e12) * 3.6e12;
@@ -13,8 +16,28 @@ async function loadFlows() {
   } catch { flows = []; }
 }
 
+async function loadHeat() {
+  heat = [];
+  if ($("heat-on").checked) {
+    try { heat = (await ask(`/api/v1/map/heat?hours=24&group=people`)).cells; } catch { heat = []; }
+  }
+  say($("heat-well"), $("heat-on").checked && !heat.length ? "Nobody, or fewer than the minimum group in every hour; or no camera's ground is measured." : "");
+  if (newest) draw(newest);
+}
+
+/** All floors by name: what is live and what is drawn, one beside the other. */
+function floorsOf(body) {
+  const found = new Map();
+  const of = (name) => found.get(name) || found.set(name, { name, cameras: [], dots: [], plan: null, placed: [] }).get(name);
+  for (const floor of body.plan.floors) of(floor.name).plan = floor;
+  for (const floor of body.floors) Object.assign(of(floor.name), { cameras: floor.cameras, dots: floor.dots });
+  for (const camera of body.plan.cameras) of(camera.floor).placed.push(camera);
+  return [...found.values()];
+}
+
 function draw(body) {
-  const floors = body.floors;
+  newest = body;
+  const floors = floorsOf(body);
   const select = $("floor");
   const names = floors.map((floor) => floor.name);
   if ([...select.options].map((one) => one.value).join("\n") !== names.join("\n")) {
@@ -24,35 +47,68 @@ function draw(body) {
   }
   const floor = floors.find((one) => one.name === select.value) || floors[0];
   $("empty").hidden = Boolean(floor);
-  if (!floor) { $("map").replaceChildren(); return; }
+  $("drawn").hidden = !floor;
+  if (!floor) { $("map").replaceChildren(); say($("well"), ""); return; }
   const people = floor.dots.filter((dot) => dot.is_person).length;
-  say($("well"), `${plural(people, "person", "people")}, ${plural(floor.dots.length - people, "vehicle", "vehicles")} now; ${plural(floor.cameras.length, "camera", "cameras")}`);
-  const points = floor.cameras.flatMap((one) => [...one.measured_m, ...(one.place_m ? [one.place_m] : [])]);
+  const count = new Set([...floor.cameras, ...floor.placed].map((one) => one.camera_id)).size;
+  say($("well"), `${plural(people, "person", "people")}, ${plural(floor.dots.length - people, "vehicle", "vehicles")} now; ${plural(count, "camera", "cameras")}`);
+  const placed = new Map(floor.placed.map((one) => [one.camera_id, one]));
+  const hung = [...placed.values(), ...floor.cameras.filter((one) => !placed.has(one.camera_id))]
+    .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id) }));
+  const cells = heat.filter((cell) => cell.floor === floor.name);
+  const points = [...floor.cameras.flatMap((one) => one.measured_m), ...hung.map((one) => one.place), ...floor.placed.flatMap(edge), ...corners(floor.plan)];
+  if (!points.length) { $("map").replaceChildren(); return; }
   const xs = points.map((point) => point[0]);
   const ys = points.map((point) => point[1]);
-  const low = [Math.min(...xs) - 3, Math.min(...ys) - 3];
-  const span = Math.max(Math.max(...xs) + 3 - low[0], Math.max(...ys) + 3 - low[1]);
-  const at = ([x, y]) => [((x - low[0]) / span) * SIZE, SIZE - ((y - low[1]) / span) * SIZE];
+  const pad = floor.plan?.width_px ? 0 : 3;
+  const low = [Math.min(...xs) - pad, Math.min(...ys) - pad];
+  const wide = Math.max(...xs) + pad - low[0];
+  const high = Math.max(...ys) + pad - low[1];
+  const span = Math.max(wide, high, 1);
+  const height = (SIZE * high) / span;
+  const at = ([x, y]) => [((x - low[0]) / span) * SIZE, height - ((y - low[1]) / span) * SIZE];
   const node = $("map");
-  node.setAttribute("viewBox", `0 0 ${SIZE} ${SIZE}`);
-  const places = new Map(floor.cameras.map((one) => [one.camera_id, at(one.place_m || one.measured_m[0])]));
+  node.setAttribute("viewBox", `0 0 ${(SIZE * wide) / span} ${height}`);
+  const places = new Map(hung.map((one) => [one.id, at(one.place)]));
+  const most = Math.max(1, ...cells.map((cell) => cell.count));
+  const line = (list) => list.map((point) => at(point).map((value) => value.toFixed(1)).join(",")).join(" ");
   node.replaceChildren(
     svg("defs", {}, svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
       svg("path", { d: "M0,0 L8,4 L0,8 z", class: "tip" }))),
+    ...picture(floor.plan, at, span),
+    ...floor.placed.map((one) => svg("polygon", { class: "cone", points: line([one.place_m, ...edge(one)]) }, svg("title", {}, `what ${body.names[one.camera_id] || one.camera_id} looks at`))),
     ...floor.cameras.map((one) => svg("polygon", { points: hull(one.measured_m.map(at)).map((point) => point.join(",")).join(" "), class: "seen" },
       svg("title", {}, `what ${one.name} surely sees`))),
-    ...scale(span),
+    ...cells.map((cell) => svg("polygon", { class: "hot", points: line(cell.corners_m), opacity: 0.12 + (0.7 * cell.count) / most }, svg("title", {}, `${cell.count} in the last day`))),
+    ...scale(span, height),
     ...arrows(places),
-    ...floor.cameras.map((one) => {
-      const [x, y] = places.get(one.camera_id);
-      return svg("g", {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }),
-        svg("text", { x: x + 11, y: y + 4 }, one.name));
+    ...hung.map((one) => {
+      const [x, y] = places.get(one.id);
+      return svg("g", {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }), svg("text", { x: x + 11, y: y + 4 }, one.name));
     }),
     ...floor.dots.map((dot) => {
       const [x, y] = at([dot.x_m, dot.y_m]);
       return svg("g", {}, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / span) * SIZE), class: "doubt" }),
         svg("circle", { cx: x, cy: y, r: 6, class: dot.is_person ? "person" : "vehicle" }, svg("title", {}, `seen by ${dot.cameras.join(", ")}; ± ${dot.error_m.toFixed(1)} m`)));
     }));
+}
+
+/** The far edge of what a drawn camera looks at. */
+function edge(one) {
+  const steps = Math.max(2, Math.ceil(one.view_deg / 10));
+  return Array.from({ length: steps + 1 }, (_, number) => {
+    const angle = ((one.heading_deg - one.view_deg / 2 + (one.view_deg * number) / steps) * Math.PI) / 180;
+    return [one.place_m[0] + Math.cos(angle) * one.range_m, one.place_m[1] + Math.sin(angle) * one.range_m];
+  });
+}
+
+const corners = (plan) => (plan?.width_px ? [[0, 0], [plan.width_px, plan.height_px]].map(([x, y]) => [(x - plan.origin_px[0]) / plan.px_per_m, (plan.origin_px[1] - y) / plan.px_per_m]) : []);
+
+function picture(plan, at, span) {
+  if (!plan?.plan_sha256) return [];
+  const [x, y] = at(corners(plan)[0]);
+  const unit = SIZE / span / plan.px_per_m;
+  return [svg("image", { href: `/map/plan/${plan.plan_sha256}.jpg`, x, y, width: plan.width_px * unit, height: plan.height_px * unit })];
 }
 
 function arrows(places) {
@@ -70,11 +126,11 @@ function arrows(places) {
   });
 }
 
-function scale(span) {
+function scale(span, height) {
   const metres = [1, 2, 5, 10, 20, 50, 100].find((one) => one >= span / 8) || 100;
   const long = (metres / span) * SIZE;
-  return [svg("line", { x1: 20, x2: 20 + long, y1: SIZE - 18, y2: SIZE - 18, class: "scale" }),
-    svg("text", { x: 20, y: SIZE - 26 }, `${metres} m`)];
+  return [svg("line", { x1: 20, x2: 20 + long, y1: height - 18, y2: height - 18, class: "scale" }),
+    svg("text", { x: 20, y: height - 26 }, `${metres} m`)];
 }
 
 /** Convex hull (Andrew's monotone chain). */
@@ -92,6 +148,10 @@ function hull(points) {
 }
 const cross = (o, a, b) => (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
 
+$("heat-on").disabled = false;
+$("heat-on").addEventListener("change", loadHeat);
+$("floor").addEventListener("change", () => { if (newest) draw(newest); });
 loadFlows();
 setInterval(loadFlows, 300_000);
+setInterval(loadHeat, 300_000);
 poll("/api/v1/map", 1, draw);

@@ -5,11 +5,18 @@ const HEIGHT = 150;
 const BASE = 122;
 const LEFT = 38;
 
-/** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]. */
-export function drawSeries(node, series, bins, fromNs, toNs) {
+/** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]; `nothing`: what to say
+ * where there is no value at all, instead of a scale of nothing. */
+export function drawSeries(node, series, bins, fromNs, toNs, nothing = "Nothing was counted in this stretch.") {
   const width = Math.max(280, node.clientWidth || 700);
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const values = series.flatMap((one) => one.points.map((point) => point[1])).filter((value) => value !== null);
+  if (!values.length) {
+    const isSeen = bins.some((bin) => bin[2] > 0);
+    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, isSeen ? nothing : "Nothing of this stretch was analysed."));
+    node.setAttribute("aria-label", isSeen ? nothing : "Nothing of this stretch was analysed.");
+    return;
+  }
   const top = niceTop(Math.max(1, ...values));
   const xOf = (ns) => LEFT + ((ns - fromNs) / (toNs - fromNs)) * (width - LEFT - 4);
   const yOf = (value) => BASE - (value / top) * (BASE - 18);

@@ -8,12 +8,12 @@ import { post } from "./post.js";
 const root = $("drawing");
 const { version: firstVersion, ...first } = JSON.parse(root.dataset.drawing);
 const CLASSES = root.dataset.classes.split(" ");
-const NAMES = { zones: "Zone", masks: "Object mask", privacy: "Privacy zone", lines: "Counting line", roads: "Road", ground: "Ground point" };
-const POINTS = { zones: 3, masks: 3, privacy: 3, lines: 2, roads: 3, ground: 1 };
+const NAMES = { zones: "Zone", masks: "Object mask", privacy: "Privacy zone", lines: "Counting line", roads: "Road", queues: "Queue", ground: "Ground point" };
+const POINTS = { zones: 3, masks: 3, privacy: 3, lines: 2, roads: 3, queues: 3, ground: 1 };
 const HINTS = {
   zones: "Objects count where they stand in a zone.", masks: "Nothing counts where a mask is.",
   privacy: "Covered for everybody, whatever they may see.", lines: "Two points; forward is to the right of the way from the first to the second.",
-  roads: "A carriageway: standing and wrong-way vehicles on it are incidents.", ground: "A point of the ground whose place in metres you measured." };
+  roads: "A carriageway: standing and wrong-way vehicles on it are incidents.", queues: "Where people wait: how many, and how long, is counted by the hour.", ground: "A point of the ground whose place in metres you measured." };
 const MIDDLE = [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]];
 const STEP = 0.01;
 const FINE = 0.001;
@@ -55,6 +55,7 @@ function made(kind, points) {
   const shape = {};
   if (kind === "zones" || kind === "masks") shape.classes = [];
   if (kind === "lines") Object.assign(shape, { name: freshName(kind, "line"), lanes: 1 });
+  if (kind === "queues") shape.name = freshName(kind, "queue");
   if (kind === "roads") Object.assign(shape, { name: freshName(kind, "road"), heading: null, stop_after_s: 5, people: false });
   if (kind === "ground") shape.place_m = [0, 0];
   setPoints(kind, shape, points);
@@ -302,7 +303,7 @@ function tick(label, isOn, take) {
 function fieldsOf(kind, shape, id) {
   const most = { lines: 2, ground: 1 }[kind] || 64;
   const fields = [pointsField(id, "Points, x, y of each on a line", pointsOf(kind, shape), POINTS[kind], most, (points) => setPoints(kind, shape, points))];
-  if (kind === "lines" || kind === "roads") fields.unshift(textField("Name", shape.name, { maxlength: 80 }, (value) => { shape.name = value; }));
+  if (["lines", "roads", "queues"].includes(kind)) fields.unshift(textField("Name", shape.name, { maxlength: 80 }, (value) => { shape.name = value; }));
   if (kind === "lines") fields.push(textField("Lanes each way", shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }));
   if (kind === "roads") {
     fields.push(textField("Standing is an incident after seconds (0: never)", shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),

@@ -9,7 +9,7 @@ let generation = 0;
 async function show() {
   const mine = ++generation;
   const camera = $("camera").value;
-  if (!camera) { $("empty").hidden = false; return; }
+  if (!camera) { $("empty").hidden = false; $("figures").hidden = true; return; }
   const toNs = Math.ceil(nowNs() / 9e11) * 9e11;
   const fromNs = toNs - Number($("hours").value) * 3.6e12;
   const path = `/api/v1/cameras/${encodeURIComponent(camera)}/traffic?from=${BigInt(fromNs)}&to=${BigInt(toNs)}`;
@@ -32,13 +32,14 @@ function draw(body, fromNs, toNs) {
     return [one.start_ns, line ? pick(line) : null, one.end_ns];
   }) }));
   $("empty").hidden = quarters.length > 0;
+  $("figures").hidden = quarters.length === 0;
   drawSeries($("volume"), seriesOf((line) => line.vehicles, true), bins, fromNs, toNs);
   drawSeries($("speed"), [
     ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50` })),
     ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v85` })),
-  ], bins, fromNs, toNs);
+  ], bins, fromNs, toNs, "No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.");
   drawSeries($("queue"), [{ name: "queue", isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
-    bins, fromNs, toNs);
+    bins, fromNs, toNs, "No queue was measured; this needs the camera's ground.");
   const seen = bins.reduce((sum, bin) => sum + (bin[1] - bin[0]) * bin[2], 0) / Math.max(1, Math.min(toNs, body.now_ns) - fromNs);
   say($("well"), quarters.length ? `${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
   $("lines").replaceChildren(...lineRows(quarters, seen));
