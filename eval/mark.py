@@ -17,6 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import PictureType
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
 from custodes.leaks.rule import NAMED_Z
@@ -85,6 +86,7 @@ def delivered(frames: Sequence[Frame], key: bytes, *, psnr_db: float, crf: int) 
     encoder.framerate = 10
     decoder, marker = av.CodecContext.create("h264", "r"), Marker(key, psnr_db=psnr_db)
     shown: list[av.VideoFrame] = []
+    slots = [slot_of(frame.utc_ns) for frame in frames]
     for number, frame in enumerate(frames):
         planes = np.concatenate([
             marker.mark(frame).y[:height, :width].ravel(),
@@ -93,6 +95,8 @@ def delivered(frames: Sequence[Frame], key: bytes, *, psnr_db: float, crf: int) 
         ]).reshape(height * 3 // 2, width)  # fmt: skip
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         picture.pts = number
+        if number and slots[number] != slots[number - 1]:  # as `media.encode` does
+            picture.pict_type = PictureType.I
         for packet in encoder.encode(picture):
             shown += decoder.decode(packet)
     for packet in encoder.encode(None):

@@ -1,10 +1,12 @@
 """A leak after expiry: an analyser looked, a viewer leaked, all was deleted; the mark on the empty view tells."""
 
 import asyncio
+import io
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from custodes.sealing.published import background_key_id, exactly, read_pinned
 from custodes.testing.job import CAMERA, SITE_ID, JobSite
 from custodes.testing.media import encode_clip, vouch, write_segment
 from custodes.types.access import AccessRequest, Action, Fidelity, Grant, Principal, Purpose, PurposeKind, Role
-from custodes.types.leak import NeedMasks, PictureTraced, TraceTask
+from custodes.types.leak import CamerasSought, NeedMasks, PictureTraced, SeekCamera, SeekTask, TraceTask
 from custodes.types.mark import slot_of
 from custodes.types.media import Segment
 from custodes.types.message import (
@@ -35,7 +37,7 @@ from custodes.types.message import (
     ViewNote,
 )
 from custodes.types.scene import CameraScene
-from custodes.units import NS_PER_S, Ns, SessionId
+from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 FRAMES, FPS = 30, 6
 
@@ -157,6 +159,26 @@ def test_leak_when_footage_is_there_then_is_traced_by_what_the_analyser_kept(sit
     assert not list((site.paths.index / CAMERA).glob("*.idx")), "and none was made"
 
 
+@pytest.mark.slow
+def test_leak_when_a_clip_with_a_title_was_posted_then_is_traced_like_a_still(site: JobSite, leak: Leak) -> None:
+    shown = cv2.imdecode(np.frombuffer(leak.picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    shown = np.ascontiguousarray(shown[: shown.shape[0] // 2 * 2, : shown.shape[1] // 2 * 2])
+    title = np.full_like(shown, 20)
+    film = io.BytesIO()
+    with av.open(film, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = shown.shape[1], shown.shape[0], "yuv420p"
+        for number in range(30):
+            picture = av.VideoFrame.from_ndarray(title if number < 5 else shown, format="gray8")
+            container.mux(stream.encode(picture.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    traced = trace(site, leak, "clip", (leak.segment,), film.getvalue())
+    assert traced.is_found, traced.error
+    assert abs(traced.utc_ns - leak.utc_ns) <= NS_PER_S
+    assert traced.candidates[0].session_id == "leaker"
+    assert traced.candidates[0].z >= 9
+
+
 def test_leak_when_footage_expired_then_the_mark_names_session_and_ten_seconds(site: JobSite, leak: Leak) -> None:
     (site.paths.data_dir / leak.segment.path).unlink()
     for kept in kept_in(site.paths.index / CAMERA, "skx"):
@@ -171,8 +193,6 @@ def test_leak_when_footage_expired_then_the_mark_names_session_and_ten_seconds(s
     assert {str(one.session_id) for one in traced.candidates} == {"leaker", "bystander"}
     assert max(one.z for one in traced.candidates[1:]) < 6.8
     assert traced.decoy_z_max < 6.8
-    stranger = cv2.imencode(".png", scene(77))[1].tobytes()
-    assert not trace(site, leak, "other", (), stranger).is_found
 
 
 def test_background_when_kept_then_is_sealed_and_only_a_trace_opens_it(site: JobSite, leak: Leak) -> None:
@@ -183,3 +203,21 @@ def test_background_when_kept_then_is_sealed_and_only_a_trace_opens_it(site: Job
     year = time.strftime("%Y", time.gmtime(kept.end_ns // NS_PER_S))
     assert exactly(site.paths.public_keys, background_key_id(CAMERA, year), pinned).day == f"{year}0000"
     assert Path(kept.path).stat().st_mode & 0o077 == 0
+
+
+def test_search_when_over_cameras_then_the_one_weighs_more_than_for_a_stranger(site: JobSite, leak: Leak) -> None:
+    weights = []
+    for name, picture in (("ours", leak.picture), ("other", cv2.imencode(".png", scene(77))[1].tobytes())):
+        grant = traces(site, leak, f"seek-{name}")
+        wanted = SeekCamera(
+            camera_id=CAMERA, grant_token=grant.token, start_ns=grant.request.start_ns, end_ns=grant.request.end_ns
+        )
+        missing = replace(wanted, camera_id=CameraId("nowhere"))
+        with site.job(f"job-seek-{name}") as job:
+            deadline_ns = Ns(time.time_ns() + 600 * NS_PER_S)
+            job.channel.send(SeekTask(picture=picture, cameras=(wanted, missing), deadline_ns=deadline_ns))
+            sought = job.until(CamerasSought)[-1]
+        assert isinstance(sought, CamerasSought)
+        assert (set(sought.weights), sought.error) == ({CAMERA}, "")
+        weights.append(sought.weights[CAMERA])
+    assert weights[0] > 2 * weights[1]

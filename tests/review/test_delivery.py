@@ -1,6 +1,7 @@
 """What leaves: H.264 in fMP4 with the right announcements, JPEG without metadata, sizes that only shrink."""
 
 import io
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -41,6 +42,18 @@ def test_encoder_when_fed_then_each_picture_is_a_fragment_at_once():
     assert [read_counter(p.to_ndarray(format="gray")) for p in pictures] == list(range(25))
     assert [round(p.time, 3) for p in pictures] == [round(n * 0.2, 3) for n in range(25)]
     assert [p.time for p in pictures if p.key_frame] == [0.0, 2.0, 4.0]
+
+
+def test_encoder_when_ten_seconds_of_the_mark_begin_then_with_a_keyframe():
+    encoder = LiveEncoder(320, 240, 28)
+    _, init = encoder.init()
+    start_ns = 7 * NS_PER_S  # the mark changes 3 s later, between two keyframes of the clock
+    frames = [
+        replace(draw_frame(n, width=320, height=240), utc_ns=Ns(start_ns + n * 200 * NS_PER_MS)) for n in range(25)
+    ]
+    blob = init + b"".join(encoder.encode(one, n * 200 * NS_PER_MS) for n, one in enumerate(frames))
+    with av.open(io.BytesIO(blob), format="mp4") as container:
+        assert [p.time for p in container.decode(video=0) if p.key_frame] == [0.0, 2.0, 3.0]
 
 
 def test_encoder_when_times_stand_still_then_decode_times_still_grow():

@@ -42,7 +42,7 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 from custodes.types.event import FrameAnalysed
-from custodes.types.leak import NeedMasks, PictureTraced, TraceTask
+from custodes.types.leak import NeedMasks, SeekTask, TraceTask
 from custodes.types.message import (
     JobReady,
     MaskFacts,
@@ -215,7 +215,7 @@ def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
     raise AssertionError("unreachable")
 
 
-def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | ProtectTask, tuple[object, ...]] | None:
+def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | SeekTask | ProtectTask, tuple[object, ...]] | None:
     """The one task and what came with it; None when the server went away before it had one."""
     while True:
         batch = inbox.take(60 * NS_PER_S)
@@ -223,7 +223,7 @@ def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | ProtectTask, tuple
             first, *rest = batch.commands
             if isinstance(first, StopView):
                 return None
-            if not isinstance(first, ViewTask | TraceTask | ProtectTask):
+            if not isinstance(first, ViewTask | TraceTask | SeekTask | ProtectTask):
                 raise ProtocolError(f"a spare job got {type(first).__name__}; expected a task")
             return first, tuple(rest)
         if batch.is_over:
@@ -240,7 +240,15 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
         return
     task, commands = assigned
     if isinstance(task, TraceTask):
-        _trace(task, paths=paths, policy=policy, clock=clock, channel=channel, inbox=inbox)
+        from custodes.app.job_leaks import trace  # OpenCV: not for the views, whose first picture waits for imports
+
+        asking = _asking(channel, inbox)
+        trace(task, paths=paths, policy=policy, clock=clock, channel=channel, ask_masks=asking)
+        return
+    if isinstance(task, SeekTask):
+        from custodes.app.job_leaks import seek
+
+        seek(task, paths=paths, clock=clock, channel=channel)
         return
     if isinstance(task, ProtectTask):
         _protect(task, paths=paths, clock=clock, channel=channel, inbox=inbox)
@@ -324,49 +332,6 @@ def _protect(task: ProtectTask, *, paths: SitePaths, clock: Clock, channel: Chan
         structlog.get_logger().warning("check failed", error=str(error), error_kind=error.kind.value)
         complaint = str(error)
     channel.send(PieceChecked(camera_id=task.camera_id, error=complaint))
-
-
-def _trace(
-    task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, inbox: Inbox
-) -> None:
-    """Serve one trace: a single answer, whatever happens."""
-    from custodes.app.content_index import ContentIndex
-    from custodes.app.job_trace import Tracer  # OpenCV: not for the views, whose first picture waits for imports
-    from custodes.app.job_trace_expired import ExpiredTracer
-    from custodes.app.kept_looks import KeptLooks
-
-    seconds = max((task.deadline_ns - clock.now_ns()) / NS_PER_S, 0) + DEADLINE_GRACE_S
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    warden = WardenJobClient(paths.socket("warden-jobs"))
-    keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
-
-    try:
-        archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
-        archive.put(task.segments)
-        expired = ExpiredTracer(
-            task,
-            looks=KeptLooks(task.camera_id, keys),
-            folder=paths.backgrounds / task.camera_id,
-            release=lambda: warden.release_marks(task.grant_token, ()),
-        )
-        index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments)
-        index.forget_gone(paths.segments)
-        answer = Tracer(
-            task,
-            archive=archive,
-            index=index,
-            policy=policy,
-            ask_masks=_asking(channel, inbox),
-            release=lambda names: warden.release_marks(task.grant_token, names),
-            expired=expired,
-        ).run()
-    except CustodesError as error:
-        structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)
-        answer = PictureTraced(camera_id=task.camera_id, is_found=False, error=str(error))
-    structlog.get_logger().info(
-        "trace ends", camera_id=task.camera_id, is_found=answer.is_found, cpu_s=round(time.process_time(), 1)
-    )
-    channel.send(answer)
 
 
 def warm_up() -> None:

@@ -7,21 +7,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from custodes.leaks.registration import (
-    Features,
-    Luma,
-    Matrix,
-    Registration,
-    features_of,
-    framed,
-    match,
-    mirrored,
-    mirrored_features,
-    plain,
-)
-from custodes.watermark.residual import WORK_PX, Aligned, working
+from custodes.leaks.registration import Luma, Matrix, Registration, framed, match, plain
+from custodes.leaks.seeking import seek
+from custodes.leaks.subjects import ECC_PX, Original, Suspect, flattened
+from custodes.watermark.residual import WORK_PX, Aligned
 
-_ECC_PX = 480
 _ECC_STEPS = 40
 _TRIED = 3
 """Hypotheses that are sharpened before the best is chosen."""
@@ -40,7 +30,22 @@ _WORTH = 0.2
 """A hypothesis that few places back is sharpened on small pictures first, which takes a tenth of the time. What is
 less alike than this after it will not become alike enough to be ours (`place.MIN_LIKENESS`, .35)."""
 
+COPY_LIKENESS = 0.9
+"""A copy of the very frame that is laid right is as like as this or more; below it more is tried, and costs time."""
+_PYRAMID = (
+    (cv2.MOTION_EUCLIDEAN, 6, 30),
+    (cv2.MOTION_AFFINE, 6, 30),
+    (cv2.MOTION_HOMOGRAPHY, 4, 40),
+    (cv2.MOTION_HOMOGRAPHY, 2, 40),
+    (cv2.MOTION_HOMOGRAPHY, 1, _ECC_STEPS),
+)
+_MEANS_MORE = 1.15
+_STRAY, _COARSE_STRAY = 0.06, 0.2
+"""Of the width: how far a step may move a corner; further is a wrong minimum."""
+
 Plane = npt.NDArray[np.float32]
+
+__all__ = ["Fit", "Original", "Suspect", "align", "fit", "fit_first", "refit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,57 +57,9 @@ class Fit:
     """-1..1: correlation of their structure, exposure aside, where they overlap."""
     hypotheses: int
     """How many were looked at: each is a trial for the false-accusation bound."""
-
-
-class Original:
-    """An archived picture, prepared once for many comparisons."""
-
-    def __init__(self, y: Luma, features: Features | None = None, known: Luma | None = None) -> None:
-        """`known`: of the same size, 0 where the picture says nothing about its place; None: it does everywhere."""
-        self.y = y
-        self._features = features
-        self.target = working(y)
-        self.small = _small(self.target)
-        self.known = None if known is None else _reduced_to(known, self.target)
-        self.known_small = None if known is None else _reduced_to(known, self.small)
-
-    @property
-    def aspect(self) -> float:
-        """Height by width."""
-        return float(self.y.shape[0] / self.y.shape[1])
-
-    @property
-    def features(self) -> Features:
-        """Made when first asked for."""
-        if self._features is None:
-            self._features = features_of(self.y)
-        return self._features
-
-
-class Suspect:
-    """A found picture with its features, as it is and mirrored; the blurred ones when somebody asks."""
-
-    def __init__(self, y: Luma) -> None:
-        self.y = y
-        self.sides = (y, mirrored(y))
-        self._features: dict[tuple[bool, bool], Features] = {}
-
-    @property
-    def aspect(self) -> float:
-        """Height by width."""
-        return float(self.y.shape[0] / self.y.shape[1])
-
-    def features(self, *, is_mirrored: bool, is_blurred: bool = False) -> Features:
-        """Of one side; blurred: without the edges of compression blocks, which are features of their own."""
-        key = (is_mirrored, is_blurred)
-        if key not in self._features:
-            if is_mirrored:
-                self._features[key] = mirrored_features(self.features(is_mirrored=False, is_blurred=is_blurred))
-            elif is_blurred:
-                self._features[key] = features_of(cv2.GaussianBlur(self.y, (0, 0), max(self.y.shape[1] / 500, 0.8)))
-            else:
-                self._features[key] = features_of(self.y)
-        return self._features[key]
+    control: float = 0.0
+    """Of a place that was found by laying everywhere: how alike the best place in the archived picture upside down is.
+    That one is chance, so what is not clearly more alike is chance, too."""
 
 
 def fit(suspect: Suspect, original: Original) -> Fit | None:
@@ -116,7 +73,8 @@ def fit_first(
     """(best fit, hypotheses looked at) over pictures of one camera; the first that is like `enough` ends the search.
 
     Blurred, the picture is only looked for when nothing else is good, and on the first original alone: that is what
-    takes longest for cameras that it is not of. 0.1 to 0.5 s.
+    takes longest for cameras that it is not of. What is not alike as a copy is, is laid everywhere at many sizes
+    (`seeking`), too, on the first original. 0.1 to 0.8 s.
     """
     tried = 0
     best: Fit | None = None
@@ -132,8 +90,16 @@ def fit_first(
             best = _best(suspect, original, hypotheses, best)
             if best is not None and best.likeness >= enough:
                 break
+        if not is_blurred and (best is None or best.likeness < COPY_LIKENESS):
+            best, laid = _laid(suspect, originals[0], best)
+            tried += laid
         if best is not None and best.likeness >= GOOD_LIKENESS:
             break
+    if best is not None and GOOD_LIKENESS <= best.likeness < COPY_LIKENESS:
+        best = _from_coarse(suspect, originals[0], best.registration, best)
+        tried += 1
+    if best is not None and best.registration.is_laid and best.likeness >= GOOD_LIKENESS:
+        best = replace(best, control=_chance(suspect, originals[0].upside_down))
     return None if best is None else replace(best, hypotheses=tried), tried
 
 
@@ -151,6 +117,40 @@ def _best(suspect: Suspect, original: Original, hypotheses: Sequence[Registratio
         sharp, likeness = _tuned(suspect, original, hypothesis, unsharpened)
         if best is None or likeness > best.likeness:
             best = Fit(registration=sharp, likeness=likeness, hypotheses=0)
+    return best
+
+
+def _laid(suspect: Suspect, original: Original, best: Fit | None) -> tuple[Fit | None, int]:
+    """(the better of `best` and the places where laying it everywhere finds it, how many those are).
+
+    Only places that mean more than the best in the picture upside down are sharpened.
+    """
+    (chance, *_) = [*seek(suspect.templates, original.upside_down.seekable, count=1), None]
+    places = seek(suspect.templates, original.seekable)
+    least = 0.0 if chance is None else _MEANS_MORE * chance.weight
+    for place in (one for one in places if one.weight >= least):
+        best = _from_coarse(suspect, original, place.registration(), best)
+    return best, len(places)
+
+
+def _chance(suspect: Suspect, upside_down: Original) -> float:
+    """How alike the best place is where there can be none."""
+    best: Fit | None = None
+    for place in seek(suspect.templates, upside_down.seekable):
+        best = _from_coarse(suspect, upside_down, place.registration(), best)
+    return 0.0 if best is None else best.likeness
+
+
+def _from_coarse(suspect: Suspect, original: Original, start: Registration, best: Fit | None) -> Fit | None:
+    """Sharpened from small pictures with few freedoms to large ones with all; the better of it and `best`."""
+    found = start
+    for motion, reduced, steps in _PYRAMID:
+        found = _sharpened(suspect, original, found, reduced=reduced, steps=steps, motion=motion)
+        if reduced == _PYRAMID[1][1] and _likeness(suspect, original, found) < _HOPELESS:
+            return best
+    likeness = _likeness(suspect, original, found)
+    if best is None or likeness > best.likeness:
+        return Fit(registration=found, likeness=likeness, hypotheses=0)
     return best
 
 
@@ -183,35 +183,17 @@ def _in_shares(whole: Matrix, source_px: float, target_px: float) -> Matrix:
     return np.asarray(back @ whole @ _HALF @ np.diag([source_px, source_px, 1.0]))
 
 
-def _flattened(plane: Plane) -> Plane:
-    """Without exposure: what is left is structure, in units of its own strength."""
-    detail = plane - cv2.GaussianBlur(plane, (0, 0), 12.0)
-    strength = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), 12.0)) + np.float32(4)
-    return np.asarray(detail / strength, dtype=np.float32)
-
-
-def _reduced_to(known: Luma, like: Plane) -> Luma:
-    """Where a picture says something, at another size; 0 or 1."""
-    return np.asarray(cv2.resize(known, like.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0, dtype=np.uint8)
-
-
-def _small(target: Plane) -> Plane:
-    height, width = target.shape
-    size = (_ECC_PX, max(round(height * _ECC_PX / width), 16))
-    return _flattened(cv2.GaussianBlur(cv2.resize(target, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0))
-
-
 def _warped_small(suspect: Suspect, original: Original, found: Registration) -> tuple[Plane, npt.NDArray[np.uint8]]:
-    """The picture, flattened, at `_ECC_PX`; and where it reaches."""
+    """The picture, flattened, at `ECC_PX`; and where it reaches."""
     height, width = original.small.shape
-    source, pixels = _reduced(suspect.sides[found.is_mirrored], found.matrix, _ECC_PX)
+    source, pixels = _reduced(suspect.sides[found.is_mirrored], found.matrix, ECC_PX)
     whole = _in_pixels(found.matrix, pixels, float(width))
     warped = cv2.warpPerspective(source, whole, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     seen = cv2.warpPerspective(np.ones_like(source), whole, (width, height), flags=cv2.INTER_NEAREST)
     is_seen = (seen > 0).astype(np.uint8)
     if original.known_small is not None:
         is_seen *= original.known_small
-    return _flattened(cv2.GaussianBlur(warped, (0, 0), 1.0)), is_seen
+    return flattened(cv2.GaussianBlur(warped, (0, 0), 1.0)), is_seen
 
 
 def _likeness(suspect: Suspect, original: Original, found: Registration) -> float:
@@ -239,11 +221,17 @@ def _block_sums(plane: Plane) -> Plane:
 
 
 def _sharpened(
-    suspect: Suspect, original: Original, found: Registration, *, reduced: int = 1, steps: int = _ECC_STEPS
+    suspect: Suspect,
+    original: Original,
+    found: Registration,
+    *,
+    reduced: int = 1,
+    steps: int = _ECC_STEPS,
+    motion: int = cv2.MOTION_HOMOGRAPHY,
 ) -> Registration:
     """ECC on the residual homography; what it was when that does not converge.
 
-    `reduced`: on pictures so many times smaller.
+    `reduced`: on pictures so many times smaller. `motion`: what it may change.
     """
     warped, seen = _warped_small(suspect, original, found)
     height, width = original.small.shape
@@ -255,24 +243,23 @@ def _sharpened(
         target, warped = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (target, warped))
         seen = cv2.resize(seen, size, interpolation=cv2.INTER_NEAREST)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-5)
-    start = np.eye(3, dtype=np.float32)
+    start = np.eye(3 if motion == cv2.MOTION_HOMOGRAPHY else 2, 3, dtype=np.float32)
     try:
-        _, step = cv2.findTransformECC(target, warped, start, cv2.MOTION_HOMOGRAPHY, criteria, seen, 3)
+        _, step = cv2.findTransformECC(target, warped, start, motion, criteria, seen, 3)
     except cv2.error:
         return found
+    step = step if len(step) == 3 else np.vstack([step, [0, 0, 1]])
     # `step` maps target to warped coordinates. A large step is a wrong minimum, not a correction.
     scale = np.diag([width / target.shape[1], height / target.shape[0], 1.0])
     step = scale @ step.astype(np.float64) @ np.linalg.inv(scale)
     corners = np.array([[[0.0, 0.0]], [[width, 0.0]], [[width, height]], [[0.0, height]]])
     moved = np.abs(cv2.perspectiveTransform(corners, step) - corners).max()
-    if not np.isfinite(moved) or moved > 0.06 * width:
+    if not np.isfinite(moved) or moved > (_STRAY if reduced == 1 else _COARSE_STRAY) * width:
         return found
     side = suspect.sides[found.is_mirrored]
     pixels = float(side.shape[1])
     whole = np.linalg.inv(step) @ _in_pixels(found.matrix, pixels, float(width))
-    return Registration(
-        matrix=_in_shares(whole, pixels, float(width)), is_mirrored=found.is_mirrored, inliers=found.inliers
-    )
+    return replace(found, matrix=_in_shares(whole, pixels, float(width)))
 
 
 def align(suspect: Suspect, original: Original, found: Registration) -> Aligned:
@@ -315,7 +302,7 @@ def _flow(source: Plane, target: Plane, whole: Matrix) -> tuple[npt.NDArray[np.f
     height, width = target.shape
     warped = cv2.warpPerspective(source, whole, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     seen = cv2.warpPerspective(np.ones_like(source), whole, (width, height), flags=cv2.INTER_NEAREST)
-    pair = [np.clip(_flattened(plane) * 32 + 128, 0, 255).astype(np.uint8) for plane in (target, warped)]
+    pair = [np.clip(flattened(plane) * 32 + 128, 0, 255).astype(np.uint8) for plane in (target, warped)]
     found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(pair[0], pair[1], None)
     found = np.clip(found, -_MAX_FLOW_PX, _MAX_FLOW_PX)
     # Only where there is structure to hold on to, and where there is a picture.

@@ -15,6 +15,8 @@ _MIN_SIDE_PX = 48
 
 SURE_LIKENESS = 0.55
 """Structure that agrees this well is the same place; 0.35 to 0.55 takes `MIN_PLACES` inliers beside (eval.leak)."""
+LAID_LIKENESS, LAID_MARGIN = 0.75, 0.1
+"""Of a place found by laying the picture everywhere, and how much less alike the best place upside down must be."""
 MIN_LIKENESS = 0.35
 ENOUGH_LIKENESS = 0.75
 """No other picture of the camera need be tried: masks and passers-by are the rest."""
@@ -43,6 +45,8 @@ def is_ours(found: Fit | None) -> bool:
     """Whether a fit shows the camera's own view."""
     if found is None:
         return False
+    if found.registration.is_laid and found.registration.inliers < MIN_PLACES:
+        return found.likeness >= LAID_LIKENESS and found.likeness - found.control >= LAID_MARGIN
     is_backed = found.likeness >= MIN_LIKENESS and found.registration.inliers >= MIN_PLACES
     return found.likeness >= SURE_LIKENESS or is_backed
 

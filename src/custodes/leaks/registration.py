@@ -54,6 +54,8 @@ class Registration:
     """3×3, picture → original, both in shares of their width; of the mirrored picture where `is_mirrored`."""
     is_mirrored: bool
     inliers: int
+    is_laid: bool = False
+    """Found by laying the picture everywhere (`seeking`): the best of very many places, so more is asked of it."""
 
 
 def features_of(y: Luma, limit: int = MAX_FEATURES) -> Features:

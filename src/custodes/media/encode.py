@@ -12,6 +12,7 @@ from av.video.frame import PictureType
 from custodes.errors import MediaError
 from custodes.media import mse
 from custodes.media.planes import to_picture
+from custodes.types.mark import slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S, Ns
 
@@ -62,6 +63,7 @@ class LiveEncoder:
         self._next_time = 0
         self._last_duration = _FIRST_DURATION
         self._last_keyframe_ns: Ns | None = None
+        self._slot: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,7 +88,12 @@ class LiveEncoder:
         height, width = frame.y.shape
         if (width, height) != self._size:
             raise MediaError(f"encoder of {self._size[0]}×{self._size[1]} got a frame of {width}×{height}")
-        is_due = self._last_keyframe_ns is None or pts_ns - self._last_keyframe_ns >= KEYFRAME_EVERY_NS
+        # What stands still is only referred to: without a keyframe it would carry the mark of the ten seconds before.
+        slot = slot_of(frame.utc_ns)
+        is_due = slot != self._slot or (
+            self._last_keyframe_ns is None or pts_ns - self._last_keyframe_ns >= KEYFRAME_EVERY_NS
+        )
+        self._slot = slot
         start = max(_ticks(pts_ns), self._next_time)
         picture = to_picture(frame)
         picture.pts, picture.time_base = start, self._codec.time_base

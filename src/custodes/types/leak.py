@@ -80,6 +80,33 @@ class TraceTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeekCamera:
+    """One camera of many, under a trace's grant of its own."""
+
+    camera_id: CameraId
+    grant_token: str
+    start_ns: Ns
+    end_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeekTask:
+    """Which of many cameras a picture may be of, by their views without people. Answered by one CamerasSought."""
+
+    picture: bytes
+    cameras: tuple[SeekCamera, ...]
+    deadline_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CamerasSought:
+    """How much the best place in each camera means, by camera id; those without a view are not there."""
+
+    weights: dict[str, float]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeedMasks:
     """Job to server: what was analysed between these moments. Answer: one MaskFacts."""
 

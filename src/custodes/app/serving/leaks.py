@@ -6,27 +6,25 @@ the log has the finding's hash.
 
 import asyncio
 import hashlib
-import io
 import json
 import secrets
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from typing import TypeVar
 
-from custodes import __version__
+import structlog
+
 from custodes.app.serving.jobs import JobPool
+from custodes.app.serving.leak_report import bundle_of, told_of
 from custodes.app.serving.views import ServerViewBroker
-from custodes.audit.checkpoint import log_keys
-from custodes.audit.export import policy_text
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
-from custodes.leaks.finding import MAY_NOT_CONCLUDE, Delivered, place_sentence, verdict_sentence
+from custodes.leaks.finding import Delivered
 from custodes.leaks.rule import NAMED_Z
-from custodes.leaks.verdict import Verdict, judge
+from custodes.leaks.verdict import judge
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
-from custodes.sealing.published import read_pinned
 from custodes.types.access import (
     AccessRequest,
     Action,
@@ -38,11 +36,22 @@ from custodes.types.access import (
     Purpose,
     PurposeKind,
 )
-from custodes.types.leak import CandidateScore, LeakTraced, NeedMasks, PictureTraced, TraceOrder, TraceTask
-from custodes.types.mark import SLOT_NS
+from custodes.types.leak import (
+    CamerasSought,
+    CandidateScore,
+    LeakTraced,
+    NeedMasks,
+    PictureTraced,
+    SeekCamera,
+    SeekTask,
+    TraceOrder,
+    TraceTask,
+)
 from custodes.types.message import CameraSpec, MaskFacts
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+
+A = TypeVar("A")
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 MAX_SPAN_NS = 31 * 24 * 3600 * NS_PER_S
@@ -52,6 +61,9 @@ USUAL_SPAN_NS = 24 * 3600 * NS_PER_S
 JOB_NS = 900 * NS_PER_S
 """A camera's hour takes seconds; a day some minutes the first time, while its index is made."""
 _MAX_MASKS = 4096
+CLOSELY = 8
+"""Streams that are looked at closely before the others; from more on a first look at all of them is worth a job."""
+NOTHING_THERE = "nothing was recorded in that time"
 _MAX_PROOFS = 60
 """The warden proves 64 entries at once."""
 
@@ -92,16 +104,7 @@ class LeakDesk:
             raise InvalidArgument("the time to look in ends before it begins")
         cameras = await self._cameras(request.camera_ids)
         async with self._lock:
-            answers = []
-            for camera in (stream for one in cameras for stream in one.streams()):
-                has_footage = bool(await self._views.segments_between(camera.camera_id, start_ns, end_ns))
-                if not has_footage and not await asyncio.to_thread(self._has_background, camera.camera_id):
-                    if is_second(camera.camera_id):
-                        continue
-                    error = "nothing was recorded in that time"
-                    answers.append(PictureTraced(camera_id=camera.camera_id, is_found=False, error=error))
-                    continue
-                answers.append(await self._one_camera(request, camera.camera_id, start_ns, end_ns, first, second))
+            answers = await self._in_all(request, cameras, (start_ns, end_ns), first, second)
         found = [one for one in answers if one.is_found]
         # Two cameras may see alike; then the mark decides. Every comparison made counts for the bound.
         best = max(found, key=lambda one: (_named_z(one), one.likeness, one.inliers), default=None)
@@ -124,17 +127,68 @@ class LeakDesk:
             raise FailedPrecondition("the site has no cameras")
         return chosen
 
-    # -- one camera ----------------------------------------------------------------------------------------------
+    # -- which cameras -------------------------------------------------------------------------------------------
 
-    async def _one_camera(
+    async def _in_all(
         self,
         request: TraceOrder,
-        camera_id: CameraId,
-        start_ns: Ns,
-        end_ns: Ns,
+        cameras: Sequence[CameraSpec],
+        span: tuple[Ns, Ns],
         first: Principal,
         second: Principal,
-    ) -> PictureTraced:
+    ) -> list[PictureTraced]:
+        """What each stream that has something to look through says; the likeliest are asked first."""
+        answers: list[PictureTraced] = []
+        grants: dict[CameraId, Grant] = {}
+        try:
+            for stream in (one.camera_id for camera in cameras for one in camera.streams()):
+                has_footage = bool(await self._views.segments_between(stream, *span))
+                if has_footage or await asyncio.to_thread(self._has_background, stream):
+                    grants[stream] = await self._granted(request, stream, span, first, second)
+                elif not is_second(stream):
+                    answers.append(PictureTraced(camera_id=stream, is_found=False, error=NOTHING_THERE))
+            likely, others = await self._ranked(request, grants)
+            for wanted in (likely, others):
+                for stream in wanted:
+                    answers.append(await self._run_job(request, grants[stream], stream))
+                if any(one.is_found for one in answers):
+                    break
+            looked = {one.camera_id for one in answers}
+            answers += [_passed_over(stream) for stream in grants if stream not in looked]
+        finally:
+            for grant in grants.values():
+                await self._warden.end_grant(grant.grant_id, 0)
+        return answers
+
+    async def _ranked(
+        self, request: TraceOrder, grants: dict[CameraId, Grant]
+    ) -> tuple[list[CameraId], list[CameraId]]:
+        """(streams to look at closely, those to look at only if it is in none of them), by a first look at all."""
+        if len(grants) <= CLOSELY:
+            return list(grants), []
+        deadline_ns = Ns(self._clock.now_ns() + JOB_NS)
+        cameras = tuple(
+            SeekCamera(
+                camera_id=stream,
+                grant_token=grant.token,
+                start_ns=grant.request.start_ns,
+                end_ns=grant.request.end_ns,
+            )
+            for stream, grant in grants.items()
+        )
+        task = SeekTask(picture=request.picture, cameras=cameras, deadline_ns=deadline_ns)
+        sought = await self._ask_job(task, deadline_ns, CamerasSought)
+        if sought.error:
+            structlog.get_logger().warning("all cameras are looked at, one by one", reason=sought.error)
+            return list(grants), []
+        return likely_first([str(stream) for stream in grants], sought.weights)
+
+    # -- one camera ----------------------------------------------------------------------------------------------
+
+    async def _granted(
+        self, request: TraceOrder, camera_id: CameraId, span: tuple[Ns, Ns], first: Principal, second: Principal
+    ) -> Grant:
+        """The second person's right is asked for, and logged, too; the work is done under the first's grant."""
         session_id = SessionId(secrets.token_hex(12))
         # A second person who approved with a passkey has the warden's word for it, in the request.
         people = (first,) if request.request_id else (second, first)
@@ -144,22 +198,17 @@ class LeakDesk:
                 action=Action.TRACE_LEAK,
                 purpose=Purpose(kind=PurposeKind.LEAK_TRACE, reference=request.reference),
                 camera_id=camera_of(camera_id),
-                start_ns=start_ns,
-                end_ns=end_ns,
+                start_ns=span[0],
+                end_ns=span[1],
                 fidelity=Fidelity.MASKED,
                 session_id=session_id,
                 request_id=request.request_id,
             )
             for person in people
         ]
-        # The second person's right is asked for, and logged, too; the work is done under the first's grant.
         for one in asked[:-1]:
             await self._warden.end_grant((await self._grant(one)).grant_id, 0)
-        grant = await self._grant(asked[-1])
-        try:
-            return await self._run_job(request, grant, camera_id)
-        finally:
-            await self._warden.end_grant(grant.grant_id, 0)
+        return await self._grant(asked[-1])
 
     async def _grant(self, asked: AccessRequest) -> Grant:
         answer = await self._warden.authorise(asked)
@@ -172,21 +221,27 @@ class LeakDesk:
         asked = grant.request
         segments = await self._views.segments_between(camera_id, asked.start_ns, asked.end_ns)
         deadline_ns = Ns(min(self._clock.now_ns() + JOB_NS, grant.expires_ns))
+        task = TraceTask(
+            camera_id=camera_id,
+            session_id=asked.session_id,
+            grant_token=grant.token,
+            deadline_ns=deadline_ns,
+            start_ns=asked.start_ns,
+            end_ns=asked.end_ns,
+            segments=tuple(segments),
+            picture=request.picture,
+            is_attributing=request.is_attributing,
+            segment_ns=round(self._config.recorder.segment_s * NS_PER_S),
+        )
+        return await self._ask_job(task, deadline_ns, PictureTraced, masks_of=camera_id)
+
+    async def _ask_job(
+        self, task: TraceTask | SeekTask, deadline_ns: Ns, wanted: type[A], *, masks_of: CameraId | None = None
+    ) -> A:
+        """The answer of a job of its own. Raises: Unavailable when it dies or takes too long."""
         link = await self._jobs.take()
         incoming: asyncio.Queue[object] = asyncio.Queue()
         try:
-            task = TraceTask(
-                camera_id=camera_id,
-                session_id=asked.session_id,
-                grant_token=grant.token,
-                deadline_ns=deadline_ns,
-                start_ns=asked.start_ns,
-                end_ns=asked.end_ns,
-                segments=tuple(segments),
-                picture=request.picture,
-                is_attributing=request.is_attributing,
-                segment_ns=round(self._config.recorder.segment_s * NS_PER_S),
-            )
             link.listen(incoming.put_nowait)
             await link.channel.send(task)
             closed = asyncio.create_task(link.closed.wait())
@@ -199,10 +254,10 @@ class LeakDesk:
                             message.cancel()
                             raise Unavailable("the trace's job died")
                         answer = message.result()
-                        if isinstance(answer, PictureTraced):
+                        if isinstance(answer, wanted):
                             return answer
-                        if isinstance(answer, NeedMasks):
-                            await link.channel.send(await self._masks(camera_id, answer))
+                        if isinstance(answer, NeedMasks) and masks_of is not None:
+                            await link.channel.send(await self._masks(masks_of, answer))
             except TimeoutError as error:
                 raise Unavailable(f"the trace took longer than {JOB_NS // NS_PER_S} s; ask for less time") from error
             finally:
@@ -247,7 +302,18 @@ class LeakDesk:
         if best is not None and request.is_attributing:
             delivered = {str(one.session_id): await self._delivered(one) for one in best.candidates}
             verdict = judge(best.candidates, trials=best.trials)
-        told = self._told(request, first, second, best, answers, names, verdict, delivered)
+        told = told_of(
+            request,
+            first,
+            second,
+            best,
+            answers,
+            names,
+            verdict,
+            delivered,
+            site=self._config.name,
+            now_ns=int(self._clock.now_ns()),
+        )
         finding = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(finding.encode()).hexdigest()
         record = AuditRecord(
@@ -271,103 +337,22 @@ class LeakDesk:
             entries += [best.marks_log_index, *(n for one in named for n in (one.granted_index, one.released_index))]
         wanted = tuple(dict.fromkeys(n for n in entries if n >= 0))[:_MAX_PROOFS]
         proofs = dict(zip(wanted, await self._warden.prove_entries(wanted), strict=True))
-        bundle = await asyncio.to_thread(self._bundle, request.picture, finding, best, proofs, index)
+        bundle = await asyncio.to_thread(
+            bundle_of, self._paths.warden_key, request.picture, finding, best, proofs, index
+        )
         return LeakTraced(finding=finding, bundle=bundle)
 
-    def _told(
-        self,
-        request: TraceOrder,
-        first: Principal,
-        second: Principal,
-        best: PictureTraced | None,
-        answers: Sequence[PictureTraced],
-        names: dict[CameraId, str],
-        verdict: Verdict,
-        delivered: dict[str, Delivered],
-    ) -> dict[str, object]:
-        told: dict[str, object] = {
-            "format": "custodes-leak-finding/1",
-            "software": f"custodes {__version__}",
-            "site": self._config.name,
-            "reference": request.reference,
-            "traced_by": [first.name, second.name],
-            "approved_request": request.request_id,
-            "created_ns": int(self._clock.now_ns()),
-            "picture_sha256": hashlib.sha256(request.picture).hexdigest(),
-            "may_not_conclude": MAY_NOT_CONCLUDE,
-            "cameras": {
-                str(one.camera_id): {"found": one.is_found, "likeness": round(one.likeness, 3), "error": one.error}
-                for one in answers
-            },
-        }
-        if best is None:
-            reasons = sorted({one.error for one in answers if one.error})
-            told |= {
-                "verdict": "not ours",
-                "sentence": "The picture is not a view of these cameras in that time."
-                + (f" Not looked at: {'; '.join(reasons)}." if reasons else ""),
-            }
-            return told
-        told |= {
-            "camera": str(best.camera_id),
-            "place": place_sentence(best, names.get(camera_of(best.camera_id), "")),
-            "utc_ns": best.utc_ns,
-            "earliest_ns": best.earliest_ns,
-            "latest_ns": best.latest_ns,
-            "likeness": round(best.likeness, 4),
-            "matrix": list(best.matrix),
-            "is_mirrored": best.is_mirrored,
-            "view": None if best.fidelity is None else best.fidelity.value,
-            "reference_sha256": best.reference_sha256,
-            "background_since_ns": best.background_ns,
-            "error": best.error,
-        }
-        if not request.is_attributing:
-            return told | {"verdict": "found", "sentence": told["place"]}
-        return told | {
-            "verdict": verdict.kind,
-            "sentence": verdict_sentence(verdict, best, delivered),
-            "false_accusation_bound": verdict.bound,
-            "log10_likelihood_ratio_capped": round(verdict.log10_ratio, 2),
-            "trials": best.trials,
-            "decoys": best.decoys,
-            "decoy_z_max": round(best.decoy_z_max, 3),
-            "marks_log_index": best.marks_log_index,
-            "named": [_scored(one) for one in verdict.sessions],
-            # Without a name there is no ranking: by the time they were let in.
-            "shown_to": [asdict(one) for one in sorted(delivered.values(), key=lambda one: one.granted_ns)],
-        }
 
-    def _bundle(
-        self, picture: bytes, finding: str, best: PictureTraced | None, proofs: dict[int, str], index: int
-    ) -> bytes:
-        pinned = read_pinned(self._paths.warden_key)
-        policy = policy_text(log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key), [])
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
-            opened.writestr("picture", picture)
-            opened.writestr("finding.json", finding)
-            opened.writestr("log/policy", policy)
-            for number, values in enumerate(best.evidence if best is not None else ()):
-                opened.writestr(f"evidence-{number}.f32", values)
-            for at, proof in proofs.items():
-                opened.writestr(f"log/{'finding' if at == index else at}.proof", proof)
-        return stream.getvalue()
+def likely_first(streams: Sequence[str], weights: dict[str, float]) -> tuple[list[CameraId], list[CameraId]]:
+    """(to look at closely, the rest), both by weight: the first `CLOSELY`, and all that could not be weighed. Pure."""
+    unknown = [CameraId(one) for one in streams if one not in weights]
+    known = [CameraId(one) for one in sorted((one for one in streams if one in weights), key=lambda s: -weights[s])]
+    return known[:CLOSELY] + unknown, known[CLOSELY:]
+
+
+def _passed_over(camera_id: CameraId) -> PictureTraced:
+    return PictureTraced(camera_id=camera_id, is_found=False, error="not looked at closely: it is in another camera")
 
 
 def _named_z(one: PictureTraced) -> float:
     return max((score.z for score in one.candidates if score.z >= NAMED_Z), default=0.0)
-
-
-def _scored(one: CandidateScore) -> dict[str, object]:
-    return {
-        "session": str(one.session_id),
-        "z": round(one.z, 3),
-        "session_layer_z": round(one.session_z, 3),
-        "slot": one.slot,
-        "slot_start_ns": one.slot * SLOT_NS,
-        "slot_key": one.slot_key.hex(),
-        "view": one.fidelity.value,
-        "granted_index": one.granted_index,
-        "released_index": one.released_index,
-    }

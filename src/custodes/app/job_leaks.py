@@ -1,0 +1,108 @@
+"""What a job does for the leak desk: one trace in one camera, or a first look at which of many cameras it may be."""
+
+import signal
+import time
+
+import structlog
+
+from custodes.adapters.ipc.framing import Channel
+from custodes.adapters.ipc.warden import WardenJobClient
+from custodes.app.content_index import ContentIndex
+from custodes.app.job_trace import AskMasks, Tracer
+from custodes.app.job_trace_expired import ExpiredTracer
+from custodes.app.kept_looks import KeptLooks
+from custodes.app.kept_names import backgrounds_near
+from custodes.config import SitePaths
+from custodes.errors import CustodesError
+from custodes.leaks.alignment import Suspect
+from custodes.leaks.place import read_picture
+from custodes.leaks.ranking import Ranker, rank_plane
+from custodes.media.found_clip import is_clip, pictures_of
+from custodes.ports.clock import Clock
+from custodes.redact.timeline import MaskPolicy
+from custodes.review.archive import Archive
+from custodes.review.keys import ViewKeys
+from custodes.types.leak import CamerasSought, PictureTraced, SeekCamera, SeekTask, TraceTask
+from custodes.units import NS_PER_S, Ns
+
+_GRACE_S = 5.0
+_SEEK_VIEWS = 3
+"""Of each camera: in other light it looks another."""
+_SEEK_PICTURES = 3
+"""Of a clip."""
+
+
+def seek(task: SeekTask, *, paths: SitePaths, clock: Clock, channel: Channel) -> None:
+    """Serve one search over many cameras: a single answer, whatever happens."""
+    _end_by(task.deadline_ns, clock)
+    warden = WardenJobClient(paths.socket("warden-jobs"))
+    weights: dict[str, float] = {}
+    complaint = ""
+    try:
+        found = task.picture
+        pictures = pictures_of(found, limit=_SEEK_PICTURES) if is_clip(found) else [read_picture(found)]
+        ranker = Ranker([side for one in pictures for side in Suspect(one).sides])
+        for camera in task.cameras:
+            weight = _weight(ranker, camera, paths, _keys(warden, camera))
+            if weight is not None:
+                weights[str(camera.camera_id)] = weight
+    except CustodesError as error:
+        structlog.get_logger().warning("search over cameras failed", error=str(error), error_kind=error.kind.value)
+        complaint = str(error)
+    structlog.get_logger().info("search over cameras ends", cameras=len(weights), cpu_s=round(time.process_time(), 1))
+    channel.send(CamerasSought(weights=weights, error=complaint))
+
+
+def _keys(warden: WardenJobClient, camera: SeekCamera) -> ViewKeys:
+    return ViewKeys(lambda headers: warden.release_keys(camera.grant_token, headers), camera.camera_id)
+
+
+def _weight(ranker: Ranker, camera: SeekCamera, paths: SitePaths, keys: ViewKeys) -> float | None:
+    """None where the camera has no view that opens."""
+    looks = KeptLooks(camera.camera_id, keys)
+    near = backgrounds_near(paths.backgrounds / camera.camera_id, camera.start_ns, camera.end_ns)
+    views = [looks.background(one) for one in near[:_SEEK_VIEWS]]
+    weights = [ranker.weight(rank_plane(view.y)) for view in views if view is not None]
+    return max(weights, default=None)
+
+
+def trace(
+    task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, ask_masks: AskMasks
+) -> None:
+    """Serve one trace: a single answer, whatever happens."""
+    _end_by(task.deadline_ns, clock)
+    warden = WardenJobClient(paths.socket("warden-jobs"))
+    keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
+    try:
+        archive = Archive(data_dir=paths.data_dir, camera_id=task.camera_id, keys=keys)
+        archive.put(task.segments)
+        expired = ExpiredTracer(
+            task,
+            looks=KeptLooks(task.camera_id, keys),
+            folder=paths.backgrounds / task.camera_id,
+            release=lambda: warden.release_marks(task.grant_token, ()),
+        )
+        index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments)
+        index.forget_gone(paths.segments)
+        answer = Tracer(
+            task,
+            archive=archive,
+            index=index,
+            policy=policy,
+            ask_masks=ask_masks,
+            release=lambda names: warden.release_marks(task.grant_token, names),
+            expired=expired,
+        ).run()
+    except CustodesError as error:
+        structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)
+        answer = PictureTraced(camera_id=task.camera_id, is_found=False, error=str(error))
+    structlog.get_logger().info(
+        "trace ends", camera_id=task.camera_id, is_found=answer.is_found, cpu_s=round(time.process_time(), 1)
+    )
+    channel.send(answer)
+
+
+def _end_by(deadline_ns: Ns, clock: Clock) -> None:
+    """A codec that hangs is ended by SIGALRM, which nothing in here catches."""
+    seconds = max((deadline_ns - clock.now_ns()) / NS_PER_S, 0) + _GRACE_S
+    signal.setitimer(signal.ITIMER_REAL, seconds)

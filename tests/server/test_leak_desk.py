@@ -1,0 +1,129 @@
+"""A trace over many cameras: a first look at all, a close look at the likeliest, the others only if it is in none."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from custodes.app.serving.leaks import CLOSELY, LeakDesk
+from custodes.config import SiteConfig, SitePaths
+from custodes.testing.clock import ManualClock
+from custodes.types.access import AccessRequest, Decision, Fidelity, Grant, Principal, Role
+from custodes.types.leak import CamerasSought, PictureTraced, SeekTask, TraceOrder, TraceTask
+from custodes.types.message import Authorised, CameraSpec
+from custodes.units import CameraId, Ns
+
+FIRST, SECOND = (Principal(user_id=name, name=name, roles=frozenset({Role.INVESTIGATOR})) for name in ("a", "b"))
+CAMERAS = tuple(
+    CameraSpec(camera_id=CameraId(f"c{n:02}"), name="", url="file:///x", username="", password_ref="", transport="tcp",
+               is_enabled=True, is_looped=False)
+    for n in range(CLOSELY + 6)
+)  # fmt: skip
+
+
+class Warden:
+    """Grants whatever is asked, and remembers what ended."""
+
+    def __init__(self) -> None:
+        self.asked: list[AccessRequest] = []
+        self.open: set[str] = set()
+
+    async def authorise(self, request: AccessRequest) -> Authorised:
+        self.asked.append(request)
+        grant_id = str(len(self.asked))
+        self.open.add(grant_id)
+        grant = Grant(grant_id=grant_id, token=grant_id * 3, request=request, expires_ns=Ns(2**62), log_index=1)
+        decision = Decision(is_allowed=True, policy_ids=(), reasons=())
+        return Authorised(decision=decision, grant=grant, log_index=1)
+
+    async def end_grant(self, grant_id: str, frames_shown: int) -> None:
+        self.open.discard(grant_id)
+
+
+class Views:
+    async def segments_between(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[object]:
+        return [] if camera_id == "c00" else ["a segment"]
+
+
+class Link:
+    """A job that answers at once."""
+
+    def __init__(self, answer: Callable[[object], object]) -> None:
+        self.channel, self.closed = self, asyncio.Event()
+        self._answer = answer
+        self._tell: Callable[[object], None] = print
+
+    def listen(self, tell: Callable[[object], None]) -> None:
+        self._tell = tell
+
+    async def send(self, task: object) -> None:
+        self._tell(self._answer(task))
+
+    def kill(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Jobs:
+    """`where`: cameras that the picture is in; `weighs`: what a first look says of each."""
+
+    def __init__(self, where: set[str], weighs: dict[str, float], error: str = "") -> None:
+        self.where, self.weighs, self.error = where, weighs, error
+        self.looked: list[str] = []
+
+    async def take(self) -> Link:
+        return Link(self._answer)
+
+    def _answer(self, task: object) -> object:
+        if isinstance(task, SeekTask):
+            assert {one.camera_id for one in task.cameras} == {one.camera_id for one in CAMERAS[1:]}
+            return CamerasSought(weights=self.weighs, error=self.error)
+        assert isinstance(task, TraceTask)
+        assert not task.segments or task.grant_token
+        self.looked.append(task.camera_id)
+        return PictureTraced(camera_id=task.camera_id, is_found=task.camera_id in self.where, likeness=0.9)
+
+
+def trace(tmp_path: Path, jobs: Jobs) -> tuple[list[PictureTraced], Warden]:
+    warden = Warden()
+    paths, config = SitePaths(tmp_path), SiteConfig(data_dir=tmp_path)
+    desk = LeakDesk(
+        catalog=None, warden=warden, jobs=jobs, views=Views(), clock=ManualClock(), paths=paths, config=config
+    )
+    order = TraceOrder(picture=b"picture", reference="7")
+    answers = asyncio.run(desk._in_all(order, CAMERAS, (Ns(1), Ns(2)), FIRST, SECOND))
+    assert not warden.open, "every grant has ended"
+    assert {one.principal.name for one in warden.asked} == {"a", "b"}, "both were asked for, at each camera"
+    assert all(one.fidelity is Fidelity.MASKED for one in warden.asked)
+    return answers, warden
+
+
+WEIGHTS = {str(one.camera_id): float(n) for n, one in enumerate(CAMERAS[1:])}
+
+
+def test_trace_when_a_likely_camera_has_it_then_the_others_are_not_looked_at_and_said_so(tmp_path: Path) -> None:
+    jobs = Jobs({"c13"}, WEIGHTS)
+    answers, _ = trace(tmp_path, jobs)
+    assert jobs.looked[0] == "c13"
+    assert len(jobs.looked) == CLOSELY
+    assert {one.camera_id for one in answers} == {one.camera_id for one in CAMERAS}
+    passed = {one.camera_id for one in answers if "not looked at closely" in one.error}
+    assert passed == {one.camera_id for one in CAMERAS[1:]} - set(jobs.looked)
+    assert [one.error for one in answers if one.camera_id == "c00"] == ["nothing was recorded in that time"]
+
+
+def test_trace_when_it_is_in_an_unlikely_camera_or_none_then_all_are_looked_at(tmp_path: Path) -> None:
+    for where in ({"c01"}, set()):
+        jobs = Jobs(where, WEIGHTS)
+        answers, _ = trace(tmp_path, jobs)
+        assert len(jobs.looked) == len(CAMERAS) - 1
+        assert {one.camera_id for one in answers if one.is_found} == where
+
+
+@pytest.mark.parametrize("error", ["", "that is no picture"])
+def test_trace_when_cameras_have_no_view_or_the_look_fails_then_all_are_looked_at(tmp_path: Path, error: str) -> None:
+    jobs = Jobs({"c05"}, {}, error)
+    answers, _ = trace(tmp_path, jobs)
+    assert len(jobs.looked) == len(CAMERAS) - 1
+    assert [one.camera_id for one in answers if one.is_found] == ["c05"]
