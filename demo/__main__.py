@@ -138,6 +138,7 @@ def write_site(clips: dict[str, tuple[str, Path]], urls: dict[str, str], port: i
         "name": "Demo",
         "data_dir": str(data_dir),
         "server": {"port": free_port(USUAL_PORT) if port is None else port},
+        "analyser": {"tampering": {"replays": False}},  # its cameras are films that are played again and again
         "cameras": cameras,
     }
     config = folder / "site.yaml"

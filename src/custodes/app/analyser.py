@@ -23,7 +23,7 @@ from custodes.adapters.ipc.hub_subscriber import HubSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.app.analyser_looks import LookKeeper, published_finder
 from custodes.app.checkpoints import Checkpoints
-from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment
+from custodes.config import SiteConfig, SitePaths, TamperingConfig, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
 from custodes.errors import CustodesError, DataLoss, DeadlineExceeded, InvalidArgument
 from custodes.media.rgb import RgbScaler, crop
@@ -44,6 +44,7 @@ from custodes.types.media import Frame, Packet
 from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, StreamOpened
 from custodes.types.model import ModelFormat
 from custodes.types.scene import CameraScene
+from custodes.types.stream import is_second
 from custodes.types.vision import DetectArea
 from custodes.units import NS_PER_S, CameraId, RunId
 
@@ -230,11 +231,13 @@ class Worker:
         learnt: Checkpoints,
         zones: "AnalyserZones | None" = None,
         looks: LookKeeper | None = None,
+        tampering: TamperingConfig | None = None,
     ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on.
         `checkpoints`: of tracks; `learnt`: of what gates know; `looks`: keeps something of what was looked at."""
         self._zones = zones
         self._looks = looks
+        self._tampering = tampering or TamperingConfig()
         self._checkpoints = checkpoints
         self._learnt = learnt
         self._learnt_ns = looking.clock.monotonic_ns()
@@ -305,7 +308,9 @@ class Worker:
     def _add(self, camera_id: CameraId) -> None:
         draw = draw_by_hash(camera_id) if self._has_gate else None
         pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
-        pipeline.tampering = TamperWatch(watches_replay=camera_id not in self._intake.files)
+        if camera_id not in self._tampering.ignore and not is_second(camera_id):
+            is_recording = camera_id in self._intake.files or not self._tampering.replays
+            pipeline.tampering = TamperWatch(watches_replay=not is_recording)
         self._set_scene(camera_id, pipeline)
         try:
             pipeline.resume(self._checkpoints.read(camera_id))
@@ -418,6 +423,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         learnt=Checkpoints(paths.run_dir, "gate"),
         zones=zones,
         looks=LookKeeper(paths, config.leaks, published_finder(paths)),
+        tampering=config.analyser.tampering,
     ).work_forever()
     sender.stop()
     for thread in threads[:2]:

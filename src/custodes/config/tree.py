@@ -282,6 +282,15 @@ class TiersConfig(_Strict):
     offsite: OffsiteConfig | None = None
 
 
+class TamperingConfig(_Strict):
+    """What is noticed of cameras that are covered, moved, defocused or replaced by a recording."""
+
+    replays: bool = True
+    """Notice a stream that sends the same bytes again; false where cameras are recordings played in a loop."""
+    ignore: Annotated[tuple[str, ...], Field(max_length=1024)] = ()
+    """Ids of cameras that are not judged: those that turn on purpose and rest for a minute here and there."""
+
+
 class AnalyserConfig(_Strict):
     """Detection and tracking."""
 
@@ -296,6 +305,7 @@ class AnalyserConfig(_Strict):
     """Inference threads per analyser."""
     gate: bool = True
     """Decode only what packets say is active (and samples); without it every packet of every camera is decoded."""
+    tampering: TamperingConfig = TamperingConfig()
 
 
 class FacesConfig(_Strict):
