@@ -40,7 +40,7 @@ _DULL = math.log(2)
 _DULL_SPREADS = 4.0
 _AREAS = (6, 8)
 _ROWS = 4
-"""Every fourth row tells the fine detail; 0.6 ms of a 1080p picture."""
+"""Every fourth row tells the fine detail."""
 
 _Field = npt.NDArray[np.complex64]
 
@@ -81,7 +81,10 @@ class _Seen:
 
 
 class SceneWatch:
-    """Of one camera, over its runs. Not thread-safe. About 1.5 ms a look at 1080p on one core."""
+    """Of one camera, over its runs. Not thread-safe.
+
+    2.5 ms of CPU a look at 1080p, 0.4 ms at 768×432 on one core (2026-11-26, under load).
+    """
 
     def __init__(self) -> None:
         self._usual: _Usual | None = None
