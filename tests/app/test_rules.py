@@ -97,6 +97,7 @@ def test_pages_have_no_inline_script_or_style_and_trust_two_pictures_of_ours() -
                 "login.html",
                 "first_boot.html",
                 "invitation.html",
+                "reset.html",
                 "enrol.html",
                 "withdraw.html",
                 "protected.html",

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine
 
 from custodes.adapters.sql import SqlCatalog, chunks, sqlite_catalog
 from custodes.adapters.sql.tables import METADATA
-from custodes.errors import DataLoss, FailedPrecondition, SiteMismatch, Unavailable
-from custodes.ports.catalog import Coverage
+from custodes.errors import DataLoss, FailedPrecondition, ProtocolError, SiteMismatch, Unavailable
+from custodes.ports.catalog import Account, Coverage
 from custodes.testing.catalog import ALL, CAMERA, CatalogSuite, at, make_frame, make_segment, make_spec, same_frames
 from custodes.testing.clock import ManualClock
 from custodes.testing.outbox import OutboxSuite
@@ -110,7 +110,7 @@ def test_frames_when_a_transaction_fails_are_not_half_remembered(tmp_path: Path)
     catalog.put_analysis([make_frame(0, 0)], [])
     broken = make_frame(2, 0.4)
     object.__setattr__(broken.frame, "utc_ns", 2**70)  # beyond 64 bits: the statement fails after others ran
-    with pytest.raises(Exception, match="int"):
+    with pytest.raises(ProtocolError, match="64 bits"):
         catalog.put_analysis([make_frame(1, 0.2, since=0), broken], [])
     catalog.put_analysis([make_frame(1, 0.2, since=0), make_frame(2, 0.4, since=0.2)], [])
     assert [fact.frame.seq for fact in catalog.analysed(CAMERA, *ALL)] == [0, 1, 2]
@@ -212,3 +212,23 @@ def test_frames_when_a_chunk_is_full_are_one_row_also_over_a_restart(tmp_path: P
         counts = connection.execute("SELECT frames FROM chunk ORDER BY seq_first").fetchall()
     connection.close()
     assert counts == [(chunks.MAX_FRAMES,), (1,)]
+
+
+def test_bare_secret_when_sealed_is_in_no_file_of_the_catalog(tmp_path: Path) -> None:
+    catalog = open_catalog(tmp_path / "catalog.db")
+    secret = "KRUGKIDROVUWG2ZAMJZG653OEBTG66BA"
+    for number in range(50):
+        account = Account(
+            user_id=f"u{number}",
+            name=f"Person {number}",
+            password_hash="x",
+            roles=frozenset(),
+            created_ns=at(0),
+            totp_secret=secret,
+        )
+        catalog.put_account(account)
+    files = [tmp_path / "catalog.db", tmp_path / "catalog.db-wal"]
+    assert any(secret.encode() in path.read_bytes() for path in files)
+    catalog.keep_sealed({f"u{number}": b"sealed" * 9 for number in range(50)})
+    assert not any(secret.encode() in path.read_bytes() for path in files if path.exists())
+    catalog.close()

@@ -1,11 +1,15 @@
 """Proofs of identity: passkeys, codes by time, API tokens; sensitive acts want a fresh one."""
 
+from dataclasses import replace
+
+import anyio
 import pyotp
 import pytest
 from tests.web.conftest import NAME, PASSWORD
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import HERE, Person, answer_to
 
+from custodes.errors import Unavailable
 from custodes.types.access import AuditKind
 from custodes.units import NS_PER_S
 
@@ -86,6 +90,8 @@ def test_code_when_added_is_wanted_once_per_code(ann):
 
     assert ann.post("/me/totp", secret=secret, code="000000").status_code in (400, 303)
     assert ann.post("/me/totp", secret=secret, code=now()).status_code == 303
+    (kept,) = site.catalog.accounts()
+    assert kept.totp_secret == "" and kept.totp_sealed and secret.encode() not in kept.totp_sealed
     used = now()
     site.client.cookies.clear()
     assert site.log_in().status_code == 401
@@ -212,3 +218,32 @@ def test_sessions_when_listed_can_be_ended_elsewhere_and_nobody_elses(claimed):
     assert "elsewhere" not in second.get("/me").text
     ended = [one.record for one in claimed.warden.log.read(0, 999) if one.record.kind is AuditKind.LOGOUT]
     assert [one.details["how"] for one in ended] == ["ended from another session"]
+
+
+def test_code_of_a_catalog_of_before_counts_and_is_sealed_when_the_warden_is_there(ann):
+    site = ann.site
+    secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    (me,) = site.catalog.accounts()
+    site.catalog.put_account(replace(me, totp_secret=secret))
+    log_in = {"name": NAME, "password": PASSWORD, "code": pyotp.TOTP(secret).at(site.clock.now_ns() // NS_PER_S)}
+    site.client.cookies.clear()
+    assert site.log_in().status_code == 401
+    assert site.client.post("/login", data=log_in).status_code == 303
+    factor = site.app.state.deps.factor
+    site.warden.is_down = True
+    with pytest.raises(Unavailable):
+        anyio.run(factor.seal_old)
+    assert site.catalog.accounts()[0].totp_secret == secret, "nothing is lost by it"
+    site.warden.is_down = False
+    assert [anyio.run(factor.seal_old), anyio.run(factor.seal_old)] == [1, 0]
+    (me,) = site.catalog.accounts()
+    assert me.totp_secret == "" and me.has_totp
+    site.clock.advance(60 * NS_PER_S)
+    log_in["code"] = pyotp.TOTP(secret).at(site.clock.now_ns() // NS_PER_S)
+    site.client.cookies.clear()
+    assert site.client.post("/login", data=log_in).status_code == 303
+    site.client.cookies.clear()
+    site.catalog.put_account(replace(me, totp_sealed=b"not what the warden sealed"))
+    site.clock.advance(60 * NS_PER_S)
+    log_in["code"] = pyotp.TOTP(secret).at(site.clock.now_ns() // NS_PER_S)
+    assert site.client.post("/login", data=log_in).status_code == 401, "what does not open lets nobody in"

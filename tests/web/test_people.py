@@ -1,5 +1,8 @@
 """Accounts over HTTP: invitations, roles, cameras, duty hours; what nobody does to themselves; explained decisions."""
 
+from dataclasses import replace
+
+import anyio
 import pytest
 from tests.web.conftest import NAME
 
@@ -151,3 +154,105 @@ def test_tracks_of_all_cameras_are_filtered_by_the_decision_and_logged_once(clai
     assert claimed.warden.kinds().count(AuditKind.ACCESS_GRANTED) == granted
     accept(claimed, invite(claimed, scope="some", cameras=["yard"]))
     assert {row["camera_id"] for row in claimed.client.get(path).json()["tracks"]} == {"yard"}
+
+
+def link_for(site, name=BEN, **form):
+    answer = site.client.post(f"/people/{account(site, name).user_id}/reset", data={"csrf": site.csrf, **form})
+    return answer.text.split('id="reset-link">')[1].split("<")[0].partition("/reset#") if answer.is_success else answer
+
+
+def set_anew(site, token, password="new words for an old door", again=None):
+    return site.client.post("/reset", data={"token": token, "password": password, "password_again": again or password})
+
+
+@pytest.fixture
+def ben(claimed):
+    """An account beside the administrator's, who is logged in."""
+    token = invite(claimed)
+    accept(claimed, token)
+    claimed.bens = claimed.client.cookies.get("custodes-session")
+    claimed.client.cookies.clear()
+    claimed.log_in()
+    return claimed
+
+
+def test_link_for_a_forgotten_password_sets_it_once_and_ends_every_session(ben):
+    origin, _, token = link_for(ben)
+    assert origin == "http://127.0.0.1" and len(token) >= 43
+    assert not ben.catalog.take_reset(token.encode(), ben.clock.now_ns()), "only a hash of it is kept"
+    ben.client.cookies.clear()
+    assert "set a new password" in ben.client.get("/reset").text.lower()
+    assert set_anew(ben, token, again="other").status_code == 400
+    assert set_anew(ben, token, "short").status_code == 400
+    assert set_anew(ben, token, BEN + BEN).status_code == 400, "their own name; and the link stays good"
+    assert "log in with it" in set_anew(ben, token).text.lower()
+    assert ben.catalog.sessions(account(ben).user_id) == []
+    assert ben.log_in(BEN, BEN_PASSWORD).status_code == 401
+    assert ben.log_in(BEN, "new words for an old door").status_code == 303
+    ben.client.cookies.clear()
+    assert set_anew(ben, token, "another one of four words").status_code == 403
+    changes = [one.record for one in ben.warden.log.read(0, 99) if one.record.kind is AuditKind.CREDENTIAL_CHANGED]
+    assert [(one.actor, one.subject, one.details["change"]) for one in changes] == [
+        (NAME, BEN, "link to set it anew"),
+        (BEN, BEN, "set anew"),
+    ]
+    assert changes[1].details["link_by"] == NAME
+
+
+def test_link_when_no_good_answers_the_same_whatever_the_reason(ben):
+    used, replaced = link_for(ben)[2], ""
+    replaced, used = used, link_for(ben)[2]
+    admin = dict(ben.client.cookies)
+    ben.client.cookies.clear()
+    assert set_anew(ben, used).status_code == 200
+    ben.client.cookies.update(admin)
+    old = link_for(ben)[2]
+    ben.clock.advance(25 * 3600 * 10**9)
+    ben.client.cookies.clear()
+    ben.log_in()
+    disabled = link_for(ben)[2]
+    change(ben, disabled="yes")
+    ben.client.cookies.clear()
+    said = set()
+    for token in ("guessed", used, replaced, old, disabled):
+        ben.clock.advance(3600 * 10**9)
+        answer = set_anew(ben, token)
+        said.add((answer.status_code, answer.text.replace(token, "")))
+    assert len(said) == 1 and said.pop()[0] == 403
+
+
+def test_link_when_the_log_is_down_is_not_made_and_not_used_up(ben):
+    ben.warden.is_down = True
+    assert link_for(ben).status_code == 503
+    ben.warden.is_down = False
+    token = link_for(ben)[2]
+    ben.client.cookies.clear()
+    ben.warden.is_down = True
+    assert set_anew(ben, token).status_code == 503
+    ben.warden.is_down = False
+    assert set_anew(ben, token).status_code == 200
+
+
+def test_link_when_guessed_at_has_to_wait(ben):
+    ben.client.cookies.clear()
+    answers = [set_anew(ben, f"guess {number}").status_code for number in range(7)]
+    assert answers[:4] == [403] * 4 and answers[-1] == 429
+
+
+def test_link_for_oneself_or_by_who_does_not_manage_people_is_not_made(ben):
+    assert link_for(ben, NAME).status_code == 409
+    ben.client.cookies.clear()
+    ben.log_in(BEN, BEN_PASSWORD)
+    assert link_for(ben, NAME).status_code == 403
+
+
+def test_link_leaves_the_code_unless_its_device_is_lost_too(ben):
+    secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    sealed = anyio.run(ben.warden.seal_secret, account(ben).user_id, secret)
+    ben.catalog.put_account(replace(account(ben), totp_sealed=sealed))
+    page = ben.client.get("/people", headers={"accept": "text/html"}).text
+    assert "device that makes their codes" in page
+    for form, has_code in (({}, True), ({"code": "forget"}, False)):
+        token = link_for(ben, **form)[2]
+        assert set_anew(ben, token).status_code == 200
+        assert account(ben).has_totp is has_code

@@ -81,6 +81,7 @@ from custodes.types.traffic import Incident
 from custodes.units import CameraId
 from custodes.web.app import create_app
 from custodes.web.auth.people import People
+from custodes.web.auth.second_factor import SecondFactor
 
 ANNOUNCE_RETRY_S = 1.0
 TIDY_EVERY_S = 6 * 3600.0
@@ -344,6 +345,7 @@ class Server:
                 environ=os.environ,
             ),
             "federation": self._federate(),
+            "factors": SecondFactor(catalog=self._catalog, warden=self._warden).seal_old_when_possible(),
         }
 
     async def _tell_sightings(self) -> None:

@@ -24,6 +24,7 @@ from custodes.access.release import LiveGrant, check_erasure, check_release, exp
 from custodes.adapters.keys.store import KeyStore
 from custodes.app.warden_anchors import answer_about_witnesses, erase_old
 from custodes.app.warden_faces import FaceDesk
+from custodes.app.warden_factors import FactorDesk
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
 from custodes.app.warden_protection import ALLOWED as CHECK_ALLOWED
@@ -158,6 +159,7 @@ class Gate:
         self._clock = clock
         self._witnesses = witnesses
         self._site_key = keys.site_key()
+        self._factors = FactorDesk(keys.factor_key(), clock)
         self._claims = claim_signer(keys.claim_seed(), site_id=site.site_id, created_ns=site.created_ns)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-store")
         self._grants: dict[bytes, LiveGrant] = {}
@@ -192,7 +194,7 @@ class Gate:
                 return await self.sign_claim(message)
             case Ping():
                 return Ok()
-        for answer in (self._answer_about_log, self.faces.answer_server):
+        for answer in (self._answer_about_log, self.faces.answer_server, self._factors.answer):
             reply = await answer(message)
             if reply is not None:
                 return reply

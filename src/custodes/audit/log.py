@@ -217,6 +217,8 @@ class AuditLog:
         """Entries [start, start + limit). Raises: InvalidArgument, LogCorrupt."""
         if start < 0 or not 0 <= limit <= MAX_PAGE:
             raise InvalidArgument(f"entries from {start}, {limit} of them; at most {MAX_PAGE} at once")
+        if start >= self.size:
+            return ()  # also what is beyond SQLite's integers
         return read_entries(self._db, start, limit)
 
     def prove_inclusion(self, index: int, size: int) -> tuple[bytes, ...]:

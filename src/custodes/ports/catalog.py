@@ -1,7 +1,7 @@
 """What the server knows: cameras, segments, gaps, analysed frames, tracks, users, sessions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
@@ -31,12 +31,19 @@ class Account:
     cameras: CameraScope = ALL_CAMERAS
     duty: DutyHours = ALWAYS
     is_disabled: bool = False
-    totp_secret: str = ""
-    """Base32 (RFC 6238); empty without a second factor."""
+    totp_sealed: bytes = b""
+    """What the warden made of the secret of an authenticator app (RFC 6238); empty without one."""
+    totp_secret: str = field(default="", repr=False)
+    """The secret itself, as catalogs of before hold it; sealed when the server starts, empty from then on."""
     totp_step: int = 0
     """The newest time step whose code was used: a code counts once."""
     oidc_subject: str = ""
     """`issuer subject` of an identity provider, or empty."""
+
+    @property
+    def has_totp(self) -> bool:
+        """Whether a code is wanted beside the password."""
+        return bool(self.totp_sealed or self.totp_secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,18 @@ class Invitation:
     cameras: CameraScope
     duty: DutyHours
     invited_by: str
+    expires_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReset:
+    """Leave to set one account's password anew, once. `token_hash` is SHA-256 of the link's token."""
+
+    token_hash: bytes
+    user_id: str
+    made_by: str
+    forgets_code: bool
+    """The code by time goes, too: the device that made it is lost."""
     expires_ns: Ns
 
 
@@ -410,6 +429,10 @@ class Catalog(Protocol):
         """Create or replace by user_id. Raises: AlreadyExists if another account has the name."""
         ...
 
+    def keep_sealed(self, sealed: Mapping[str, bytes]) -> None:
+        """Second factors by user id, in place of bare secrets of before, of which nothing stays in the file."""
+        ...
+
     def put_session(self, session: LoginSession) -> None:
         """Create or replace by token hash."""
         ...
@@ -432,6 +455,14 @@ class Catalog(Protocol):
 
     def put_invitation(self, invitation: Invitation) -> None:
         """Create or replace by token hash."""
+        ...
+
+    def put_reset(self, reset: PasswordReset) -> None:
+        """Create; an earlier one of the same account goes."""
+        ...
+
+    def take_reset(self, token_hash: bytes, now_ns: Ns) -> PasswordReset | None:
+        """Read and delete, so that it counts once; None when unknown or expired."""
         ...
 
     def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:

@@ -14,6 +14,7 @@ from custodes.ports.catalog import (
     Lane,
     LoginSession,
     Passkey,
+    PasswordReset,
 )
 from custodes.types.access import CameraScope
 from custodes.types.backfill import AnalysedStretch, Backfill
@@ -274,6 +275,10 @@ class AsyncCatalog(Protocol):
         """Create or replace by user_id. Raises: AlreadyExists if another account has the name."""
         ...
 
+    async def keep_sealed(self, sealed: Mapping[str, bytes]) -> None:
+        """Second factors by user id, in place of bare secrets of before, of which nothing stays in the file."""
+        ...
+
     async def put_session(self, session: LoginSession) -> None:
         """Create or replace by token hash."""
         ...
@@ -296,6 +301,14 @@ class AsyncCatalog(Protocol):
 
     async def put_invitation(self, invitation: Invitation) -> None:
         """Create or replace by token hash."""
+        ...
+
+    async def put_reset(self, reset: PasswordReset) -> None:
+        """Create; an earlier one of the same account goes."""
+        ...
+
+    async def take_reset(self, token_hash: bytes, now_ns: Ns) -> PasswordReset | None:
+        """Read and delete, so that it counts once; None when unknown or expired."""
         ...
 
     async def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:

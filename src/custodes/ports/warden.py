@@ -73,6 +73,14 @@ class Warden(Protocol):
         """Sign a film's content credentials; returns signature and certificates (PEM). No claim, no signature."""
         ...
 
+    async def seal_secret(self, user_id: str, secret: str) -> bytes:
+        """Seal what an authenticator app shares with the site; nobody gets it back. Raises: InvalidArgument."""
+        ...
+
+    async def check_code(self, user_id: str, sealed: bytes, code: str, *, after_step: int) -> int | None:
+        """The time step whose code this is, if newer than `after_step`; None for a wrong one. Raises: SealBroken."""
+        ...
+
     async def about_requests(self, message: object) -> object:
         """Whatever `types.approval` defines as a message; the reply it names. Raises: as `access.requests`."""
         ...

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from custodes.errors import AlreadyExists, FailedPrecondition, NotFound
-from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession
+from custodes.ports.catalog import Account, CameraTotals, Catalog, Coverage, Hold, LoginSession, PasswordReset
 from custodes.testing.clock import ManualClock
 from custodes.types.access import CameraScope, Purpose, PurposeKind, Role
 from custodes.types.backfill import AnalysedStretch, Backfill, BackfillState
@@ -691,6 +691,46 @@ class CatalogSuite:
         with pytest.raises(AlreadyExists):
             catalog.put_account(impostor)
         assert catalog.accounts() == [anna]
+
+    def test_second_factor_when_sealed_replaces_the_bare_secret_of_before(self, catalog: Catalog) -> None:
+        """And nothing else: who set up another one meanwhile keeps that."""
+        ann, ben, eve = (
+            Account(
+                user_id=name,
+                name=name,
+                password_hash="x",  # noqa: S106 - not a password
+                roles=frozenset(),
+                created_ns=at(0),
+                **factor,
+            )
+            for name, factor in (
+                ("ann", {"totp_secret": "A" * 32, "totp_step": 7}),
+                ("ben", {"totp_sealed": b"newer"}),
+                ("eve", {}),
+            )
+        )
+        for one in (ann, ben, eve):
+            catalog.put_account(one)
+        assert [one.has_totp for one in catalog.accounts()] == [True, True, False]
+        catalog.keep_sealed({"ann": b"sealed", "ben": b"older"})
+        assert catalog.accounts() == [replace(ann, totp_secret="", totp_sealed=b"sealed"), ben, eve]
+
+    def test_reset_when_taken_or_expired_or_replaced_is_gone(self, catalog: Catalog) -> None:
+        """One is taken once."""
+
+        def link(number: int, user_id: str) -> PasswordReset:
+            return PasswordReset(
+                token_hash=bytes([number]) * 32, user_id=user_id, made_by="Eve", forgets_code=True, expires_ns=at(100)
+            )
+
+        first, second, other = link(1, "ann"), link(2, "ann"), link(3, "ben")
+        for one in (first, second, other):
+            catalog.put_reset(one)
+        assert catalog.take_reset(first.token_hash, at(1)) is None, "the newer one of the same account counts"
+        assert catalog.take_reset(second.token_hash, at(99)) == second
+        assert catalog.take_reset(second.token_hash, at(99)) is None
+        assert catalog.take_reset(other.token_hash, at(100)) is None
+        assert catalog.take_reset(other.token_hash, at(1)) is None, "an expired one is gone for good"
 
     def test_session_when_expired_or_ended_is_gone(self, catalog: Catalog, clock: ManualClock) -> None:
         """Time is the catalog's clock."""

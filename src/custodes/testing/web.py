@@ -23,6 +23,7 @@ from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.warden_cases import CaseDesk
 from custodes.app.warden_faces import FaceDesk
+from custodes.app.warden_factors import FactorDesk
 from custodes.app.warden_office import Office
 from custodes.app.warden_records import access_record
 from custodes.app.warden_requests import RequestDesk
@@ -53,6 +54,7 @@ from custodes.types.access import (
     Purpose,
     PurposeKind,
 )
+from custodes.types.credential import CheckCode, CodeChecked, SealSecret, SecretSealed
 from custodes.types.message import (
     Authorised,
     CameraRow,
@@ -249,6 +251,7 @@ class LoggingWarden:
             protection=self.faces.protection,
         )
         self.faces.know(self.desk)
+        self._factors = FactorDesk(bytes(32), clock)
         self._append(AuditKind.WARDEN_STARTED, "process:warden", "", {})
 
     def kinds(self) -> list[AuditKind]:
@@ -287,6 +290,21 @@ class LoggingWarden:
     async def sign_claim(self, export_id: str, claim: bytes) -> tuple[bytes, str]:
         """There are no keys here."""
         raise Unavailable(f"no content credentials for {export_id}, {len(claim)} bytes")
+
+    async def seal_secret(self, user_id: str, secret: str) -> bytes:
+        """The real desk's answer."""
+        self._check_up()
+        sealed = await self._factors.answer(SealSecret(user_id=user_id, secret=secret))
+        assert isinstance(sealed, SecretSealed)
+        return sealed.sealed
+
+    async def check_code(self, user_id: str, sealed: bytes, code: str, *, after_step: int) -> int | None:
+        """The real desk's answer."""
+        self._check_up()
+        message = CheckCode(user_id=user_id, sealed=sealed, code=code, after_step=after_step)
+        checked = await self._factors.answer(message)
+        assert isinstance(checked, CodeChecked)
+        return checked.step
 
     async def about_requests(self, message: object) -> object:
         """The real desks' answer."""

@@ -15,6 +15,7 @@ from custodes.types import (
     approval,
     backfill,
     cases,
+    credential,
     event,
     face,
     face_message,
@@ -91,6 +92,7 @@ def _registered() -> dict[str, type]:
         face_message,
         protection,
         setup,
+        credential,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (
@@ -120,7 +122,10 @@ def encode(value: object) -> bytes:
     name = type(value).__name__
     if _CLASSES.get(name) is not type(value):
         raise ProtocolError(f"{name} is not a message; register its module in types.codec")
-    encoded = _ENCODER.encode((WIRE_VERSION, name, value))
+    try:
+        encoded = _ENCODER.encode((WIRE_VERSION, name, value))
+    except OverflowError as error:
+        raise ProtocolError(f"{name} has a number of more than 64 bits, which does not travel") from error
     if len(encoded) > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"{name} of {len(encoded)} bytes; at most {MAX_MESSAGE_BYTES} travel")
     return encoded

@@ -61,10 +61,12 @@ from custodes.web import live as live_routes
 from custodes.web import vouching as vouching_routes
 from custodes.web.auth import me, oidc_routes, sessions
 from custodes.web.auth import routes as auth_routes
+from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
+from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.auth.service import AuthService
 from custodes.web.deps import Announcer, FleetReader, HealthReader, WebDeps
 from custodes.web.exports import api_router as exports_api
@@ -118,13 +120,15 @@ def create_app(
         recogniser: None where recognition is switched off.
         on_verdict: Told the candidate on which somebody said their word.
     """
-    auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=Passwords(hasher))
+    passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
+    auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=passwords, factor=factor)
+    joining = Joining(catalog=catalog, auth=auth, clock=clock, passwords=passwords)
     paths = SitePaths(config.data_dir)
     policies = load_policies()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        token = await auth.offer_first_boot()
+        token = await joining.offer_first_boot()
         if token is not None:
             await announce(token)
         yield
@@ -149,6 +153,8 @@ def create_app(
         config=config,
         clock=clock,
         auth=auth,
+        joining=joining,
+        factor=factor,
         templates=_templates(),
         storage=StorageMeter(data_dir=paths.data_dir, segments_dir=paths.segments, clock=clock),
         reads=ReadPermits(warden=warden, clock=clock, policies=policies),

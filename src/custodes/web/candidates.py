@@ -13,7 +13,8 @@ from custodes.types.face import CandidatePhase, CandidateRecord
 from custodes.types.face_message import CandidateTable, FacesOpened, GiveVerdict, OpenFaces, ReadCandidates
 from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import deps_of, page, present
-from custodes.web.faces import sign_with_passkey, zone_names
+from custodes.web.faces import zone_names
+from custodes.web.signing import sign_with_passkey
 
 router = APIRouter(include_in_schema=False)
 

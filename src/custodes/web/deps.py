@@ -30,9 +30,11 @@ from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.message import CameraRow
+from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
+from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.auth.service import AuthService
 from custodes.web.looks import LookBook
 from custodes.web.navigation import DECIDES, offered
@@ -64,6 +66,8 @@ class WebDeps:
     config: SiteConfig
     clock: Clock
     auth: AuthService
+    joining: Joining
+    factor: SecondFactor
     templates: Jinja2Templates
     storage: StorageMeter
     reads: ReadPermits

@@ -27,10 +27,10 @@ from custodes.types.face_message import (
 )
 from custodes.types.message import CameraSpec
 from custodes.units import Ns
-from custodes.web.auth.me import place_of
-from custodes.web.auth.passkeys import parse_credential, signing_options
+from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.signing import sign_with_passkey
 
 router = APIRouter(include_in_schema=False)
 
@@ -184,15 +184,6 @@ async def sightings_page(request: Request) -> Response:
     deps, who = deps_of(request), present(request).principal
     table = await deps.warden.about_requests(ReadSightings(principal=who))
     return page(request, "sightings.html", sightings=table.sightings, zones=await zone_names(deps))  # type: ignore[attr-defined]
-
-
-async def sign_with_passkey(request: Request, challenge: bytes) -> Response:
-    """Options for one of my own passkeys to sign that. Raises: InvalidArgument without one."""
-    deps, who, place = deps_of(request), present(request).principal, place_of(request)
-    keys = [key for key in await deps.catalog.passkeys() if key.user_id == who.user_id and key.rp_id == place.rp_id]
-    if not keys:
-        raise InvalidArgument("This is signed with a passkey, and you have none for this page. Add one first.")
-    return Response(signing_options(place, challenge, keys), media_type="application/json")
 
 
 async def zone_rows(deps: WebDeps) -> tuple[ZoneRow, ...]:

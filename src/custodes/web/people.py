@@ -11,6 +11,7 @@ from custodes.errors import CustodesError, InvalidArgument, NotFound, Permission
 from custodes.ports.catalog import Account
 from custodes.types.access import ALL_CAMERAS, Action, CameraScope, Fidelity, PurposeKind, Role
 from custodes.units import CameraId
+from custodes.web.auth.me import place_of
 from custodes.web.auth.service import parse_roles
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
@@ -79,6 +80,23 @@ async def change(
     except CustodesError as error:
         return await _people(request, error=error)
     return RedirectResponse("/people", status_code=303)
+
+
+@router.post("/people/{user_id}/reset")
+async def offer_reset(request: Request, user_id: str, code: _Text = "") -> Response:
+    """Shows a link for a forgotten password, once."""
+    deps, visitor = deps_of(request), present(request)
+    try:
+        account = await _account(request, user_id)
+        token = await deps.joining.offer_reset(
+            account,
+            actor=visitor.principal.name,
+            actor_id=visitor.principal.user_id,
+            forgets_code=code == "forget",
+        )
+    except CustodesError as error:
+        return await _people(request, error=error)
+    return await _people(request, reset_for=account.name, link=f"{place_of(request).origin}/reset#{token}")
 
 
 @router.get("/access")
@@ -150,7 +168,13 @@ def _scope(scope: str, cameras: list[str] | None) -> CameraScope:
 
 
 async def _people(
-    request: Request, *, error: CustodesError | None = None, invited: str = "", token: str = ""
+    request: Request,
+    *,
+    error: CustodesError | None = None,
+    invited: str = "",
+    token: str = "",
+    reset_for: str = "",
+    link: str = "",
 ) -> Response:
     deps = deps_of(request)
     status, _, problem = describe(error) if error else (200, "", "")
@@ -172,6 +196,8 @@ async def _people(
         problem=problem,
         invited=invited,
         token=token,
+        reset_for=reset_for,
+        link=link,
         all_roles=[(role.value, *ROLE_WORDS[role]) for role in Role],
         all_cameras=[(row.camera_id, row.name) for row in deps.live.camera_rows()],
     )

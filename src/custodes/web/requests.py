@@ -23,11 +23,12 @@ from custodes.types.approval import (
 )
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from custodes.web.auth.me import place_of
-from custodes.web.auth.passkeys import parse_credential, signing_options
+from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import utc_ns_of
 from custodes.web.protection import touched_by
+from custodes.web.signing import sign_with_passkey
 from custodes.web.vouching import waiting_keys
 from custodes.web.words import request_words
 
@@ -96,13 +97,7 @@ async def one_request(request: Request, request_id: str) -> Response:
 @router.post("/requests/{request_id}/options")
 async def approval_options(request: Request, request_id: str) -> Response:
     """What my passkey is to sign: the hash of the request."""
-    deps, who = deps_of(request), present(request).principal
-    record = await _record(request, request_id)
-    place = place_of(request)
-    keys = [key for key in await deps.catalog.passkeys() if key.user_id == who.user_id and key.rp_id == place.rp_id]
-    if not keys:
-        raise InvalidArgument("An approval is signed with a passkey, and you have none for this page. Add one first.")
-    return Response(signing_options(place, rules.digest(record.request), keys), media_type="application/json")
+    return await sign_with_passkey(request, rules.digest((await _record(request, request_id)).request))
 
 
 @router.post("/requests/{request_id}/approve")

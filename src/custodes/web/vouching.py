@@ -11,9 +11,9 @@ from custodes.access import keys
 from custodes.errors import InvalidArgument, NotFound
 from custodes.types.access import Action, Principal, Role
 from custodes.types.approval import EnrolledKey, KeyTable, ReadKeys, VouchForKey
-from custodes.web.auth.me import place_of
-from custodes.web.auth.passkeys import parse_credential, signing_options
+from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import WebDeps, deps_of, present
+from custodes.web.signing import own_passkeys, sign_with_passkey
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,16 +49,16 @@ async def waiting_keys(deps: WebDeps, who: Principal) -> list[WaitingKey]:
 @router.post("/keys/{credential_id}/options")
 async def vouching_options(request: Request, credential_id: str) -> Response:
     """What my passkey is to sign: the hash of the other key."""
-    deps, who, place = deps_of(request), present(request).principal, place_of(request)
+    deps, who = deps_of(request), present(request).principal
     known = await _all(deps)
     key = next((one for one in known if one.credential_id == _id(credential_id)), None)
     if key is None:
         raise NotFound("There is no such passkey.")
     good = {one.credential_id for one in known if one.vouched_by and one.user_id == who.user_id}
-    own = [one for one in await deps.catalog.passkeys() if one.credential_id in good and one.rp_id == place.rp_id]
+    own = [one for one in await own_passkeys(request) if one.credential_id in good]
     if not own:
         raise InvalidArgument("You have no passkey for this page that somebody has vouched for.")
-    return Response(signing_options(place, keys.digest(key), own), media_type="application/json")
+    return await sign_with_passkey(request, keys.digest(key), own)
 
 
 @router.post("/keys/{credential_id}/vouch")

@@ -7,6 +7,7 @@ from typing import TypeVar
 from custodes.adapters.ipc.framing import REQUEST_TIMEOUT_S, Channel, RequestClient
 from custodes.errors import CustodesError
 from custodes.types.access import AccessRequest, AuditRecord, Checkpoint
+from custodes.types.credential import CheckCode, CodeChecked, SealSecret, SecretSealed
 from custodes.types.face import SignedPermit
 from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.media import SegmentHeader
@@ -132,6 +133,15 @@ class WardenClient:
         """Sign a film's content credentials; returns signature and certificates (PEM)."""
         signed = await self._request(SignClaim(export_id=export_id, claim=claim), ClaimSigned)
         return signed.signature, signed.chain_pem
+
+    async def seal_secret(self, user_id: str, secret: str) -> bytes:
+        """Seal what an authenticator app shares with the site."""
+        return (await self._request(SealSecret(user_id=user_id, secret=secret), SecretSealed)).sealed
+
+    async def check_code(self, user_id: str, sealed: bytes, code: str, *, after_step: int) -> int | None:
+        """The time step whose code this is, if newer than `after_step`."""
+        message = CheckCode(user_id=user_id, sealed=sealed, code=code, after_step=after_step)
+        return (await self._request(message, CodeChecked)).step
 
     async def about_requests(self, message: object) -> object:
         """Messages of `types.approval` and their replies."""

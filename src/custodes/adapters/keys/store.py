@@ -167,6 +167,10 @@ class KeyStore:
             token_key=self._derive(b"custodes.holder-token/v1"),
         )
 
+    def factor_key(self) -> bytes:
+        """32 bytes under which secrets of authenticator apps are sealed."""
+        return self._derive(b"custodes.second-factor/v1")
+
     def add_camera(self, camera_id: CameraId) -> None:
         """Remember a camera whose keys are to be renewed every day."""
         self._execute("INSERT OR IGNORE INTO cameras VALUES (?)", (camera_id,))

@@ -38,6 +38,7 @@ from custodes.ports.catalog import (
     Lane,
     LoginSession,
     Passkey,
+    PasswordReset,
 )
 from custodes.ports.clock import Clock
 from custodes.types.access import CameraScope
@@ -427,6 +428,15 @@ class SqlCatalog:
         with self._write() as connection:
             people.put_account(connection, account)
 
+    def keep_sealed(self, sealed: Mapping[str, bytes]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            if self._store.overwriting:
+                connection.exec_driver_sql(self._store.overwriting)
+            people.keep_sealed(connection, sealed)
+        with self._lock, self._store.translated():
+            self._store.scrub(self._store.writer)
+
     def put_session(self, session: LoginSession) -> None:
         """See `Catalog`."""
         with self._write() as connection:
@@ -456,6 +466,16 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._write() as connection:
             credentials.put_invitation(connection, invitation)
+
+    def put_reset(self, reset: PasswordReset) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            credentials.put_reset(connection, reset)
+
+    def take_reset(self, token_hash: bytes, now_ns: Ns) -> PasswordReset | None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            return credentials.take_reset(connection, token_hash, now_ns)
 
     def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
         """See `Catalog`."""

@@ -1,4 +1,4 @@
-"""Statements about passkeys, API tokens and invitations. The caller owns the transaction."""
+"""Statements about passkeys, API tokens, invitations and forgotten passwords. The caller owns the transaction."""
 
 import json
 
@@ -6,9 +6,9 @@ from sqlalchemy import Connection, delete, select
 
 from custodes.adapters.sql.people import read_scope, write_scope
 from custodes.adapters.sql.statements import insert_into
-from custodes.adapters.sql.tables import API_TOKEN, INVITATION, PASSKEY
+from custodes.adapters.sql.tables import API_TOKEN, INVITATION, PASSKEY, PASSWORD_RESET
 from custodes.errors import AlreadyExists
-from custodes.ports.catalog import ApiToken, Invitation, Passkey
+from custodes.ports.catalog import ApiToken, Invitation, Passkey, PasswordReset
 from custodes.types.access import DutyHours, Role
 from custodes.units import Ns
 
@@ -57,6 +57,22 @@ def take_invitation(connection: Connection, token_hash: bytes, now_ns: Ns) -> In
         invited_by=row.invited_by,
         expires_ns=Ns(row.expires_ns),
     )
+
+
+def put_reset(connection: Connection, reset: PasswordReset) -> None:
+    """An earlier one of the same account goes."""
+    connection.execute(delete(PASSWORD_RESET).where(PASSWORD_RESET.c.user_id == reset.user_id))
+    values = {column.name: getattr(reset, column.name) for column in PASSWORD_RESET.c}
+    connection.execute(PASSWORD_RESET.insert().values(values))
+
+
+def take_reset(connection: Connection, token_hash: bytes, now_ns: Ns) -> PasswordReset | None:
+    """Read and delete; expired ones go, too."""
+    connection.execute(delete(PASSWORD_RESET).where(PASSWORD_RESET.c.expires_ns <= now_ns))
+    row = connection.execute(
+        delete(PASSWORD_RESET).where(PASSWORD_RESET.c.token_hash == token_hash).returning(*PASSWORD_RESET.c)
+    ).one_or_none()
+    return None if row is None else PasswordReset(**row._asdict())
 
 
 def put_passkey(connection: Connection, passkey: Passkey) -> None:

@@ -1,12 +1,12 @@
 """Statements about cameras' configuration, accounts and logins. The caller owns the transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, select, update
 
 from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
@@ -119,6 +119,7 @@ def put_account(connection: Connection, account: Account) -> None:
         is_disabled=account.is_disabled,
         totp_secret=account.totp_secret,
         totp_step=account.totp_step,
+        totp_sealed=account.totp_sealed or None,
         oidc_subject=account.oidc_subject,
     )
     mutable = [column.name for column in ACCOUNT.c if column.name != "user_id"]
@@ -127,6 +128,16 @@ def put_account(connection: Connection, account: Account) -> None:
             index_elements=[ACCOUNT.c.user_id], set_={name: statement.excluded[name] for name in mutable}
         )
     )
+
+
+def keep_sealed(connection: Connection, sealed: Mapping[str, bytes]) -> None:
+    """Secrets of authenticator apps in sealed form, in place of the bare ones."""
+    for user_id, sealed_secret in sealed.items():
+        connection.execute(
+            update(ACCOUNT)
+            .where(ACCOUNT.c.user_id == user_id, ACCOUNT.c.totp_secret != "")
+            .values(totp_sealed=sealed_secret, totp_secret="")
+        )
 
 
 def read_accounts(connection: Connection) -> list[Account]:
@@ -143,6 +154,7 @@ def read_accounts(connection: Connection) -> list[Account]:
             is_disabled=row.is_disabled,
             totp_secret=row.totp_secret,
             totp_step=row.totp_step,
+            totp_sealed=row.totp_sealed or b"",
             oidc_subject=row.oidc_subject,
         )
         for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))

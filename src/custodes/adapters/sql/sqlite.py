@@ -26,6 +26,8 @@ def sqlite_store(path: Path) -> Store:
         reader=_open_engine(path, is_writer=False),
         translated=functools.partial(_translated, path),
         finish=_empty_wal,
+        overwriting="PRAGMA secure_delete=ON",
+        scrub=_scrub,
     )
 
 
@@ -34,6 +36,15 @@ def _empty_wal(connection: Connection) -> None:
     assert raw is not None
     connection.rollback()
     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _scrub(writer: Engine) -> None:
+    """The write-ahead log ends empty; what the rows held was overwritten when they were replaced."""
+    with writer.connect() as connection:
+        _empty_wal(connection)
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        raw.execute("PRAGMA secure_delete=OFF")  # retention deletes by the million and hides nothing
 
 
 def _open_engine(path: Path, *, is_writer: bool) -> Engine:

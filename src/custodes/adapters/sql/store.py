@@ -21,6 +21,10 @@ class Store:
     """Raises the driver's errors as ours."""
     finish: Callable[[Connection], None]
     """The writer's last act."""
+    overwriting: str
+    """A statement after which this connection overwrites what it replaces; empty where there is none."""
+    scrub: Callable[[Engine], None]
+    """Leave nothing of what `account` held before in files that the database keeps."""
 
     def dispose(self) -> None:
         """Close every connection; idempotent, and a later statement opens new ones."""

@@ -241,6 +241,7 @@ ACCOUNT = Table(
     Column("totp_secret", String, nullable=False, server_default=""),
     Column("totp_step", BigInteger, nullable=False, server_default="0"),
     Column("oidc_subject", String, nullable=False, server_default=""),
+    Column("totp_sealed", LargeBinary, nullable=True),
 )
 """`cameras`: JSON list of ids; empty text means all."""
 
@@ -291,6 +292,16 @@ INVITATION = Table(
     Column("duty_from", Integer, nullable=False),
     Column("duty_until", Integer, nullable=False),
     Column("invited_by", String, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+)
+
+PASSWORD_RESET = Table(
+    "password_reset",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("forgets_code", Boolean, nullable=False),
     Column("expires_ns", BigInteger, nullable=False),
 )
 

@@ -18,6 +18,7 @@ from custodes.ports.catalog import (
     Lane,
     LoginSession,
     Passkey,
+    PasswordReset,
 )
 from custodes.types.access import CameraScope
 from custodes.types.backfill import AnalysedStretch, Backfill
@@ -292,6 +293,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         await self._write(self._catalog.put_account, account)
 
+    async def keep_sealed(self, sealed: Mapping[str, bytes]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.keep_sealed, sealed)
+
     async def put_session(self, session: LoginSession) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.put_session, session)
@@ -315,6 +320,14 @@ class ThreadedCatalog:
     async def put_invitation(self, invitation: Invitation) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.put_invitation, invitation)
+
+    async def put_reset(self, reset: PasswordReset) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_reset, reset)
+
+    async def take_reset(self, token_hash: bytes, now_ns: Ns) -> PasswordReset | None:
+        """See `Catalog`."""
+        return await self._write(self._catalog.take_reset, token_hash, now_ns)
 
     async def take_invitation(self, token_hash: bytes, now_ns: Ns) -> Invitation | None:
         """See `Catalog`."""

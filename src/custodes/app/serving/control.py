@@ -51,9 +51,9 @@ from custodes.types.people import (
 )
 from custodes.types.traffic import ReadTraffic
 from custodes.units import RunId
-from custodes.web.auth.factors import code_step
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
+from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.privacy import site_facts
 
 
@@ -84,6 +84,7 @@ class ControlService:
         self._eraser = eraser
         self._backfills = backfills
         self._passwords = Passwords()
+        self._factor = SecondFactor(catalog=catalog, warden=warden)
         self._cameras = cameras
         self._people = people
         self._holds = holds
@@ -233,11 +234,11 @@ class ControlService:
         """Whose password and code these are. Raises: NotFound, Unauthenticated, which is logged."""
         account = await self._people.find(person)
         is_right = await self._passwords.verify(account.password_hash or None, password)
-        if account.totp_secret and is_right:
-            step = code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step)
+        step = await self._factor.step(account, code)
+        if account.has_totp and is_right:
             is_right = step is not None
-            if step is not None:  # a code counts once
-                await self._catalog.put_account(replace(account, totp_step=step))
+            if step is not None:
+                await self._factor.use(account, step)
         if account.is_disabled or not is_right:
             record = AuditRecord(kind=AuditKind.LOGIN_FAILED, actor=CLI, subject=account.name, details={"for": what})
             await self._warden.append(record)

@@ -1,4 +1,4 @@
-"""Second factors and API tokens: codes by time (RFC 6238), and keys for scripts, kept as hashes."""
+"""Second factors and API tokens: secrets for codes by time (RFC 6238), and keys for scripts, kept as hashes."""
 
 import hashlib
 import secrets
@@ -10,7 +10,6 @@ from custodes.ports.catalog import Account, ApiToken
 from custodes.types.access import Role
 from custodes.units import NS_PER_S, Ns
 
-STEP_S = 30
 TOKEN_PREFIX = "cst_"  # noqa: S105 - what a token begins with, so that scanners find leaked ones
 MAX_TOKEN_DAYS = 365
 MAX_TOKENS_PER_PERSON = 20
@@ -24,19 +23,6 @@ def new_secret() -> str:
 def otp_uri(secret: str, *, name: str, site_name: str) -> str:
     """What an authenticator app scans."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=site_name)
-
-
-def code_step(secret: str, code: str, now_ns: Ns, *, after_step: int) -> int | None:
-    """The time step whose code this is, within one step of now; None for a wrong one, or one used before."""
-    digits = code.replace(" ", "")
-    if not secret or len(digits) != 6 or not digits.isascii() or not digits.isdigit():
-        return None
-    now_step = now_ns // NS_PER_S // STEP_S
-    totp = pyotp.TOTP(secret)
-    for step in (now_step - 1, now_step, now_step + 1):
-        if step > after_step and secrets.compare_digest(totp.at(step * STEP_S), digits):
-            return int(step)
-    return None
 
 
 def make_token(account: Account, *, name: str, roles: frozenset[Role], days: int, now_ns: Ns) -> tuple[str, ApiToken]:

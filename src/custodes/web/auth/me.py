@@ -12,11 +12,12 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from custodes.errors import CustodesError, InvalidArgument, NotFound
 from custodes.ports.catalog import Account
 from custodes.types.access import AuditKind, AuditRecord, Role
-from custodes.web.auth.factors import code_step, make_token, new_secret, otp_uri
+from custodes.web.auth.factors import make_token, new_secret, otp_uri
+from custodes.web.auth.joining import first_user_id
 from custodes.web.auth.passkeys import Place, parse_credential
 from custodes.web.auth.passwords import clean_name
 from custodes.web.auth.routes import address_of, set_session
-from custodes.web.auth.service import first_user_id, parse_roles
+from custodes.web.auth.service import parse_roles
 from custodes.web.auth.sessions import own_sessions
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
@@ -47,7 +48,7 @@ async def first_options(request: Request, body: _Body) -> Response:
     """For whoever holds the token from the terminal: options for the first account's passkey."""
     deps = deps_of(request)
     token = str(body.get("token", ""))[:128]
-    deps.auth.check_claim(token, address=address_of(request))
+    deps.joining.check_claim(token, address=address_of(request))
     return _json(
         await deps.passkeys.registration(_first(request, token, str(body.get("name", ""))), place_of(request))
     )
@@ -58,7 +59,7 @@ async def claim_with_passkey(request: Request, body: _Body) -> Response:
     """Make the first account with the passkey and log in."""
     deps, place = deps_of(request), place_of(request)
     token, name = str(body.get("token", ""))[:128], str(body.get("name", ""))[:1024]
-    deps.auth.check_claim(token, address=address_of(request))
+    deps.joining.check_claim(token, address=address_of(request))
     roles = body.get("roles")
     wanted = parse_roles([str(one) for one in roles[: len(Role)]] if isinstance(roles, list) else [])
     key = deps.passkeys.checked(
@@ -68,7 +69,7 @@ async def claim_with_passkey(request: Request, body: _Body) -> Response:
     async def enrol(account: Account) -> None:
         await deps.passkeys.keep(account, key, place)
 
-    logged_in = await deps.auth.claim(
+    logged_in = await deps.joining.claim(
         token=token, name=name, password="", roles=wanted, address=address_of(request), enrol=enrol
     )
     answer = JSONResponse({"to": "/"})
@@ -107,7 +108,7 @@ async def log_in_with_passkey(request: Request, body: _Body) -> Response:
     account = await deps.passkeys.verify(
         place_of(request), f"{_LOGIN_KEY} {address}", parse_credential(body.get("credential"))
     )
-    logged_in = await deps.auth.log_in_proven(account, address=address, method="passkey")
+    logged_in = await deps.auth.open_session(account, address=address, method="passkey")
     deps.auth.forgive(address)
     answer = JSONResponse({"to": "/"})
     set_session(request, answer, logged_in)
@@ -221,11 +222,11 @@ async def set_totp(request: Request, secret: _Text = "", code: _Text = "") -> Re
         return await _me(request, secret=new_secret())
     if len(secret) != 32 or not secret.isalnum():
         raise InvalidArgument("That is not a secret of ours.")
-    step = code_step(secret, code, deps.clock.now_ns(), after_step=0)
+    sealed, step = await deps.factor.first_step(account, secret, code)
     if step is None:
         return await _me(request, secret=secret, problem="The code is not the one of this moment. Is the clock right?")
     await _log_change(request, "code by time", "added")
-    await deps.catalog.put_account(replace(account, totp_secret=secret, totp_step=step))
+    await deps.catalog.put_account(replace(account, totp_sealed=sealed, totp_secret="", totp_step=step))
     return RedirectResponse("/me", status_code=303)
 
 
@@ -235,7 +236,7 @@ async def remove_totp(request: Request) -> Response:
     deps = deps_of(request)
     account = await deps.auth.account_of(present(request).session)
     await _log_change(request, "code by time", "removed")
-    await deps.catalog.put_account(replace(account, totp_secret="", totp_step=0))
+    await deps.catalog.put_account(replace(account, totp_sealed=b"", totp_secret="", totp_step=0))
     return RedirectResponse("/me", status_code=303)
 
 
@@ -313,7 +314,7 @@ async def _prove(request: Request, *, error: CustodesError | None = None) -> Res
         "prove.html",
         status=status,
         problem=problem,
-        has_code=bool(account.totp_secret),
+        has_code=account.has_totp,
         has_password=bool(account.password_hash),
         place=place_of(request),
     )

@@ -65,7 +65,7 @@ async def arrive(request: Request, state: _Short = "", code: _Short = "") -> Res
                 )
             )
             await deps.catalog.put_account(account)
-        logged_in = await deps.auth.log_in_proven(account, address=address_of(request), method="identity provider")
+        logged_in = await deps.auth.open_session(account, address=address_of(request), method="identity provider")
     except CustodesError as error:
         status, _, problem = describe(error)
         return page(request, "login.html", status=status, problem=problem, name="", provider=_label(request))

@@ -53,7 +53,7 @@ async def person_rows(catalog: AsyncCatalog) -> tuple[PersonRow, ...]:
             duty=one.duty,
             is_disabled=one.is_disabled,
             passkeys=sum(key.user_id == one.user_id for key in keys),
-            has_totp=bool(one.totp_secret),
+            has_totp=one.has_totp,
         )
         for one in await catalog.accounts()
     )

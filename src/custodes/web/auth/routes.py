@@ -27,11 +27,11 @@ _SmallText = Annotated[str, Form(max_length=1024)]
 @router.get("/login", include_in_schema=False)
 async def login_page(request: Request) -> Response:
     """The form; a fresh site is sent to its claim page, somebody logged in to the wall."""
-    if not await deps_of(request).auth.is_claimed():
+    if not await deps_of(request).joining.is_claimed():
         return RedirectResponse("/first-boot", status_code=303)
     if visitor_of(request) is not None:
         return RedirectResponse("/", status_code=303)
-    return _page(request, "login.html", name="")
+    return _page(request, "login.html", name="", said="")
 
 
 @router.post("/login", include_in_schema=False)
@@ -44,14 +44,14 @@ async def log_in(
             name=name, password=password, code=code, address=address_of(request)
         )
     except CustodesError as error:
-        return _page(request, "login.html", error=error, name=name)
+        return _page(request, "login.html", error=error, name=name, said="")
     return welcome(request, logged_in)
 
 
 @router.get("/first-boot", include_in_schema=False)
 async def first_boot_page(request: Request) -> Response:
     """The form that makes the first account, with the token from the terminal."""
-    if await deps_of(request).auth.is_claimed():
+    if await deps_of(request).joining.is_claimed():
         return RedirectResponse("/login", status_code=303)
     return _first_boot(request)
 
@@ -69,7 +69,7 @@ async def claim(
     if password != password_again:
         return _first_boot(request, problem="The two passwords differ.", name=name, roles=roles or [], token=token)
     try:
-        logged_in = await deps_of(request).auth.claim(
+        logged_in = await deps_of(request).joining.claim(
             token=token, name=name, password=password, roles=parse_roles(roles or []), address=address_of(request)
         )
     except CustodesError as error:
@@ -98,10 +98,31 @@ async def accept_invitation(
     if password != password_again:
         return _page(request, "invitation.html", problem="The two passwords differ.", **values)
     try:
-        logged_in = await deps_of(request).auth.accept(token=token, password=password, address=address_of(request))
+        logged_in = await deps_of(request).joining.accept(token=token, password=password, address=address_of(request))
     except CustodesError as error:
         return _page(request, "invitation.html", error=error, **values)
     return welcome(request, logged_in)
+
+
+@router.get("/reset", include_in_schema=False)
+async def reset_page(request: Request) -> Response:
+    """The form that sets a forgotten password anew, for whoever has the link."""
+    return _page(request, "reset.html", token="", min_chars=MIN_PASSWORD_CHARS)
+
+
+@router.post("/reset", include_in_schema=False)
+async def reset_password(
+    request: Request, token: _SmallText = "", password: _SmallText = "", password_again: _SmallText = ""
+) -> Response:
+    """Set it; then one logs in with it, and with the code where one is wanted."""
+    values: dict[str, Any] = {"token": token, "min_chars": MIN_PASSWORD_CHARS}
+    if password != password_again:
+        return _page(request, "reset.html", problem="The two passwords differ.", **values)
+    try:
+        await deps_of(request).joining.reset(token=token, password=password, address=address_of(request))
+    except CustodesError as error:
+        return _page(request, "reset.html", error=error, **values)
+    return _page(request, "login.html", name="", said="The password is set. Log in with it.")
 
 
 @router.post("/logout", include_in_schema=False)

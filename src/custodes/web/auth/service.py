@@ -1,21 +1,16 @@
-"""Login, logout, the first account and sessions. Every step is logged by the warden before it counts (fail closed).
+"""Login, logout and sessions. Every step is logged by the warden before it counts (fail closed).
 
-HTTP is not here; the routes are in `web.auth.routes`.
+HTTP is not here; the routes are in `web.auth.routes`. How somebody comes to an account is in `web.auth.joining`.
 """
 
 import hashlib
-import hmac
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from custodes.errors import (
-    AlreadyExists,
-    FailedPrecondition,
     InvalidArgument,
-    PermissionDenied,
     ResourceExhausted,
     Unauthenticated,
     Unavailable,
@@ -26,10 +21,11 @@ from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord, Principal, Role
 from custodes.units import NS_PER_S, Ns
-from custodes.web.auth.factors import code_step, token_hash
+from custodes.web.auth.factors import token_hash
 from custodes.web.auth.limits import FailureLimits
-from custodes.web.auth.passwords import Passwords, check_password, clean_name, name_key
-from custodes.web.auth.people import invitation_hash, principal_of
+from custodes.web.auth.passwords import Passwords, check_password, name_key
+from custodes.web.auth.people import principal_of
+from custodes.web.auth.second_factor import SecondFactor
 
 IDLE_NS = 15 * 60 * NS_PER_S
 FRESH_NS = 15 * 60 * NS_PER_S
@@ -56,115 +52,15 @@ class LoggedIn:
 class AuthService:
     """All that changes who is logged in."""
 
-    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, passwords: Passwords) -> None:
+    def __init__(
+        self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, passwords: Passwords, factor: SecondFactor
+    ) -> None:
         self._catalog = catalog
         self._warden = warden
         self._clock = clock
         self._passwords = passwords
+        self._factor = factor
         self._limits = FailureLimits(clock)
-        self._claim_hash: bytes | None = None
-
-    # -- the first account ------------------------------------------------------------------------------
-
-    async def offer_first_boot(self) -> str | None:
-        """A new token while no account exists; only its hash is kept. None once somebody has an account."""
-        if await self._catalog.accounts():
-            return None
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._claim_hash = _sha256(token)
-        return token
-
-    async def is_claimed(self) -> bool:
-        """Whether an account exists."""
-        return bool(await self._catalog.accounts())
-
-    def check_claim(self, token: str, *, address: str) -> None:
-        """Raises: PermissionDenied if `token` is not the one of this start, ResourceExhausted when guessing."""
-        self._refuse_guessing(address, "first-boot")
-        if self._claim_hash is None:
-            raise FailedPrecondition("This site has its first account already. Log in with it.")
-        if not hmac.compare_digest(_sha256(token.strip()), self._claim_hash):
-            self._limits.failed(address=address, name="first-boot")
-            raise PermissionDenied(
-                "That is not the token of this start. It is printed in the terminal where the site was started, and "
-                "each start makes a new one."
-            )
-
-    async def claim(
-        self,
-        *,
-        token: str,
-        name: str,
-        password: str,
-        roles: frozenset[Role],
-        address: str,
-        enrol: Callable[[Account], Awaitable[None]] | None = None,
-    ) -> LoggedIn:
-        """Create the first account and log in. `enrol` keeps its passkey instead of a password.
-
-        Raises: as `check_claim`; InvalidArgument in words; FailedPrecondition if somebody was faster; Unavailable if
-        the warden cannot log it.
-        """
-        self.check_claim(token, address=address)
-        name = clean_name(name)
-        password_hash = ""
-        if enrol is None:
-            check_password(password, name=name)
-            password_hash = await self._passwords.hash(password)
-        # taken before the next await: of two claims at once, one finds no token left
-        claim_hash, self._claim_hash = self._claim_hash, None
-        if claim_hash is None or await self._catalog.accounts():
-            raise FailedPrecondition("Somebody else has just made the first account. Log in with it.")
-        account = Account(
-            user_id=first_user_id(token),
-            name=name,
-            password_hash=password_hash,
-            roles=roles | {Role.ADMINISTRATOR},
-            created_ns=self._clock.now_ns(),
-        )
-        try:
-            await self._log(
-                AuditKind.USER_CREATED, name, name, {"roles": _role_list(account.roles), "how": "first-boot token"}
-            )
-            if enrol is not None:
-                await enrol(account)
-            await self._catalog.put_account(account)
-        except (Unavailable, AlreadyExists):
-            self._claim_hash = claim_hash
-            raise
-        return await self._open_session(account, address=address)
-
-    async def accept(self, *, token: str, password: str, address: str) -> LoggedIn:
-        """Make the account that an invitation promised and log in.
-
-        Raises: PermissionDenied for an unknown, used or expired token; InvalidArgument in words; ResourceExhausted;
-        AlreadyExists if the name was taken meanwhile; Unavailable.
-        """
-        self._refuse_guessing(address, "invitation")
-        check_password(password, name="")
-        password_hash = await self._passwords.hash(password)
-        now_ns = self._clock.now_ns()
-        invitation = await self._catalog.take_invitation(invitation_hash(token), now_ns)
-        if invitation is None:
-            self._limits.failed(address=address, name="invitation")
-            raise PermissionDenied("That invitation is unknown, used or expired. Ask for a new one.")
-        account = Account(
-            user_id=secrets.token_hex(8),
-            name=invitation.name,
-            password_hash=password_hash,
-            roles=invitation.roles,
-            created_ns=now_ns,
-            cameras=invitation.cameras,
-            duty=invitation.duty,
-        )
-        try:
-            details = {"roles": _role_list(account.roles), "how": "invitation", "by": invitation.invited_by}
-            await self._log(AuditKind.USER_CREATED, account.name, account.name, details)
-            await self._catalog.put_account(account)
-        except Unavailable:
-            await self._catalog.put_invitation(invitation)
-            raise
-        return await self._open_session(account, address=address)
 
     # -- login and logout ---------------------------------------------------------------------------------
 
@@ -176,25 +72,19 @@ class AuthService:
         self._limits.failed(address=address, name=key)
         account = next((one for one in await self._catalog.accounts() if name_key(one.name) == key), None)
         is_right = await self._passwords.verify(account.password_hash if account else None, password)
-        step = (
-            code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step) if account else 0
-        )
-        is_coded = account is None or not account.totp_secret or step is not None
+        step = await self._step(account, code)
+        is_coded = account is None or not account.has_totp or step is not None
         if account is None or account.is_disabled or not is_right or not is_coded:
             # an unknown name is not logged as typed: people type passwords into the wrong field
             known = account.name if account else "(unknown name)"
-            await self._log(AuditKind.LOGIN_FAILED, known, known, {"address": address})
+            await self.log(AuditKind.LOGIN_FAILED, known, known, {"address": address})
             raise Unauthenticated(WRONG)
-        if account.totp_secret and step is not None:
-            await self._catalog.put_account(replace(account, totp_step=step))
-        method = "password and code" if account.totp_secret else "password"
-        logged_in = await self._open_session(account, address=address, method=method)
+        if step is not None:
+            await self._factor.use(account, step)
+        method = "password and code" if account.has_totp else "password"
+        logged_in = await self.open_session(account, address=address, method=method)
         self._limits.succeeded(address=address, name=key)
         return logged_in
-
-    async def log_in_proven(self, account: Account, *, address: str, method: str) -> LoggedIn:
-        """For somebody whose passkey or identity provider has been checked. Raises: Unavailable."""
-        return await self._open_session(account, address=address, method=method)
 
     async def prove(self, session: LoginSession, *, password: str, code: str, address: str) -> None:
         """Prove again who is at the keyboard, before a sensitive act. Raises: Unauthenticated, ResourceExhausted."""
@@ -203,17 +93,20 @@ class AuthService:
         self._refuse_guessing(address, key)
         self._limits.failed(address=address, name=key)
         is_right = await self._passwords.verify(account.password_hash or None, password)
-        step = self._step(account, code)
-        if not is_right or (account.totp_secret and step is None):
-            await self._log(AuditKind.LOGIN_FAILED, account.name, account.name, {"address": address, "how": "prove"})
+        step = await self._step(account, code)
+        if not is_right or (account.has_totp and step is None):
+            await self.log(AuditKind.LOGIN_FAILED, account.name, account.name, {"address": address, "how": "prove"})
             raise Unauthenticated(WRONG)
         if step is not None:
-            await self._catalog.put_account(replace(account, totp_step=step))
+            await self._factor.use(account, step)
         self._limits.succeeded(address=address, name=key)
         await self.note_proof(session)
 
-    def _step(self, account: Account, code: str) -> int | None:
-        return code_step(account.totp_secret, code, self._clock.now_ns(), after_step=account.totp_step)
+    async def _step(self, account: Account | None, code: str) -> int | None:
+        try:
+            return await self._factor.step(account, code)
+        except Unavailable as error:
+            raise Unavailable(LOG_IS_DOWN) from error
 
     async def change_password(self, session: LoginSession, *, current: str, new: str, address: str) -> LoggedIn:
         """A new one; all sessions end, and this browser gets a new one.
@@ -230,10 +123,10 @@ class AuthService:
         check_password(new, name=account.name)
         changed = replace(account, password_hash=await self._passwords.hash(new))
         details = {"user_id": account.user_id, "what": "password", "change": "changed"}
-        await self._log(AuditKind.CREDENTIAL_CHANGED, account.name, account.name, details)
+        await self.log(AuditKind.CREDENTIAL_CHANGED, account.name, account.name, details)
         await self._catalog.put_account(changed)
         await self._catalog.end_sessions(account.user_id)
-        return await self._open_session(changed, address=address, method=session.method)
+        return await self.open_session(changed, address=address, method=session.method)
 
     async def note_proof(self, session: LoginSession) -> None:
         """The person proved themselves just now, by whatever means."""
@@ -250,20 +143,20 @@ class AuthService:
                 return account
         raise Unauthenticated("This account is not there any more.")
 
-    def refuse_guessing(self, address: str) -> None:
+    def refuse_guessing(self, address: str, what: str = "passkey") -> None:
         """Raises: ResourceExhausted when this address failed too often; counts one try."""
-        self._refuse_guessing(address, "passkey")
-        self._limits.failed(address=address, name="passkey")
+        self._refuse_guessing(address, what)
+        self._limits.failed(address=address, name=what)
 
-    def forgive(self, address: str) -> None:
+    def forgive(self, address: str, what: str = "passkey") -> None:
         """The try that `refuse_guessing` counted was a good one."""
-        self._limits.succeeded(address=address, name="passkey")
+        self._limits.succeeded(address=address, name=what)
 
     async def log_out(self, visitor: Principal, session: LoginSession) -> None:
         """End the session in any case; the entry follows if the warden is there."""
         await self._catalog.end_session(session.token_hash)
         try:
-            await self._log(AuditKind.LOGOUT, visitor.name, visitor.name, {})
+            await self.log(AuditKind.LOGOUT, visitor.name, visitor.name, {})
         except Unavailable:
             structlog.get_logger().warning("logout_not_logged", why="the warden is down")
 
@@ -314,8 +207,9 @@ class AuthService:
         session = await self._catalog.session(token_hash)
         return session is not None and self._clock.now_ns() < session.expires_ns
 
-    async def _open_session(self, account: Account, *, address: str, method: str = "password") -> LoggedIn:
-        await self._log(AuditKind.LOGIN, account.name, account.name, {"address": address, "how": method})
+    async def open_session(self, account: Account, *, address: str, method: str = "password") -> LoggedIn:
+        """For somebody whose proof has been checked: log, then a session. Raises: Unavailable."""
+        await self.log(AuditKind.LOGIN, account.name, account.name, {"address": address, "how": method})
         now_ns = self._clock.now_ns()
         cookie = secrets.token_urlsafe(_TOKEN_BYTES)
         session = LoginSession(
@@ -331,7 +225,8 @@ class AuthService:
         await self._catalog.put_session(session)
         return LoggedIn(cookie=cookie, session=session)
 
-    async def _log(self, kind: AuditKind, actor: str, subject: str, details: dict[str, str]) -> None:
+    async def log(self, kind: AuditKind, actor: str, subject: str, details: dict[str, str]) -> None:
+        """Durable when it returns. Raises: Unavailable, in words for who wants to log in."""
         try:
             await self._warden.append(AuditRecord(kind=kind, actor=actor, subject=subject, details=details))
         except Unavailable as error:
@@ -341,11 +236,6 @@ class AuthService:
         wait_s = self._limits.wait_s(address=address, name=name)
         if wait_s > 0:
             raise ResourceExhausted(f"Too many wrong tries. Wait {_in_words(wait_s)} and try again.")
-
-
-def first_user_id(token: str) -> str:
-    """Id of the account that a first-boot token makes: known before it exists, for its passkey."""
-    return hashlib.sha256(b"first account\n" + token.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def parse_roles(names: list[str]) -> frozenset[Role]:
@@ -362,10 +252,6 @@ def _expiry(created_ns: Ns, seen_ns: Ns) -> Ns:
 
 def _sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _role_list(roles: frozenset[Role]) -> str:
-    return ", ".join(sorted(role.value for role in roles))
 
 
 def _in_words(seconds: int) -> str:
