@@ -126,3 +126,26 @@ def test_is_due_when_closed_longer_than_it_is_kept_and_once() -> None:
     assert not cases.is_due(left, Ns(end + 1))
     assert "Bicycle" not in repr(left) and "Ann" not in repr(left) and "found" not in repr(left)
     assert (left.number, left.opened_ns, left.closed_ns) == (CLOSED.number, CLOSED.opened_ns, CLOSED.closed_ns)
+
+
+def test_case_when_closed_and_reopened_has_its_reason_and_then_none() -> None:
+    closed = cases.close(OPEN, "  found  ", Ns(10))
+    assert (closed.closed_ns, closed.closed_because) == (10, "found")
+    assert cases.close(OPEN, "x" * cases.MAX_TEXT_CHARS, Ns(1)).closed_because == "x" * 500
+    assert cases.reopen(closed, "again") == OPEN
+
+
+def test_erased_case_keeps_number_and_dates_alone() -> None:
+    nobody = CaseMember(user_id="erased", name="(erased)")
+    assert cases.erased(CLOSED) == replace(
+        CLOSED, title="(erased)", reason="(erased)", closed_because="", owner=nobody, members=(), is_erased=True
+    )
+
+
+def test_note_at_its_bounds_is_good() -> None:
+    cases.check_note(OPEN, replace(NOTE, text="x" * cases.MAX_NOTE_CHARS, moment_ns=Ns(1)), "u1")
+
+
+@pytest.mark.parametrize(("utc_s", "number"), [(1_767_225_599, "2025-0001"), (1_767_225_600, "2026-0001")])
+def test_year_of_a_number_turns_with_utc(utc_s: int, number: str) -> None:
+    assert cases.next_number([], Ns(utc_s * 10**9 + 999_999_999)) == number

@@ -2,14 +2,15 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 import custodes_verify
-from custodes.audit.report import LogQuery, search, summarise
-from custodes.audit.words import sentence
+from custodes.audit.report import LogQuery, LogSummary, search, summarise
+from custodes.audit.words import plain, sentence
 from custodes.cli.audit import audit
 from custodes.config import SiteIdentity, SitePaths, write_identity
 from custodes.errors import LogCorrupt
@@ -152,3 +153,147 @@ def test_summarise_when_somebody_looked_then_counts_what_for() -> None:
     assert looking.purposes == {"case 7": 2}
     found = search(entries, LogQuery(kind=AuditKind.ACCESS_GRANTED, camera="yard", reference="7"))
     assert [each.record.subject for each in found] == ["yard"]
+
+
+LOOK = {"action": "play_back", "purpose": "live_duty", "reference": " 7 ", "fidelity": "masked"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "details", "words"),
+    [
+        (AuditKind.ACCESS_GRANTED, "gate", LOOK, "Ann was allowed to play back camera gate, masked, for live duty 7"),
+        (AuditKind.ACCESS_GRANTED, "", LOOK, "Ann was allowed to play back, for live duty 7"),
+        (AuditKind.ACCESS_GRANTED, "gate", {}, "Ann was allowed to see camera gate, for "),
+        (
+            AuditKind.ACCESS_DENIED,
+            "gate",
+            {"action": "export", "purpose": "case", "reasons": "not yours"},
+            "Ann was refused to export camera gate, for case: not yours",
+        ),
+        (AuditKind.ACCESS_DENIED, "", {"purpose": "case"}, "Ann was refused to see, for case: "),
+        (AuditKind.KEYS_RELEASED, "gate", {"segment_0": "a", "x": "b"}, "1 segment of camera gate opened for Ann"),
+        (
+            AuditKind.KEYS_RELEASED,
+            "gate",
+            {"segment_0": "a", "segment_1": "b"},
+            "2 segments of camera gate opened for Ann",
+        ),
+        (AuditKind.KEYS_REFUSED, "gate", {"reason": "quota"}, "no key for Ann: quota"),
+        (AuditKind.KEYS_REFUSED, "gate", {}, "no key for Ann: "),
+        (AuditKind.VIEW_ENDED, "gate", {"frames_shown": "9"}, "Ann stopped seeing camera gate after 9 frames"),
+        (AuditKind.VIEW_ENDED, "gate", {}, "Ann stopped seeing camera gate after ? frames"),
+        (AuditKind.KEYS_DESTROYED, "gate", {"day": "20260104"}, "the keys of camera gate for 20260104 were destroyed"),
+        (AuditKind.KEYS_DESTROYED, "gate", {}, "the keys of camera gate for ? were destroyed"),
+        (
+            AuditKind.FOOTAGE_DELETED,
+            "gate",
+            {"count": "4", "until": "noon", "reason": "too old"},
+            "4 segments of camera gate up to noon were deleted (too old)",
+        ),
+        (AuditKind.FOOTAGE_DELETED, "gate", {}, "? segments of camera gate were deleted ()"),
+        (AuditKind.SIGNATURE_ALARM, "gate", {"problem": "stripped"}, "signatures of camera gate: stripped"),
+        (AuditKind.SIGNATURE_ALARM, "gate", {}, "signatures of camera gate: "),
+        (AuditKind.EVIDENCE_SEALED, "gate", {"export_id": "e1"}, "export e1 of camera gate was sealed"),
+        (AuditKind.EVIDENCE_SEALED, "gate", {}, "export ? of camera gate was sealed"),
+        (AuditKind.SEGMENT_SEALED, "s1", {}, "segment s1 was sealed"),
+        (AuditKind.SITE_CREATED, "ab", {}, "site ab was created"),
+        (AuditKind.WARDEN_STARTED, "", {"key_provider": "a file"}, "the warden started (a file)"),
+        (AuditKind.WARDEN_STARTED, "", {}, "the warden started ()"),
+        (
+            AuditKind.HOLD_PLACED,
+            "gate",
+            {"owner": "Eve", "reason": "theft"},
+            "Eve holds recordings of camera gate: theft",
+        ),
+        (AuditKind.HOLD_PLACED, "gate", {}, "? holds recordings of camera gate: "),
+        (
+            AuditKind.HOLD_RELEASED,
+            "gate",
+            {"owner": "Eve", "by": "Joe", "reason": "done"},
+            "Joe released Eve's hold on camera gate: done",
+        ),
+        (AuditKind.HOLD_RELEASED, "gate", {}, "? released ?'s hold on camera gate: "),
+        (
+            AuditKind.STORAGE_EVENT,
+            "",
+            {"event": "disk_full", "state": "began"},
+            "recording, disk full: began",
+        ),
+        (AuditKind.STORAGE_EVENT, "", {}, "recording, : "),
+        (
+            AuditKind.MARKS_RELEASED,
+            "gate",
+            {"candidates": "3", "reference": "C7"},
+            "marks of 3 sessions of camera gate compared for Ann, case C7",
+        ),
+        (AuditKind.MARKS_RELEASED, "gate", {}, "marks of ? sessions of camera gate compared for Ann, case ?"),
+        (
+            AuditKind.LEAK_TRACED,
+            "gate",
+            {"second": "Ben", "verdict": "derives", "reference": "C7"},
+            "Ann and Ben traced a picture, case C7: derives, camera gate",
+        ),
+        (AuditKind.LEAK_TRACED, "", {}, "Ann and ? traced a picture, case ?: ?"),
+        (AuditKind.LOGIN, "Ann", {"how": "passkey", "address": "::1"}, "Ann: login (address ::1, how passkey)"),
+        (AuditKind.USER_CHANGED, "Ben", {}, "Ann: user changed Ben"),
+        (AuditKind.LOGOUT, "", {}, "Ann: logout"),
+    ],
+)
+def test_sentence_says_who_did_what_to_what(kind, subject, details, words) -> None:
+    assert sentence(entry(kind, "Ann", subject, **details)) == words
+
+
+def test_plain_when_long_or_unprintable_is_bounded_and_marked() -> None:
+    assert plain("x" * 200) == "x" * 200
+    assert plain("x" * 201) == "x" * 200 + "…"
+    assert plain("a\tb\x00") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+
+
+def test_summary_counts_from_the_first_to_the_last_and_leaves_processes_out() -> None:
+    assert summarise([]) == LogSummary()
+    made = [
+        entry(AuditKind.KEYS_RELEASED, "Ann", "gate"),
+        entry(AuditKind.KEYS_RELEASED, "process:warden", "gate"),
+        entry(AuditKind.ACCESS_GRANTED, "Ann", "gate", action="export", purpose="case"),
+        entry(AuditKind.ACCESS_GRANTED, "Ann", "gate"),
+        entry(AuditKind.ACCESS_DENIED, "Ben", "gate"),
+        entry(AuditKind.VIEW_ENDED, "Ben", "gate"),
+        entry(AuditKind.VIEW_ENDED, "Ben", "gate", frames_shown="5"),
+        entry(AuditKind.VIEW_ENDED, "Ben", "gate", frames_shown="7"),
+    ]
+    summary = summarise(replace(one, index=n, utc_ns=Ns(100 + n)) for n, one in enumerate(made))
+    assert (summary.entries, summary.first_ns, summary.last_ns) == (8, 100, 107)
+    assert summary.kinds[AuditKind.KEYS_RELEASED] == 2 and summary.kinds[AuditKind.VIEW_ENDED] == 3
+    ann, ben = summary.people["Ann"], summary.people["Ben"]
+    assert set(summary.people) == {"Ann", "Ben"}
+    assert (ann.granted, ann.refused, ann.releases, ann.exports, ann.frames) == (2, 0, 1, 1, 0)
+    assert ann.purposes == {"case": 1, "": 1} and ann.cameras == {"gate"}
+    assert (ben.granted, ben.refused, ben.releases, ben.exports, ben.frames) == (0, 1, 0, 0, 12)
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ({}, True),
+        ({"kind": AuditKind.ACCESS_GRANTED}, True),
+        ({"kind": AuditKind.ACCESS_DENIED}, False),
+        ({"camera": "gate"}, True),
+        ({"camera": "yard"}, True),
+        ({"camera": "vault"}, True),
+        ({"camera": "other"}, False),
+        ({"reference": "7"}, True),
+        ({"reference": "77"}, False),
+        ({"start_ns": Ns(50)}, True),
+        ({"start_ns": Ns(51)}, False),
+        ({"end_ns": Ns(51)}, True),
+        ({"end_ns": Ns(50)}, False),
+        ({"person": "ANN"}, True),
+        ({"person": "gate"}, True),
+        ({"person": "nn\ng"}, True),
+        ({"person": "Ben"}, False),
+        ({"person": "Ben", "camera": "gate"}, False),
+    ],
+)
+def test_query_fits_by_each_of_its_fields(query, fits) -> None:
+    made = entry(AuditKind.ACCESS_GRANTED, "Ann", "gate", camera="yard", camera_id="vault", reference="7")
+    assert LogQuery(**query).fits(replace(made, utc_ns=Ns(50))) is fits

@@ -40,6 +40,11 @@ class SiteFacts:
     is_behind_tls: bool
     is_loopback: bool
     log_size: int
+    is_recognition_on: bool = False
+    zones: tuple[str, ...] = ()
+    """Recognition zones that are on: name, camera, legal basis."""
+    outside: tuple[str, ...] = ()
+    """Who outside gets what, by these settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +87,35 @@ def _record(site: SiteFacts) -> list[Section]:
                 "destroyed.",
                 "Times, counts and tracks of people and vehicles without identity; they go with their recording.",
                 "Accounts of those who watch, and the log of what they looked at: append-only.",
-                "Nobody is identified. Faces are compared with nobody as long as nobody is enrolled.",
             ),
         ),
-        Section(title="Recipients", lines=_recipients(site.people)),
+        Section(title="Biometric data", lines=_biometrics(site)),
+        Section(title="Recipients", lines=_recipients(site.people, site.outside)),
     ]
 
 
-def _recipients(people: Sequence[PersonRow]) -> tuple[str, ...]:
+def _biometrics(site: SiteFacts) -> tuple[str, ...]:
+    if not site.is_recognition_on:
+        return ("None: recognition is off (`faces: enabled`), and nobody is identified.",)
+    return (
+        "Templates of people who enrolled themselves with a signature, each under a key of their own; destroyed when "
+        "they take it back. Nobody else's template outlives its track.",
+        "An alert needs two trained people who agree, each without knowing what the other says.",
+        *(f"Zone {zone}" for zone in site.zones or ("none that is on: no face is compared with anybody",)),
+    )
+
+
+def _recipients(people: Sequence[PersonRow], outside: Sequence[str]) -> tuple[str, ...]:
     active = [one for one in people if not one.is_disabled]
     lines = [
         f"{role.value.replace('_', ' ')}: {sum(role in one.roles for one in active)}"
         for role in Role
         if any(role in one.roles for one in active)
     ]
-    return (*lines, "Nobody outside the site, but by an export that others approved.")
+    exports = "an export that others approved"
+    if not outside:
+        return (*lines, f"Nobody outside the site, but by {exports}.")
+    return (*lines, *(f"Outside the site: {one}." for one in outside), f"Outside the site: by {exports}.")
 
 
 def _assessment(site: SiteFacts) -> list[Section]:
@@ -114,6 +133,11 @@ def _assessment(site: SiteFacts) -> list[Section]:
     if not site.is_behind_tls and not site.is_loopback:
         risks.append("The page is served without TLS beyond this machine.")
     several = [one.name for one in site.people if {Role.ADMINISTRATOR, Role.OPERATOR} <= one.roles]
+    if site.zones:
+        risks.append(
+            f"{len(site.zones)} recognition zones are on: biometric data of everybody who passes is processed for a "
+            "moment; art. 35(3)(b) wants an assessment, and each zone's draft has the site's."
+        )
     if several:
         risks.append(f"{len(several)} accounts administer and watch: a small site may need it.")
     return [

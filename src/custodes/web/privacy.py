@@ -1,8 +1,10 @@
 """Pages for those who are filmed and for those who answer them: notices, who saw whom, the record of processing."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import segno
 from fastapi import APIRouter, Query, Request
@@ -12,9 +14,11 @@ from custodes.access import privacy
 from custodes.access.privacy import CameraFacts, SiteFacts
 from custodes.config import SiteConfig
 from custodes.errors import InvalidArgument, NotFound, Unavailable
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.warden import Warden
 from custodes.types.face import ZonePhase
+from custodes.types.face_message import ReadZones, ZoneTable
 from custodes.types.message import CameraSpec
-from custodes.types.people import PersonRow
 from custodes.units import NS_PER_S, Ns
 from custodes.web.auth.people import person_rows
 from custodes.web.deps import WebDeps, deps_of, page
@@ -99,13 +103,13 @@ async def subject_access(
 @router.get("/privacy")
 async def record(request: Request) -> Response:
     """The record of processing and the material for an impact assessment, from the live settings."""
-    return page(request, "privacy.html", sections=privacy.report(await _facts(deps_of(request))))
+    return page(request, "privacy.html", sections=privacy.report(await _facts(request)))
 
 
 @api_router.get("/privacy")
 async def record_as_data(request: Request) -> dict[str, object]:
     """The same as data."""
-    return {"sections": [asdict(one) for one in privacy.report(await _facts(deps_of(request)))]}
+    return {"sections": [asdict(one) for one in privacy.report(await _facts(request))]}
 
 
 @api_router.get("/notices")
@@ -140,16 +144,18 @@ async def _camera(deps: WebDeps, camera_id: str) -> CameraSpec:
     raise NotFound("There is no such camera on this site.")
 
 
-async def _facts(deps: WebDeps) -> SiteFacts:
-    people = await person_rows(deps.catalog)
-    size = (await deps.warden.read_checkpoint()).size
-    return site_facts(deps.config, await deps.catalog.cameras(), people, size)
+async def _facts(request: Request) -> SiteFacts:
+    deps = deps_of(request)
+    return await facts_of(deps.catalog, deps.warden, deps.config)
 
 
-def site_facts(
-    config: SiteConfig, cameras: list[CameraSpec], people: tuple[PersonRow, ...], log_size: int
-) -> SiteFacts:
-    """What the report is made from."""
+async def facts_of(catalog: AsyncCatalog, warden: Warden, config: SiteConfig) -> SiteFacts:
+    """What the report is made from: the settings, the catalog and the warden's zones of now. Raises: Unavailable."""
+    cameras = await catalog.cameras()
+    table = await warden.about_requests(ReadZones())
+    assert isinstance(table, ZoneTable)
+    names = {spec.camera_id: spec.name for spec in cameras}
+    drafts = [row.record.draft for row in table.zones if row.phase is ZonePhase.ACTIVE]
     return SiteFacts(
         name=config.name,
         controller=config.privacy.controller,
@@ -169,8 +175,39 @@ def site_facts(
             )
             for spec in cameras
         ),
-        people=people,
+        people=await person_rows(catalog),
         is_behind_tls=config.server.behind_tls,
         is_loopback=config.server.host in LOOPBACK_NAMES or config.server.host == "::1",
-        log_size=log_size,
+        log_size=(await warden.read_checkpoint()).size,
+        is_recognition_on=config.faces.enabled,
+        zones=tuple(
+            f"{one.name} ({names.get(one.camera_id, one.camera_id)}): {one.basis.kind.value.replace('_', ' ')}, "
+            f"{one.basis.reference}"
+            for one in drafts
+        ),
+        outside=tuple(_outside(config)),
     )
+
+
+def _outside(config: SiteConfig) -> Iterator[str]:
+    """Who is told what by these settings, in the order of `site.yaml`. No pictures but sealed copies leave by them."""
+    if any(rule.webhook or rule.email or rule.mqtt for rule in config.rules):
+        yield "numbers and incidents, without pictures, go where `rules` say"
+    if config.faces.enabled and config.faces.webhook is not None:
+        yield f"confirmed sightings, without a name, go to {_host(config.faces.webhook.url)}"
+    if config.siem is not None:
+        told = "with names" if config.siem.names else "without names"
+        yield f"the audit log, {told}, goes to {_host(config.siem.server)}"
+    if config.home is not None:
+        yield f"states of cameras and counts go to {_host(config.home.server)}"
+    if config.tiers.offsite is not None:
+        store = _host(config.tiers.offsite.endpoint)
+        yield f"sealed copies of recordings, which cannot be opened there, lie at {store}"
+    if config.catalog is not None:
+        yield f"times, counts, tracks and accounts lie in a database at {config.catalog.host}"
+    if config.federation is not None:
+        yield f"what a centre shares ({', '.join(config.federation.share)}), without pictures, goes to it"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or url

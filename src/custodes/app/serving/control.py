@@ -54,7 +54,7 @@ from custodes.units import RunId
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
 from custodes.web.auth.second_factor import SecondFactor
-from custodes.web.privacy import site_facts
+from custodes.web.privacy import facts_of
 
 
 class ControlService:
@@ -246,12 +246,7 @@ class ControlService:
         return account
 
     async def _privacy(self) -> PrivacyReport:
-        facts = site_facts(
-            self._config,
-            await self._catalog.cameras(),
-            await person_rows(self._catalog),
-            (await self._warden.read_checkpoint()).size,
-        )
+        facts = await facts_of(self._catalog, self._warden, self._config)
         return PrivacyReport(
             site=facts.name,
             sections=tuple(
