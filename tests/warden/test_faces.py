@@ -1,5 +1,7 @@
 """Recognition from a zone to a sighting over the warden's real desks, its log and its keys."""
 
+import asyncio
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.warden.conftest import GATE, Site
@@ -25,6 +27,7 @@ from custodes.face.filling import GalleryFiller
 from custodes.face.lawful import read_site_key, read_zones
 from custodes.face.matching import Matching
 from custodes.types.access import AuditKind
+from custodes.types.credential import SealSecret
 from custodes.types.face_message import (
     DraftZone,
     OpenFaces,
@@ -163,6 +166,26 @@ def test_rekey_when_a_copy_was_stolen_then_people_are_found_as_before(site: Site
 
     through(site, main)
     assert AuditKind.GALLERY_REKEYED in site.kinds()
+
+
+def test_gate_when_the_gallery_is_rekeyed_answers_meanwhile(site: Site, monkeypatch) -> None:
+    monkeypatch.setattr("custodes.adapters.keys.faces._REKEYED_AT_ONCE", 1)
+
+    async def main(office: Office) -> None:
+        zone_id = await office.zone(fpir=0.05)
+        for number in range(4):
+            await office.enrolled(number, (zone_id,))
+        rekeying = asyncio.create_task(office.ask(RekeyGallery(principal=BOSS)))
+        answered = 0
+        while office.gate.faces.people._office.lock.locked() or not answered:
+            await office.ask(SealSecret(user_id="ann", secret="A" * 32))
+            await office.ask(ReadCandidates(principal=BOSS))
+            answered += not rekeying.done()
+            await asyncio.sleep(0)
+        assert (await rekeying).templates == 12
+        assert answered > 6, "between the pieces"
+
+    through(site, main)
 
 
 def test_consent_text_names_everything_that_is_filled_in() -> None:

@@ -82,6 +82,8 @@ class CandidateDesk:
             case ReadTraining():
                 await self._office.require(message.principal, Action.TRAIN, Action.READ_PRIVACY)
                 return self._trained()
+        if not isinstance(message, GiveTraining | GiveVerdict | OpenFaces):
+            return None  # what is not ours waits for nobody here
         async with self._office.lock:
             return await self._step(message)
 

@@ -4,6 +4,7 @@ What belongs to a person is sealed under a key of their own. Taking consent back
 it happened, and holds no name that could not be erased.
 """
 
+import asyncio
 import secrets
 from dataclasses import replace
 
@@ -46,6 +47,16 @@ ROSTER_NS = 2 * NS_PER_S
 """How late an expiry may be noticed; a withdrawal is at once."""
 MAX_PICTURE_BYTES = 256 * 1024
 _DIMENSIONS = range(16, 4097)
+_STEPS = (
+    InviteEnrolment,
+    SignConsent,
+    PutTemplate,
+    WithdrawConsent,
+    EndEnrolment,
+    ReviewEnrolment,
+    RekeyGallery,
+)
+"""What changes something, one at a time. Anything else must not wait for it: all desks are asked in turn."""
 
 
 class EnrolmentDesk:
@@ -66,6 +77,8 @@ class EnrolmentDesk:
                 return await self._table(message.principal)
             case ReadGalleryChanges():
                 return self._changes(message)
+        if not isinstance(message, _STEPS):
+            return None
         async with self._office.lock:
             return await self._step(message)
 
@@ -208,7 +221,11 @@ class EnrolmentDesk:
         office, who = self._office, message.principal
         await office.require(who, Action.ENROL)
         index = await office.log(AuditKind.GALLERY_REKEYED, who, "", {"epoch": str(office.store.epoch + 1)})
-        return Rekeyed(templates=office.store.rekey(), log_index=index)
+        templates = 0
+        for turned in office.store.rekeying():
+            templates = turned
+            await asyncio.sleep(0)  # decisions and keys are answered meanwhile; what changes templates waits
+        return Rekeyed(templates=templates, log_index=index)
 
     # -- reading ---------------------------------------------------------------------------------------------
 

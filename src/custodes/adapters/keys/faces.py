@@ -8,6 +8,7 @@ took back cannot be restored.
 import hashlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from custodes.errors import CustodesError, DataLoss, NotFound, ProtocolError, StorageFailed, Unavailable
+from custodes.errors import DataLoss, NotFound, ProtocolError, StorageFailed, Unavailable
 from custodes.face.rotation import SECRET_BYTES, Turn, turn_of, turned, turned_back
 from custodes.face.sealed import KEY_BYTES, open_sealed, seal, template_label
 from custodes.types.codec import decode_as, encode
@@ -46,6 +47,8 @@ _KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Train
 CANDIDATES_KEPT = 10_000
 TOUCHES_READ = 100_000
 _ROTATION = "rotation"
+_REKEYED_AT_ONCE = 100
+"""3 ms, in which a release of keys waits."""
 
 
 class FaceStore:
@@ -174,39 +177,42 @@ class FaceStore:
 
         Returns: how many. All or none. Raises: StorageFailed, DataLoss, Unavailable. About 30 µs each, 2026-11.
         """
+        return max(self.rekeying(), default=0)
+
+    def rekeying(self) -> Iterator[int]:
+        """`rekey` in pieces of a few milliseconds: whoever drives it answers others between them.
+
+        Nothing changes before the last piece, which is one transaction. Meanwhile nobody may add templates; those that
+        go meanwhile stay gone. Yields: how many are turned so far. Raises: as `rekey`.
+        """
         secret, nonce = os.urandom(SECRET_BYTES), os.urandom(_NONCE_BYTES)
         wrapped = nonce + self._kek.encrypt(nonce, secret, _ROTATION.encode())
         steps: dict[int, Turn] = {}
         count, last = 0, -1
+        self._write("CREATE TEMP TABLE IF NOT EXISTS moved (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL)", ())
+        self._write("DELETE FROM moved", ())
+        while rows := self._db.execute(
+            "SELECT number, template_id, person_id, contract, sealed FROM template WHERE number > ?"
+            " ORDER BY number LIMIT ?", (last, _REKEYED_AT_ONCE)
+        ).fetchall():  # fmt: skip
+            for number, template_id, person_id, contract, sealed in rows:
+                label = template_label(contract, template_id)
+                plain = self.open(person_id, label, sealed)
+                if len(plain) not in steps:
+                    steps[len(plain)] = turn_of(secret, len(plain) // 4) @ self._turn(plain).T
+                moved = turned(np.frombuffer(plain, "<f4"), steps[len(plain)]).astype("<f4").tobytes()
+                self._write("INSERT INTO moved VALUES (?, ?)", (number, self.seal(person_id, label, moved)))
+            count, last = count + len(rows), rows[-1][0]
+            yield count
         self._write("BEGIN IMMEDIATE", ())
-        try:
-            (highest,) = self._db.execute("SELECT coalesce(max(number), 0) FROM template").fetchone()
-            while rows := self._db.execute(
-                "SELECT number, template_id, person_id, contract, sealed FROM template"
-                " WHERE number > ? AND number <= ? ORDER BY number LIMIT 2000", (last, highest)
-            ).fetchall():  # fmt: skip
-                for number, template_id, person_id, contract, sealed in rows:
-                    label = template_label(contract, template_id)
-                    plain = self.open(person_id, label, sealed)
-                    if len(plain) not in steps:
-                        steps[len(plain)] = turn_of(secret, len(plain) // 4) @ self._turn(plain).T
-                    moved = turned(np.frombuffer(plain, "<f4"), steps[len(plain)]).astype("<f4").tobytes()
-                    self._write(
-                        "UPDATE template SET sealed = ? WHERE number = ?",
-                        (self.seal(person_id, label, moved), number),
-                    )
-                count, last = count + len(rows), rows[-1][0]
-            self._write("DELETE FROM rotation", ())
-            self._write("INSERT INTO rotation VALUES (?, ?)", (self.epoch + 1, wrapped))
-            self._write("COMMIT", ())
-        except CustodesError:
-            if self._db.in_transaction:
-                self._db.rollback()
-            raise
+        self._write("UPDATE template SET sealed = moved.sealed FROM moved WHERE moved.number = template.number", ())
+        self._write("DELETE FROM rotation", ())
+        self._write("INSERT INTO rotation VALUES (?, ?)", (self.epoch + 1, wrapped))
+        self._write("COMMIT", ())
         self.epoch, self.rotation = self.epoch + 1, secret
         self._turns.clear()
+        self._write("DELETE FROM moved", ())
         self.purge()
-        return count
 
     # -- templates and pictures ------------------------------------------------------------------------------
 
