@@ -129,6 +129,13 @@ def test_every_answer_has_the_strict_headers(claimed, path):
     assert headers["cache-control"] == ("no-cache" if path.startswith("/static/") else "no-store")
 
 
+def test_answers_behind_tls_tell_browsers_to_stay_with_it(make_site):
+    for path in ("/login", "/static/icon.svg", "/nowhere"):
+        told = make_site(behind_tls=True).client.get(path).headers["strict-transport-security"]
+        assert told == "max-age=31536000; includeSubDomains"
+        assert "strict-transport-security" not in make_site().client.get(path).headers, "not where there is none"
+
+
 def test_pages_have_no_inline_script_or_style(claimed):
     for path in ("/login", "/", "/cameras/gate", "/log", "/system", "/nothing"):
         text = claimed.client.get(path, headers={"accept": "text/html"}).text

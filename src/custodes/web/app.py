@@ -227,7 +227,7 @@ def create_app(
     for router in (exports_router, exports_api, leaks_router, leaks_api, vouching_routes.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    app.add_middleware(Shell, hosts=_hosts(config))
+    app.add_middleware(Shell, hosts=_hosts(config), is_behind_tls=config.server.behind_tls)
     return app
 
 

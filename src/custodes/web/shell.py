@@ -74,15 +74,22 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+_HSTS = "max-age=31536000; includeSubDomains"
+"""A year."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Shell:
     """ASGI middleware, outermost."""
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str]) -> None:
-        """`hosts`: names (without port) under which this site answers; anything else is DNS rebinding."""
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], is_behind_tls: bool = False) -> None:
+        """Args:
+        hosts: names (without port) under which this site answers; anything else is DNS rebinding.
+        is_behind_tls: browsers are told to come back by TLS alone (RFC 6797).
+        """
         self._app = app
+        self._headers = _HEADERS | ({"strict-transport-security": _HSTS} if is_behind_tls else {})
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +104,7 @@ class Shell:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     out[name] = value
                 out["permissions-policy"] = _permissions(scope["path"])
                 # static files carry an ETag and are asked for again; everything else stays out of every cache
