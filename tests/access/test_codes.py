@@ -70,3 +70,8 @@ def test_secret_when_written_as_apps_do_is_read():
 def test_secret_when_it_is_none_is_refused(secret):
     with pytest.raises(InvalidArgument, match="secret for codes"):
         secret_bytes(secret)
+
+
+@pytest.mark.parametrize("chars", [16, 128])
+def test_secret_at_its_bounds_is_read(chars):
+    assert len(secret_bytes("A" * chars)) == chars * 5 // 8

@@ -30,7 +30,17 @@ def test_all_day_is_written_as_nothing():
 
 @pytest.mark.parametrize(
     "text",
-    ["8-16", "08:00", "08:00-16:00-17:00", "25:00-26:00", "24:01-06:00", "-1:00-06:00", "08:60-09:00", "x:y-z:w"],
+    [
+        "8-16",
+        "25:00-08:00",
+        "08:00",
+        "08:00-16:00-17:00",
+        "25:00-26:00",
+        "24:01-06:00",
+        "-1:00-06:00",
+        "08:60-09:00",
+        "x:y-z:w",
+    ],
 )
 def test_hours_when_they_are_none_are_refused(text):
     with pytest.raises(InvalidArgument, match="look like 08:00-16:30"):

@@ -293,3 +293,9 @@ def test_policies_when_unusable_then_refuses_to_load(text: str) -> None:
 
 if __name__ == "__main__":
     print(table(), end="")
+
+
+def test_shipped_policies_are_those_of_the_package_in_the_order_of_their_files() -> None:
+    loaded = load_policies()
+    assert loaded.texts == POLICIES.texts and len(loaded.texts) >= 10
+    assert decide(request({Role.OPERATOR}, Action.PLAY_BACK), loaded, AROUND["alone"]).is_allowed

@@ -1,5 +1,6 @@
 """What a grant opens, and every reason why it opens nothing."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -120,3 +121,10 @@ def test_expiry_when_live_then_at_the_requests_end_at_most_a_shift() -> None:
 
 def test_expiry_when_playback_then_a_shift_from_now_whatever_the_interval() -> None:
     assert expiry_of(REQUEST, Ns(NOW + 1000 * HOUR)) == NOW + 1000 * HOUR + MAX_GRANT_NS
+
+
+def test_remembered_grant_has_the_hash_of_its_token_alone() -> None:
+    grant = Grant(grant_id="g", token=TOKEN, request=REQUEST, expires_ns=Ns(NOW + 1), log_index=7)
+    live = remember(grant)
+    assert (live.grant_id, live.request, live.expires_ns, live.log_index) == ("g", REQUEST, NOW + 1, 7)
+    assert live.token_hash == hashlib.sha256(TOKEN.encode()).digest() and TOKEN not in repr(live)

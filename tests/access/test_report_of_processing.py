@@ -138,3 +138,28 @@ def test_report_when_recognition_is_on_says_so_and_names_its_zones():
 )
 def test_report_names_the_risks_of_the_settings_and_no_others(changes, risk):
     assert told(**changes)["Risks seen in these settings"].lines == (risk or "none of those that are looked for",)
+
+
+def test_what_is_said_of_every_site_is_said_in_these_words():
+    said = told(is_recognition_on=True)
+    assert said["Data and how long"].lines[1:] == (
+        "Times, counts and tracks of people and vehicles without identity; they go with their recording.",
+        "Accounts of those who watch, and the log of what they looked at: append-only.",
+    )
+    assert said["Biometric data"].lines[:2] == (
+        "Templates of people who enrolled themselves with a signature, each under a key of their own; destroyed when "
+        "they take it back. Nobody else's template outlives its track.",
+        "An alert needs two trained people who agree, each without knowing what the other says.",
+    )
+    assert said["Measures"].lines == (
+        "Everybody is masked (person); unmasking, exports and subject access need 1 approvals by others, signed with "
+        "passkeys; a break-glass is told and reviewed.",
+        "Each look is in the log before its first picture (4711 entries), unchangeable unseen.",
+        "Video is sealed as it is written; keys are released by one process, after the log entry.",
+        "Each shown picture carries the viewer's mark. Quotas bound what one person opens in an hour.",
+    )
+    assert said["For people to decide"].lines == (
+        "Is watching necessary for the purpose, and is there a milder means?",
+        "Are the signs up, and does each lead to its notice page?",
+        "Who answers when somebody asks for their data, and within which time?",
+    )

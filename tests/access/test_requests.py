@@ -371,3 +371,50 @@ def test_trace_when_its_purpose_is_another_or_another_act_has_its_purpose_then_r
     for wrong in (replace(trace, purpose=CASE), look(purpose=leak)):
         with pytest.raises(InvalidArgument, match="leak trace"):
             requests.check_filed(wrong, now_ns=T0)
+
+
+def test_tracks_that_are_shown_are_bounded_in_number_and_in_size() -> None:
+    run = "0" * 12
+
+    def check(*shown: tuple[str, int]) -> None:
+        requests.check_filed(look(shown=tuple((RunId(one), track_id) for one, track_id in shown)), now_ns=T0)
+
+    check(*((run, number) for number in range(requests.MAX_SHOWN)))
+    check((run, 2**63 - 1))
+    for wrong in (
+        [(run, number) for number in range(requests.MAX_SHOWN + 1)],
+        [(run, 1), (run, 1)],
+        [(run, 2**63)],
+        [(run, -1)],
+        [("0" * 11, 1)],
+    ):
+        with pytest.raises(InvalidArgument):
+            check(*wrong)
+
+
+def test_end_of_use_is_counted_from_the_approval_and_none_before() -> None:
+    assert requests.ends_ns(RequestRecord(request=look())) == 0
+    assert requests.ends_ns(APPROVED) == T0 + requests.LASTS_NS
+
+
+def test_word_on_what_is_decided_counts_only_as_a_no_to_what_is_in_force() -> None:
+    with pytest.raises(FailedPrecondition, match="in force"):
+        requests.cast(APPROVED, yes("eve"), T0)
+    assert requests.phase(requests.cast(APPROVED, no("eve"), T0), T0) is RequestPhase.REFUSED
+    lapsed = RequestRecord(request=look())
+    for vote in (yes("eve"), no("eve")):
+        with pytest.raises(FailedPrecondition, match="lapsed"):
+            requests.cast(lapsed, vote, Ns(T0 + requests.DECIDE_WITHIN_NS))
+
+
+@pytest.mark.parametrize("change", [{"assertion": ""}, {"credential_id": b""}])
+def test_approval_without_either_half_of_a_signature_is_none(change: dict[str, object]) -> None:
+    with pytest.raises(InvalidArgument, match="signed with a passkey"):
+        requests.cast(RequestRecord(request=look()), replace(yes("ben"), **change), T0)
+
+
+def test_notes_and_reviews_are_bounded() -> None:
+    long = "x" * requests.MAX_TEXT_CHARS
+    assert requests.cast(RequestRecord(request=look()), replace(no("ben"), note=long), T0).votes[0].note == long
+    with pytest.raises(InvalidArgument, match="A note has"):
+        requests.cast(RequestRecord(request=look()), replace(no("ben"), note=long + "x"), T0)
