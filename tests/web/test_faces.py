@@ -30,3 +30,20 @@ def test_px_per_m_when_the_camera_is_calibrated_then_follows_its_width(width_px:
 @pytest.mark.parametrize(("camera", "width_px"), [(CAMERA, 1920), (seen_from_above(4.0), 0)], ids=["ground", "width"])
 def test_px_per_m_when_something_is_not_known_then_none(camera: CameraSpec, width_px: int) -> None:
     assert density_px_per_m(camera, ALL, width_px) is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        (("operator", "auditor"), "give up the role that reads the log"),
+        (("operator",), "A privacy officer writes your training down"),
+        (("auditor",), None),
+    ],
+)
+def test_candidates_page_says_why_somebody_may_not_judge(make_site, roles, words):
+    site = make_site()
+    site.claim(roles=roles)
+    answer = site.client.get("/faces/candidates", headers={"accept": "text/html"})
+    assert answer.status_code == (200 if words else 403)
+    if words:
+        assert words in answer.text

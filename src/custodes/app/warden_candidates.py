@@ -191,11 +191,18 @@ class CandidateDesk:
 
     async def _require_verifier(self, who: Principal) -> None:
         await self._office.require(who, Action.VERIFY_FACES)
+        hindrance = self._hindrance(who)
+        if hindrance:
+            raise PermissionDenied(hindrance)
+
+    def _hindrance(self, who: Principal) -> str:
+        """Why this person may say no word on any candidate, as far as it is not their roles; empty if they may."""
         if self._office.may(who, Action.READ_LOG):
             # The log has every word before the second one is said.
-            raise PermissionDenied("Who may read the log verifies nobody: verdicts are given blind.")
+            return "Who may read the log verifies nobody: verdicts are given blind."
         if not rules.is_trained(self._office.store.all(Training), who.user_id, self._office.now_ns()):
-            raise PermissionDenied("Candidates are verified by people with a training that has not expired.")
+            return "Candidates are verified by people with a training that has not expired."
+        return ""
 
     # -- judging ---------------------------------------------------------------------------------------------
 
@@ -203,7 +210,8 @@ class CandidateDesk:
         await self._office.require(who, Action.VERIFY_FACES, Action.READ_SIGHTINGS)
         now_ns = self._office.now_ns()
         records = self._office.store.all(CandidateRecord)[::-1][:MAX_READ]
-        return CandidateTable(records=tuple(self._shown(one, who, now_ns) for one in records))
+        shown = tuple(self._shown(one, who, now_ns) for one in records)
+        return CandidateTable(records=shown, hindrance=self._hindrance(who))
 
     def _shown(self, record: CandidateRecord, who: Principal, now_ns: Ns) -> CandidateRecord:
         shown = rules.blind(record, who.user_id, now_ns)

@@ -249,6 +249,8 @@ class CandidateTable:
     """Newest first."""
 
     records: tuple[CandidateRecord, ...]
+    hindrance: str = ""
+    """Why who asks may say no word on any of them; empty if they may, or their roles say nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,19 +33,23 @@ async def candidates_page(request: Request) -> Response:
     """What waits and what was decided."""
     deps = deps_of(request)
     now_ns = deps.clock.now_ns()
-    rows = [(one, rules.phase(one, now_ns)) for one in await _records(request)]
-    return page(request, "candidates.html", rows=rows, words=PHASE_WORDS, zones=await zone_names(deps))
+    table = await _table(request)
+    rows = [(one, rules.phase(one, now_ns)) for one in table.records]
+    zones = await zone_names(deps)
+    return page(request, "candidates.html", rows=rows, words=PHASE_WORDS, zones=zones, hindrance=table.hindrance)
 
 
 @router.get("/faces/candidates/{candidate_id}")
 async def candidate_page(request: Request, candidate_id: str) -> Response:
     """Side by side, with quality and likelihood, and without a name."""
     deps, who = deps_of(request), present(request).principal
-    record = await _record(request, candidate_id)
+    table = await _table(request)
+    record = _found(table, candidate_id)
     return page(
         request,
         "candidate.html",
         record=record,
+        hindrance=table.hindrance,
         one=record.candidate,
         phase=rules.phase(record, deps.clock.now_ns()),
         words=PHASE_WORDS,
@@ -95,14 +99,18 @@ def _is_same(verdict: str) -> bool:
     return _VERDICTS[verdict]
 
 
-async def _records(request: Request) -> tuple[CandidateRecord, ...]:
+async def _table(request: Request) -> CandidateTable:
     table = await deps_of(request).warden.about_requests(ReadCandidates(principal=present(request).principal))
     assert isinstance(table, CandidateTable)
-    return table.records
+    return table
 
 
 async def _record(request: Request, candidate_id: str) -> CandidateRecord:
-    for record in await _records(request):
+    return _found(await _table(request), candidate_id)
+
+
+def _found(table: CandidateTable, candidate_id: str) -> CandidateRecord:
+    for record in table.records:
         if record.candidate.candidate_id == candidate_id:
             return record
     raise NotFound("There is no such candidate.")

@@ -26,7 +26,7 @@ ROLE_WORDS: dict[Role, tuple[str, str]] = {
         "Privacy officer",
         "approves what others ask for, reads the log, answers people; sees no footage",
     ),
-    Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage"),
+    Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage, and verifies no face"),
     Role.TRAFFIC_ENGINEER: ("Traffic engineer", "sees counts and flows; sees no footage"),
     Role.TECHNICIAN: ("Technician", "watches live pictures for maintenance, with a ticket"),
     Role.ADMINISTRATOR: ("Administrator", "sets up cameras and accounts; sees no footage and no log"),
