@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from custodes.errors import CustodesError, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.ports.backfills import BackfillDesk
 from custodes.types.access import Action, Purpose, PurposeKind
 from custodes.types.backfill import ENDED, Backfill, BackfillState
@@ -106,7 +106,7 @@ async def _stop(request: Request, version: int, *, is_cancel: bool) -> Response:
 
 def _desk(deps: WebDeps) -> BackfillDesk:
     if deps.backfills is None:
-        raise Unavailable("Nothing can be analysed again here.")
+        raise FailedPrecondition("Nothing can be analysed again here.")
     return deps.backfills
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
 
-from custodes.errors import InvalidArgument, Unavailable
+from custodes.errors import FailedPrecondition, InvalidArgument
 from custodes.face.holder import MAX_TEXT_CHARS
 from custodes.web.deps import deps_of, page, present
 
@@ -25,7 +25,7 @@ async def verify(request: Request, body: Annotated[dict[str, Any], Body()]) -> R
     """Token and picture → same or not. Logged without either."""
     deps, who = deps_of(request), present(request).principal
     if deps.recogniser is None:
-        raise Unavailable("Recognition is switched off on this site (faces.enabled).")
+        raise FailedPrecondition("Recognition is switched off on this site (faces.enabled).")
     token, picture = body.get("token"), body.get("picture")
     if not isinstance(token, str) or not isinstance(picture, str) or len(token) > MAX_TEXT_CHARS:
         raise InvalidArgument("A check needs the code and a picture.")

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from custodes.access import enrolment as rules
 from custodes.access import protection
-from custodes.errors import CustodesError, InvalidArgument, Unavailable
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument
 from custodes.types.access import Action
 from custodes.types.face import EnrolmentPhase, ZonePhase
 from custodes.types.face_message import (
@@ -137,7 +137,7 @@ async def sample(request: Request, token: str) -> Response:
     """A picture as the body: judged at once, and never written to a disk."""
     deps = deps_of(request)
     if deps.recogniser is None:
-        raise Unavailable("Recognition is switched off on this site (faces.enabled).")
+        raise FailedPrecondition("Recognition is switched off on this site (faces.enabled).")
     judged = await deps.recogniser.give_sample(token[:128], await request.body())
     quality = judged.quality
     parts = {} if quality is None else {

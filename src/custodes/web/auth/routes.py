@@ -31,7 +31,7 @@ async def login_page(request: Request) -> Response:
         return RedirectResponse("/first-boot", status_code=303)
     if visitor_of(request) is not None:
         return RedirectResponse("/", status_code=303)
-    return _page(request, "login.html", name="", said="")
+    return _page(request, "login.html", name="")
 
 
 @router.post("/login", include_in_schema=False)
@@ -44,7 +44,7 @@ async def log_in(
             name=name, password=password, code=code, address=address_of(request)
         )
     except CustodesError as error:
-        return _page(request, "login.html", error=error, name=name, said="")
+        return _page(request, "login.html", error=error, name=name)
     return welcome(request, logged_in)
 
 
