@@ -20,8 +20,10 @@ def credential_of(assertion: str) -> bytes:
     if len(assertion) > MAX_ASSERTION_CHARS:
         raise InvalidArgument(f"an assertion has at most {MAX_ASSERTION_CHARS} characters")
     try:
-        tree = json.loads(assertion)
-        found = base64url_to_bytes(tree["rawId"])
+        raw_id = json.loads(assertion)["rawId"]
+        if not isinstance(raw_id, str):  # the helper would take `null` for the text "None"
+            raise TypeError(type(raw_id).__name__)
+        found = base64url_to_bytes(raw_id)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArgument("that is not a passkey's assertion") from error
     if not 1 <= len(found) <= 1023:
