@@ -37,7 +37,10 @@ class Outcome:
 def outcomes(folder: Path) -> Iterator[Outcome]:
     """Of every mutant below `folder`, module by module."""
     for meta in sorted(folder.rglob("*.py.meta")):
-        codes: dict[str, int | None] = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
+        try:
+            codes: dict[str, int | None] = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
+        except ValueError as error:
+            raise SystemExit(f"{meta} is not whole; is mutmut writing it? ask again when it is done") from error
         source = meta.with_suffix("")
         functions = _mutated(source) if any(_is_missed(code) for code in codes.values()) else {}
         module = ".".join(source.relative_to(folder).with_suffix("").parts).removeprefix("src.custodes.")
