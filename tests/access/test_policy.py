@@ -1,12 +1,13 @@
 """Decisions: the whole table of role × action × purpose × reference × fidelity, and reasons in words."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from custodes.access.explain import explain
-from custodes.access.policy import Circumstances, Policies, decide, decide_list, load_policies
+from custodes.access.policy import MAX_LIST_CAMERAS, Circumstances, Policies, decide, decide_list, load_policies
 from custodes.errors import ConfigError, InvalidArgument
 from custodes.types.access import (
     ALL_CAMERAS,
@@ -299,3 +300,17 @@ def test_shipped_policies_are_those_of_the_package_in_the_order_of_their_files()
     loaded = load_policies()
     assert loaded.texts == POLICIES.texts and len(loaded.texts) >= 10
     assert decide(request({Role.OPERATOR}, Action.PLAY_BACK), loaded, AROUND["alone"]).is_allowed
+
+
+def test_decide_list_when_no_camera_is_theirs_then_refuses_with_the_reason() -> None:
+    asked = request({Role.OPERATOR}, Action.READ_METADATA, camera_id="", camera_ids=("gate",), cameras=ONLY_YARD)
+    decision, allowed = decide_list(asked, POLICIES, Circumstances())
+    assert (decision.is_allowed, allowed) == (False, ()) and decision.reasons
+
+
+def test_decide_list_takes_1024_cameras_and_no_more() -> None:
+    ids = tuple(f"c{number}" for number in range(MAX_LIST_CAMERAS + 1))
+    asked = request({Role.OPERATOR}, Action.READ_METADATA, camera_id="", camera_ids=ids[:-1])
+    assert len(decide_list(asked, POLICIES, Circumstances())[1]) == MAX_LIST_CAMERAS == 1024
+    with pytest.raises(InvalidArgument, match="at most 1024"):
+        decide_list(replace(asked, camera_ids=tuple(CameraId(one) for one in ids)), POLICIES, Circumstances())

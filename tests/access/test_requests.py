@@ -418,3 +418,26 @@ def test_notes_and_reviews_are_bounded() -> None:
     assert requests.cast(RequestRecord(request=look()), replace(no("ben"), note=long), T0).votes[0].note == long
     with pytest.raises(InvalidArgument, match="A note has"):
         requests.cast(RequestRecord(request=look()), replace(no("ben"), note=long + "x"), T0)
+
+
+def test_request_is_withdrawn_by_who_asked_while_it_waits_or_is_in_force_and_once() -> None:
+    for record in (RequestRecord(request=look()), APPROVED):
+        gone = requests.withdraw(record, "ann", Ns(T0 + 5))
+        assert gone == replace(record, withdrawn_by="ann", withdrawn_ns=Ns(T0 + 5))
+        assert requests.phase(gone, T0) is RequestPhase.WITHDRAWN
+        with pytest.raises(PermissionDenied, match="Only who asked"):
+            requests.withdraw(record, "ben", T0)
+        with pytest.raises(FailedPrecondition, match="already"):
+            requests.withdraw(gone, "ann", T0)
+    with pytest.raises(FailedPrecondition, match="over already"):
+        requests.withdraw(APPROVED, "ann", Ns(T0 + requests.LASTS_NS))
+
+
+def test_review_has_its_moment_and_a_bounded_note() -> None:
+    record = RequestRecord(request=look(is_break_glass=True))
+    long = "x" * requests.MAX_TEXT_CHARS
+    given = Review(reviewer_id="ben", reviewer="Ben", is_justified=True, utc_ns=Ns(0), note=long)
+    assert requests.review(record, given, Ns(T0 + 3)).reviews == (replace(given, utc_ns=Ns(T0 + 3)),)
+    for note in ("", "  ", long + "x"):
+        with pytest.raises(InvalidArgument, match="what you found"):
+            requests.review(record, replace(given, note=note), T0)
