@@ -1,11 +1,13 @@
 """Two trained people, blind to each other: only their agreement makes a sighting."""
 
 from dataclasses import fields, replace
+from hashlib import sha256
 
 import pytest
 
 from custodes.access import candidates as rules
 from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
+from custodes.types.codec import encode
 from custodes.types.face import Candidate, CandidatePhase, CandidateRecord, Training, Verdict
 from custodes.units import Ns
 
@@ -114,3 +116,9 @@ def test_hash_that_a_passkey_signs_is_over_candidate_and_word_but_not_the_person
         value = getattr(CANDIDATE, name)
         other = replace(CANDIDATE, **{name: f"{value}x" if isinstance(value, str) else value + 1})
         assert rules.digest(other, is_same=True) != same, name
+
+
+@pytest.mark.parametrize(("is_same", "said"), [(True, b"same\n"), (False, b"different\n")])
+def test_hash_stays_what_it_was_so_that_old_verdicts_can_be_checked(is_same, said):
+    bare = encode(replace(CANDIDATE, person_id=""))
+    assert rules.digest(CANDIDATE, is_same=is_same) == sha256(b"custodes.face-verdict.v1\n" + said + bare).digest()

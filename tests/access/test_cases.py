@@ -149,3 +149,8 @@ def test_note_at_its_bounds_is_good() -> None:
 @pytest.mark.parametrize(("utc_s", "number"), [(1_767_225_599, "2025-0001"), (1_767_225_600, "2026-0001")])
 def test_year_of_a_number_turns_with_utc(utc_s: int, number: str) -> None:
     assert cases.next_number([], Ns(utc_s * 10**9 + 999_999_999)) == number
+
+
+def test_case_at_its_bounds_is_good_and_names_who_opened_it() -> None:
+    cases.check_opened(replace(OPEN, reason="r" * cases.MAX_TEXT_CHARS, keep_days=0))
+    assert cases.member_of(Principal(user_id="u1", name="Ann", roles=frozenset())) == ANN

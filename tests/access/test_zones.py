@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from custodes.access import zones as rules
 from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.approval import Vote
+from custodes.types.codec import encode
 from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZonePhase, ZoneRecord
 from custodes.units import CameraId, Ns
 
@@ -217,3 +219,7 @@ def test_window_is_in_the_sites_own_time():
         at("2026-01-05T08:30:00", berlin),
         at("2026-01-05T16:00:00", berlin),
     )
+
+
+def test_hash_stays_what_it_was_so_that_old_approvals_can_be_checked():
+    assert rules.digest(DRAFT) == sha256(b"custodes.recognition-zone.v1\n" + encode(DRAFT)).digest()
