@@ -3,10 +3,11 @@
 import os
 from contextlib import suppress
 
+import httpx
 import pytest
 import schemathesis
 from fastapi.routing import iter_route_contexts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core import NOT_SET
 from tests.web.conftest import Site
@@ -72,7 +73,10 @@ def test_no_operation_answers_with_a_defect(claimed):
                 suppress_health_check=list(HealthCheck),
             )
             def check(case):
-                answer = send(claimed, case)
+                try:
+                    answer = send(claimed, case)
+                except httpx.InvalidURL:
+                    assume(condition=False)  # longer than the client sends
                 assert answer.status_code < 500, (case.method, case.formatted_path, case.query, answer.text[:300])
                 tried.add((case.method, case.path))
 
