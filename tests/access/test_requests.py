@@ -441,3 +441,44 @@ def test_review_has_its_moment_and_a_bounded_note() -> None:
     for note in ("", "  ", long + "x"):
         with pytest.raises(InvalidArgument, match="what you found"):
             requests.review(record, replace(given, note=note), T0)
+
+
+FOLLOWED = {
+    "action": Action.FOLLOW,
+    "person_id": "ab" * 8,
+    "fidelity": Fidelity.MASKED,
+    "start_ns": Ns(T0 - 24 * HOUR),
+    "end_ns": Ns(T0),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"person_id": ""}, "one enrolled person"),
+        ({"person_id": "ab" * 8 + "c"}, "one enrolled person"),
+        ({"person_id": "AB" * 8}, "one enrolled person"),
+        ({"purpose": replace(CASE, kind=PurposeKind.ALARM)}, "for an open case"),
+        ({"fidelity": Fidelity.UNMASKED}, "shows no picture"),
+        ({"start_ns": Ns(T0 - 24 * HOUR - 1)}, "at most 24 hours"),
+    ],
+    ids=["good", "nobody", "long", "no id", "alarm", "unmasked", "a day and more"],
+)
+def test_journey_is_of_one_enrolled_person_for_a_case_without_pictures_of_a_day(change, words) -> None:
+    asked = look(**{**FOLLOWED, **change})
+    if words is None:
+        requests.check_filed(asked, now_ns=T0)
+        return
+    with pytest.raises(InvalidArgument, match=words):
+        requests.check_filed(asked, now_ns=T0)
+
+
+def test_where_somebody_is_protected_the_approvals_count_from_the_officers_on() -> None:
+    record = replace(RequestRecord(request=look(needed=2)), needs_officer=True)
+    two = requests.cast(requests.cast(record, yes("ben", T0 + 1), Ns(T0 + 1)), yes("cleo"), Ns(T0 + 2))
+    assert requests.phase(two, Ns(T0 + 2)) is RequestPhase.WAITING, "two, but no officer among them"
+    officer = replace(yes("dan"), is_officer=True)
+    three = requests.cast(two, officer, Ns(T0 + 3))
+    assert requests.phase(three, Ns(T0 + 3)) is RequestPhase.IN_FORCE
+    assert requests.ends_ns(three) == T0 + 3 + requests.LASTS_NS
