@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from custodes.app.serving.leaks import CLOSELY
+from custodes.errors import CustodesError
 from custodes.leaks.alignment import Fit, Original, Suspect, align
 from custodes.leaks.background import Background, pack_background, unpack_background
 from custodes.leaks.moment import compare, sketch_of_found
@@ -314,9 +315,12 @@ def _rivals(data: Path, count: int) -> Iterator[Luma]:
     for path in sorted(one for kind in ("*.mp4", "*.avi", "*.264") for one in data.glob(f"**/{kind}")):
         if str(path.relative_to(data)) in taken:
             continue
-        info, packets = read_clip(path, frames=2, start_ns=START_NS)
-        decoder = FrameDecoder(info)
-        frames = [one for packet in packets for one in decoder.decode(packet)] + decoder.flush()
+        try:
+            info, packets = read_clip(path, frames=2, start_ns=START_NS)
+            decoder = FrameDecoder(info)
+            frames = [one for packet in packets for one in decoder.decode(packet)] + decoder.flush()
+        except CustodesError:  # files that are broken on purpose lie there, too
+            continue
         if not frames:
             continue
         y = frames[0].y
