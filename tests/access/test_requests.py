@@ -213,6 +213,12 @@ def test_break_glass_when_not_reviewed_in_time_shuts_its_person_out() -> None:
 # -- signatures ----------------------------------------------------------------------------------------------
 
 
+def test_digest_when_nobody_is_named_then_is_what_was_signed_before_journeys() -> None:
+    before = "fc191f0781ae04d563ea25bded5b40cc64bdf3a79dec7d8f438ab10f96642e57"
+    assert requests.digest(look()).hex() == before
+    assert requests.digest(replace(look(), person_id="0123456789abcdef")).hex() != before
+
+
 def test_digest_when_any_field_differs_then_differs() -> None:
     seen = {requests.digest(look())}
     for change in (

@@ -12,7 +12,7 @@ from dataclasses import replace
 from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.access import AccessRequest, Action, Fidelity, PurposeKind
 from custodes.types.approval import LookRequest, RequestPhase, RequestRecord, Review, Vote
-from custodes.types.codec import encode
+from custodes.types.codec import encode, encode_as_before
 from custodes.units import NS_PER_S, Ns
 
 HOUR_NS = 3600 * NS_PER_S
@@ -41,8 +41,12 @@ _DOMAIN = b"custodes.look-request.v1\n"
 
 
 def digest(request: LookRequest) -> bytes:
-    """SHA-256 over the whole request: the challenge that an approver's passkey signs. 32 bytes."""
-    return hashlib.sha256(_DOMAIN + encode(request)).digest()
+    """SHA-256 over the whole request: the challenge that an approver's passkey signs. 32 bytes.
+
+    A request that names no person hashes as it did before there were journeys: what was signed stays what it was.
+    """
+    encoded = encode(request) if request.person_id else encode_as_before(request, "person_id")
+    return hashlib.sha256(_DOMAIN + encoded).digest()
 
 
 def check_filed(request: LookRequest, *, now_ns: Ns) -> None:

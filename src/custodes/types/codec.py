@@ -131,6 +131,12 @@ def encode(value: object) -> bytes:
     return encoded
 
 
+def encode_as_before(value: object, *added: str) -> bytes:
+    """Like `encode`, as it was before the class had the fields `added`: for hashes that people signed then."""
+    fields = {name: field for name, field in msgspec.to_builtins(value).items() if name not in added}
+    return msgspec.msgpack.encode((WIRE_VERSION, type(value).__name__, fields))
+
+
 def decode(payload: bytes) -> object:
     """Check and rebuild what `encode` wrote.
 
