@@ -49,7 +49,7 @@ from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
-from custodes.app.serving.outside import outside_parts
+from custodes.app.serving.outside import open_push, outside_parts
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.protection import ProtectionService
@@ -246,7 +246,10 @@ class Server:
         self._recogniser = (
             RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
         )
-        self._sightings = self._sighting_news(config)
+        self._sightings, self._push = (
+            self._sighting_news(config),
+            open_push(config, paths, catalog, self._warden, clock),
+        )
         self._page = Page(
             create_app(
                 catalog=catalog,
@@ -272,6 +275,7 @@ class Server:
                         warden=self._warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id
                     ),
                 ),
+                push=self._push,
                 cameras=self._desk,
                 recogniser=self._recogniser,
                 on_verdict=self._sightings.take if self._sightings else None,
@@ -346,6 +350,7 @@ class Server:
             ),
             "federation": self._federate(),
             "factors": SecondFactor(catalog=self._catalog, warden=self._warden).seal_old_when_possible(),
+            **({"push": self._push.run()} if self._push is not None else {}),
         }
 
     async def _tell_sightings(self) -> None:

@@ -1,4 +1,4 @@
-"""Other systems that are told what this site does: a SIEM gets the audit log, a home-automation broker the states."""
+"""Whom the site tells: a SIEM the audit log, a home-automation broker the states, people's own devices what waits."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,3 +58,17 @@ class HomeConfig(_Strict):
     def beside(self, folder: Path) -> "HomeConfig":
         """With its file's path absolute; a relative one is relative to `folder`."""
         return self.model_copy(update={"ca_file": (folder / self.ca_file).resolve()}) if self.ca_file else self
+
+
+class PushConfig(_Strict):
+    """Notices on people's own devices, by the push service of their browser's vendor. Ids alone, encrypted."""
+
+    contact: Annotated[str, StringConstraints(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https://[^\s]+)$", max_length=254)]
+    """Who runs this site, for the push service: mailto:… or https://…"""
+    services: Annotated[
+        tuple[
+            Annotated[str, StringConstraints(pattern=r"^\.?[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", max_length=255)], ...
+        ],
+        Field(min_length=1, max_length=32),
+    ] = ("fcm.googleapis.com", ".push.services.mozilla.com", "web.push.apple.com", ".notify.windows.com")
+    """Hosts the site will tell; one that begins with a dot is all below it. A device of another service is refused."""

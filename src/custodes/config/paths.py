@@ -81,6 +81,11 @@ class SitePaths:
         return self.data_dir / "federation.key"
 
     @property
+    def push_key(self) -> Path:
+        """What signs notices to people's devices (0600); opens nothing."""
+        return self.data_dir / "push.key"
+
+    @property
     def warden_dir(self) -> Path:
         """Only the warden looks in here (0700)."""
         return self.data_dir / "warden"

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from custodes.config.database import DatabaseConfig
 from custodes.config.federation import FederationConfig
 from custodes.config.leaks import LeakConfig
-from custodes.config.outside import HomeConfig, SiemConfig
+from custodes.config.outside import HomeConfig, PushConfig, SiemConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, QueueConfig, RoadConfig
 from custodes.config.secret import SecretRef
@@ -491,6 +491,8 @@ class SiteConfig(_Strict):
     oidc: OidcConfig | None = None
     siem: SiemConfig | None = None
     home: HomeConfig | None = None
+    push: PushConfig | None = None
+    """Notices on people's own devices. None: no device is told anything, and nothing leaves."""
     catalog: DatabaseConfig | None = None
     """A PostgreSQL database instead of the file `catalog.db`; `custodes catalog copy` moves what is there."""
     federation: FederationConfig | None = None

@@ -22,6 +22,7 @@ from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCross
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
+from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -336,6 +337,18 @@ class AsyncCatalog(Protocol):
         ...
 
     async def remove_api_token(self, token_id: str) -> None:
+        """Idempotent."""
+        ...
+
+    async def put_push_device(self, device: PushDevice) -> None:
+        """Create or replace by id."""
+        ...
+
+    async def push_devices(self) -> list[PushDevice]:
+        """All, by creation."""
+        ...
+
+    async def remove_push_device(self, device_id: str) -> None:
         """Idempotent."""
         ...
 

@@ -29,6 +29,7 @@ from custodes.types.event import (
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.place import DrawnWay, FloorPlan, PlacedCamera, SiteLayout
+from custodes.types.push import PushDevice
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.stream import SecondStream
@@ -731,6 +732,20 @@ class CatalogSuite:
         assert catalog.take_reset(second.token_hash, at(99)) is None
         assert catalog.take_reset(other.token_hash, at(100)) is None
         assert catalog.take_reset(other.token_hash, at(1)) is None, "an expired one is gone for good"
+
+    def test_push_devices_when_put_again_are_replaced_and_when_removed_are_gone(self, catalog: Catalog) -> None:
+        """One person's browsers."""
+        first = PushDevice(
+            device_id="a", user_id="u1", name="Phone", endpoint="https://push.example/1", p256dh=b"\4" * 65,
+            auth=b"s" * 16, created_ns=at(2),
+        )  # fmt: skip
+        older = replace(first, device_id="b", created_ns=at(1))
+        for one in (first, older, replace(first, name="My phone")):
+            catalog.put_push_device(one)
+        assert catalog.push_devices() == [older, replace(first, name="My phone")]
+        for _ in range(2):
+            catalog.remove_push_device("b")
+        assert [one.device_id for one in catalog.push_devices()] == ["a"]
 
     def test_session_when_expired_or_ended_is_gone(self, catalog: Catalog, clock: ManualClock) -> None:
         """Time is the catalog's clock."""

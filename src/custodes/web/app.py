@@ -22,6 +22,7 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
+from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -59,7 +60,7 @@ from custodes.web import holds as hold_routes
 from custodes.web import journeys as journeys_page
 from custodes.web import live as live_routes
 from custodes.web import vouching as vouching_routes
-from custodes.web.auth import me, oidc_routes, sessions
+from custodes.web.auth import devices, me, oidc_routes, sessions
 from custodes.web.auth import routes as auth_routes
 from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
@@ -105,6 +106,7 @@ def create_app(
     health: HealthReader | None = None,
     backfills: BackfillDesk | None = None,
     cameras: CameraDesk | None = None,
+    push: PushDesk | None = None,
     recogniser: Recogniser | None = None,
     on_verdict: Callable[[str], None] | None = None,
 ) -> FastAPI:
@@ -117,6 +119,7 @@ def create_app(
         health: measures cameras and store; None where nobody does.
         backfills: None where nothing can be analysed again.
         cameras: None where nobody can set any up.
+        push: None where no devices are told.
         recogniser: None where recognition is switched off.
         on_verdict: Told the candidate on which somebody said their word.
     """
@@ -171,6 +174,7 @@ def create_app(
         backfills=backfills,
         cameras=cameras,
         leaks=leaks,
+        push=push,
         recogniser=recogniser,
         on_verdict=on_verdict,
     )
@@ -178,6 +182,7 @@ def create_app(
     for module in (
         auth_routes,
         me,
+        devices,
         sessions,
         oidc_routes,
         pages,

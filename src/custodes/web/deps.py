@@ -24,6 +24,7 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
+from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -89,6 +90,8 @@ class WebDeps:
     """None where nothing can be analysed again."""
     cameras: CameraDesk | None = None
     """None where nobody can set cameras up."""
+    push: PushDesk | None = None
+    """None where no devices are told."""
     recogniser: Recogniser | None = None
     """None where recognition is switched off."""
     on_verdict: Callable[[str], None] | None = None

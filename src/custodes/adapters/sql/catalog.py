@@ -14,6 +14,7 @@ from custodes.adapters.sql import (
     gates,
     lanes,
     people,
+    push,
     recording,
     retention,
     search,
@@ -48,6 +49,7 @@ from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
 from custodes.types.place import SiteLayout
+from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -511,6 +513,21 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._write() as connection:
             credentials.remove_api_token(connection, token_id)
+
+    def put_push_device(self, device: PushDevice) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            push.put_push_device(connection, device)
+
+    def push_devices(self) -> list[PushDevice]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return push.read_push_devices(connection)
+
+    def remove_push_device(self, device_id: str) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            push.remove_push_device(connection, device_id)
 
     def close(self) -> None:
         """See `Catalog`."""

@@ -26,6 +26,7 @@ from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCross
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
+from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -356,6 +357,18 @@ class ThreadedCatalog:
     async def remove_api_token(self, token_id: str) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.remove_api_token, token_id)
+
+    async def put_push_device(self, device: PushDevice) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_push_device, device)
+
+    async def push_devices(self) -> list[PushDevice]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.push_devices)
+
+    async def remove_push_device(self, device_id: str) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.remove_push_device, device_id)
 
     async def close(self) -> None:
         """Let calls in flight end, then checkpoint and close. Idempotent."""

@@ -6,15 +6,22 @@ from typing import Any
 
 import structlog
 
+from custodes.access.policy import load_policies
 from custodes.adapters.notify.broker import Broker
 from custodes.adapters.notify.syslog import SyslogSender
+from custodes.adapters.notify.webpush import PushSender, make_key, read_key
 from custodes.app.serving.home import HomeFeed
+from custodes.app.serving.push import PushFeed
 from custodes.app.serving.siem import SiemForwarder
 from custodes.config import SiteConfig, SitePaths
+from custodes.config.durable import replace_file
 from custodes.config.secret import read_secret
-from custodes.errors import ConfigError
+from custodes.errors import ConfigError, KeyMissing
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
 from custodes.ports.views import LiveState
 from custodes.ports.warden import Warden
+from custodes.web.reads import ReadPermits
 
 
 def outside_parts(
@@ -67,3 +74,21 @@ def _feed_home(
             broker.stop()
 
     return run()
+
+
+def open_push(
+    config: SiteConfig, paths: SitePaths, catalog: AsyncCatalog, warden: Warden, clock: Clock
+) -> PushFeed | None:
+    """People's devices, where `push:` is there. Its key is made at first use; a new one orphans all devices."""
+    if config.push is None:
+        return None
+    try:
+        if not paths.push_key.exists():
+            replace_file(paths.push_key, make_key())
+        key = read_key(paths.push_key.read_bytes())
+    except (KeyMissing, OSError) as error:
+        structlog.get_logger().error("no device is told anything until the next start", error=str(error))
+        return None
+    permits = ReadPermits(warden=warden, clock=clock, policies=load_policies())
+    sender = PushSender(key, contact=config.push.contact, services=config.push.services)
+    return PushFeed(sender=sender, catalog=catalog, warden=warden, clock=clock, may=permits.may)

@@ -1,4 +1,4 @@
-// Service worker: one page for when the site cannot be reached. It keeps no other page, no answer and no picture.
+// Service worker: one page for when the site cannot be reached, and notices. It keeps no other page, answer or picture.
 "use strict";
 const SHELF = "custodes-unreachable-1";
 const KEPT = ["/unreachable", "/static/app.css", "/static/icon.svg", "/static/js/theme.js", "/static/js/menu.js",
@@ -26,4 +26,17 @@ addEventListener("fetch", (event) => {
   if (!isPage && !KEPT.includes(path)) return; // the browser's own way: nothing of it passes here
   const kept = () => caches.match(isPage ? "/unreachable" : path, { cacheName: SHELF });
   event.respondWith(fetch(request).catch(async () => (await kept()) ?? Response.error()));
+});
+
+addEventListener("push", (event) => {
+  const told = () => { try { return event.data.json(); } catch { return {}; } };
+  const { text = "Something waits for you.", path = "/", tag = "custodes" } = told();
+  event.waitUntil(registration.showNotification("custodes", { body: String(text), tag: String(tag), icon: "/static/icon.svg", data: String(path) }));
+});
+
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const path = String(event.notification.data);
+  const isOurs = path.startsWith("/") && !path.startsWith("//");
+  event.waitUntil(clients.openWindow(isOurs ? path : "/"));
 });

@@ -1,0 +1,178 @@
+"""Tells people's devices that something waits for them: requests of others, the answer to their own, a break-glass.
+
+Nothing but ids and plain words leaves. What cannot be told is dropped: the request stands on its page all the same.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import structlog
+
+from custodes.access.requests import awaits_review, phase
+from custodes.adapters.notify.webpush import PushSender, new_device_id
+from custodes.errors import CustodesError, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from custodes.ports.catalog import Account
+from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
+from custodes.ports.warden import Warden
+from custodes.types.access import Action, Principal
+from custodes.types.approval import ReadRequests, RequestPhase, RequestRecord, RequestTable
+from custodes.types.push import PushDevice, PushNote
+from custodes.web.auth.people import principal_of
+
+EVERY_S = 5.0
+MAX_DEVICES = 10
+"""Of one person."""
+
+MAX_ENDPOINT_CHARS = 1024
+_READ = 200
+
+Mark = tuple[RequestPhase, bool, frozenset[str]]
+"""Where a request stood when it was looked at last: phase, whether it awaits review, who has said their word."""
+
+
+class PushFeed:
+    """`ports.push.PushDesk`, and the loop that looks for what is new. Used on the event loop only."""
+
+    def __init__(
+        self,
+        *,
+        sender: PushSender,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        clock: Clock,
+        may: Callable[[Principal, Action], bool],
+    ) -> None:
+        self._sender = sender
+        self._catalog = catalog
+        self._warden = warden
+        self._clock = clock
+        self._may = may
+        self._marks: dict[str, Mark] | None = None
+        """None before the first look: what waits already is no news."""
+
+    @property
+    def public_key(self) -> str:
+        """See `PushDesk`."""
+        return self._sender.public_key
+
+    async def add(self, user_id: str, name: str, endpoint: str, p256dh: bytes, auth: bytes) -> PushDevice:
+        """See `PushDesk`."""
+        if len(endpoint) > MAX_ENDPOINT_CHARS:
+            raise InvalidArgument(f"a push address has at most {MAX_ENDPOINT_CHARS} characters")
+        device = PushDevice(
+            device_id=new_device_id(),
+            user_id=user_id,
+            name=name,
+            endpoint=endpoint,
+            p256dh=p256dh,
+            auth=auth,
+            created_ns=self._clock.now_ns(),
+        )
+        self._sender.check(device)
+        known = await self._catalog.push_devices()
+        for one in known:
+            if one.endpoint == endpoint:  # a browser has one per site, whoever sits before it
+                await self._catalog.remove_push_device(one.device_id)
+        own = [one for one in known if one.user_id == user_id and one.endpoint != endpoint]
+        if len(own) >= MAX_DEVICES:
+            raise ResourceExhausted(f"you have {MAX_DEVICES} devices; take one away first")
+        await self._catalog.put_push_device(device)
+        return device
+
+    async def of_person(self, user_id: str) -> list[PushDevice]:
+        """See `PushDesk`."""
+        return [one for one in await self._catalog.push_devices() if one.user_id == user_id]
+
+    async def remove(self, device_id: str, user_id: str) -> None:
+        """See `PushDesk`."""
+        await self._own(device_id, user_id)
+        await self._catalog.remove_push_device(device_id)
+
+    async def try_out(self, device_id: str, user_id: str) -> None:
+        """See `PushDesk`."""
+        device = await self._own(device_id, user_id)
+        note = PushNote(text="This device will be told when something waits for you.", path="/me", tag="trial")
+        try:
+            await asyncio.to_thread(self._sender.send, device, note)
+        except NotFound:
+            await self._catalog.remove_push_device(device_id)
+            raise
+
+    async def run(self) -> None:
+        """Look for news for ever."""
+        while True:
+            try:
+                await self.look()
+            except CustodesError as error:
+                structlog.get_logger().warning("nobody is pushed anything yet", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> int:
+        """Compare with the last look, and tell; returns how many devices were told. Raises: Unavailable."""
+        table = await self._warden.about_requests(ReadRequests(limit=_READ))
+        assert isinstance(table, RequestTable)
+        now_ns = self._clock.now_ns()
+        marks = {one.request.request_id: _mark(one, phase(one, now_ns)) for one in table.records}
+        before, self._marks = self._marks, marks
+        if before is None:
+            return 0
+        news = [
+            (record, known, mark)
+            for record in table.records
+            if (known := before.get(record.request.request_id)) != (mark := marks[record.request.request_id])
+        ]
+        if not news:
+            return 0
+        accounts = [one for one in await self._catalog.accounts() if not one.is_disabled]
+        devices = await self._catalog.push_devices()
+        told = 0
+        for record, known, mark in news:
+            for user_id, note in self._notes(record, known, mark, accounts):
+                told += await self._tell(note, [one for one in devices if one.user_id == user_id])
+        return told
+
+    def _notes(
+        self, record: RequestRecord, known: Mark | None, mark: Mark, accounts: Iterable[Account]
+    ) -> Iterable[tuple[str, PushNote]]:
+        """Whom this piece of news is for."""
+        request, path = record.request, f"/requests/{record.request.request_id}"
+        note = PushNote(text="", path=path, tag=f"request-{request.request_id}")
+        people = [(one.user_id, principal_of(one)) for one in accounts if one.user_id != request.requester_id]
+        if known is None and mark[0] is RequestPhase.WAITING:
+            asked = replace(note, text="A request waits for your approval.")
+            yield from ((user_id, asked) for user_id, who in people if self._may(who, Action.APPROVE))
+        if known is None and request.is_break_glass:
+            alarm = replace(note, text="A break-glass was used. It has to be reviewed.", is_urgent=True)
+            yield from ((user_id, alarm) for user_id, who in people if self._may(who, Action.REVIEW))
+        if known is not None and known[0] is RequestPhase.WAITING and mark[0] is not RequestPhase.WAITING:
+            words = {
+                RequestPhase.IN_FORCE: "Your request was approved.",
+                RequestPhase.REFUSED: "Your request was refused.",
+                RequestPhase.LAPSED: "Your request was not decided in time.",
+            }
+            if mark[0] in words:
+                yield request.requester_id, replace(note, text=words[mark[0]])
+
+    async def _tell(self, note: PushNote, devices: Iterable[PushDevice]) -> int:
+        told = 0
+        for device in devices:
+            try:
+                await asyncio.to_thread(self._sender.send, device, note)
+                told += 1
+            except NotFound:
+                await self._catalog.remove_push_device(device.device_id)
+            except (Unavailable, InvalidArgument) as error:
+                structlog.get_logger().warning("device not told", device=device.device_id, error=str(error))
+        return told
+
+    async def _own(self, device_id: str, user_id: str) -> PushDevice:
+        for one in await self._catalog.push_devices():
+            if one.device_id == device_id and one.user_id == user_id:
+                return one
+        raise NotFound("There is no such device of yours.")
+
+
+def _mark(record: RequestRecord, now: RequestPhase) -> Mark:
+    return now, awaits_review(record), frozenset(vote.approver_id for vote in record.votes)
