@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -68,6 +66,10 @@ def decide(links: Links, count: int) -> npt.NDArray[np.bool_]:
     rows = np.concatenate([first, np.arange(count)])
     columns = np.concatenate([second, count + np.arange(count)])
     cost = np.concatenate([top - gain, np.full(count, top)])
+    # Importing it takes a third of a second, which each start of the server would pay before the first page.
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     matrix = csr_matrix((cost, (rows, columns)), shape=(count, 2 * count))
     row, column = min_weight_full_bipartite_matching(matrix)
     partner = np.full(count, -1, np.int64)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from custodes.units import NS_PER_S, CameraId, RunId
 
@@ -163,6 +162,9 @@ class Fusion:
         dots = [dot for dot in self._dots.values() if dot.number not in taken]
         if free and dots:
             cost = np.array([[self._distance(dot, one) for dot in dots] for one in free])
+            # Importing it takes a third of a second, which each start of the server would pay before the first page.
+            from scipy.optimize import linear_sum_assignment
+
             rows, columns = linear_sum_assignment(np.where(cost <= self._config.gate, cost, 1e6))
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 if cost[row, column] <= self._config.gate:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from custodes.geometry.homography import Floats
 from custodes.traffic.placing import GroundPath
@@ -80,6 +79,9 @@ def stitched(paths: Mapping[Key, GroundPath]) -> dict[Key, Key]:
         off_m = float(min(ahead, behind))
         if off_m <= _SLACK_M + _DRIFT_MPS * gap and float(max(ahead, behind)) <= 3 * (_SLACK_M + _DRIFT_MPS * gap):
             cost[row, column] = off_m + gap
+    # Importing it takes a third of a second, which each start of the server would pay before the first page.
+    from scipy.optimize import linear_sum_assignment
+
     for row, column in zip(*(axis.tolist() for axis in linear_sum_assignment(cost)), strict=True):
         if cost[row, column] < _FAR:
             whole[keys[column]] = keys[row]
