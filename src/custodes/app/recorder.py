@@ -50,7 +50,7 @@ POLL_S = 0.5
 """How often the assignment file is looked at."""
 
 STATUS_POLLS = 2
-"""A status per camera and second; the server counts one as stale after three."""
+"""A status per camera and second; the server counts one as stale after six."""
 
 OPEN_BOUND_NS = int(CONNECT_BOUND_S * NS_PER_S) + MAX_KEYFRAME_WAIT_NS
 """All attempts to connect, then the wait for a first keyframe."""
