@@ -1,5 +1,6 @@
 """Web push, end to end but for the browser: a push service on loopback, which decrypts as a browser would."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Iterator
@@ -20,11 +21,11 @@ from custodes.adapters.notify.webpush import PushSender, make_key, read_key
 from custodes.app.serving.outside import open_push
 from custodes.app.serving.push import MAX_DEVICES, PushFeed
 from custodes.config import SiteConfig, SitePaths
-from custodes.errors import InvalidArgument, KeyMissing
+from custodes.errors import InvalidArgument, KeyMissing, Unavailable
 from custodes.testing.web import InlineCatalog
-from custodes.types.access import AuditKind
+from custodes.types.access import AuditKind, CameraScope, Role
 from custodes.types.push import PushDevice
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_S, CameraId
 
 CONTACT = "mailto:guard@example.org"
 
@@ -136,6 +137,33 @@ def test_devices_when_requests_are_filed_and_decided_are_told_in_words_that_name
     assert ben.approve(request_id).status_code == 200
     assert look(site, feed) == 1
     assert "approved" in str(first.read(service.got.pop()[1])["text"])
+
+
+def test_devices_of_a_rules_roles_are_told_of_an_alarm_if_they_may_see_the_camera(ann, ben, feed, service):  # noqa: F811
+    first, second = Browser(f"http://{service.host}/ann"), Browser(f"http://{service.host}/ben")
+    for person, browser in ((ann, first), (ben, second)):
+        assert person.post("/me/devices", json=browser.subscription()).status_code == 200
+    tell = feed.to_roles((Role.SUPERVISOR,))
+    with pytest.raises(Unavailable):
+        tell({"camera": "gate"})
+    told = {"camera": "gate", "text": "Wrong way at the gate: Ada"}
+
+    async def alarm() -> None:
+        running = asyncio.create_task(feed.run())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(tell, told)
+        running.cancel()
+
+    ann.site.client.portal.call(alarm)
+    (got,) = service.got
+    note = second.read(got[1])
+    assert (note["path"], note["is_urgent"]) == ("/cameras/gate", True)
+    assert "Ada" not in json.dumps(note) and "Wrong" not in json.dumps(note)
+    (ben_account,) = [one for one in ann.site.catalog.accounts() if Role.SUPERVISOR in one.roles]
+    elsewhere = CameraScope(is_all=False, camera_ids=frozenset({CameraId("yard")}))
+    ann.site.catalog.put_account(replace(ben_account, cameras=elsewhere))
+    ann.site.client.portal.call(alarm)
+    assert len(service.got) == 1
 
 
 def test_device_that_is_gone_is_forgotten_and_one_whose_service_fails_is_kept(ann, feed, service):  # noqa: F811

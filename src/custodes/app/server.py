@@ -163,8 +163,12 @@ class Server:
         self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._map = MapService(catalog=catalog, clock=clock)
+        self._push = open_push(config, paths, catalog, self._warden, clock)
         self._rules = RuleService(
-            site=config.name, watched=watched_rules(config.rules, os.environ), catalog=catalog, clock=clock
+            site=config.name,
+            watched=watched_rules(config.rules, os.environ, self._push.to_roles if self._push is not None else None),
+            catalog=catalog,
+            clock=clock,
         )
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
@@ -230,8 +234,7 @@ class Server:
         )
         self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
         self._address = address_of(self._listener)
-        self._connections = Connections()
-        self._announcing: set[asyncio.Task[None]] = set()
+        self._connections, self._announcing = Connections(), set[asyncio.Task[None]]()
         self._federator = open_federator(
             paths,
             config,
@@ -246,10 +249,7 @@ class Server:
         self._recogniser = (
             RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
         )
-        self._sightings, self._push = (
-            self._sighting_news(config),
-            open_push(config, paths, catalog, self._warden, clock),
-        )
+        self._sightings = self._sighting_news(config)
         self._page = Page(
             create_app(
                 catalog=catalog,

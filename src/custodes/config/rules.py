@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from custodes.config.secret import SecretRef
+from custodes.types.access import Role
 from custodes.types.traffic import IncidentKind
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
@@ -65,6 +66,8 @@ class RuleConfig(_Strict):
     webhook: WebhookConfig | None = None
     email: EmailConfig | None = None
     mqtt: MqttConfig | None = None
+    push: Annotated[tuple[Role, ...], Field(max_length=8)] = ()
+    """Roles whose people are told on their devices, if they may see the camera; needs `push:` of the site."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> "RuleConfig":
@@ -76,8 +79,8 @@ class RuleConfig(_Strict):
             )
         if not self.camera and self.health is None:
             raise ValueError(f"rule {self.name!r} needs a camera; only a rule of health may be about all")
-        if self.webhook is None and self.email is None and self.mqtt is None:
-            raise ValueError(f"rule {self.name!r} tells nobody; give it a webhook, email or mqtt")
+        if self.webhook is None and self.email is None and self.mqtt is None and not self.push:
+            raise ValueError(f"rule {self.name!r} tells nobody; give it a webhook, email, mqtt or push")
         return self
 
     @property

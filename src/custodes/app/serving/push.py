@@ -4,7 +4,7 @@ Nothing but ids and plain words leaves. What cannot be told is dropped: the requ
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -16,9 +16,10 @@ from custodes.ports.catalog import Account
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
-from custodes.types.access import Action, Principal
+from custodes.types.access import Action, Principal, Role
 from custodes.types.approval import ReadRequests, RequestPhase, RequestRecord, RequestTable
 from custodes.types.push import PushDevice, PushNote
+from custodes.units import CameraId
 from custodes.web.auth.people import principal_of
 
 EVERY_S = 5.0
@@ -27,6 +28,8 @@ MAX_DEVICES = 10
 
 MAX_ENDPOINT_CHARS = 1024
 _READ = 200
+ALARM_BOUND_S = 120.0
+"""A push service that is slow for each of some devices; the rule is tried again then."""
 
 Mark = tuple[RequestPhase, bool, frozenset[str]]
 """Where a request stood when it was looked at last: phase, whether it awaits review, who has said their word."""
@@ -49,6 +52,7 @@ class PushFeed:
         self._warden = warden
         self._clock = clock
         self._may = may
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._marks: dict[str, Mark] | None = None
         """None before the first look: what waits already is no news."""
 
@@ -102,12 +106,45 @@ class PushFeed:
 
     async def run(self) -> None:
         """Look for news for ever."""
+        self._loop = asyncio.get_running_loop()
         while True:
             try:
                 await self.look()
             except CustodesError as error:
                 structlog.get_logger().warning("nobody is pushed anything yet", error=str(error))
             await asyncio.sleep(EVERY_S)
+
+    def to_roles(self, roles: tuple[Role, ...]) -> Callable[[Mapping[str, object]], None]:
+        """For rules: tells the devices of people with one of these roles who may see the camera. Called in a thread.
+
+        Raises (when called): Unavailable before `run`.
+        """
+
+        def send(told: Mapping[str, object]) -> None:
+            if self._loop is None:
+                raise Unavailable("the server is starting")
+            camera = str(told.get("camera", ""))
+            note = PushNote(
+                text="An alarm went off. Open it to see which.",
+                path=f"/cameras/{camera}" if camera else "/system",
+                tag=f"alarm-{camera}",
+                is_urgent=True,
+            )
+            work = self._tell_people(frozenset(roles), CameraId(camera), note)
+            try:
+                asyncio.run_coroutine_threadsafe(work, self._loop).result(ALARM_BOUND_S)
+            except TimeoutError as error:
+                raise Unavailable(f"devices were not told within {ALARM_BOUND_S:.0f} s") from error
+
+        return send
+
+    async def _tell_people(self, roles: frozenset[Role], camera_id: CameraId, note: PushNote) -> int:
+        people = {
+            one.user_id
+            for one in await self._catalog.accounts()
+            if not one.is_disabled and one.roles & roles and (not camera_id or one.cameras.covers(camera_id))
+        }
+        return await self._tell(note, [one for one in await self._catalog.push_devices() if one.user_id in people])
 
     async def look(self) -> int:
         """Compare with the last look, and tell; returns how many devices were told. Raises: Unavailable."""
