@@ -9,7 +9,7 @@ import numpy.typing as npt
 from custodes.geometry.homography import Homography
 from custodes.journey.fusion import Fusion, Placed, numbers_of
 from custodes.journey.sighting import placed_of
-from custodes.track.tracker import Tracker
+from custodes.track.tracker import TrackColumns, Tracker
 from custodes.types.vision import Detections, ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from eval import campus, crossview
@@ -42,6 +42,31 @@ def noisy(rows: Floats, rng: np.random.Generator) -> Floats:
     return np.clip(np.concatenate([boxes, false]), 0.0, 1.0)
 
 
+def looked(
+    tracker: Tracker, name: str, rows: Floats, frame: int, utc_ns: Ns, rng: np.random.Generator
+) -> tuple[TrackedFrame, TrackColumns]:
+    """One look of a camera whose detector has these faults: what the product would know, and the tracker's own."""
+    boxes = noisy(rows, rng)
+    detections = Detections(
+        boxes_px=(boxes * np.tile(campus.SIZE, 2)).astype(np.float32),
+        scores=np.full(len(boxes), 0.8, np.float32),
+        class_ids=np.full(len(boxes), int(ObjectClass.PERSON), np.int16),
+    )
+    columns = tracker.step(detections, utc_ns, campus.SIZE)
+    tracked = TrackedFrame(
+        camera_id=CameraId(name),
+        run=RUN,
+        seq=frame,
+        utc_ns=utc_ns,
+        track_ids=columns.track_ids,
+        class_ids=columns.class_ids,
+        boxes_norm=columns.boxes_norm,
+        scores=columns.scores,
+        is_measured=columns.is_measured,
+    )
+    return tracked, columns
+
+
 def run(
     views: dict[str, campus.View],
     grounds: dict[str, Homography],
@@ -62,24 +87,7 @@ def run(
         for index, name in enumerate(sorted(views)):
             rows = by_frame[name].get(frame, np.zeros((0, 7)))
             truth[name, frame] = rows[:, 1].astype(np.int64), rows[:, 2:6]
-            boxes = noisy(rows, rng)
-            detections = Detections(
-                boxes_px=(boxes * np.tile(campus.SIZE, 2)).astype(np.float32),
-                scores=np.full(len(boxes), 0.8, np.float32),
-                class_ids=np.full(len(boxes), int(ObjectClass.PERSON), np.int16),
-            )
-            columns = trackers[name].step(detections, utc_ns, campus.SIZE)
-            tracked = TrackedFrame(
-                camera_id=CameraId(name),
-                run=RUN,
-                seq=frame,
-                utc_ns=utc_ns,
-                track_ids=columns.track_ids,
-                class_ids=columns.class_ids,
-                boxes_norm=columns.boxes_norm,
-                scores=columns.scores,
-                is_measured=columns.is_measured,
-            )
+            tracked, columns = looked(trackers[name], name, rows, frame, utc_ns, rng)
             seen += placed_of(tracked, grounds[name])
             keep = np.flatnonzero(columns.is_measured & columns.is_confirmed)
             shown[name] = columns.track_ids[keep], columns.boxes_norm[keep].astype(np.float64)

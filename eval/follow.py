@@ -25,10 +25,9 @@ from custodes.journey.trail import Company, Step, trail
 from custodes.journey.ways import Passage, links
 from custodes.track.tracker import Tracker
 from custodes.types.journey import LinkKind
-from custodes.types.vision import Detections, ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from eval import campus, grid
-from eval.campus_run import RUN, STEP, noisy
+from eval.campus_run import STEP, looked
 from eval.report import Report
 
 AROUND_NS = 2 * NS_PER_S
@@ -118,24 +117,7 @@ def tracks_of(
         utc_ns = Ns(1_700_000_000 * NS_PER_S + frame * NS_PER_S // campus.FPS)
         for name in sorted(views):
             rows = rows_of[name].get(frame, np.zeros((0, 7)))
-            boxes = noisy(rows, rng)
-            detections = Detections(
-                boxes_px=(boxes * np.tile(campus.SIZE, 2)).astype(np.float32),
-                scores=np.full(len(boxes), 0.8, np.float32),
-                class_ids=np.full(len(boxes), int(ObjectClass.PERSON), np.int16),
-            )
-            columns = trackers[name].step(detections, utc_ns, campus.SIZE)
-            tracked = TrackedFrame(
-                camera_id=CameraId(name),
-                run=RUN,
-                seq=frame,
-                utc_ns=utc_ns,
-                track_ids=columns.track_ids,
-                class_ids=columns.class_ids,
-                boxes_norm=columns.boxes_norm,
-                scores=columns.scores,
-                is_measured=columns.is_measured,
-            )
+            tracked, columns = looked(trackers[name], name, rows, frame, utc_ns, rng)
             boxes_of = {int(one): box for one, box in zip(columns.track_ids, columns.boxes_norm, strict=True)}
             for one in placed_of(tracked, grounds[name]):
                 seen = found.setdefault(one.key, Seen())

@@ -5,7 +5,6 @@ become one event a trouble, for people: it begins with the first camera that is 
 has been recorded for `SETTLE_NS`; a disk that retention keeps just short of full would else make an event a minute.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from custodes.errors import CustodesError
+from custodes.app.serving.steps import step_forever
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.access import AuditKind, AuditRecord
@@ -105,16 +104,7 @@ class DiskWatch:
 
     async def run(self) -> None:
         """Store and log for ever, in order; what a full disk or an absent warden refuses is tried again."""
-        told = ""
-        while True:
-            try:
-                await self.step()
-                told = ""
-            except CustodesError as error:
-                if str(error) != told:
-                    structlog.get_logger().warning("an event of the disk waits to be stored", error=str(error))
-                told = str(error)
-            await asyncio.sleep(LOOK_S)
+        await step_forever(self.step, every_s=LOOK_S, complaint="an event of the disk waits to be stored")
 
     async def step(self) -> None:
         """End what is over, store and log what is new. Raises: CustodesError; what is left waits for the next step."""

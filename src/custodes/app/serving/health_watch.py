@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from custodes.errors import CustodesError
+from custodes.app.serving.steps import step_forever
 from custodes.fleet.audit import FleetReport
 from custodes.fleet.health import HealthReport
 from custodes.ports.catalog_async import AsyncCatalog
@@ -178,16 +178,7 @@ class HealthWatch:
 
     async def run(self) -> None:
         """For ever, in order; what catalog or warden refuse is tried again."""
-        told = ""
-        while True:
-            try:
-                await self.step()
-                told = ""
-            except CustodesError as error:
-                if str(error) != told:
-                    structlog.get_logger().warning("an event of a camera waits to be stored", error=str(error))
-                told = str(error)
-            await asyncio.sleep(LOOK_S)
+        await step_forever(self.step, every_s=LOOK_S, complaint="an event of a camera waits to be stored")
 
     async def step(self) -> None:
         """Begin and end what is due, store and log it. Raises: CustodesError; what is left waits."""
