@@ -7,7 +7,7 @@ it holds no key and sees only pictures that a view job has masked and marked.
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -24,7 +24,6 @@ from custodes.adapters.witness.http import HttpWitness
 from custodes.app.catalog import open_catalog
 from custodes.app.federation import open_federator
 from custodes.app.process import run_process
-from custodes.app.recall import Recall
 from custodes.app.serving.backfills import PATIENCE, Backfills
 from custodes.app.serving.camera_desk import Probers, SiteCameras
 from custodes.app.serving.camera_shelf import CameraShelf
@@ -60,15 +59,15 @@ from custodes.app.serving.rules import RuleService
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.site_map import MapService
-from custodes.app.serving.tiers import OffsiteTier, SlowTier, TierSweeper, open_offsite, open_slow_disk
+from custodes.app.serving.tier_parts import copies, offsite_store, offsite_tier, open_recall, slow_tier
+from custodes.app.serving.tiers import TierSweeper
 from custodes.app.serving.traffic import TrafficService
 from custodes.app.serving.views import ServerViewBroker
 from custodes.app.serving.witnesses import Stamper, WitnessRound, run_stamper, run_witnesses
 from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.config.secret import read_secret
-from custodes.errors import ConfigError, CustodesError, SiteMismatch, StorageFailed
-from custodes.ports.blob import BlobStore
+from custodes.errors import ConfigError, CustodesError, SiteMismatch
 from custodes.ports.outbox import Outbox
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
@@ -176,9 +175,9 @@ class Server:
         self._protection = ProtectionService(
             catalog=catalog, warden=self._warden, jobs=self._jobs, views=self._views, clock=clock
         )
-        slow = _slow_tier(paths, config, site_id)
-        store = _offsite_store(config)
-        offsite = _offsite_tier(config, site_id, store)
+        slow = slow_tier(paths, config, site_id)
+        store = offsite_store(config)
+        offsite = offsite_tier(config, site_id, store)
         self._retention = RetentionSweeper(
             paths=paths,
             site_id=site_id,
@@ -189,7 +188,7 @@ class Server:
             storage=Disk(),
             clock=clock,
             slow=slow,
-            copies=_copies(config, offsite),
+            copies=copies(config, offsite),
         )
         eraser = Eraser(
             catalog=catalog,
@@ -220,7 +219,7 @@ class Server:
         )
         if store is not None:
             recall = RecallService(
-                recall=_recall(paths, config, site_id, store), catalog=catalog, lock=self._retention.lock
+                recall=open_recall(paths, config, site_id, store), catalog=catalog, lock=self._retention.lock
             )
             self._views.recall_with(recall)
             self._exporter.recall_with(recall)
@@ -498,53 +497,6 @@ def _authority(config: SiteConfig) -> Stamper | None:
     except (ImportError, ConfigError) as error:
         structlog.get_logger().error("nothing is time-stamped", error=str(error))
         return None
-
-
-def _slow_tier(paths: SitePaths, config: SiteConfig, site_id: str) -> SlowTier | None:
-    """None also when its disk is not there: then nothing moves, and what lies there is neither shown nor deleted."""
-    if config.tiers.slow_dir is None:
-        return None
-    try:
-        disk = open_slow_disk(paths, config.tiers.slow_dir, site_id)
-    except StorageFailed as error:
-        structlog.get_logger().error("no slower disk until the next start", error=str(error))
-        return None
-    return SlowTier(
-        disk,
-        after_h=config.tiers.slow_after_h,
-        data_dir=paths.data_dir,
-        min_free_bytes=config.recorder.min_free_mb * 2**20,
-    )
-
-
-def _offsite_store(config: SiteConfig) -> BlobStore | None:
-    """None also when it is configured wrongly: then nothing is copied, and the rest of the site goes on."""
-    if config.tiers.offsite is None:
-        return None
-    try:
-        return open_offsite(config.tiers.offsite, os.environ)
-    except ConfigError as error:
-        structlog.get_logger().error("no copies elsewhere until the next start", error=str(error))
-        return None
-
-
-def _copies(config: SiteConfig, offsite: OffsiteTier | None) -> Callable[[], Iterable[str]] | None:
-    """Lists what has a copy elsewhere; None where there may be copies and nobody can tell."""
-    if offsite is not None:
-        return offsite.paths
-    return tuple if config.tiers.offsite is None else None
-
-
-def _offsite_tier(config: SiteConfig, site_id: str, store: BlobStore | None) -> OffsiteTier | None:
-    offsite = config.tiers.offsite
-    return None if store is None or offsite is None else OffsiteTier(store, after_h=offsite.after_h, site_id=site_id)
-
-
-def _recall(paths: SitePaths, config: SiteConfig, site_id: str, store: BlobStore) -> Recall:
-    min_free_bytes = 2 * config.recorder.min_free_mb * 2**20  # below it retention deletes
-    recall = Recall(store=store, paths=paths, site_id=site_id, storage=Disk(), min_free_bytes=min_free_bytes)
-    recall.clear()
-    return recall
 
 
 async def _announce_until_heard(supervisor: Supervisor, address: str, token: str) -> None:
