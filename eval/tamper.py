@@ -1,15 +1,15 @@
 """Tampering on real footage: false alarms on untouched clips, and what is found of four attacks made upon them.
 
-`python -m eval.tamper [--smoke]`. Each clip of a fixed camera is looked at once a second, as the analyser does. A clip
-of two minutes leaves one minute after the usual picture is learnt, so untouched clips are also played around and
-around for an hour (`repeated_h`; this says less than an hour of footage would). Attacks begin after the usual picture
-is learnt: black or grey cover, a shift of the picture by 4 to 30 % with what comes in taken from the other edge, blur
-of 2 to 8 pixels, and the stream's own packets once more. They are made on decoded pictures, so a camera's own encoder
-has no part in them; a loop that was encoded anew is not among them, because it is not noticed.
+`python -m eval.tamper --data ../shared/data [--smoke]`. Each clip of a fixed camera is looked at once a second, as the
+analyser does. A clip of two minutes leaves one minute after the usual picture is learnt, so untouched clips are also
+played around and around for an hour (`repeated_h`; this says less than an hour of footage would). Attacks begin after
+the usual picture is learnt: black or grey cover, a shift of the picture by 4 to 30 % with what comes in taken from the
+other edge, blur of 2 to 8 pixels, and the stream's own packets once more. They are made on decoded pictures, so a
+camera's own encoder has no part in them; a loop that was encoded anew is not among them, because it is not noticed.
 """
 
 import argparse
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,11 +17,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from bench.footage import shared_data
 from custodes.pipeline.tampering import TamperWatch
 from custodes.types.event import TamperKind
 from custodes.types.media import Frame, Packet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from eval.report import Report
 
 CLIPS = (
     "multicam/epfl/terrace1-c0.mp4",
@@ -31,6 +31,7 @@ CLIPS = (
     "traffic/cdnet-highway.mp4",
     "traffic/intel-car-detection.mp4",
 )
+SMOKE_CLIPS = CLIPS[2:3]
 LEARN = 75
 """Looks before an attack begins."""
 ATTACK = 40
@@ -141,35 +142,52 @@ def replay(path: Path) -> tuple[bool, bool]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m eval.tamper")
-    parser.add_argument("--smoke", action="store_true", help="ten minutes of each clip instead of an hour")
-    looks = 600 if parser.parse_args().smoke else 3600
-    found: dict[str, dict[str, int]] = {name: {"told": 0, "as": 0, "of": 0} for name in attacks()}
-    loops = {"told": 0, "of": 0, "false": 0}
-    false_once = false_repeated = seconds = 0
-    clips = {}
-    for name in CLIPS:
-        path = shared_data() / name
-        if not path.exists():
-            continue
-        pictures = once_a_second(path)
-        told_once, _ = watch(pictures, None, len(pictures))
-        told, is_known = watch(pictures, None, looks)
-        clips[name] = {"s": len(pictures), "is_known": is_known, "false": told}
-        seconds += len(pictures)
-        false_once += len(told_once)
-        false_repeated += len(told)
-        for attack, (kind, change) in attacks().items():
-            if is_known:
-                told, _ = watch(pictures, change, LEARN + ATTACK)
-                found[attack]["of"] += 1
-                found[attack]["told"] += bool(told)
-                found[attack]["as"] += told[:1] == [kind]
-        before, again = replay(path)
-        loops = {"told": loops["told"] + again, "of": loops["of"] + 1, "false": loops["false"] + before}
-    print(json.dumps({"clips": clips, "untouched_s": seconds, "false_once": false_once,
-                      "repeated_h": round(looks * len(clips) / 3600, 2), "false_repeated": false_repeated,
-                      "attacks": found, "loops": loops}, indent=1))  # fmt: skip
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--smoke", action="store_true", help="one clip, ten minutes of it; an hour of each otherwise")
+    arguments = parser.parse_args()
+    looks, clips = (600, SMOKE_CLIPS) if arguments.smoke else (3600, CLIPS)
+    report = Report("eval.tamper", smoke=arguments.smoke, config={"looks_repeated": looks, "clips": len(clips)})
+    sums: Counter[str] = Counter()
+    for step, name in enumerate(clips):
+        report.progress(step, len(clips), name)
+        one_clip(report, sums, arguments.data / name, looks)
+    report.results |= {
+        "untouched_s": sums["seconds"],
+        "false_alarms_untouched": sums["false_once"],
+        "repeated_h": round(looks * len(clips) / 3600, 2),
+        "false_alarms_repeated": sums["false_repeated"],
+        "attacks": sums["attacks"],
+        "attacks_told_share": sums["told"] / max(sums["attacks"], 1),
+        "attacks_named_share": sums["named"] / max(sums["attacks"], 1),
+        "replays": len(clips),
+        "replays_told_share": sums["replays_told"] / len(clips),
+        "replays_false": sums["replays_false"],
+    }
+    report.progress(len(clips), len(clips), "done")
+    report.finish()
+
+
+def one_clip(report: Report, sums: Counter[str], path: Path, looks: int) -> None:
+    """Untouched once and around, each attack, and the stream once more."""
+    pictures = once_a_second(path)
+    told, is_known = watch(pictures, None, looks)
+    sums["seconds"] += len(pictures)
+    sums["false_once"] += len(watch(pictures, None, len(pictures))[0])
+    sums["false_repeated"] += len(told)
+    if not is_known:
+        report.note(f"{path.name}: what is usual there was not learnt")
+    for attack, (kind, change) in attacks().items() if is_known else ():
+        told, _ = watch(pictures, change, LEARN + ATTACK)
+        sums["attacks"] += 1
+        sums["told"] += bool(told)
+        sums["named"] += told[:1] == [kind]
+        if told[:1] != [kind]:
+            report.note(f"{path.name}: {attack} was told as {told or 'nothing'}")
+    before, again = replay(path)
+    sums["replays_told"] += again
+    sums["replays_false"] += before
 
 
 if __name__ == "__main__":
