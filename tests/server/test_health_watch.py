@@ -9,7 +9,14 @@ from tests.server.test_signers import RecordingLog
 
 from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.fleet import ToldFindings
-from custodes.app.serving.health_watch import CLOCK_NS, DOWN_NS, MEASURE_S, SETTLE_NS, HealthWatch
+from custodes.app.serving.health_watch import (
+    CLOCK_NS,
+    DOWN_NS,
+    MEASURE_S,
+    MOTION_SETTLE_NS,
+    SETTLE_NS,
+    HealthWatch,
+)
 from custodes.config import SitePaths
 from custodes.errors import Unavailable
 from custodes.fleet.audit import judge_fleet
@@ -19,7 +26,7 @@ from custodes.fleet.observation import Observation, OnvifSeen
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import InlineCatalog
-from custodes.types.event import CameraState, SiteEventKind, Tampering, TamperKind
+from custodes.types.event import HEARD, CameraState, DeviceSaying, DeviceWord, SiteEventKind, Tampering, TamperKind
 from custodes.types.media import ClockReading
 from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -114,6 +121,29 @@ def test_tampering_is_told_with_its_beginning_and_its_measure(watched):
     yard, gate = watched.step(SETTLE_NS)
     assert gate.end_ns
     assert not yard.end_ns
+
+
+def test_what_a_device_says_is_an_event_and_few_of_them(watched):
+    storage = DeviceSaying(word=DeviceWord.STORAGE, start_ns=Ns(7), detail="StorageFailure 1")
+    motion = DeviceSaying(word=DeviceWord.MOTION, start_ns=Ns(8), detail="Motion 1")
+    watched.recorder(CameraState.RECORDING, device_events=HEARD, device_says=(storage, motion))
+    assert {one.kind for one in watched.step()} == {SiteEventKind.DEVICE_STORAGE, SiteEventKind.DEVICE_MOTION}
+    assert states(watched) == [("device_storage", "began")], "motion is no matter for the audit log"
+    watched.recorder(CameraState.RECORDING, device_events="it has not answered for 30 s")
+    watched.step()
+    assert all(not one.end_ns for one in watched.step(MOTION_SETTLE_NS)), "not heard is not over"
+    for _ in range(20):
+        watched.recorder(CameraState.RECORDING, device_events=HEARD)
+        watched.step(MOTION_SETTLE_NS // 2)
+        watched.recorder(CameraState.RECORDING, device_events=HEARD, device_says=(motion,))
+        watched.step()
+    found = {one.kind: one for one in watched.step()}
+    assert len(watched.catalog.site_events(99)) == 2, "flapping is one stretch"
+    assert found[SiteEventKind.DEVICE_STORAGE].end_ns
+    assert not found[SiteEventKind.DEVICE_MOTION].end_ns
+    watched.recorder(CameraState.RECORDING)
+    watched.step()
+    assert all(one.end_ns for one in watched.step(MOTION_SETTLE_NS))
 
 
 def test_a_clock_that_is_wrong_is_told_and_one_of_a_camera_that_is_right_is_not(watched):

@@ -9,7 +9,7 @@ from tests.server.conftest import ScriptedSupervisor, Site
 from custodes.app.serving.live_state import RECORDER_DOWN, STALE_NS, UNKNOWN, ServerLiveState
 from custodes.testing.catalog import CAMERA, make_segment, make_spec, make_track
 from custodes.testing.clock import ManualClock
-from custodes.types.event import AnalyserStatus, CameraState, CameraStatus
+from custodes.types.event import HEARD, AnalyserStatus, CameraState, CameraStatus, DeviceSaying, DeviceWord
 from custodes.types.media import ClockReading, ClockSource
 from custodes.types.message import CameraRow
 from custodes.types.stream import SecondStream, second_of
@@ -104,6 +104,16 @@ def test_row_when_the_recorder_falls_silent_is_unknown_after_a_while(
     assert (gate(live).state, gate(live).is_recording) == (UNKNOWN, False)
     live.take_camera(camera_status(clock, CameraState.UNREACHABLE, "nothing answers"))
     assert (gate(live).state, gate(live).detail) == ("unreachable", "nothing answers")
+
+
+def test_row_says_what_the_device_says_until_the_recorder_falls_silent(
+    live: ServerLiveState, clock: ManualClock
+) -> None:
+    said = DeviceSaying(word=DeviceWord.INPUT, start_ns=Ns(1), detail="DigitalInput door")
+    live.take_camera(replace(camera_status(clock), device_events=HEARD, device_says=(said,)))
+    assert (gate(live).device_events, gate(live).device_says) == (HEARD, ("input (DigitalInput door)",))
+    clock.advance(STALE_NS + NS_PER_S)
+    assert (gate(live).device_events, gate(live).device_says) == ("", ())
 
 
 def test_row_when_the_second_stream_fails_says_so_beside_the_first(site: Site, clock: ManualClock) -> None:

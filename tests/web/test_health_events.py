@@ -1,11 +1,15 @@
 """Trouble with cameras: on their page, the wall and the system page, for those who may know of the camera."""
 
+from dataclasses import replace
+
 from tests.web.conftest import site_in
 from tests.web.test_matrix import session_of
 
 from custodes.types.access import CameraScope, Role
-from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.types.event import HEARD, SiteEvent, SiteEventKind
+from custodes.types.message import CameraRow
 from custodes.units import CameraId, Ns
+from custodes.web.event_words import device_words, site_event_words
 
 
 def event(kind, camera, end_ns=0):
@@ -41,3 +45,20 @@ def test_a_camera_without_trouble_says_so_and_whether_any_would_be_noticed(tmp_p
         page = site.client.get("/cameras/gate").text
         assert "neither down nor covered" in page
         assert "tampering is not noticed" in page
+
+
+def test_what_a_device_says_is_its_word_and_what_is_not_heard_says_why():
+    row = CameraRow(
+        camera_id=CameraId("gate"), name="Gate", state="recording", detail="", is_recording=True,
+        recorded_s=0.0, gaps_s=0.0, frames_decoded=0, frames_analysed=0,
+        tracks=0, people=0, vehicles=0, live_people=0, live_vehicles=0,
+    )  # fmt: skip
+    assert device_words(row) == ""
+    heard = replace(row, device_events=HEARD)
+    assert device_words(heard) == "Its own events are heard: nothing to report."
+    assert "heard: input (DigitalInput door)." in device_words(
+        replace(heard, device_says=("input (DigitalInput door)",))
+    )
+    assert device_words(replace(row, device_events="it is mute")) == "Its own events are not heard: it is mute."
+    card = event(SiteEventKind.DEVICE_STORAGE, "gate", end_ns=2 * 10**9)
+    assert site_event_words(card) == "The storage inside a camera failed, gate: 80% show nothing."

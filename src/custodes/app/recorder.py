@@ -24,7 +24,8 @@ from custodes.adapters.camera import open_camera
 from custodes.adapters.camera.rtsp import CONNECT_BOUND_S
 from custodes.adapters.camera.source import MAX_KEYFRAME_WAIT_NS
 from custodes.adapters.ipc.hub import Hub
-from custodes.app.recorder_camera import HANG_MARGIN_NS, NO_RUN, CameraWorker
+from custodes.app.recorder_camera import HANG_MARGIN_NS, CameraWorker, disabled_status
+from custodes.app.recorder_devices import DeviceListeners
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
 from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, StorageFailed, StorageFull
@@ -40,7 +41,7 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
 from custodes.telemetry import logs
-from custodes.types.event import CameraState, CameraStatus, JournalRecord, OpenSegment
+from custodes.types.event import JournalRecord, OpenSegment
 from custodes.types.media import GapCause
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene
@@ -143,6 +144,7 @@ class Recorder:
         self._analysis = Hub(self._paths.socket("hub-analysis"), tells_watched=True)
         self._live = Hub(self._paths.socket("hub-live"), on_watched=self._analysis.set_watched)
         self._facts = LatestFacts(self._paths.socket("server-facts"), sender=name)
+        self._devices = DeviceListeners(config.recorder.device_events, clock=self._clock, environ=environ)
         self._workers: dict[CameraId, CameraWorker] = {}
         self._disabled: dict[CameraId, CameraSpec] = {}
         self._assigned: tuple[int, int] | None = None
@@ -167,13 +169,14 @@ class Recorder:
         self._polls += 1
         if self._polls % STATUS_POLLS:
             return
-        statuses = [worker.tick() for worker in self._workers.values()]
-        statuses += [_disabled_status(spec, self._clock.now_ns()) for spec in self._disabled.values()]
+        statuses = [self._devices.tell(worker.tick()) for worker in self._workers.values()]
+        statuses += [disabled_status(spec, self._clock.now_ns()) for spec in self._disabled.values()]
         if statuses:
             self._facts.put(*statuses)  # together: each call wakes the sending thread
 
     def stop(self) -> None:
         """Seal everything and close. Bounded: a camera thread that hangs in FFmpeg is left behind."""
+        self._devices.follow(())
         for worker in self._workers.values():
             worker.ask_to_stop()
         for worker in self._workers.values():
@@ -268,6 +271,7 @@ class Recorder:
         for camera_id, spec in wanted.items():
             if spec.is_enabled and camera_id not in self._workers:
                 self._begin(spec)
+        self._devices.follow([spec for spec in wanted.values() if spec.is_enabled])
 
     def _begin(self, spec: CameraSpec, *, down_cause: GapCause = GapCause.RECORDER_DOWN) -> None:
         sink: list[CameraWorker] = []
@@ -321,27 +325,6 @@ class Recorder:
             self._last_end_ns[worker.camera_id] = covered_ns
         else:
             self._last_end_ns.pop(worker.camera_id, None)
-
-
-def _disabled_status(spec: CameraSpec, now_ns: Ns) -> CameraStatus:
-    return CameraStatus(
-        camera_id=spec.camera_id,
-        state=CameraState.DISABLED,
-        detail="switched off in the configuration",
-        run=NO_RUN,
-        utc_ns=now_ns,
-        recorded_ns=Ns(0),
-        packets=0,
-        bytes_received=0,
-        fps=0.0,
-        bitrate_bps=0.0,
-        width_px=0,
-        height_px=0,
-        codec="",
-        reconnects=0,
-        dropped_analysis_gops=0,
-        dropped_live_gops=0,
-    )
 
 
 def _run(recorder: Recorder, stopping: threading.Event) -> None:

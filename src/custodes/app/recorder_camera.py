@@ -290,6 +290,28 @@ class CameraWorker:
         progress.rate_packets, progress.rate_bytes = progress.packets, progress.bytes_received
 
 
+def disabled_status(spec: CameraSpec, now_ns: Ns) -> CameraStatus:
+    """Of a camera that has no worker."""
+    return CameraStatus(
+        camera_id=spec.camera_id,
+        state=CameraState.DISABLED,
+        detail="switched off in the configuration",
+        run=NO_RUN,
+        utc_ns=now_ns,
+        recorded_ns=Ns(0),
+        packets=0,
+        bytes_received=0,
+        fps=0.0,
+        bitrate_bps=0.0,
+        width_px=0,
+        height_px=0,
+        codec="",
+        reconnects=0,
+        dropped_analysis_gops=0,
+        dropped_live_gops=0,
+    )
+
+
 def _meaning(error: CameraError) -> tuple[CameraState, GapCause]:
     table: tuple[tuple[type[CameraError], CameraState, GapCause], ...] = (
         (CameraUnauthorized, CameraState.UNAUTHORIZED, GapCause.UNAUTHORIZED),

@@ -11,9 +11,10 @@ from custodes.types.traffic import IncidentKind
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 _Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$", max_length=254)]
 MAX_RULES = 64
-HealthKind = Literal["down", "tampering", "clock", "disk", "finding"]
-"""A camera is not recorded; it was covered, moved, defocused or replayed; its clock is wrong; recordings will not fit,
-or the disk takes none; an audit found something new."""
+HealthKind = Literal["down", "tampering", "clock", "disk", "finding", "motion", "input", "storage"]
+"""A camera is not recorded; it was covered, moved, defocused or replayed, or says so itself; its clock is wrong;
+recordings will not fit, or the disk takes none; an audit found something new; the camera itself says that something
+moves, that an input is on, that its own card or disk fails."""
 
 
 class _Strict(BaseModel):

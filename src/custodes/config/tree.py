@@ -246,6 +246,8 @@ class RecorderConfig(_Strict):
     stall_s: Annotated[float, Field(ge=2, le=300)] = 10.0
     min_free_mb: Annotated[int, Field(ge=0)] = 512
     """Below this the recorder stops writing and says so; below twice this the oldest recordings go (retention)."""
+    device_events: Annotated[tuple[CameraIdField, ...], Field(max_length=256)] = ()
+    """Ids of cameras (onvif://…) that are asked for their own events: motion, tampering, inputs, storage."""
 
 
 class RetentionConfig(_Strict):

@@ -59,6 +59,31 @@ class GateMode(StrEnum):
     """All is decoded, and the detector is asked about every frame that is due."""
 
 
+class DeviceWord(StrEnum):
+    """What a camera itself says happens: its own events, not what we see in its picture."""
+
+    MOTION = "motion"
+    TAMPERING = "tampering"
+    INPUT = "input"
+    """Something is connected to one of its inputs: a door contact, a button."""
+    STORAGE = "storage"
+    """Its own card or disk fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSaying:
+    """Something that lasts while it is said; at most one of each word."""
+
+    word: DeviceWord
+    start_ns: Ns
+    """When we heard of it first; a device's clock may be anything."""
+    detail: str
+    """Topics and sources, as it names them."""
+
+
+HEARD = "heard"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraStatus:
     """The recorder's word on one camera, sent on change and every second. Latest wins; never stored."""
@@ -83,6 +108,10 @@ class CameraStatus:
     """Whole GOPs not handed to the analyser because its edge was full."""
     dropped_live_gops: int
     clock: ClockReading = UNKNOWN_CLOCK
+    device_events: str = ""
+    """Empty where the device's own events are not asked for; `HEARD`, or in words why they are not."""
+    device_says: tuple[DeviceSaying, ...] = ()
+    """What lasts now."""
 
 
 class SiteEventKind(StrEnum):
@@ -95,6 +124,11 @@ class SiteEventKind(StrEnum):
     CAMERA_MOVED = "camera_moved"
     CAMERA_DEFOCUSED = "camera_defocused"
     CAMERA_REPLAYED = "camera_replayed"
+    DEVICE_MOTION = "device_motion"
+    """By the camera's own word, as the three that follow."""
+    DEVICE_TAMPERING = "device_tampering"
+    DEVICE_INPUT = "device_input"
+    DEVICE_STORAGE = "device_storage"
     CLOCK_DRIFT = "clock_drift"
     DISK_FORECAST = "disk_forecast"
     """Recordings will have to be deleted before the time that they are to be kept."""

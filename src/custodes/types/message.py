@@ -586,6 +586,10 @@ class CameraRow:
     """What lasts: covered, moved, defocused, replayed."""
     scene_agreement: float = 0.0
     """Of the newest picture's edges with the usual ones, 0 to 1."""
+    device_events: str = ""
+    """See `types.event.CameraStatus`; empty while no recorder speaks of it."""
+    device_says: tuple[str, ...] = ()
+    """What the camera itself says lasts: motion, tampering, input, storage, with where."""
     second: str = ""
     """State of the second stream; empty for a camera that has none."""
     second_detail: str = ""

@@ -1,7 +1,7 @@
 """Plain words for what happens to the site and its cameras as such. English only so far; no markup, no decisions."""
 
 from custodes.types.access import AuditKind, AuditRecord
-from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.types.event import HEARD, SiteEvent, SiteEventKind
 from custodes.types.message import CameraRow
 
 OF_THE_DISK = frozenset({SiteEventKind.DISK_FULL, SiteEventKind.DISK_ERROR})
@@ -15,6 +15,10 @@ SITE_EVENT_WORDS: dict[str, str] = {
     SiteEventKind.CAMERA_MOVED.value: "A camera is turned away from its place",
     SiteEventKind.CAMERA_DEFOCUSED.value: "A camera is out of focus",
     SiteEventKind.CAMERA_REPLAYED.value: "A camera is sending a recording",
+    SiteEventKind.DEVICE_MOTION.value: "A camera itself says that something moves",
+    SiteEventKind.DEVICE_TAMPERING.value: "A camera itself says that it is tampered with",
+    SiteEventKind.DEVICE_INPUT.value: "An input of a camera is on",
+    SiteEventKind.DEVICE_STORAGE.value: "The storage inside a camera fails",
     SiteEventKind.CLOCK_DRIFT.value: "A camera's clock is wrong",
     SiteEventKind.DISK_FORECAST.value: "The disk is too small for what is to be kept",
     SiteEventKind.FLEET_FINDING.value: "An audit has found something new",
@@ -38,7 +42,7 @@ def site_event_words(event: SiteEvent) -> str:
 def _health_words(event: SiteEvent) -> str:
     what = SITE_EVENT_WORDS[event.kind.value]
     if event.end_ns:
-        what = what.replace(" is ", " was ", 1)
+        what = what.replace(" is ", " was ", 1).replace(" moves", " moved").replace(" fails", " failed")
     about = f", {event.camera_ids[0]}" if event.camera_ids else ""
     return f"{what}{about}{f': {event.detail}' if event.detail else ''}."
 
@@ -59,3 +63,11 @@ def scene_words(row: CameraRow) -> str:
     if not row.is_scene_known:
         return "Its usual picture is being learnt, or it turns too often to have one: tampering is not noticed."
     return f"Its usual picture is known; {row.scene_agreement:.0%} of its edges are in their place."
+
+
+def device_words(row: CameraRow) -> str:
+    """What the camera itself says; empty where nobody asked."""
+    if row.device_events in ("", HEARD):
+        said = "; ".join(row.device_says) or "nothing to report"
+        return f"Its own events are heard: {said}." if row.device_events else ""
+    return f"Its own events are not heard: {row.device_events}."

@@ -103,6 +103,14 @@ class OnvifDevice:
 
     def events(self, seconds: float) -> Iterator[soap_device.DeviceEvent]:
         """What it says for so long. Raises: CameraError."""
+        for answer in self.answers(seconds):
+            yield from answer
+
+    def answers(self, seconds: float) -> Iterator[list[soap_device.DeviceEvent]]:
+        """The same, an answer at a time, empty ones too: at least one each `PULL_S` from a device that is well.
+
+        Who wants no more than one a second waits before it asks for the next. Raises: CameraError.
+        """
         seconds = min(seconds, MAX_WATCH_S)
         talk = OnvifTalk(self._url, login=self._login, clock=self._clock, timeout_s=seconds + 2 * PULL_S)
         talk.learn_time()
@@ -116,7 +124,7 @@ class OnvifDevice:
         point = talk.on_host(soap_device.pull_point_of(answer, where=self._url))
         end_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
         while self._clock.monotonic_ns() < end_ns:
-            yield from soap_device.events_of(talk.ask(point, "PullMessages", soap_device.pull_messages(PULL_S)))
+            yield soap_device.events_of(talk.ask(point, "PullMessages", soap_device.pull_messages(PULL_S)))
 
     def _talk(self) -> OnvifTalk:
         talk = OnvifTalk(self._url, login=self._login, clock=self._clock)

@@ -7,6 +7,7 @@ Answers are as hostile as those of `soap`, which parses them.
 import ipaddress
 import re
 from dataclasses import dataclass
+from itertools import islice
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
@@ -21,6 +22,7 @@ MAX_SERVERS = 8
 MAX_EVENTS = 256
 """Of one answer; we ask for at most 64."""
 ASKED_EVENTS = 64
+MAX_ITEMS = 16
 _SCHEMA_NS = "http://www.onvif.org/ver10/schema"
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 """Of a time server by name. CVE-2024-8957: a camera that runs the name as a command; nothing but a name is written."""
@@ -45,6 +47,10 @@ class DeviceEvent:
     """By the device's clock, as it wrote it."""
     items: tuple[tuple[str, str], ...]
     """Names and values of source and data."""
+    source: tuple[tuple[str, str], ...] = ()
+    """Those of the source alone: which input, which rule."""
+    is_deleted: bool = False
+    """What it was about is no more."""
 
 
 def get_ntp() -> str:
@@ -104,14 +110,25 @@ def events_of(answer: Element) -> list[DeviceEvent]:
     for one in all_of(answer, "NotificationMessage"):
         topic = "/".join(part.rpartition(":")[2] for part in text_of(one, "Topic").split("/"))
         message = next((inner for inner in all_of(one, "Message") if inner.get("UtcTime")), None)
-        items = tuple(
-            (_short(item.get("Name", "")), _short(item.get("Value", ""))) for item in all_of(one, "SimpleItem")
-        )[:16]
-        moment = _short(message.get("UtcTime", "")) if message is not None else ""
-        found.append(DeviceEvent(topic=_short(topic), moment=moment, items=items))
+        found.append(
+            DeviceEvent(
+                topic=_short(topic),
+                moment=_short(message.get("UtcTime", "")) if message is not None else "",
+                items=_items(one),
+                source=tuple(item for source in islice(all_of(one, "Source"), 4) for item in _items(source))[
+                    :MAX_ITEMS
+                ],
+                is_deleted=message is not None and message.get("PropertyOperation") == "Deleted",
+            )
+        )
         if len(found) == MAX_EVENTS:
             break
     return found
+
+
+def _items(element: Element) -> tuple[tuple[str, str], ...]:
+    found = islice(all_of(element, "SimpleItem"), MAX_ITEMS)
+    return tuple((_short(item.get("Name", "")), _short(item.get("Value", ""))) for item in found)
 
 
 def _short(text: str) -> str:

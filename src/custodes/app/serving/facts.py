@@ -13,6 +13,7 @@ from custodes.types.codec import decode
 from custodes.types.event import (
     AnalyserStatus,
     CameraStatus,
+    DeviceWord,
     FrameAnalysed,
     GateChanged,
     LineCrossed,
@@ -224,10 +225,18 @@ def checked(fact: object) -> object:
             if len(tampering) > len(TamperKind) or any(len(one.detail) > MAX_WORDS for one in tampering):
                 raise ProtocolError(f"more said of tampering with {fact.camera_id} than there is to say")
         case CameraStatus():
-            pass
+            _check_device(fact)
         case _:
             raise ProtocolError(f"a {type(fact).__name__} is no fact")
     return fact
+
+
+def _check_device(status: CameraStatus) -> None:
+    said = status.device_says
+    _check_numbers(*(one.start_ns for one in said))
+    words = (status.device_events, *(one.detail for one in said))
+    if len(said) > len(DeviceWord) or any(len(one) > MAX_WORDS for one in words):
+        raise ProtocolError(f"more said by the device {status.camera_id} than there is to say")
 
 
 def _check_numbers(*numbers: int) -> None:

@@ -19,7 +19,16 @@ from custodes.fleet.health import HealthReport
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.access import AuditKind, AuditRecord
-from custodes.types.event import AnalyserStatus, CameraState, CameraStatus, SiteEvent, SiteEventKind, TamperKind
+from custodes.types.event import (
+    HEARD,
+    AnalyserStatus,
+    CameraState,
+    CameraStatus,
+    DeviceWord,
+    SiteEvent,
+    SiteEventKind,
+    TamperKind,
+)
 from custodes.types.stream import is_second
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -30,6 +39,10 @@ CLOCK_OFF_NS = 5 * NS_PER_S
 """A stamp in the picture is then visibly wrong, and some cameras refuse logins (WS-Security's Created)."""
 SETTLE_NS = 15 * NS_PER_S
 """What is well for so long is over."""
+DEVICE_SETTLE_NS = 300 * NS_PER_S
+MOTION_SETTLE_NS = 900 * NS_PER_S
+"""Of what a device says itself: no more than 12 events an hour of each kind, and 4 stretches of motion, whatever it
+sends."""
 LOOK_S = 1.0
 MEASURE_S = 300.0
 MAX_WAITING = 1000
@@ -43,6 +56,18 @@ TAMPERINGS = {
     TamperKind.DEFOCUSED: SiteEventKind.CAMERA_DEFOCUSED,
     TamperKind.REPLAYED: SiteEventKind.CAMERA_REPLAYED,
 }
+SAYINGS = {
+    DeviceWord.MOTION: SiteEventKind.DEVICE_MOTION,
+    DeviceWord.TAMPERING: SiteEventKind.DEVICE_TAMPERING,
+    DeviceWord.INPUT: SiteEventKind.DEVICE_INPUT,
+    DeviceWord.STORAGE: SiteEventKind.DEVICE_STORAGE,
+}
+_UNLOGGED = {SiteEventKind.DEVICE_MOTION, SiteEventKind.DEVICE_INPUT}
+"""What happens before a camera is no matter of its health: an event, and no entry in the log."""
+_SETTLE_NS = {
+    **dict.fromkeys(SAYINGS.values(), DEVICE_SETTLE_NS),
+    SiteEventKind.DEVICE_MOTION: MOTION_SETTLE_NS,
+}
 _DOWN = {
     CameraState.UNREACHABLE,
     CameraState.UNAUTHORIZED,
@@ -51,7 +76,7 @@ _DOWN = {
     CameraState.STALLED,
     CameraState.NO_KEY,
 }
-_OF_CAMERA = {SiteEventKind.CAMERA_DOWN, SiteEventKind.CLOCK_DRIFT, *TAMPERINGS.values()}
+_OF_CAMERA = {SiteEventKind.CAMERA_DOWN, SiteEventKind.CLOCK_DRIFT, *TAMPERINGS.values(), *SAYINGS.values()}
 _KINDS = _OF_CAMERA | {SiteEventKind.DISK_FORECAST}
 _Key = tuple[SiteEventKind, CameraId]
 
@@ -134,6 +159,12 @@ class HealthWatch:
                 self._note(SiteEventKind.CLOCK_DRIFT, status.camera_id, detail, hold_ns=CLOCK_NS)
             else:
                 self._note_well(SiteEventKind.CLOCK_DRIFT, status.camera_id)
+        said = {SAYINGS[one.word]: one for one in status.device_says}
+        for kind in SAYINGS.values():
+            if kind in said:
+                self._note(kind, status.camera_id, said[kind].detail, hold_ns=0, start_ns=said[kind].start_ns)
+            elif status.device_events in ("", HEARD):  # of a device that is not heard nothing is known
+                self._note_well(kind, status.camera_id)
 
     def take_analyser(self, status: AnalyserStatus) -> None:
         """What an analyser sees done to a camera. It waited before it said so; nothing is waited for here."""
@@ -245,7 +276,7 @@ class HealthWatch:
 
     def _begin(self, event: SiteEvent) -> None:
         structlog.get_logger().warning(event.kind.value, cameras=event.camera_ids, detail=event.detail)
-        self._entries.append(_record(event, "began"))
+        self._enter(event, "began")
         self._tell(event)
 
     def _settle(self) -> None:
@@ -255,13 +286,17 @@ class HealthWatch:
                 one.is_event = True
                 self._begin(one.event)
             well_ns = one.well_since_mono_ns
-            if one.is_event and well_ns is not None and now_ns - well_ns >= SETTLE_NS:
+            if one.is_event and well_ns is not None and now_ns - well_ns >= _SETTLE_NS.get(key[0], SETTLE_NS):
                 del self._troubles[key]
                 # Not before it began: the machine's clock may have been set meanwhile.
                 event = replace(one.event, end_ns=Ns(max(one.well_since_ns, one.event.start_ns + 1)))
                 structlog.get_logger().info("over", what=event.kind.value, cameras=event.camera_ids)
                 self._over.append(event)
-                self._entries.append(_record(event, "over"))
+                self._enter(event, "over")
+
+    def _enter(self, event: SiteEvent, state: str) -> None:
+        if event.kind not in _UNLOGGED:
+            self._entries.append(_record(event, state))
 
     async def _store(self) -> None:
         for one in list(self._troubles.values()):
