@@ -110,8 +110,9 @@ def test_row_says_what_the_device_says_until_the_recorder_falls_silent(
     live: ServerLiveState, clock: ManualClock
 ) -> None:
     said = DeviceSaying(word=DeviceWord.INPUT, start_ns=Ns(1), detail="DigitalInput door")
-    live.take_camera(replace(camera_status(clock), device_events=HEARD, device_says=(said,)))
+    live.take_camera(replace(camera_status(clock), lost_packets=7, device_events=HEARD, device_says=(said,)))
     assert (gate(live).device_events, gate(live).device_says) == (HEARD, ("input (DigitalInput door)",))
+    assert gate(live).lost_packets == 7
     clock.advance(STALE_NS + NS_PER_S)
     assert (gate(live).device_events, gate(live).device_says) == ("", ())
 

@@ -9,7 +9,7 @@ from custodes.types.access import CameraScope, Role
 from custodes.types.event import HEARD, SiteEvent, SiteEventKind
 from custodes.types.message import CameraRow
 from custodes.units import CameraId, Ns
-from custodes.web.event_words import device_words, site_event_words
+from custodes.web.event_words import device_words, loss_words, site_event_words
 
 
 def event(kind, camera, end_ns=0):
@@ -54,6 +54,8 @@ def test_what_a_device_says_is_its_word_and_what_is_not_heard_says_why():
         tracks=0, people=0, vehicles=0, live_people=0, live_vehicles=0,
     )  # fmt: skip
     assert device_words(row) == ""
+    assert loss_words(row) == ""
+    assert loss_words(replace(row, lost_packets=1200)).startswith("1,200 packets were lost between")
     heard = replace(row, device_events=HEARD)
     assert device_words(heard) == "Its own events are heard: nothing to report."
     assert "heard: input (DigitalInput door)." in device_words(

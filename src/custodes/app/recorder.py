@@ -29,6 +29,7 @@ from custodes.app.recorder_devices import DeviceListeners
 from custodes.app.recorder_facts import LatestFacts
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
 from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, StorageFailed, StorageFull
+from custodes.media.losses import LOSSES
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.compaction import compact, current
@@ -358,6 +359,7 @@ def main() -> None:
     try:
         config = load_effective(data_dir)
         logs.configure(arguments.name, log_dir=SitePaths(data_dir).log_dir, level=config.log_level)
+        LOSSES.start()
         recorder = Recorder(data_dir, config, name=arguments.name)
     except CustodesError as error:
         print(f"recorder: {error}", file=sys.stderr)  # noqa: T201 - the supervisor keeps it as the reason

@@ -24,6 +24,7 @@ from custodes.errors import (
     CameraUnauthorized,
     CameraUnreachable,
 )
+from custodes.media.losses import LOSSES
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.live import SealedStream
@@ -83,6 +84,7 @@ class _Progress:
     info: StreamInfo | None = None
     packets: int = 0
     bytes_received: int = 0
+    lost_packets: int = 0
     runs: int = 0
     fps: float = 0.0
     bitrate_bps: float = 0.0
@@ -182,6 +184,7 @@ class CameraWorker:
                 dropped_analysis_gops=self._analysis.dropped_gops(self.camera_id),
                 dropped_live_gops=self._live.dropped_gops(self.camera_id),
                 clock=progress.clock,
+                lost_packets=progress.lost_packets,
             )
 
     def on_opening(self, opening: Opening) -> None:
@@ -261,6 +264,7 @@ class CameraWorker:
                 if packet.is_keyframe:
                     self._progress.clock = source.clock()
                     self.recording.note_clock(self._progress.clock)
+                    self._progress.lost_packets = LOSSES.lost()
                 self.recording.add(packet, self._clock.now_ns())
                 self._progress.packets += 1
                 self._progress.bytes_received += len(packet.payload)

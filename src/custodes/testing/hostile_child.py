@@ -18,6 +18,7 @@ from pathlib import Path
 from custodes.adapters.camera import open_camera
 from custodes.adapters.camera import rtsp as network
 from custodes.errors import CameraChanged, CameraError
+from custodes.media.losses import LOSSES
 from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import file_spec
 
@@ -36,6 +37,7 @@ def play(url: str, *, seconds: float, stall_s: float) -> dict[str, object]:
         end_s = time.monotonic() + seconds
         while runs < MAX_RUNS and time.monotonic() < end_s:
             runs += 1
+            LOSSES.lost()
             try:
                 for packet in source.packets():
                     packets += 1
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("urls", nargs="+")
     arguments = parser.parse_args()
     network.OPEN_TIMEOUT_S = arguments.open_timeout
+    LOSSES.start()  # as in the recorder
     one = partial(play, seconds=arguments.seconds, stall_s=arguments.stall)
     with ThreadPoolExecutor(len(arguments.urls)) as threads:
         for outcome in threads.map(one, arguments.urls):

@@ -108,6 +108,8 @@ class CameraStatus:
     """Whole GOPs not handed to the analyser because its edge was full."""
     dropped_live_gops: int
     clock: ClockReading = UNKNOWN_CLOCK
+    lost_packets: int = 0
+    """RTP packets that never came over UDP, since the camera's thread began; at least so many."""
     device_events: str = ""
     """Empty where the device's own events are not asked for; `HEARD`, or in words why they are not."""
     device_says: tuple[DeviceSaying, ...] = ()

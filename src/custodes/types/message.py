@@ -586,6 +586,8 @@ class CameraRow:
     """What lasts: covered, moved, defocused, replayed."""
     scene_agreement: float = 0.0
     """Of the newest picture's edges with the usual ones, 0 to 1."""
+    lost_packets: int = 0
+    """See `types.event.CameraStatus`."""
     device_events: str = ""
     """See `types.event.CameraStatus`; empty while no recorder speaks of it."""
     device_says: tuple[str, ...] = ()

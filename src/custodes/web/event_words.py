@@ -65,6 +65,14 @@ def scene_words(row: CameraRow) -> str:
     return f"Its usual picture is known; {row.scene_agreement:.0%} of its edges are in their place."
 
 
+def loss_words(row: CameraRow) -> str:
+    """What was lost on the way; empty while nothing is known of it."""
+    if not row.lost_packets:
+        return ""
+    many = "1 packet was" if row.lost_packets == 1 else f"{row.lost_packets:,} packets were"
+    return f"{many} lost between camera and recorder since it was started or changed."
+
+
 def device_words(row: CameraRow) -> str:
     """What the camera itself says; empty where nobody asked."""
     if row.device_events in ("", HEARD):

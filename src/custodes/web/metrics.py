@@ -39,6 +39,7 @@ _CAMERA_GAUGES: tuple[tuple[str, str, _Value], ...] = (
     ),
 )
 _CAMERA_COUNTERS: tuple[tuple[str, str, _Value], ...] = (
+    ("lost_packets", "RTP packets that never came over UDP, at least.", lambda row: row.lost_packets),
     ("frames_decoded", "Frames decoded for analysis.", lambda row: row.frames_decoded),
     ("frames_analysed", "Frames that were examined.", lambda row: row.frames_analysed),
     ("gops_shed", "Groups of pictures left out for want of time.", lambda row: row.gops_shed),

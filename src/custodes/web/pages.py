@@ -9,7 +9,7 @@ from custodes.types.access import Action, AuditKind, Purpose, PurposeKind
 from custodes.types.cases import Case
 from custodes.web.cases import known_cases
 from custodes.web.deps import deps_of, page, present
-from custodes.web.event_words import OF_THE_DISK, device_words, scene_words, site_event_words
+from custodes.web.event_words import OF_THE_DISK, device_words, loss_words, scene_words, site_event_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,6 +40,7 @@ async def camera(request: Request, camera_id: str) -> Response:
         camera=row,
         scene=scene_words(row),
         device=device_words(row),
+        losses=loss_words(row),
         events=[
             (one, site_event_words(one))
             for one in await deps.catalog.site_events(MAX_EVENTS)

@@ -190,7 +190,9 @@ class ServerLiveState:
             row = replace(row, width_px=known[0].width_px)
         if known is not None and not self._is_stale(known[1]):
             said = tuple(f"{one.word.value} ({one.detail})" for one in known[0].device_says)
-            row = replace(row, device_events=known[0].device_events, device_says=said)
+            row = replace(
+                row, lost_packets=known[0].lost_packets, device_events=known[0].device_events, device_says=said
+            )
         if known is not None and row.is_recording:
             clock = known[0].clock
             offset_ns = clock.camera_offset_ns
