@@ -280,6 +280,7 @@ class Server:
                 on_verdict=self._sightings.take if self._sightings else None,
             ),
             self._listener,
+            proxies=config.server.proxies,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ People edit cameras, zones and accounts in the database; `cameras` here is impor
 `custodes apply`.
 """
 
+import ipaddress
 import json
 import re
 from datetime import datetime
@@ -236,6 +237,21 @@ class ServerConfig(_Strict):
     (DNS rebinding)."""
     behind_tls: bool = False
     """A TLS proxy stands in front: cookies are set for https only."""
+    proxies: Annotated[tuple[str, ...], Field(max_length=16)] = ()
+    """Addresses or networks (10.0.0.0/24) of proxies in front that set X-Forwarded-For: limits and log take the
+    visitor's address from there. A header of anybody else is ignored."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_networks(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for one in found:
+            try:
+                network = ipaddress.ip_network(one, strict=False)
+            except ValueError as error:
+                raise ValueError(f"{one!r} is no address or network: {error}") from error
+            if network.prefixlen == 0:
+                raise ValueError(f"{one!r} is everybody: then any visitor could say who they are")
+        return found
 
 
 class RecorderConfig(_Strict):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -69,14 +69,16 @@ class _Server(uvicorn.Server):
 class Page:
     """Serves the application until `stop`."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+    def __init__(self, app: FastAPI, listener: socket.socket, *, proxies: Sequence[str] = ()) -> None:
+        """`proxies`: whose X-Forwarded-For is believed; see `ServerConfig`."""
         self._listener = listener
         config = uvicorn.Config(
             app,
             access_log=False,  # paths may tell who looks at what; uvicorn writes those of WebSockets as "info"
             log_level="warning",
             log_config=None,
-            proxy_headers=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=GRACE_S,
