@@ -41,7 +41,7 @@ from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.record.verify import Depth, verify_segments
 from custodes.sealing.container import read_fragment, read_header, scan_fragments
-from custodes.sealing.published import latest_usable, read_pinned
+from custodes.sealing.published import is_background_key, latest_usable, read_pinned
 from custodes.sealing.shares import Share
 from custodes.sealing.unwrap import unwrap_data_key
 from custodes.testing.camera import START_NS, packet, stream_info
@@ -249,11 +249,17 @@ def test_restore_when_retention_is_over_by_now_then_the_key_stays_gone_unless_he
     rehearsal.restore(tmp_path / "new", now_ns=START_NS + 5 * DAY)
     keys = open_keys(SitePaths(tmp_path / "new"))
     assert (FOOTAGE_KEY in keys.key_ids()) is is_held
+    views = {one for one in keys.key_ids() if is_background_key(one)}
+    assert views, "views without people are kept for a year after theirs"
     assert SECOND_KEY in keys.key_ids(), "the second stream is kept for ten days"
     keys.close()
     rehearsal.restore(tmp_path / "later", now_ns=START_NS + 15 * DAY)
     keys = open_keys(SitePaths(tmp_path / "later"))
     assert (SECOND_KEY in keys.key_ids()) is is_held, "a hold of the camera holds both"
+    keys.close()
+    rehearsal.restore(tmp_path / "much later", now_ns=START_NS + 3 * 366 * DAY)
+    keys = open_keys(SitePaths(tmp_path / "much later"))
+    assert not views & set(keys.key_ids())
     keys.close()
 
 

@@ -243,8 +243,10 @@ def test_centre_when_its_database_is_lost_takes_what_comes_and_says_what_is_miss
         await running.until(lambda: running.has_all(15))
 
     run(test, running)
-    assert running.stored() == [10, 11, 12, 13, 14]
-    assert running.here.store.site(SITE).lost == 10
+    # Parcels whose acknowledgement was still on its way to the stream come again; the others are gone, and counted.
+    lost = running.here.store.site(SITE).lost
+    assert 0 <= lost <= 10
+    assert running.stored() == list(range(lost, 15))
 
 
 def test_receipt_when_of_somebody_else_makes_the_site_forget_nothing(running: Running) -> None:

@@ -28,7 +28,9 @@ from custodes.audit.merkle import push_peak, root_of_peaks
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import SitePaths, load_effective
 from custodes.config.durable import make_folder, sync_folder
+from custodes.config.leaks import LeakConfig
 from custodes.errors import AlreadyExists, ConfigError, DataLoss, LogCorrupt, SealBroken
+from custodes.sealing.published import is_background_key
 from custodes.sealing.shares import Share
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.types.approval import RequestPhase
@@ -189,11 +191,13 @@ def _destroyed(log: Path) -> set[KeyId]:
 
 
 def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[KeyId]:
-    """Keys of days whose retention is over, and that no unexpired hold of their camera touches."""
+    """Keys of days whose retention is over, and that no unexpired hold of their camera touches; keys of views without
+    people (`background_key_id`) whose year ended longer ago than they are kept."""
     try:
-        default_h = load_effective(paths.data_dir).retention.max_age_h
+        config = load_effective(paths.data_dir)
+        default_h, background_days = config.retention.max_age_h, config.leaks.background_days
     except ConfigError:
-        default_h = _DEFAULT_AGE_H
+        default_h, background_days = _DEFAULT_AGE_H, LeakConfig().background_days
     with closing(sqlite3.connect(paths.catalog)) as catalog:
         own = _own_retention(catalog)
         holds = catalog.execute(
@@ -202,6 +206,11 @@ def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[Ke
     gone: set[KeyId] = set()
     for key_id in key_ids:
         camera_id, _, day = key_id.partition("/")
+        if is_background_key(key_id):
+            over_ns = int(datetime(int(day[:4]) + 1, 1, 1, tzinfo=UTC).timestamp()) * NS_PER_S
+            if over_ns + background_days * _DAY_NS <= now_ns:
+                gone.add(key_id)
+            continue
         start_ns = int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * NS_PER_S
         end_ns = start_ns + _DAY_NS + _HOUR_NS  # a segment begun at the day's end may last beyond it
         is_held = any(
