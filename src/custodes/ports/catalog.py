@@ -426,6 +426,10 @@ class Catalog(Protocol):
         """All accounts."""
         ...
 
+    def account(self, user_id: str) -> Account | None:
+        """That one, or None."""
+        ...
+
     def put_account(self, account: Account) -> None:
         """Create or replace by user_id. Raises: AlreadyExists if another account has the name."""
         ...

@@ -272,6 +272,10 @@ class AsyncCatalog(Protocol):
         """All accounts."""
         ...
 
+    async def account(self, user_id: str) -> Account | None:
+        """That one, or None."""
+        ...
+
     async def put_account(self, account: Account) -> None:
         """Create or replace by user_id. Raises: AlreadyExists if another account has the name."""
         ...

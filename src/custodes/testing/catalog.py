@@ -682,6 +682,8 @@ class CatalogSuite:
         catalog.put_account(anna)
         catalog.put_account(anna)
         assert catalog.accounts() == [anna]
+        assert catalog.account(anna.user_id) == anna
+        assert catalog.account("nobody") is None
         impostor = Account(
             user_id="u2",
             name="ANNA",

@@ -425,6 +425,11 @@ class SqlCatalog:
         with self._read() as connection:
             return people.read_accounts(connection)
 
+    def account(self, user_id: str) -> Account | None:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return people.read_account(connection, user_id)
+
     def put_account(self, account: Account) -> None:
         """See `Catalog`."""
         with self._write() as connection:

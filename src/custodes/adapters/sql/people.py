@@ -142,23 +142,30 @@ def keep_sealed(connection: Connection, sealed: Mapping[str, bytes]) -> None:
 
 def read_accounts(connection: Connection) -> list[Account]:
     """By name."""
-    return [
-        Account(
-            user_id=row.user_id,
-            name=row.name,
-            password_hash=row.password_hash,
-            roles=frozenset(Role(name) for name in json.loads(row.roles)),
-            created_ns=Ns(row.created_ns),
-            cameras=read_scope(row.cameras),
-            duty=DutyHours(from_minute=row.duty_from, until_minute=row.duty_until),
-            is_disabled=row.is_disabled,
-            totp_secret=row.totp_secret,
-            totp_step=row.totp_step,
-            totp_sealed=row.totp_sealed or b"",
-            oidc_subject=row.oidc_subject,
-        )
-        for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))
-    ]
+    return [_account(row) for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))]
+
+
+def read_account(connection: Connection, user_id: str) -> Account | None:
+    """That one, or None."""
+    row = connection.execute(select(ACCOUNT).where(ACCOUNT.c.user_id == user_id)).one_or_none()
+    return None if row is None else _account(row)
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        user_id=row.user_id,
+        name=row.name,
+        password_hash=row.password_hash,
+        roles=frozenset(Role(name) for name in json.loads(row.roles)),
+        created_ns=Ns(row.created_ns),
+        cameras=read_scope(row.cameras),
+        duty=DutyHours(from_minute=row.duty_from, until_minute=row.duty_until),
+        is_disabled=row.is_disabled,
+        totp_secret=row.totp_secret,
+        totp_step=row.totp_step,
+        totp_sealed=row.totp_sealed or b"",
+        oidc_subject=row.oidc_subject,
+    )
 
 
 def put_session(connection: Connection, session: LoginSession, now_ns: Ns) -> None:

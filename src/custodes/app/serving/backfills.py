@@ -209,7 +209,7 @@ class Backfills:
             version, user_id = self._line.popleft()
             backfill = await self._find(version)
             try:
-                account = next((one for one in await self._catalog.accounts() if one.user_id == user_id), None)
+                account = await self._catalog.account(user_id)
                 if account is None:
                     raise PermissionDenied("who asked for it has no account any more")
                 await self._begin(backfill, principal_of(account))

@@ -290,6 +290,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         return await self._read(self._catalog.accounts)
 
+    async def account(self, user_id: str) -> Account | None:
+        """See `Catalog`."""
+        return await self._read(self._catalog.account, user_id)
+
     async def put_account(self, account: Account) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.put_account, account)

@@ -150,7 +150,7 @@ class LeakBook:
         if self._running:
             raise ResourceExhausted("Another picture is being traced; try again when it is through.")
         second = next(vote for vote in record.votes if vote.is_yes)
-        account = next((one for one in await self._catalog.accounts() if one.user_id == second.approver_id), None)
+        account = await self._catalog.account(second.approver_id)
         if account is None or account.is_disabled:
             raise FailedPrecondition("Who approved it has no account any more; ask again.")
         trace = replace(trace, state=TraceState.TRACING, error="")

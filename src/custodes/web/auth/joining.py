@@ -179,7 +179,7 @@ class Joining:
         taken = await self._catalog.take_reset(_sha256(token.strip()), now_ns)
         account = None
         if taken is not None:
-            account = next((one for one in await self._catalog.accounts() if one.user_id == taken.user_id), None)
+            account = await self._catalog.account(taken.user_id)
         if taken is None or account is None or account.is_disabled:
             raise PermissionDenied(STALE)
         self._auth.forgive(address, RESET)

@@ -56,7 +56,7 @@ async def arrive(request: Request, state: _Short = "", code: _Short = "") -> Res
         account = await _provider(request).arrive(
             state=state, code=code, browser=request.cookies.get(_COOKIE, "")[:128]
         )
-        known = next((one for one in await deps.catalog.accounts() if one.user_id == account.user_id), None)
+        known = await deps.catalog.account(account.user_id)
         if known is not None and known.oidc_subject != account.oidc_subject:
             details = {"user_id": account.user_id, "what": "identity provider", "change": "added"}
             await deps.warden.append(

@@ -141,7 +141,7 @@ class Passkeys:
             count = check_assertion(assertion, _enrolled(key, place.origin), challenge)
         except (PermissionDenied, InvalidArgument) as error:
             raise Unauthenticated("That passkey does not open this site.") from error
-        account = next((one for one in await self._catalog.accounts() if one.user_id == key.user_id), None)
+        account = await self._catalog.account(key.user_id)
         if account is None or account.is_disabled:
             raise Unauthenticated("That passkey does not open this site.")
         await self._catalog.put_passkey(replace(key, sign_count=count))

@@ -166,7 +166,7 @@ class AuthService:
         kept = next((one for one in await self._catalog.api_tokens() if one.token_hash == hashed), None)
         if kept is None or not kept.created_ns <= now_ns < kept.expires_ns:
             return None
-        owner = next((one for one in await self._catalog.accounts() if one.user_id == kept.user_id), None)
+        owner = await self._catalog.account(kept.user_id)
         if owner is None or owner.is_disabled:
             return None
         session = LoginSession(
@@ -188,7 +188,7 @@ class AuthService:
         now_ns = self._clock.now_ns()
         if session is None or not session.created_ns <= now_ns < session.expires_ns:
             return None
-        account = next((one for one in await self._catalog.accounts() if one.user_id == session.user_id), None)
+        account = await self._catalog.account(session.user_id)
         if account is None or account.is_disabled:
             return None
         if is_active and now_ns - session.last_seen_ns > _TOUCH_NS:
