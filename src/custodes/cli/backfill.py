@@ -81,7 +81,7 @@ def list_backfills(data: Path | None) -> None:
     rows = [
         (
             str(one.version), one.camera_id, _utc(one.start_ns), _utc(one.end_ns), one.state.value,
-            f"{100 * share_of(one):.0f} %", one.model, one.person, one.detail,
+            f"{100 * one.share:.0f} %", one.model, one.person, one.detail,
         )
         for one in found
     ]  # fmt: skip
@@ -119,13 +119,6 @@ def resume(*, number: int, person: str, password_file: Path | None, code: str, w
     _show(control, (resume_backfill(control, request),), wait=wait)
 
 
-def share_of(one: Backfill) -> float:
-    """Of the interval, 0 to 1."""
-    if one.state is BackfillState.DONE:
-        return 1.0
-    return min(max((one.position_ns - one.start_ns) / max(one.end_ns - one.start_ns, 1), 0.0), 1.0)
-
-
 def _show(control: Path, begun: tuple[Backfill, ...], *, wait: bool) -> None:
     for one in begun:
         click.echo(f"back-fill {one.version} of {one.camera_id} {one.state.value}")
@@ -143,7 +136,7 @@ def _watch(control: Path, begun: tuple[Backfill, ...]) -> tuple[Backfill, ...]:
     shown = ""
     while any(one.state in (BackfillState.RUNNING, BackfillState.WAITING) for one in begun):
         far = ", ".join(
-            f"{one.version}: {100 * share_of(one):.0f} %" for one in begun if one.state is BackfillState.RUNNING
+            f"{one.version}: {100 * one.share:.0f} %" for one in begun if one.state is BackfillState.RUNNING
         )
         if far and far != shown:
             click.echo(far, err=True)
@@ -156,7 +149,7 @@ def _watch(control: Path, begun: tuple[Backfill, ...]) -> tuple[Backfill, ...]:
 
 def _tell(one: Backfill) -> None:
     detail = f": {one.detail}" if one.detail else ""
-    click.echo(f"back-fill {one.version} is {one.state.value} at {100 * share_of(one):.0f} %{detail}")
+    click.echo(f"back-fill {one.version} is {one.state.value} at {100 * one.share:.0f} %{detail}")
 
 
 def _utc(moment_ns: Ns) -> str:

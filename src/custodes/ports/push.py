@@ -21,8 +21,8 @@ class PushDesk(Protocol):
         """Theirs, by creation."""
         ...
 
-    async def remove(self, device_id: str, user_id: str) -> None:
-        """Harmless for one that is gone. Raises: NotFound for somebody else's."""
+    async def remove(self, device_id: str, user_id: str) -> PushDevice:
+        """Forget it; returns what it was. Raises: NotFound, also for somebody else's."""
         ...
 
     async def try_out(self, device_id: str, user_id: str) -> None:

@@ -48,6 +48,13 @@ class Backfill:
     """Name and the start of the hash; empty until the job said it."""
     created_ns: Ns
 
+    @property
+    def share(self) -> float:
+        """How much of the interval is done, 0 to 1."""
+        if self.state is BackfillState.DONE:
+            return 1.0
+        return min(max((self.position_ns - self.start_ns) / max(self.end_ns - self.start_ns, 1), 0.0), 1.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysedStretch:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.ports.backfills import BackfillDesk
 from custodes.types.access import Action, Purpose, PurposeKind
-from custodes.types.backfill import ENDED, Backfill, BackfillState
+from custodes.types.backfill import ENDED, Backfill
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId
 from custodes.web.api import Stream, stream_of
@@ -127,12 +127,6 @@ async def _seen(request: Request, version: int) -> Backfill:
     raise NotFound("There is no such back-fill.")
 
 
-def _share(one: Backfill) -> float:
-    if one.state is BackfillState.DONE:
-        return 1.0
-    return min(max((one.position_ns - one.start_ns) / max(one.end_ns - one.start_ns, 1), 0.0), 1.0)
-
-
 def _row(one: Backfill, left_s: float | None) -> dict[str, Any]:
     return {
         "version": one.version,
@@ -141,7 +135,7 @@ def _row(one: Backfill, left_s: float | None) -> dict[str, Any]:
         "start_ns": one.start_ns,
         "end_ns": one.end_ns,
         "state": one.state.value,
-        "percent": round(100 * _share(one)),
+        "percent": round(100 * one.share),
         "left_s": None if left_s is None else round(left_s),
         "detail": one.detail,
         "model": one.model,

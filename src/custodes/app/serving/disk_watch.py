@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from custodes.app.serving.steps import step_forever
+from custodes.app.serving.steps import drain, step_forever
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.access import AuditKind, AuditRecord
@@ -156,12 +156,8 @@ class DiskWatch:
                 event = trouble.event
                 await self._catalog.put_site_event(event)
                 trouble.is_stored = trouble.event is event
-        while self._over:
-            await self._catalog.put_site_event(self._over[0])
-            self._over.popleft()
-        while self._entries:
-            await self._log.append(self._entries[0])
-            self._entries.popleft()
+        await drain(self._over, self._catalog.put_site_event)
+        await drain(self._entries, self._log.append)
 
 
 def _record(event: SiteEvent, state: str) -> AuditRecord:

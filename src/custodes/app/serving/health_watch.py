@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from custodes.app.serving.steps import step_forever
+from custodes.app.serving.steps import drain, step_forever
 from custodes.fleet.audit import FleetReport
 from custodes.fleet.health import HealthReport
 from custodes.ports.catalog_async import AsyncCatalog
@@ -303,12 +303,8 @@ class HealthWatch:
             if one.is_event and not one.is_stored:
                 await self._catalog.put_site_event(one.event)
                 one.is_stored = True
-        while self._over:
-            await self._catalog.put_site_event(self._over[0])
-            self._over.popleft()
-        while self._entries:
-            await self._log.append(self._entries[0])
-            self._entries.popleft()
+        await drain(self._over, self._catalog.put_site_event)
+        await drain(self._entries, self._log.append)
 
 
 def _record(event: SiteEvent, state: str) -> AuditRecord:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import structlog
 
-from custodes.access.requests import awaits_review, phase
+from custodes.access.requests import phase
 from custodes.adapters.notify.webpush import PushSender, new_device_id
 from custodes.errors import CustodesError, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from custodes.ports.catalog import Account
@@ -31,9 +31,6 @@ _READ = 200
 ALARM_BOUND_S = 120.0
 """A push service that is slow for each of some devices; the rule is tried again then."""
 
-Mark = tuple[RequestPhase, bool, frozenset[str]]
-"""Where a request stood when it was looked at last: phase, whether it awaits review, who has said their word."""
-
 
 class PushFeed:
     """`ports.push.PushDesk`, and the loop that looks for what is new. Used on the event loop only."""
@@ -53,8 +50,8 @@ class PushFeed:
         self._clock = clock
         self._may = may
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._marks: dict[str, Mark] | None = None
-        """None before the first look: what waits already is no news."""
+        self._phases: dict[str, RequestPhase] | None = None
+        """Where each request stood at the last look. None before the first look: what waits already is no news."""
 
     @property
     def public_key(self) -> str:
@@ -89,10 +86,11 @@ class PushFeed:
         """See `PushDesk`."""
         return [one for one in await self._catalog.push_devices() if one.user_id == user_id]
 
-    async def remove(self, device_id: str, user_id: str) -> None:
+    async def remove(self, device_id: str, user_id: str) -> PushDevice:
         """See `PushDesk`."""
-        await self._own(device_id, user_id)
+        device = await self._own(device_id, user_id)
         await self._catalog.remove_push_device(device_id)
+        return device
 
     async def try_out(self, device_id: str, user_id: str) -> None:
         """See `PushDesk`."""
@@ -151,46 +149,46 @@ class PushFeed:
         table = await self._warden.about_requests(ReadRequests(limit=_READ))
         assert isinstance(table, RequestTable)
         now_ns = self._clock.now_ns()
-        marks = {one.request.request_id: _mark(one, phase(one, now_ns)) for one in table.records}
-        before, self._marks = self._marks, marks
+        phases = {one.request.request_id: phase(one, now_ns) for one in table.records}
+        before, self._phases = self._phases, phases
         if before is None:
             return 0
         news = [
-            (record, known, mark)
+            (record, known, now)
             for record in table.records
-            if (known := before.get(record.request.request_id)) != (mark := marks[record.request.request_id])
+            if (known := before.get(record.request.request_id)) != (now := phases[record.request.request_id])
         ]
         if not news:
             return 0
         accounts = [one for one in await self._catalog.accounts() if not one.is_disabled]
         devices = await self._catalog.push_devices()
         told = 0
-        for record, known, mark in news:
-            for user_id, note in self._notes(record, known, mark, accounts):
+        for record, known, now in news:
+            for user_id, note in self._notes(record, known, now, accounts):
                 told += await self._tell(note, [one for one in devices if one.user_id == user_id])
         return told
 
     def _notes(
-        self, record: RequestRecord, known: Mark | None, mark: Mark, accounts: Iterable[Account]
+        self, record: RequestRecord, known: RequestPhase | None, now: RequestPhase, accounts: Iterable[Account]
     ) -> Iterable[tuple[str, PushNote]]:
         """Whom this piece of news is for."""
         request, path = record.request, f"/requests/{record.request.request_id}"
         note = PushNote(text="", path=path, tag=f"request-{request.request_id}")
         people = [(one.user_id, principal_of(one)) for one in accounts if one.user_id != request.requester_id]
-        if known is None and mark[0] is RequestPhase.WAITING:
+        if known is None and now is RequestPhase.WAITING:
             asked = replace(note, text="A request waits for your approval.")
             yield from ((user_id, asked) for user_id, who in people if self._may(who, Action.APPROVE))
         if known is None and request.is_break_glass:
             alarm = replace(note, text="A break-glass was used. It has to be reviewed.", is_urgent=True)
             yield from ((user_id, alarm) for user_id, who in people if self._may(who, Action.REVIEW))
-        if known is not None and known[0] is RequestPhase.WAITING and mark[0] is not RequestPhase.WAITING:
+        if known is RequestPhase.WAITING:
             words = {
                 RequestPhase.IN_FORCE: "Your request was approved.",
                 RequestPhase.REFUSED: "Your request was refused.",
                 RequestPhase.LAPSED: "Your request was not decided in time.",
             }
-            if mark[0] in words:
-                yield request.requester_id, replace(note, text=words[mark[0]])
+            if now in words:
+                yield request.requester_id, replace(note, text=words[now])
 
     async def _tell(self, note: PushNote, devices: Iterable[PushDevice]) -> int:
         told = 0
@@ -209,7 +207,3 @@ class PushFeed:
             if one.device_id == device_id and one.user_id == user_id:
                 return one
         raise NotFound("There is no such device of yours.")
-
-
-def _mark(record: RequestRecord, now: RequestPhase) -> Mark:
-    return now, awaits_review(record), frozenset(vote.approver_id for vote in record.votes)

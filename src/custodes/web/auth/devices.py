@@ -45,12 +45,10 @@ async def remove_device(request: Request, device_id: str) -> Response:
     """It is told nothing any more."""
     deps, who = deps_of(request), present(request).principal
     try:
-        known = [one for one in await _desk(deps).of_person(who.user_id) if one.device_id == device_id]
-        await _desk(deps).remove(device_id, who.user_id)
+        device = await _desk(deps).remove(device_id, who.user_id)
     except CustodesError as error:
         return await _page(request, error=error)
-    for one in known:
-        await _log_change(request, one.name, "removed")
+    await _log_change(request, device.name, "removed")
     return RedirectResponse("/me/devices", status_code=303)
 
 
