@@ -44,14 +44,17 @@ def test_case_when_drawn_then_groups_generations_and_who_posts_together(archive:
     done = CliRunner().invoke(leak, ["case", str(archive), "-o", str(page), "--json"], catch_exceptions=False)
     assert done.exit_code == 0
     told = json.loads(done.stdout)
-    groups = [{one["post"]: one["parent"] for one in group} for group in told["pictures"]]
+    groups = [{one["post_id"]: one["parent_id"] for one in group} for group in told["groups"]]
     assert groups[0] == {"p1": "", "p2": "p1", "p3": "p2"}
     assert groups[1] == {"p4": "", "p5": "p4"}
-    assert told["together"] == [["alpha", "beta", 2]]
+    assert told["together"] == [{"one": "alpha", "other": "beta", "pictures": 2}]
     text = page.read_text()
     assert "<b>gamma" not in text
     assert "&lt;b&gt;gamma" in text
-    assert text.count("<circle") == 5
+    over_time, accounts = text.split("Who copied from whom")
+    assert over_time.count("<circle") == 5
+    assert accounts.count("<circle") == 3, "a node an account"
+    assert accounts.count('class="pair"') == 1
     assert "Without a picture: p6" in text
 
 
@@ -63,6 +66,7 @@ def test_case_when_drawn_then_groups_generations_and_who_posts_together(archive:
         ("p9,x,2026-05-01,,,,none.jpg", "cannot be read"),
         ("p1,x,2026-05-01,,,,a.jpg", "same id"),
         ("p9,x,2026-05-01,,,,posts.csv", "no picture"),
+        ("p9," + "x" * 121 + ",2026-05-01,,,,", "post 7: account has 121 characters"),
     ],
 )
 def test_case_when_a_row_is_wrong_then_says_which(archive: Path, row: str, says: str) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from custodes.leaks.registration import Features, Luma, features_of, mirrored, mirrored_features
+from custodes.leaks.registration import MAX_FEATURES, Features, Luma, features_of, mirrored, mirrored_features
 from custodes.leaks.seeking import Template, seek_plane, templates_of
 from custodes.watermark.residual import working
 
@@ -59,8 +59,9 @@ class Original:
 class Suspect:
     """A found picture with its features, as it is and mirrored; the blurred ones when somebody asks."""
 
-    def __init__(self, y: Luma) -> None:
+    def __init__(self, y: Luma, *, features_limit: int = MAX_FEATURES) -> None:
         self.y = y
+        self._limit = features_limit
         self.sides = (y, mirrored(y))
         self._features: dict[tuple[bool, bool], Features] = {}
         self._templates: list[Template] | None = None
@@ -84,9 +85,11 @@ class Suspect:
             if is_mirrored:
                 self._features[key] = mirrored_features(self.features(is_mirrored=False, is_blurred=is_blurred))
             elif is_blurred:
-                self._features[key] = features_of(cv2.GaussianBlur(self.y, (0, 0), max(self.y.shape[1] / 500, 0.8)))
+                self._features[key] = features_of(
+                    cv2.GaussianBlur(self.y, (0, 0), max(self.y.shape[1] / 500, 0.8)), self._limit
+                )
             else:
-                self._features[key] = features_of(self.y)
+                self._features[key] = features_of(self.y, self._limit)
         return self._features[key]
 
 
