@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -320,11 +323,44 @@ def check_content(bundle: Path, folder: Path) -> None:
     assert (row["frames"], row["fully_masked_frames"] < FRAMES // 2) == (FRAMES, True)
     with av.open(str(film)) as container:
         assert sum(1 for _ in container.decode(video=0)) == FRAMES
+    check_players(film)
     assert manifest["gaps"][0]["cause"] == "ended"
     assert (manifest["purpose"], manifest["reference"], manifest["exporter"]) == ("case", "2026-7", "Ada")
     assert manifest["unreadable"] == []
     assert {stretch["state"] for stretch in manifest["signatures"]} == {"not_signed"}
     assert "viewers.json" not in manifest["files"]  # those are for a person who asked for their data
+
+
+def check_players(film: Path) -> None:
+    """What a lawyer opens it with, where these are installed: ffprobe counts all frames, VLC plays to the end."""
+    if ffprobe := shutil.which("ffprobe"):
+        wanted = ["-count_frames", "-select_streams", "v:0", "-show_entries", "stream=codec_name,nb_read_frames"]
+        said = subprocess.run(
+            [ffprobe, "-v", "error", *wanted, "-of", "json", str(film)], capture_output=True, check=True, timeout=600
+        )
+        assert (json.loads(said.stdout)["streams"][0], said.stderr) == (
+            {"codec_name": "h264", "nb_read_frames": str(FRAMES)},
+            b"",
+        )
+    if vlc := shutil.which("vlc"):
+        with tempfile.TemporaryDirectory() as folder:
+            copy, seen = Path(folder, "film.mp4"), Path(folder, "seen.ts")
+            shutil.copy(film, copy)
+            is_root = os.geteuid() == 0
+            if is_root:  # VLC does not run as root
+                for path in (copy, copy.parent):
+                    os.chown(path, 65534, 65534)
+            sout = f"#transcode{{vcodec=mp2v}}:std{{access=file,mux=ts,dst={seen}}}"
+            said = subprocess.run(
+                [vlc, "-I", "dummy", "--no-audio", "--sout", sout, str(copy), "vlc://quit"],
+                env={"HOME": folder, "PATH": os.environ["PATH"]},
+                user=65534 if is_root else None,
+                capture_output=True,
+                check=True,
+                timeout=600,
+            )
+            with av.open(str(seen)) as container:
+                assert sum(1 for _ in container.decode(video=0)) >= FRAMES - 2, said.stderr[-2000:]
 
 
 def check_mutations(bundle: Path, folder: Path) -> None:

@@ -21,8 +21,9 @@ from tests.warden.office import (
 )
 
 from custodes.access import enrolment, zones
+from custodes.adapters.keys.faces import FaceStore
 from custodes.app.warden_candidates import NOTICE_DOMAIN
-from custodes.errors import FailedPrecondition, NotFound, PermissionDenied
+from custodes.errors import FailedPrecondition, NotFound, PermissionDenied, Unavailable
 from custodes.face.filling import GalleryFiller
 from custodes.face.lawful import read_site_key, read_zones
 from custodes.face.matching import Matching
@@ -35,6 +36,7 @@ from custodes.types.face_message import (
     ReadEnrolments,
     ReadGalleryChanges,
     ReadSightings,
+    ReadWithdrawn,
     RekeyGallery,
     StopZone,
     TellSighting,
@@ -141,6 +143,27 @@ def test_withdrawal_when_taken_back_then_nobody_is_compared_and_no_byte_opens(si
         content = path.read_bytes()
         assert kept["sealed"] not in content, path
         assert kept["key"] not in content, path
+
+
+def test_withdrawal_when_the_warden_died_between_destroying_and_saying_so_is_said_at_the_next_look(site: Site) -> None:
+    async def main(office: Office) -> None:
+        person_id, _, withdraw = await office.enrolled(1, (await office.zone(),))
+        people = office.gate.faces.people
+        destroy, store = FaceStore.destroy, people._office.store
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Unavailable):
+            patch.setattr(FaceStore, "destroy", lambda *_: (_ for _ in ()).throw(Unavailable("killed")))
+            await office.ask(WithdrawConsent(token=withdraw))
+        assert FaceStore.destroy is destroy and store.has_key(person_id)
+        with pytest.raises(FailedPrecondition):
+            await office.ask(ReadWithdrawn(token=withdraw))
+        store.destroy(person_id)  # and died again, before its entry
+        await people.sweep()
+        await people.sweep()
+        said = await office.ask(ReadWithdrawn(token=withdraw))
+        assert said == await office.ask(WithdrawConsent(token=withdraw))
+
+    through(site, main)
+    assert site.kinds().count(AuditKind.TEMPLATES_DESTROYED) == 1
 
 
 def test_rekey_when_a_copy_was_stolen_then_people_are_found_as_before(site: Site) -> None:

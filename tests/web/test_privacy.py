@@ -1,6 +1,11 @@
 """For those who are filmed: the public notice, who saw whom, the record of processing; and who may read them."""
 
+import re
+
+import cv2
+import numpy as np
 import pytest
+from tests.web.conftest import BASE
 from tests.web.test_live import REVIEW, read_all, wanted
 
 from custodes.testing.catalog import make_spec
@@ -64,7 +69,20 @@ def test_notice_when_a_zone_is_active_tells_who_is_recognised_and_how_to_avoid_i
 def test_notice_code_is_a_picture_that_leads_to_the_notice(filmed):
     answer = filmed.client.get("/notice/gate/qr.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
-    assert answer.text.lstrip().startswith("<?xml")
+    seen, *_ = cv2.QRCodeDetector().detectAndDecode(drawn(answer.text))
+    assert seen == f"{BASE}/notice/gate"
+    assert "Main gate" in filmed.client.get(seen.removeprefix(BASE)).text
+
+
+def drawn(svg):
+    """The code as a picture. segno draws each row as strokes: `M x y` from the start, `m dx dy` from the last end."""
+    size = int(re.search(r'width="(\d+)"', svg).group(1))
+    picture, x, y = np.full((size // 8, size // 8), 255, np.uint8), 0.0, 0.0
+    for kind, right, down, length in re.findall(r"([Mm])(-?[\d.]+) (-?[\d.]+)h(\d+)", svg.split('class="qrline"')[1]):
+        x, y = (float(right), float(down)) if kind == "M" else (x + float(right), y + float(down))
+        picture[int(y), int(x) : int(x) + int(length)] = 0
+        x += int(length)
+    return picture.repeat(8, 0).repeat(8, 1)
 
 
 def test_who_saw_the_pictures_is_told_with_purpose_and_entry(filmed):

@@ -1,6 +1,7 @@
 """Protected persons over HTTP: invitation, signature, the person's own page; what a requester sees of it: nothing."""
 
 import asyncio
+import json
 import re
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person, asked
 
+import custodes_verify
+from custodes.audit.export import policy_text
+from custodes.testing.audit import fake_signer
 from custodes.types.face_message import PutTemplate
 
 HERE = {"origin": "http://localhost", "host": "localhost"}
@@ -44,6 +48,34 @@ def test_protected_person_signs_for_it_and_reads_their_own_page(claimed, officer
     assert claimed.client.get("/protected/" + "x" * 43).status_code == 404
     assert claimed.client.post(path.replace("protected", "withdraw"), headers=HERE).status_code == 200
     assert "You are not protected here any more" in claimed.client.get(path).text
+
+
+def test_withdrawal_gives_a_certificate_that_is_checked_without_the_site(claimed, officer):
+    own = protected(claimed, officer[1])
+    path = own.replace("protected", "withdraw")
+    claimed.client.cookies.clear()
+    assert claimed.client.get(f"{path}/certificate").status_code == 409
+    assert "Take it back</button>" in claimed.client.get(path).text
+    done = claimed.client.post(path, headers=HERE).text
+    assert f'href="{path}/certificate"' in done and "Take it back</button>" not in done
+    size = claimed.warden.log.size
+    assert "certificate" in claimed.client.post(path, headers=HERE).text and claimed.warden.log.size == size
+    assert "Take it back</button>" not in claimed.client.get(path).text
+    assert f'href="{path}/certificate"' in claimed.client.get(own).text
+    answer = claimed.client.get(f"{path}/certificate")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    policy = custodes_verify.parse_policy(policy_text(fake_signer().keys, []))
+    proven = custodes_verify.verify_proof(answer.text, policy)
+    assert (proven.index, proven.entry["kind"], proven.entry["actor"]) == (
+        size - 1,
+        "templates_destroyed",
+        "process:warden",
+    )
+    assert len(proven.entry["details"]["signed_text"]) == 64
+    assert "Cleo" not in json.dumps(proven.entry)
+    with pytest.raises(custodes_verify.Wrong):
+        custodes_verify.verify_proof(answer.text.replace(f"index {size - 1}", f"index {size - 2}"), policy)
+    assert claimed.client.get("/withdraw/" + "x" * 43 + "/certificate").status_code == 404
 
 
 def test_request_page_when_the_site_protects_somebody_then_hides_who_voted_from_who_asked(claimed, officer):

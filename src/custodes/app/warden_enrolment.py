@@ -14,7 +14,14 @@ from custodes.access import enrolment as rules
 from custodes.access import zones
 from custodes.app.warden_office import Office
 from custodes.app.warden_zones import ZoneDesk
-from custodes.errors import CustodesError, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from custodes.errors import (
+    CustodesError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+)
 from custodes.types.access import Action, AuditKind, Principal
 from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, ZonePhase, ZoneRecord
 from custodes.types.face_message import (
@@ -31,6 +38,7 @@ from custodes.types.face_message import (
     ReadEnrolments,
     ReadGalleryChanges,
     ReadInvitation,
+    ReadWithdrawn,
     Rekeyed,
     RekeyGallery,
     ReviewEnrolment,
@@ -73,6 +81,8 @@ class EnrolmentDesk:
         match message:
             case ReadInvitation():
                 return self._shown(self.by_token(message.token))
+            case ReadWithdrawn():
+                return self._withdrawn(self.by_own_link(message.token))
             case ReadEnrolments():
                 return await self._table(message.principal)
             case ReadGalleryChanges():
@@ -186,12 +196,28 @@ class EnrolmentDesk:
         return await self.end(found, message.principal, "ended at the person's word")
 
     async def end(self, found: FaceEnrolment, actor: Principal | str, reason: str) -> Withdrawn:
-        """Log, then destroy. A crash in between leaves a withdrawn person's key until the next look (`sweep`)."""
+        """Log, destroy, log that it is destroyed. A crash in between is made good at the next look (`sweep`); asked
+        again, the answer is the same."""
+        if found.destroyed_index is not None:
+            return Withdrawn(log_index=found.destroyed_index)
+        office, ended = self._office, rules.withdraw(found, self._office.now_ns())
+        office.store.put(found.person_id, ended)  # from here on nobody is compared
+        await office.log(AuditKind.ENROLMENT_ENDED, actor, found.person_id, {"reason": reason})
+        return await self._destroy(ended)
+
+    async def _destroy(self, ended: FaceEnrolment) -> Withdrawn:
+        """The key with all it opens; then the entry that the person's certificate proves, which names nobody."""
         office = self._office
-        office.store.put(found.person_id, rules.withdraw(found, office.now_ns()))  # from here on nobody is compared
-        index = await office.log(AuditKind.ENROLMENT_ENDED, actor, found.person_id, {"reason": reason})
-        office.store.destroy(found.person_id)
+        office.store.destroy(ended.person_id)
+        details = {"signed_text": ended.consent.text_sha256 if ended.consent else ""}
+        index = await office.log(AuditKind.TEMPLATES_DESTROYED, "process:warden", ended.person_id, details)
+        office.store.put(ended.person_id, replace(ended, destroyed_index=index))
         return Withdrawn(log_index=index)
+
+    def _withdrawn(self, found: FaceEnrolment) -> Withdrawn:
+        if found.destroyed_index is None:
+            raise FailedPrecondition("This agreement is in force; there is nothing to certify.")
+        return Withdrawn(log_index=found.destroyed_index)
 
     async def sweep(self) -> None:
         """What expired is ended, and what was ended is destroyed; called every few seconds."""
@@ -201,8 +227,11 @@ class EnrolmentDesk:
             if now is EnrolmentPhase.EXPIRED:
                 async with office.lock:
                     await self.end(one, "process:warden", "it expired")
-            elif now is EnrolmentPhase.WITHDRAWN and office.store.has_key(one.person_id):
-                office.store.destroy(one.person_id)
+            elif now is EnrolmentPhase.WITHDRAWN and one.destroyed_index is None:
+                async with office.lock:
+                    latest = office.store.get(FaceEnrolment, one.person_id)
+                    if latest is not None and latest.destroyed_index is None:
+                        await self._destroy(latest)
 
     async def _review(self, message: ReviewEnrolment) -> FaceEnrolment:
         office, who = self._office, message.principal

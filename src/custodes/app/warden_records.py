@@ -48,6 +48,7 @@ OWN_KINDS = frozenset(
         AuditKind.ENROLMENT_REVIEWED,
         AuditKind.GALLERY_REKEYED,
         AuditKind.ENROLMENT_ENDED,
+        AuditKind.TEMPLATES_DESTROYED,
         AuditKind.TRAINING_CHANGED,
         AuditKind.CANDIDATE_FILED,
         AuditKind.FACES_OPENED,

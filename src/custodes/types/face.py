@@ -208,6 +208,8 @@ class FaceEnrolment:
     """The text that was signed says so: for a case, others may approve that this person's journey is told."""
     is_missing: bool = False
     """A guardian enrolled a child or patient who is being looked for: hours, not years."""
+    destroyed_index: int | None = None
+    """Log entry that says that the key is gone, once it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

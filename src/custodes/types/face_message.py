@@ -149,6 +149,13 @@ class WithdrawConsent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWithdrawn:
+    """By the same token, afterwards. Answer: Withdrawn; FailedPrecondition while the enrolment is in force."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndEnrolment:
     """By who enrols, at the person's word. Answer: Withdrawn."""
 
@@ -158,7 +165,7 @@ class EndEnrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """Key destroyed, file purged; `log_index` of the entry."""
+    """Key destroyed, file purged; `log_index` of the entry that says so."""
 
     log_index: int
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import segno
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from custodes.access import enrolment as rules
 from custodes.access import protection
-from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound
 from custodes.types.access import Action
 from custodes.types.face import EnrolmentPhase, ZonePhase
 from custodes.types.face_message import (
@@ -24,10 +24,12 @@ from custodes.types.face_message import (
     IssueToken,
     ReadEnrolments,
     ReadInvitation,
+    ReadWithdrawn,
     RekeyGallery,
     ReviewEnrolment,
     SignConsent,
     WithdrawConsent,
+    Withdrawn,
 )
 from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
@@ -169,8 +171,22 @@ async def card(request: Request, token: str) -> Response:
 
 @router.get("/withdraw/{token}")
 async def withdraw_page(request: Request, token: str) -> Response:
-    """One button."""
-    return page(request, "withdraw.html", token=token[:128], problem="", log_index=None)
+    """One button; afterwards the certificate."""
+    try:
+        done = await _withdrawn(request, token)
+    except (FailedPrecondition, NotFound):
+        return page(request, "withdraw.html", token=token[:128], problem="", log_index=None)
+    return page(request, "withdraw.html", token=token[:128], problem="", log_index=done.log_index)
+
+
+@router.get("/withdraw/{token}/certificate")
+async def certificate(request: Request, token: str) -> Response:
+    """Proof from the log that the person's key is destroyed, to be checked without us, and asked for at any time:
+    later it carries the signatures of witnesses, too."""
+    done = await _withdrawn(request, token)
+    (proof,) = await deps_of(request).warden.prove_entries((done.log_index,))
+    named = {"content-disposition": f'attachment; filename="withdrawal-{done.log_index}.tlog-proof"'}
+    return PlainTextResponse(proof, headers=named)
 
 
 @router.post("/withdraw/{token}")
@@ -181,7 +197,8 @@ async def withdraw(request: Request, token: str) -> Response:
     except CustodesError as error:
         status, _, problem = describe(error)
         return page(request, "withdraw.html", status=status, token=token[:128], problem=problem, log_index=None)
-    return page(request, "withdraw.html", token="", problem="", log_index=done.log_index)  # type: ignore[attr-defined]
+    assert isinstance(done, Withdrawn)
+    return page(request, "withdraw.html", token=token[:128], problem="", log_index=done.log_index)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------
@@ -191,6 +208,12 @@ def base_of(request: Request) -> str:
     """Scheme and host of links for people outside."""
     scheme = "https" if cookie_of(request).is_secure else "http"
     return f"{scheme}://{request.headers['host']}"
+
+
+async def _withdrawn(request: Request, token: str) -> Withdrawn:
+    done = await deps_of(request).warden.about_requests(ReadWithdrawn(token=token[:128]))
+    assert isinstance(done, Withdrawn)
+    return done
 
 
 async def _step(request: Request, message: object) -> Response:

@@ -167,6 +167,7 @@ ROUTES: dict[str, Access] = {
     "/enrol/{token}/sample": Access.PUBLIC,
     "/enrol/{token}/card": Access.PUBLIC,
     "/withdraw/{token}": Access.PUBLIC,
+    "/withdraw/{token}/certificate": Access.PUBLIC,
     "/protected/{token}": Access.PUBLIC,
     "/journeys": Access.WARDEN,
     "/journeys/{request_id}": Access.WARDEN,
