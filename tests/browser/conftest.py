@@ -28,12 +28,14 @@ from custodes.testing.web import (
     camera_row,
     setting_up,
 )
+from custodes.types.face import Signal, Speaks
 from custodes.types.face_message import HolderVerified
 from custodes.types.message import ProcessStatus
 from custodes.web.app import create_app
 
 CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=60_000)  # what comes is seen at once; a busy machine brings it late
+SIGNALS = (Signal(speaks=Speaks.NOTHING, words="the head hardly turned"), Signal(speaks=Speaks.FACE, words="a nose"))
 CAMERA_SHOWS = (40, 210)
 """Luma of both halves of what the made-up camera shows."""
 
@@ -84,7 +86,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     rows.append(camera_row(*CAMERAS[3], state="unreachable", detail="nothing answers at 10.0.0.9"))
     live = FixedLive(rows, _processes())
     tokens: list[str] = []
-    same = HolderVerified(is_same=True, likelihood=4.2, problem="", quality=None, signals=("a face that moves",))
+    same = HolderVerified(is_same=True, likelihood=4.2, problem="", quality=None, signals=SIGNALS)
     recogniser = WrittenRecogniser(same)
 
     async def announce(token: str) -> None:

@@ -17,6 +17,7 @@ from custodes.adapters.model.faces import load_face_tools
 from custodes.app.process import run_process
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import InvalidArgument, ProtocolError
+from custodes.face import presentation
 from custodes.face.calibration import expected, log10_likelihood, model_of
 from custodes.face.embedding import Vector
 from custodes.face.lawful import read_site_key, sample_lawful
@@ -24,6 +25,7 @@ from custodes.face.quality import ENROLMENT, QualityLimits, problem
 from custodes.media.still import Picture, read_picture, small_jpeg
 from custodes.pipeline.faces import FaceTools, JudgedFace, card
 from custodes.runtime.clock import SystemClock
+from custodes.types.face import Signal, Speaks
 from custodes.types.face_message import (
     BeginSample,
     GiveSample,
@@ -111,23 +113,16 @@ class Enroller:
         )
 
     async def _verify(self, request: VerifyHolder) -> HolderVerified:
+        if len(request.turning) >= presentation.LOOKS_MAX:
+            raise InvalidArgument(f"A check takes at most {presentation.LOOKS_MAX} pictures.")
         opened = await self._warden.request(OpenToken(text=request.text, operator=request.operator), TokenOpened)
         picture, face, trouble = await asyncio.to_thread(self._look, request.picture, CHECKPOINT)
         likelihood = 0.0
         if not trouble and face is not None:
-            if self._loaded().embedder.contract != opened.contract:
-                raise InvalidArgument("This token was made with another network; its holder needs a new one.")
-            allowed = SampleAllowed(permit=opened.permit, subject="")
-            vector = await asyncio.to_thread(self._vector, picture, face, allowed)
-            held = np.array(opened.vector, np.float32)
-            cosine = float(vector @ held / max(float(np.linalg.norm(held)), 1e-9))
-            vector[:] = 0
-            held[:] = 0
-            model = model_of(opened.contract)
-            if model is None:
-                raise InvalidArgument("Nobody measured what scores of this network mean.")
-            # The holder's template is a mean of several looks, so the scores are as those of a fused probe.
-            likelihood = log10_likelihood(cosine, expected(model, 3, face.quality.score))
+            likelihood = await self._likelihood(picture, face, opened)
+        signals: list[Signal] = []
+        if face is not None:
+            signals = await asyncio.to_thread(self._signals, picture, face, request)
         is_same = not trouble and likelihood >= SAME_LIKELIHOOD
         await self._warden.request(
             NoteVerification(
@@ -136,6 +131,7 @@ class Enroller:
                 is_same=is_same,
                 likelihood=likelihood,
                 problem=trouble,
+                presentation=presentation.worst(signals),
             ),
             Appended,
             is_repeatable=False,
@@ -145,8 +141,39 @@ class Enroller:
             likelihood=likelihood,
             problem=trouble,
             quality=face.quality if face else None,
-            signals=_signals(face),
+            signals=tuple(signals),
         )
+
+    async def _likelihood(self, picture: Picture, face: JudgedFace, opened: TokenOpened) -> float:
+        """log10 of the likelihood ratio of face and token. The vectors are overwritten."""
+        if self._loaded().embedder.contract != opened.contract:
+            raise InvalidArgument("This token was made with another network; its holder needs a new one.")
+        allowed = SampleAllowed(permit=opened.permit, subject="")
+        vector = await asyncio.to_thread(self._vector, picture, face, allowed)
+        held = np.array(opened.vector, np.float32)
+        cosine = float(vector @ held / max(float(np.linalg.norm(held)), 1e-9))
+        vector[:] = 0
+        held[:] = 0
+        model = model_of(opened.contract)
+        if model is None:
+            raise InvalidArgument("Nobody measured what scores of this network mean.")
+        # The holder's template is a mean of several looks, so the scores are as those of a fused probe.
+        return log10_likelihood(cosine, expected(model, 3, face.quality.score))
+
+    def _signals(self, picture: Picture, face: JudgedFace, request: VerifyHolder) -> list[Signal]:
+        """From the landmarks of all looks; none of those after the first becomes a vector."""
+        pictures, looks = [picture], [face.found.points_px]
+        for content in request.turning:
+            later = read_picture(content)
+            faces = self._loaded().finder.find(later)
+            if faces:
+                pictures.append(later)
+                looks.append(max(faces, key=lambda one: float(one.box_px[2] - one.box_px[0])).points_px)
+        found = presentation.signals_of(pictures, looks, request.asked)
+        if face.quality.sharpness < _FLAT_SHARPNESS:
+            soft = "unusually soft for its size, as a screen or a print would be"
+            found.insert(0, Signal(speaks=Speaks.FAKE, words=soft))
+        return found
 
     def _look(self, content: bytes, limits: QualityLimits) -> tuple[Picture, JudgedFace | None, str]:
         """The picture, the one face that is meant, and what is wrong with it."""
@@ -165,16 +192,6 @@ class Enroller:
         now_ns = self._clock.now_ns()
         lawful = sample_lawful(allowed.permit, site_key, site_id, now_ns)
         return self._loaded().vector(picture, face.found, lawful, utc_ns=now_ns)
-
-
-def _signals(face: JudgedFace | None) -> tuple[str, ...]:
-    """Hints at a picture of a picture. There is no network for it here: one picture alone proves no living person."""
-    if face is None:
-        return ()
-    signals = ["liveness is not tested: the person at the desk looks"]
-    if face.quality.sharpness < _FLAT_SHARPNESS:
-        signals.append("unusually soft for its size, as a screen or a print would be")
-    return tuple(signals)
 
 
 async def run(paths: SitePaths, config: SiteConfig, *, stop: asyncio.Event) -> None:

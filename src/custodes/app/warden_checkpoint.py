@@ -95,6 +95,7 @@ class CheckpointDesk:
             "operator": message.operator,
             "outcome": message.problem or ("same" if message.is_same else "different"),
             "likelihood_log10": f"{message.likelihood:.1f}",
+            "presentation": message.presentation.value,
         }
         index = await self._office.log(
             AuditKind.CHECKPOINT_VERIFIED, "process:enroller", message.subject[:64], details

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from custodes.types.face_message import HolderVerified, SampleJudged, ZoneLoads
+from custodes.types.face_message import HolderVerified, SampleJudged, VerifyHolder, ZoneLoads
 
 
 class Recogniser(Protocol):
@@ -15,7 +15,7 @@ class Recogniser(Protocol):
         """
         ...
 
-    async def verify_holder(self, text: str, picture: bytes, operator: str) -> HolderVerified:
+    async def verify_holder(self, message: VerifyHolder) -> HolderVerified:
         """Compare a picture with the template that its holder brings. Raises: as `give_sample`."""
         ...
 

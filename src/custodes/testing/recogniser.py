@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from custodes.types.face_message import HolderVerified, SampleJudged, ZoneLoads
+from custodes.types.face_message import HolderVerified, SampleJudged, VerifyHolder, ZoneLoads
 
 
 @dataclass
@@ -10,16 +10,16 @@ class WrittenRecogniser:
     """`ports.recogniser.Recogniser` with answers that a test sets."""
 
     answer: HolderVerified
-    shown: list[tuple[str, bytes, str]] = field(default_factory=list)
-    """Token, picture and operator of each comparison."""
+    shown: list[VerifyHolder] = field(default_factory=list)
+    """Each comparison that was asked for."""
 
     async def give_sample(self, token: str, picture: bytes) -> SampleJudged:
         """Never taken."""
         return SampleJudged(is_taken=False, problem="nobody judges here", quality=None, templates=0, wanted=3)
 
-    async def verify_holder(self, text: str, picture: bytes, operator: str) -> HolderVerified:
+    async def verify_holder(self, message: VerifyHolder) -> HolderVerified:
         """The answer that was set."""
-        self.shown.append((text, picture, operator))
+        self.shown.append(message)
         return self.answer
 
     async def read_loads(self) -> ZoneLoads:

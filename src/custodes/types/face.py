@@ -155,6 +155,30 @@ class FaceQuality:
     """The worst component pulled down by the others; weights a sample in fusion."""
 
 
+class Side(StrEnum):
+    """Whither somebody at a checkpoint was asked to turn their head; theirs, not the picture's."""
+
+    NONE = ""
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Speaks(StrEnum):
+    """What a signal speaks for."""
+
+    FACE = "for a face"
+    FAKE = "for a picture of one"
+    NOTHING = "nothing can be said"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One hint for the person at the desk whether a living face was shown (`face.presentation`); never decisive."""
+
+    speaks: Speaks
+    words: str
+
+
 class EnrolmentPhase(StrEnum):
     """Where an enrolment stands."""
 

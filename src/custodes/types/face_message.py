@@ -12,7 +12,10 @@ from custodes.types.face import (
     EnrolmentPhase,
     FaceEnrolment,
     FaceQuality,
+    Side,
+    Signal,
     SignedPermit,
+    Speaks,
     Training,
     ZoneDraft,
     ZonePhase,
@@ -580,6 +583,9 @@ class VerifyHolder:
     text: str
     picture: bytes
     operator: str
+    turning: tuple[bytes, ...] = ()
+    """What the camera showed after it, while the holder was asked to turn; for signals alone, never compared."""
+    asked: Side = Side.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -592,8 +598,8 @@ class HolderVerified:
     problem: str
     """Why the picture could not be compared; empty otherwise."""
     quality: FaceQuality | None
-    signals: tuple[str, ...]
-    """What speaks for a picture of a picture; for the person at the desk, never decisive alone."""
+    signals: tuple[Signal, ...]
+    """Whether it was a face or a picture of one; for the person at the desk, never decisive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -605,3 +611,5 @@ class NoteVerification:
     is_same: bool
     likelihood: float
     problem: str
+    presentation: Speaks = Speaks.NOTHING
+    """The gravest of the signals."""

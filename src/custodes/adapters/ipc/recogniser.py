@@ -28,9 +28,8 @@ class RecogniserClient:
         message = GiveSample(token=token, picture=picture)
         return await self._enroller.request(message, SampleJudged, is_repeatable=False)
 
-    async def verify_holder(self, text: str, picture: bytes, operator: str) -> HolderVerified:
+    async def verify_holder(self, message: VerifyHolder) -> HolderVerified:
         """See `Recogniser`."""
-        message = VerifyHolder(text=text, picture=picture, operator=operator)
         return await self._enroller.request(message, HolderVerified, is_repeatable=False)
 
     async def read_loads(self) -> ZoneLoads:
