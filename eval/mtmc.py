@@ -1,7 +1,8 @@
 """Association over cameras: overlapping views by ground position, others by appearance, time and direction.
 
 Run `python -m eval.mtmc --data DIR [--smoke]`. Overlapping: UCLA CAMPUS' two pairs of views with seeded noisy boxes,
-online, through the product's trackers and `journey.fusion`; `overlap_idf1` is the worse pair's. Others: the SUMO grid
+online, through the product's trackers and `journey.fusion`; `overlap_idf1` is the worse pair's. EPFL's terrace end to
+end from video (`eval.terrace`), without and with looks of the clothes' colours. Others: the SUMO grid
 with synthetic looks, missed and false passes and clock errors; `grid_idf1` is `journey.resolve`'s, `grid_online_idf1`
 what was decided as vehicles appeared, with a model learnt in the first half hour and scored after it.
 """
@@ -14,10 +15,12 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix, diags, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from custodes.app.analyser import make_looking
+from custodes.config import SiteConfig
 from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
 from custodes.journey.tracklets import Tracklets, centred
-from eval import grid
+from eval import grid, terrace
 from eval.campus_run import campus_pairs
 from eval.report import Report
 
@@ -112,12 +115,30 @@ def part(tracklets: Tracklets, keep: npt.NDArray[np.bool_]) -> Tracklets:
     )
 
 
+def from_video(report: Report, folder: Path, seconds: float) -> None:
+    """The terrace, decoded, detected, tracked, fused; `unfused` are the local trackers' numbers."""
+    config = SiteConfig()
+    looking = make_looking(config)
+    report.config["detector"] = looking.detector.ref.name
+    seen = terrace.watch(folder, looking, fps=config.analyser.fps, seconds=seconds, maker=terrace.colours)
+    without = terrace.Seen(seen.frames, {})
+    for name, told in (
+        ("unfused", None),
+        ("video", terrace.fused(without, folder)),
+        ("video_colours", terrace.fused(seen, folder)),
+    ):
+        found = terrace.scores(seen, told, seconds=seconds)
+        report.results |= {f"overlap_terrace_{name}_{key}": value for key, value in found.items()}
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
-        "--smoke", action="store_true", help="a minute of CAMPUS, ten minutes of the grid, no online run"
+        "--smoke",
+        action="store_true",
+        help="a minute of CAMPUS, a quarter of a minute of the terrace, ten minutes of the grid, no online run",
     )
     arguments = parser.parse_args()
     smoke = arguments.smoke
@@ -127,6 +148,7 @@ def main() -> None:
         report.results |= {f"overlap_{name}_{key}": value for key, value in outcome.scores.items()}
         report.results[f"overlap_{name}_unfused_idf1"] = outcome.per_camera["idf1"]
     report.results["overlap_idf1"] = min(outcome.scores["idf1"] for outcome in pairs.values())
+    from_video(report, arguments.data / "multicam" / "epfl", 15.0 if smoke else 120.0)
     folder = arguments.data / "tracking" / "sumo_grid"
     seconds = 700.0 if smoke else 1e9
     for step, (prefix, settings) in enumerate((("grid", PLAIN), ("lookalike", LOOKALIKE)), 1):

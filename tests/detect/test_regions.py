@@ -41,11 +41,12 @@ def holds(region, box):
     st.tuples(*[st.floats(0, 1)] * 4),
     st.floats(0.1, ENLARGE_MAX),
     st.sampled_from([16, 32, 64]),
+    st.sampled_from([None, (672, 384), (320, 544)]),
 )
 def test_a_region_when_fitted_then_it_lies_in_the_frame_holds_the_box_and_keeps_the_budget(
-    size, corners, scale, stride
+    size, corners, scale, stride, fixed
 ):
-    limits = RegionLimits(stride_px=stride)
+    limits = RegionLimits(stride_px=stride, fixed_px=fixed, whole_px=fixed[0] * fixed[1] if fixed else 352 * 352)
     x = sorted((corners[0] * size[0], corners[2] * size[0]))
     y = sorted((corners[1] * size[1], corners[3] * size[1]))
     region = fit_region((x[0], y[0], x[1], y[1]), scale, size, limits)
@@ -54,6 +55,7 @@ def test_a_region_when_fitted_then_it_lies_in_the_frame_holds_the_box_and_keeps_
     assert all(value % 2 == 0 for value in (region.x1, region.y1, region.x2, region.y2))
     assert region.width_px % stride == region.height_px % stride == 0
     assert region.width_px * region.height_px <= limits.whole_px
+    assert fixed is None or (region.width_px <= fixed[0] and region.height_px <= fixed[1])
     # Even pixels: at an odd edge of the frame the last row or column is left out.
     assert region.x1 <= x[0] + 2 and region.x2 >= x[1] - 2
     assert region.y1 <= y[0] + 2 and region.y2 >= y[1] - 2

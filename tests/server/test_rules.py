@@ -21,11 +21,12 @@ from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import TRIES, RuleService, Watched
 from custodes.config.rules import RuleConfig
 from custodes.errors import ConfigError, Unavailable
-from custodes.testing.catalog import make_quarter
+from custodes.testing.catalog import make_quarter, make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.media import vouch
 from custodes.testing.web import InlineCatalog
 from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.types.scene import CameraScene, QueueArea
 from custodes.types.traffic import Incident, IncidentKind, Queue
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -111,6 +112,57 @@ def test_a_long_queue_is_told_once(tmp_path):
     tell(service, 1)
     assert told[0]["text"] == "tailback: a queue of 61 m, longer than 50 m"
     catalog.close()
+
+
+LEFT_HALF = QueueArea(name="till", polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
+
+
+class OneCamera:
+    """A catalog of one camera with a queue."""
+
+    def __init__(self, area):
+        self.area = area
+
+    async def cameras(self):
+        return [replace(make_spec("gate"), scene=CameraScene(queues=(self.area,)))]
+
+
+def queue_frames(seconds, ids, *, run="0" * 12):
+    """So many looks, a second apart, of people in the left half and one in the right."""
+    boxes = [(0.1 + 0.05 * place, 0.2, 0.14 + 0.05 * place, 0.9) for place in range(len(ids))]
+    times = [Ns(round(one * NS_PER_S)) for one in seconds]
+    return vouch(times, [[*boxes, (0.8, 0.2, 0.9, 0.9)]] * len(times), ids=[[*ids, 99]] * len(times),
+                 camera_id="gate", run=run)  # fmt: skip
+
+
+def test_a_queue_of_people_is_told_when_it_is_longer_or_slower_than_allowed():
+    rules = (
+        {"name": "long", "camera": "gate", "people_waiting_above": 2, "queue": "till"},
+        {"name": "slow", "camera": "gate", "wait_above_s": 10},
+        {"name": "other", "camera": "gate", "people_waiting_above": 0, "queue": "door"},
+    )
+    service, told = service_of(*rules, catalog=OneCamera(LEFT_HALF))
+    gate = CameraId("gate")
+    asyncio.run(service.learn_queues())
+    service.take_frames(gate, queue_frames(range(3), [1, 2]))
+    assert waiting(service) == 0, "two are not more than two, and nobody waited for long"
+    service.take_frames(gate, queue_frames(range(3, 6), [1, 2, 3]))
+    asyncio.run(service.learn_queues())
+    service.take_frames(gate, queue_frames(range(6, 14), [1, 2, 3]))
+    tell(service, 2)
+    assert [one["text"] for one in told] == [
+        "long: 3 people in the queue till, more than 2",
+        "slow: half of those in the queue till wait for more than 13 s; 10 s are the limit",
+    ]
+    assert "track" not in repr(told)
+
+
+def test_waits_begin_anew_with_another_run():
+    service, _ = service_of({"name": "slow", "camera": "gate", "wait_above_s": 10}, catalog=OneCamera(LEFT_HALF))
+    asyncio.run(service.learn_queues())
+    service.take_frames(CameraId("gate"), queue_frames(range(9), [1, 2]))
+    service.take_frames(CameraId("gate"), queue_frames(range(9, 18), [1, 2], run="00000000cafe"))
+    assert waiting(service) == 0
 
 
 def test_what_cannot_be_told_is_tried_again_and_then_dropped():

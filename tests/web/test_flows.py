@@ -2,9 +2,10 @@
 
 import csv
 import io
+from dataclasses import replace
 
 from custodes.types.access import CameraScope
-from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures
+from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.flows import within
 
@@ -48,6 +49,26 @@ def test_flows_are_told_with_coverage_and_as_csv(claimed):
     (row,) = csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv").text))
     assert (row["group"], row["count"], row["min_group"]) == ("people", "25", "10")
     assert claimed.client.get("/api/v1/flows?from=9&to=9").status_code == 400
+
+
+def test_places_and_queues_are_files_too_and_what_was_held_back_is_empty(claimed):
+    start_ns = (claimed.clock.now_ns() // HOUR_NS - 2) * HOUR_NS
+    till = QueueFigures(
+        camera_id=GATE, name="=till", coverage=0.8, mean_length=3.5, peak_length=9, wait_median_s=45.0, wait_p90_s=90.0
+    )
+    few = replace(till, name="door", mean_length=None, peak_length=None, wait_median_s=None, wait_p90_s=None)
+    claimed.catalog.put_figures([replace(make_hour(start_ns), queues=(till, few))])
+    query = f"?from={start_ns}&to={claimed.clock.now_ns()}"
+    rows = list(csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv-queues").text)))
+    assert [(one["camera"], one["queue"], one["wait_median_s"], one["peak_length"]) for one in rows] == [
+        ("gate", "'=till", "45.0", "9"),
+        ("gate", "door", "", ""),
+    ]
+    rows = list(csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv-places").text)))
+    assert [(one["camera"], one["group"], one["dwell_p90_s"], one["min_group"]) for one in rows] == [
+        ("gate", "people", "60.0", "10"),
+        ("yard", "people", "60.0", "10"),
+    ]
 
 
 def test_flows_of_a_camera_out_of_scope_are_left_out_with_all_its_cells():

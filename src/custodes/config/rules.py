@@ -48,8 +48,14 @@ class MqttConfig(_Strict):
     password: SecretRef = ""
 
 
+_CAUSES = (
+    "incident", "people_above", "vehicles_above", "queue_above_m", "people_waiting_above", "wait_above_s", "health",
+)  # fmt: skip
+
+
 class RuleConfig(_Strict):
-    """One rule. Exactly one of `incident`, `people_above`, `vehicles_above`, `queue_above_m`, `health`."""
+    """One rule. Exactly one of `incident`, `people_above`, `vehicles_above`, `queue_above_m`, `people_waiting_above`,
+    `wait_above_s`, `health`."""
 
     name: _Name
     camera: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
@@ -60,6 +66,12 @@ class RuleConfig(_Strict):
     """In view at once."""
     queue_above_m: Annotated[float, Field(gt=0, le=10_000)] | None = None
     """The longest of the running quarter of an hour."""
+    people_waiting_above: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """In a drawn queue at once."""
+    wait_above_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """How long half of those in a drawn queue have waited."""
+    queue: Annotated[str, StringConstraints(max_length=80)] = ""
+    """Which queue of the camera; empty: each of them."""
     health: Annotated[tuple[HealthKind, ...], Field(min_length=1, max_length=8)] | None = None
     """Trouble with a camera, the disk or the fleet, when it begins."""
     again_after_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = 300.0
@@ -72,12 +84,11 @@ class RuleConfig(_Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "RuleConfig":
-        causes = (self.incident, self.people_above, self.vehicles_above, self.queue_above_m, self.health)
-        if sum(one is not None for one in causes) != 1:
-            raise ValueError(
-                f"rule {self.name!r} needs exactly one of incident, people_above, vehicles_above, "
-                "queue_above_m, health"
-            )
+        causes = {name: getattr(self, name) for name in _CAUSES}
+        if sum(one is not None for one in causes.values()) != 1:
+            raise ValueError(f"rule {self.name!r} needs exactly one of {', '.join(_CAUSES)}")
+        if self.queue and self.people_waiting_above is None and self.wait_above_s is None:
+            raise ValueError(f"rule {self.name!r} names a queue, but is about none")
         if not self.camera and self.health is None:
             raise ValueError(f"rule {self.name!r} needs a camera; only a rule of health may be about all")
         if self.webhook is None and self.email is None and self.mqtt is None and not self.push:

@@ -94,12 +94,19 @@ class RegionLimits:
     """Pixels of input for a whole frame."""
     frame_px: int = 2 * 352 * 352
     """Pixels of input that the regions of one frame may take together; what does not fit is shed and counted."""
+    fixed_px: tuple[int, int] | None = None
+    """Width and height of the input of a network that takes no other."""
 
 
 def limits_of(spec: ModelInput) -> RegionLimits:
     """What a network with this input takes. One of a fixed size gets several regions packed into its one picture."""
     whole_px = spec.width_px * spec.height_px
-    return RegionLimits(stride_px=max(spec.stride_px, _STRIDE_MIN_PX), whole_px=whole_px, frame_px=2 * whole_px)
+    return RegionLimits(
+        stride_px=max(spec.stride_px, _STRIDE_MIN_PX),
+        whole_px=whole_px,
+        frame_px=2 * whole_px,
+        fixed_px=None if spec.is_size_free else (spec.width_px, spec.height_px),
+    )
 
 
 def heights_as_people(boxes_px: Boxes, is_person: npt.NDArray[np.bool_], *, turn: int = 0) -> Columns:
@@ -187,7 +194,8 @@ def fit_region(box_px: Sequence[float], scale: float, frame_size: tuple[int, int
     scale = min(scale, (limits.whole_px / max(width * height, 1.0)) ** 0.5)
     least = _strides(limits.side_min_px, stride)
     out_w, out_h = max(_strides(width * scale, stride), least), max(_strides(height * scale, stride), least)
-    while out_w * out_h > limits.whole_px and max(out_w, out_h) > stride:
+    most_w, most_h = limits.fixed_px or (limits.whole_px, limits.whole_px)
+    while (out_w * out_h > limits.whole_px or out_w > most_w or out_h > most_h) and max(out_w, out_h) > stride:
         scale *= 0.95
         out_w, out_h = _strides(width * scale, stride), _strides(height * scale, stride)
     x1, x2 = _placed((box_px[0] + box_px[2]) / 2, out_w / scale, frame_width)

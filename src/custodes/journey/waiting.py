@@ -59,6 +59,25 @@ class QueueWatch:
             self.waits_s.append(wait_s)
 
 
+@dataclass(slots=True)
+class QueueNow:
+    """One queue at this moment, for rules. `take` frame by frame, by time; forgets who was away for half a minute."""
+
+    area: QueueArea
+    since: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Track → first and last moment there."""
+
+    def take(self, utc_ns: int, track_ids: npt.NDArray[np.int64], feet: npt.NDArray[np.float64]) -> tuple[int, float]:
+        """As `QueueWatch.take`. Returns: how many are in it, and how many seconds half of them have waited; a track
+        that breaks waits from its new beginning, so that is rather too short."""
+        here = track_ids[is_inside(feet, self.area.polygon)] if len(track_ids) else track_ids
+        self.since = {track: one for track, one in self.since.items() if utc_ns - one[1] <= _AWAY_NS}
+        for track in here.tolist():
+            self.since[track] = self.since.get(track, (utc_ns, utc_ns))[0], utc_ns
+        waits = [utc_ns - self.since[track][0] for track in here.tolist()]
+        return len(waits), float(np.median(waits)) / NS_PER_S if waits else 0.0
+
+
 def queue_figures(
     camera_id: CameraId, watches: Mapping[str, QueueWatch], min_group: int, coverage: float
 ) -> tuple[QueueFigures, ...]:

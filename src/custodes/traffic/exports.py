@@ -41,7 +41,7 @@ def to_csv(quarters: Iterable[Quarter]) -> str:
             writer.writerow({**head, **_line_row(line, quarter)})
         for (entry, exit_), counts in _movements(quarter).items():
             vehicles = sum(count for one, count in counts.items() if one in VEHICLES)
-            row = {"kind": "movement", "line": _cell(entry), "to_line": _cell(exit_), "vehicles": vehicles}
+            row = {"kind": "movement", "line": cell_text(entry), "to_line": cell_text(exit_), "vehicles": vehicles}
             writer.writerow({**head, **row, **{one.name.lower(): counts.get(one, 0) for one in _CLASSES}})
     return text.getvalue()
 
@@ -51,7 +51,7 @@ def _line_row(line: LineFigures, quarter: Quarter) -> dict[str, object]:
     row: dict[str, object] = {one.name.lower(): counts.get(one, 0) for one in _CLASSES}
     row |= {
         "kind": "line",
-        "line": _cell(line.line),
+        "line": cell_text(line.line),
         "way": "forward" if line.is_forward else "backward",
         "vehicles": line.vehicles,
         "vehicles_per_h": line.vehicles_per_h,
@@ -80,7 +80,8 @@ def _movements(quarter: Quarter) -> dict[tuple[str, str], dict[ObjectClass, int]
     return found
 
 
-def _cell(name: str) -> str:
+def cell_text(name: str) -> str:
+    """A name as a cell: what a spreadsheet would run as a formula gets an apostrophe before it."""
     return f"'{name}" if name.startswith(_FORMULA) else name
 
 

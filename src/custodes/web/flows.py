@@ -6,6 +6,7 @@ were made, so that no choice of stretch or camera tells more than the hours do.
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -14,8 +15,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from custodes.errors import InvalidArgument
+from custodes.traffic.exports import cell_text
 from custodes.types.access import CameraScope
-from custodes.types.flow import FlowHour
+from custodes.types.flow import FlowHour, PlaceFigures, QueueFigures
 from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import deps_of, page, present
 from custodes.web.words import utc_text
@@ -43,7 +45,7 @@ async def flows(
     request: Request,
     start: _From,
     end: _To,
-    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    form: Annotated[Literal["json", "csv", "csv-places", "csv-queues"], Query(alias="format")] = "json",
 ) -> Response:
     """Hours that began between two moments at most 32 days apart, of the cameras that this person may see."""
     deps, visitor = deps_of(request), present(request)
@@ -55,9 +57,10 @@ async def flows(
         granted = await deps.reads.permit_list(visitor, cameras)
         found = await deps.catalog.figures(FlowHour, None, Ns(start), Ns(end), MAX_HOURS)
         hours = [within(one, granted.scope) for one in found]
-    if form == "csv":
-        headers = {"content-disposition": 'attachment; filename="flows.csv"'}
-        return Response(to_csv(hours), media_type="text/csv; charset=utf-8", headers=headers)
+    if form != "json":
+        name, make = _FILES[form]
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(make(hours), media_type="text/csv; charset=utf-8", headers=headers)
     body: dict[str, Any] = {
         "from_ns": start,
         "to_ns": end,
@@ -88,3 +91,41 @@ def to_csv(hours: list[FlowHour]) -> str:
             head = (utc_text(hour.start_ns), hour.group.value, cell.from_camera, cell.to_camera)
             writer.writerow((*head, cell.count, cell.median_s, cell.coverage, hour.min_group))
     return text.getvalue()
+
+
+_PLACE = ("mean_present", "peak_present", "dwell_median_s", "dwell_p90_s")
+_QUEUE = ("mean_length", "peak_length", "wait_median_s", "wait_p90_s")
+
+
+def places_csv(hours: list[FlowHour]) -> str:
+    """One row per camera, group and hour; empty is what was about fewer than the minimum group."""
+    rows = ((hour, hour.group.value, one.camera_id, one) for hour in hours for one in hour.places)
+    return _figures_csv("group", "camera", _PLACE, rows)
+
+
+def queues_csv(hours: list[FlowHour]) -> str:
+    """One row per drawn queue and hour; empty is what was about fewer than the minimum group."""
+    rows = ((hour, one.camera_id, cell_text(one.name), one) for hour in hours for one in hour.queues)
+    return _figures_csv("camera", "queue", _QUEUE, rows)
+
+
+def _figures_csv(
+    first: str,
+    second: str,
+    names: tuple[str, ...],
+    rows: Iterable[tuple[FlowHour, str, str, PlaceFigures | QueueFigures]],
+) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(("start", first, second, *names, "coverage", "min_group"))
+    for hour, one, other, figures in rows:
+        values = (getattr(figures, name) for name in names)
+        writer.writerow((utc_text(hour.start_ns), one, other, *values, figures.coverage, hour.min_group))
+    return text.getvalue()
+
+
+_FILES = {
+    "csv": ("flows.csv", to_csv),
+    "csv-places": ("places.csv", places_csv),
+    "csv-queues": ("queues.csv", queues_csv),
+}

@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from custodes.config.rules import RuleConfig
 from custodes.errors import CustodesError, Unavailable
+from custodes.journey.waiting import QueueNow
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind
 from custodes.types.traffic import Incident, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 Send = Callable[[Mapping[str, object]], None]
 MAX_WAITING = 200
@@ -36,6 +38,8 @@ class _State:
     told_ns: int | None = None
     told_of: dict[tuple[str, str], int] = field(default_factory=dict)
     """Kind of trouble and camera → when it was told."""
+    queue_looks: dict[str, int] = field(default_factory=dict)
+    """Looks in a row that say it of a drawn queue, by its name."""
 
 
 _HEALTH: dict[SiteEventKind, str] = {
@@ -83,6 +87,8 @@ class RuleService:
         self._clock = clock
         self._sleep = sleep
         self._waiting: asyncio.Queue[tuple[Watched, dict[str, object]]] = asyncio.Queue(MAX_WAITING)
+        self._queues: dict[CameraId, tuple[QueueNow, ...]] = {}
+        self._runs: dict[CameraId, RunId] = {}
         self.dropped = 0
 
     def take_incident(self, incident: Incident) -> None:
@@ -110,8 +116,9 @@ class RuleService:
             self._put(one, text, event.start_ns, {"camera": camera, "event": event.kind.value})
 
     def take_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
-        """How many are in view now."""
+        """How many are in view now, and in drawn queues."""
         mine = [one for one in self._watched if one.rule.camera == camera_id]
+        self._take_queues(camera_id, [one for one in mine if _is_about_queue(one.rule)], frames)
         for one in mine:
             for limit, classes, word in (
                 (one.rule.people_above, [int(ObjectClass.PERSON)], "people"),
@@ -124,8 +131,46 @@ class RuleService:
                     if one.state.looks >= _LEAST_LOOKS:
                         self._tell(one, f"{count} {word} in view, more than {limit}", fact.frame.utc_ns)
 
+    def _take_queues(self, camera_id: CameraId, mine: Sequence[Watched], frames: Sequence[FrameAnalysed]) -> None:
+        for fact in frames if mine else ():
+            if self._runs.get(camera_id) != fact.frame.run:  # tracks are another run's: numbers begin anew
+                self._runs[camera_id] = fact.frame.run
+                for queue in self._queues.get(camera_id, ()):
+                    queue.since.clear()
+            ids, feet = _people(fact)
+            for queue in self._queues.get(camera_id, ()):
+                count, wait_s = queue.take(fact.frame.utc_ns, ids, feet)
+                for one in mine:
+                    if one.rule.queue in ("", queue.area.name):
+                        self._judge_queue(one, queue.area.name, count, wait_s, fact.frame.utc_ns)
+
+    def _judge_queue(self, one: Watched, name: str, count: int, wait_s: float, utc_ns: int) -> None:
+        most, longest_s, looks = one.rule.people_waiting_above, one.rule.wait_above_s, one.state.queue_looks
+        is_so = (most is not None and count > most) or (longest_s is not None and wait_s > longest_s)
+        looks[name] = looks.get(name, 0) + 1 if is_so else 0
+        if looks[name] < _LEAST_LOOKS:
+            return
+        if most is not None:
+            self._tell(one, f"{count} people in the queue {name}, more than {most}", utc_ns)
+        elif longest_s is not None:
+            text = (
+                f"half of those in the queue {name} wait for more than {wait_s:.0f} s; {longest_s:.0f} s are the limit"
+            )
+            self._tell(one, text, utc_ns)
+
+    async def learn_queues(self) -> None:
+        """Which queues are drawn; one that is still as it was goes on."""
+        if not any(_is_about_queue(one.rule) for one in self._watched):
+            return
+        known = {(camera_id, queue.area): queue for camera_id, all_of in self._queues.items() for queue in all_of}
+        self._queues = {
+            spec.camera_id: tuple(known.get((spec.camera_id, area)) or QueueNow(area) for area in spec.scene.queues)
+            for spec in await self._catalog.cameras()
+            if spec.is_enabled
+        }
+
     async def check_queues(self) -> None:
-        """Compare the running quarter's longest queue."""
+        """Compare the running quarter's longest queue on a road."""
         now_ns = self._clock.now_ns()
         for one in self._watched:
             limit_m = one.rule.queue_above_m
@@ -169,6 +214,7 @@ class RuleService:
     async def _check_forever(self) -> None:
         while True:
             try:
+                await self.learn_queues()
                 await self.check_queues()
             except CustodesError as error:
                 structlog.get_logger().warning("rules wait", error=str(error))
@@ -195,6 +241,18 @@ class RuleService:
                 structlog.get_logger().info("rule told", rule=rule, text=news["text"])
                 return
         self.dropped += 1
+
+
+def _is_about_queue(rule: RuleConfig) -> bool:
+    return rule.people_waiting_above is not None or rule.wait_above_s is not None
+
+
+def _people(fact: FrameAnalysed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Tracks of people who were measured, (n,), and their feet in shares of the frame, (n, 2)."""
+    frame = fact.frame
+    rows = np.flatnonzero(frame.is_measured & (frame.track_ids >= 0) & (frame.class_ids == int(ObjectClass.PERSON)))
+    boxes = frame.boxes_norm[rows].astype(np.float64)
+    return frame.track_ids[rows], np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
 
 
 def _present(fact: FrameAnalysed, classes: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ async function show() {
   const toNs = Math.floor(nowNs() / 3.6e12) * 3.6e12;
   const fromNs = toNs - Number($("hours").value) * 3.6e12;
   const path = `/api/v1/flows?from=${BigInt(fromNs)}&to=${BigInt(toNs)}`;
-  $("csv").href = `${path}&format=csv`;
+  for (const form of ["csv", "csv-places", "csv-queues"]) $(form).href = `${path}&format=${form}`;
   $("json").href = path;
   try {
     newest = { hours: (await ask(path)).hours, fromNs, toNs };

@@ -1,0 +1,220 @@
+"""EPFL terrace, end to end from video: two views of one ground, up to nine people, against truth made by eye.
+
+Packets go through the analyser's pipeline (gate, decoder, detector, tracker on the ground), its tracks through
+`journey.sighting` and `journey.fusion`, online. Truth (`eval/truth/epfl-terrace.csv`): at every third second, boxes of
+everybody of whom about half can be seen, with one number for both views; boxes are another detector's where it had
+one, numbers and the rest were given by eye, and both views' feet agree on the ground (median 0.35 m). Person 0 marks
+where somebody is mostly hidden or cut: what is found there is neither right nor wrong.
+
+Looks, where asked for, are made from each look's pixels and live as long as the dot. The product has none (ADR 80).
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from custodes.geometry.homography import Homography, homography_from_points
+from custodes.journey.fusion import Fusion, Placed, numbers_of
+from custodes.journey.sighting import placed_of
+from custodes.pipeline.analysis import Looking
+from custodes.pipeline.camera import CameraPipeline
+from custodes.testing.media import read_clip
+from custodes.types.media import Frame
+from custodes.types.message import StreamClosed, StreamOpened
+from custodes.types.scene import CameraScene, GroundPoint
+from custodes.types.vision import TrackedFrame
+from custodes.units import NS_PER_S, Ns
+from eval import crossview
+from eval.crossview import Boxes
+
+Floats = npt.NDArray[np.float64]
+LookMaker = Callable[[Frame, Floats], Floats]
+"""A frame and (n, 4) boxes in shares of it → (n, d) unit vectors."""
+CAMERAS = ("c0", "c1")
+SIZE = (360, 288)
+FPS = 25
+T0 = Ns(1_700_000_000 * NS_PER_S)
+M_PER_UNIT = 0.0191
+"""The homographies' units have no name. People in both views are 1.75 m tall at 0.0190 and 0.0193 m a unit."""
+_POINTS = ((0.1, 0.5), (0.9, 0.5), (0.1, 0.98), (0.9, 0.98), (0.5, 0.7))
+_TRUTH = Path(__file__).parent / "truth" / "epfl-terrace.csv"
+_IGNORED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the analyser told of both views: frames by time, and looks of their measured tracks by (camera, time)."""
+
+    frames: tuple[TrackedFrame, ...]
+    looks: Mapping[tuple[str, int], Mapping[int, Floats]]
+
+
+def grounds(folder: Path) -> dict[str, tuple[GroundPoint, ...]]:
+    """Five points of each view with their places in metres."""
+    known = json.loads((folder / "homographies-gnn-cca-metainfo.json").read_text())["terrace"]["homography"]
+    found = {}
+    for name, matrix in zip(CAMERAS, known[: len(CAMERAS)], strict=True):
+        points = []
+        for x, y in _POINTS:
+            place = np.array(matrix) @ np.array([x * SIZE[0], y * SIZE[1], 1.0])
+            place_m = place[:2] / place[2] * M_PER_UNIT
+            points.append(GroundPoint(at=(x, y), place_m=(float(place_m[0]), float(place_m[1]))))
+        found[name] = tuple(points)
+    return found
+
+
+def truth() -> dict[tuple[str, int], tuple[Boxes, Floats]]:
+    """(camera, frame) → people with their boxes in shares, and (k, 4) where nothing is judged."""
+    rows: dict[tuple[str, int], list[list[float]]] = {}
+    with _TRUTH.open() as file:
+        for row in csv.DictReader(file):
+            box = [float(row[key]) for key in ("x1", "y1", "x2", "y2")]
+            rows.setdefault((CAMERAS[int(row["camera"])], int(row["frame"])), []).append([float(row["person"]), *box])
+    found = {}
+    moments = sorted({frame for _, frame in rows})
+    for key in ((name, frame) for name in CAMERAS for frame in moments):
+        table = np.array(rows.get(key, np.zeros((0, 5)))).reshape(-1, 5)
+        boxes, people = table[:, 1:] / np.tile(SIZE, 2), table[:, 0].astype(np.int64)
+        found[key] = ((people[people > 0], boxes[people > 0]), boxes[people == 0])
+    return found
+
+
+def watch(folder: Path, looking: Looking, *, fps: float, seconds: float, maker: LookMaker | None = None) -> Seen:
+    """Both films through the analyser."""
+    frames: list[TrackedFrame] = []
+    looks: dict[tuple[str, int], Mapping[int, Floats]] = {}
+
+    def keep(frame: Frame, tracked: TrackedFrame) -> None:
+        frames.append(tracked)
+        rows = np.flatnonzero(tracked.is_measured & (tracked.track_ids >= 0))
+        if maker is not None and len(rows):
+            vectors = maker(frame, tracked.boxes_norm[rows].astype(np.float64))
+            looks[tracked.camera_id, tracked.utc_ns] = dict(
+                zip(tracked.track_ids[rows].tolist(), vectors, strict=True)
+            )
+
+    for name, ground in grounds(folder).items():
+        info, packets = read_clip(folder / f"terrace1-{name}.mp4", frames=round(seconds * FPS), start_ns=T0,
+                                  camera_id=name)  # fmt: skip
+        scene = CameraScene(ground=ground, floor="terrace")
+        pipeline = CameraPipeline(info.camera_id, looking, fps=fps, scene=scene)
+        pipeline.on_look = keep
+        for item in (StreamOpened(info=info), *packets, StreamClosed(camera_id=info.camera_id, run=info.run)):
+            pipeline.process(item)
+    return Seen(tuple(sorted(frames, key=lambda one: one.utc_ns)), looks)
+
+
+def fused(seen: Seen, folder: Path) -> dict[tuple[str, int, int], int]:
+    """(camera, time, track) → the dot's number, online."""
+    planes = {name: _plane(points) for name, points in grounds(folder).items()}
+    fusion, found = Fusion(), {}
+    for utc_ns, frames in _moments(seen.frames):
+        placed: list[Placed] = []
+        for frame in frames:
+            looks = seen.looks.get((frame.camera_id, frame.utc_ns), {})
+            placed += [
+                replace(one, look=looks.get(one.key[2])) for one in placed_of(frame, planes[str(frame.camera_id)])
+            ]
+        numbers = numbers_of(fusion.step(utc_ns, placed))
+        for frame in frames:
+            for track in frame.track_ids.tolist():
+                found[str(frame.camera_id), int(frame.utc_ns), track] = numbers.get(
+                    (frame.camera_id, frame.run, track), 0
+                )
+    return found
+
+
+def _plane(points: tuple[GroundPoint, ...]) -> Homography:
+    return homography_from_points([point.at for point in points], [point.place_m for point in points])
+
+
+def _moments(frames: tuple[TrackedFrame, ...]) -> Iterator[tuple[int, list[TrackedFrame]]]:
+    """Frames by time; those within a twentieth of a second are one moment."""
+    waiting: list[TrackedFrame] = []
+    for frame in frames:
+        if waiting and frame.utc_ns - waiting[0].utc_ns > NS_PER_S // 20:
+            yield waiting[-1].utc_ns, waiting
+            waiting = []
+        waiting.append(frame)
+    if waiting:
+        yield waiting[-1].utc_ns, waiting
+
+
+def scores(seen: Seen, numbers: Mapping[tuple[str, int, int], int] | None, *, seconds: float) -> dict[str, float]:
+    """HOTA, IDF1, MOTA over both views; with `numbers` None the local tracks', which are nobody's in two views."""
+    real, found = {}, {}
+    for (name, frame), (people, ignored) in truth().items():
+        if frame < seconds * FPS - 1:
+            real[name, frame] = people
+            found[name, frame] = _judged(_at(seen, numbers, name, frame), people[1], ignored)
+    return crossview.score(real, found)
+
+
+def _at(seen: Seen, numbers: Mapping[tuple[str, int, int], int] | None, name: str, frame: int) -> Boxes:
+    """What is known of a camera at a frame: tracks that were measured before and after it, in between."""
+    utc_ns = T0 + frame * NS_PER_S // FPS
+    mine = [one for one in seen.frames if one.camera_id == name and abs(one.utc_ns - utc_ns) <= NS_PER_S]
+    for before, after in pairwise(mine):
+        if before.utc_ns <= utc_ns < after.utc_ns:
+            share = (utc_ns - before.utc_ns) / (after.utc_ns - before.utc_ns)
+            first, second = _measured(before), _measured(after)
+            ids, boxes = [], []
+            for track in sorted(first.keys() & second.keys()):
+                number = (
+                    track + 10**15 * CAMERAS.index(name)
+                    if numbers is None
+                    else numbers[name, int(before.utc_ns), track]
+                )
+                if number:
+                    ids.append(number)
+                    boxes.append((1 - share) * first[track] + share * second[track])
+            return np.array(ids, np.int64), np.array(boxes).reshape(-1, 4)
+    return np.zeros(0, np.int64), np.zeros((0, 4))
+
+
+def _measured(frame: TrackedFrame) -> dict[int, Floats]:
+    rows = np.flatnonzero(frame.is_measured & (frame.track_ids >= 0))
+    return {int(frame.track_ids[row]): frame.boxes_norm[row].astype(np.float64) for row in rows.tolist()}
+
+
+def _judged(found: Boxes, people: Floats, ignored: Floats) -> Boxes:
+    """Without what lies mostly where nothing is judged, unless it lies better on somebody."""
+    ids, boxes = found
+    keep = np.ones(len(ids), bool)
+    for row, box in enumerate(boxes):
+        hidden = max((_inside(box, other) for other in ignored), default=0.0)
+        known = max((_inside(box, other) for other in people), default=0.0)
+        keep[row] = hidden < _IGNORED_SHARE or known > hidden
+    return ids[keep], boxes[keep]
+
+
+def _inside(box: Floats, other: Floats) -> float:
+    """Share of `box` that lies in `other`."""
+    width, height = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    area = float(np.prod(box[2:] - box[:2]))
+    return float(max(width, 0.0) * max(height, 0.0)) / max(area, 1e-9)
+
+
+def colours(frame: Frame, boxes: Floats) -> Floats:
+    """(n, 2·8·8·4) clothes as colour: chroma and four steps of brightness of the upper and lower half of each box's
+    middle, square roots of shares (Hellinger), unit length. The simplest look that there is."""
+    height, width = frame.u.shape
+    found = np.zeros((len(boxes), 2 * 256))
+    for row, (x1, y1, x2, y2) in enumerate(boxes):
+        left, right = x1 + 0.2 * (x2 - x1), x2 - 0.2 * (x2 - x1)
+        for half, (top, bottom) in enumerate(((0.2, 0.5), (0.5, 0.85))):
+            rows = slice(int((y1 + top * (y2 - y1)) * height), int((y1 + bottom * (y2 - y1)) * height) + 1)
+            columns = slice(int(left * width), int(right * width) + 1)
+            u, v = frame.u[rows, columns].astype(int), frame.v[rows, columns].astype(int)
+            y = frame.y[::2, ::2][:height, :width][rows, columns].astype(int)
+            # Clothes differ within a small part of the chroma plane: 8 units a step around grey.
+            near_u, near_v = np.clip((u - 96) // 8, 0, 7), np.clip((v - 96) // 8, 0, 7)
+            counts = np.bincount(((near_u * 8 + near_v) * 4 + y // 64).ravel(), minlength=256)
+            found[row, half * 256 : (half + 1) * 256] = np.sqrt(counts / max(counts.sum(), 1))
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
