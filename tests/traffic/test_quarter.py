@@ -3,9 +3,11 @@
 import csv
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xmlschema
 from defusedxml import ElementTree
 
 from custodes.geometry.pose import pose_of
@@ -20,6 +22,8 @@ from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns
 from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
 
+DATEX = Path(__file__).parent / "datex" / "payload.xsd"
+"""What is used of the schema's version 3.1."""
 CAMERA = Pinhole((6.0, -12.0, 7.0), (0.0, 25.0), focal_px=900)
 
 
@@ -151,10 +155,11 @@ def test_csv_read_back_says_the_same_and_runs_no_formula():
     assert float(row["coverage"]) == 1.0
 
 
-def test_datex_is_well_formed_and_says_the_same():
+def test_datex_keeps_the_schema_and_says_the_same():
     quarter = watched(convoy(15.0, 3.0, 8), 30)
     lines = tuple(replace(one, line='a<"b&') for one in quarter.lines)
     text = to_datex([replace(quarter, lines=lines)], site="Tor & Söhne", country="de", now_ns=T0_NS)
+    xmlschema.XMLSchema(str(DATEX)).validate(text)
     root = ElementTree.fromstring(text)
     sites = root.findall("{*}siteMeasurements")
     assert len(sites) == 2
@@ -165,4 +170,8 @@ def test_datex_is_well_formed_and_says_the_same():
     )
     assert float(site.findtext(".//{*}speed")) == line.speeds.mean_kmh
     assert int(site.findtext(".//{*}vehicleFlowRate")) == round(line.vehicles_per_h)
+    assert site.findtext(".//{*}vehicleType") == "car"
+    percentiles = [float(one.text) for one in site.findall(".//{*}speedPercentile/{*}speed")]
+    assert percentiles == [line.speeds.v50_kmh, line.speeds.v85_kmh]
+    assert {one.tag.rpartition("}")[2] for one in site.iter()} >= {"density", "occupancy", "duration", "endOfPeriod"}
     assert root.findtext("{*}publicationTime") == "2023-11-14T22:15:00Z"

@@ -33,6 +33,8 @@ def test_traffic_is_told_as_json_csv_and_datex(claimed):
     assert "<com:country>nl</com:country>" in datex.text
     assert 'id="datex"' in claimed.client.get("/traffic", headers={"accept": "text/html"}).text
     assert claimed.client.get(f"/api/v1/cameras/yard/traffic{query}").json()["quarters"] == []
+    nothing = claimed.client.get(f"/api/v1/cameras/yard/traffic{query}&format=datex")
+    assert nothing.status_code == 404, "the schema wants a measurement or more"
 
 
 def test_datex_of_no_country_is_not_written(claimed):

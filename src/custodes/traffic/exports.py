@@ -19,6 +19,13 @@ COLUMNS = (
 )  # fmt: skip
 """`kind`: line (a line and a way) or movement (from `line` to `to_line`); the queue stands on each line's row."""
 
+_DATEX_TYPES = {
+    ObjectClass.BICYCLE: "bicycle",
+    ObjectClass.CAR: "car",
+    ObjectClass.MOTORCYCLE: "motorcycle",
+    ObjectClass.BUS: "bus",
+    ObjectClass.TRUCK: "lorry",
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -98,12 +105,12 @@ xsi:type="roa:MeasuredDataPublication" lang="en" modelBaseVersion="3">
 
 
 def to_datex(quarters: Iterable[Quarter], *, site: str, country: str, now_ns: int) -> str:
-    """DATEX II v3 XML: per line and way flow, speed, occupancy, headway, density, each with its share of observed
-    time.
+    """DATEX II v3 XML: per line and way flow (of all and of each class), speed with v50 and v85, occupancy, headway,
+    density, each with its share of observed time.
 
-    A measurement site is `camera/line/way`. `period` is the quarter's length. Source: CEN/TS 16157-5, with the form of
-    the Dutch NDW feed where the model leaves a choice. Not validated against the schema here: it is not to be had
-    offline.
+    A measurement site is `camera/line/way`. Source: CEN/TS 16157-5 and the schema's version 3.1, with the form of the
+    Dutch NDW feed where the model leaves a choice. A publication holds one measurement or more: without `lines` in any
+    quarter the schema refuses it.
     """
     parts = [_HEAD.format(now=_utc(now_ns), country=escape(country), site=escape(site), table=quoteattr(site))]
     for quarter in quarters:
@@ -115,15 +122,22 @@ def _site(quarter: Quarter, line: LineFigures) -> str:
     way = "forward" if line.is_forward else "backward"
     name = quoteattr(f"{quarter.camera_id}/{line.line}/{way}")
     counted = round(100 * quarter.coverage, 1)
-    values = [
-        ("TrafficFlow", f'<roa:vehicleFlow numberOfInputValuesUsed="{line.vehicles}" supplierCalculatedDataQuality='
-         f'"{counted}"><com:vehicleFlowRate>{round(line.vehicles_per_h)}</com:vehicleFlowRate></roa:vehicleFlow>'),
-    ]  # fmt: skip
+    values = [("TrafficFlow", _flow(line.vehicles, line.vehicles_per_h, counted))]
+    for one in line.counts:
+        if one.object_class in _DATEX_TYPES and one.count:
+            kind = (
+                "<roa:forVehiclesWithCharacteristicsOf><com:vehicleType>"
+                f"{_DATEX_TYPES[one.object_class]}</com:vehicleType></roa:forVehiclesWithCharacteristicsOf>"
+            )
+            # Both are of the observed time; a line that counts only bicycles has no vehicles an hour to share out.
+            rate = one.count * line.vehicles_per_h / line.vehicles if line.vehicles else 0.0
+            values.append(("TrafficFlow", kind + _flow(one.count, rate, counted)))
     if line.speeds is not None:
         values.append(
             ("TrafficSpeed", f'<roa:averageVehicleSpeed numberOfInputValuesUsed="{line.speeds.measured}" '
              f'standardDeviation="{line.speeds.single_error_kmh}"><com:speed>{line.speeds.mean_kmh}</com:speed>'
-             "</roa:averageVehicleSpeed>")
+             "</roa:averageVehicleSpeed>" + _percentile(50, line.speeds.v50_kmh)
+             + _percentile(85, line.speeds.v85_kmh))
         )  # fmt: skip
     concentration = ""
     if line.density_per_km is not None:
@@ -136,7 +150,7 @@ def _site(quarter: Quarter, line: LineFigures) -> str:
     if concentration:
         values.append(("TrafficConcentration", concentration))
     if line.headway_s is not None:
-        headway = f"<roa:averageTimeHeadway><com:duration>{line.headway_s}</com:duration></roa:averageTimeHeadway>"
+        headway = f"<roa:averageTimeHeadway><roa:duration>{line.headway_s}</roa:duration></roa:averageTimeHeadway>"
         values.append(("TrafficHeadway", headway))
     quantities = "".join(
         f'<roa:physicalQuantity index="{index}"><roa:physicalQuantity xsi:type="roa:SinglePhysicalQuantity">'
@@ -146,8 +160,27 @@ def _site(quarter: Quarter, line: LineFigures) -> str:
     return (
         "<roa:siteMeasurements>\n"
         f'<roa:measurementSiteReference targetClass="roa:MeasurementSite" id={name} version="1"/>\n'
-        f"{quantities}<roa:measurementTimeDefault><roa:timeValue>{_utc(quarter.start_ns)}</roa:timeValue>"
-        "</roa:measurementTimeDefault>\n</roa:siteMeasurements>\n"
+        f"{quantities}<roa:measurementTimeDefault><roa:timeMeaning>beginTime</roa:timeMeaning>"
+        f"<roa:timeValue>{_utc(quarter.start_ns)}</roa:timeValue><roa:period><com:startOfPeriod>"
+        f"{_utc(quarter.start_ns)}</com:startOfPeriod><com:endOfPeriod>{_utc(quarter.end_ns)}</com:endOfPeriod>"
+        "</roa:period></roa:measurementTimeDefault>\n</roa:siteMeasurements>\n"
+    )
+
+
+def _flow(count: int, per_h: float, observed_percent: float) -> str:
+    return (
+        f'<roa:vehicleFlow numberOfInputValuesUsed="{count}" supplierCalculatedDataQuality="{observed_percent}">'
+        f"<com:vehicleFlowRate>{round(per_h)}</com:vehicleFlowRate></roa:vehicleFlow>"
+    )
+
+
+def _percentile(percent: int, kmh: float | None) -> str:
+    if kmh is None:
+        return ""
+    return (
+        f"<roa:speedPercentile><roa:vehiclePercentage><com:percentage>{percent}</com:percentage>"
+        f"</roa:vehiclePercentage><roa:speedPercentile><com:speed>{kmh}</com:speed></roa:speedPercentile>"
+        "</roa:speedPercentile>"
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from custodes.errors import FailedPrecondition, InvalidArgument
+from custodes.errors import FailedPrecondition, InvalidArgument, NotFound
 from custodes.traffic.exports import to_csv, to_datex
 from custodes.types.traffic import Incident, Quarter
 from custodes.units import NS_PER_S, Ns
@@ -53,6 +53,8 @@ async def traffic(
         country = deps.config.traffic.country
         if not country:
             raise FailedPrecondition("DATEX II names the publisher's country: set traffic: country: in site.yaml.")
+        if not any(one.lines for one in quarters):
+            raise NotFound("No line was counted in this stretch; a DATEX II publication holds a measurement or more.")
         text = to_datex(quarters, site=deps.config.name, country=country, now_ns=deps.clock.now_ns())
         return _file(text, "application/xml", f"traffic-{camera}.xml")
     incidents = await deps.catalog.figures(Incident, camera, Ns(start), Ns(end), MAX_INCIDENTS)
