@@ -16,6 +16,7 @@ from custodes.ports.catalog import Coverage
 from custodes.ports.movements import Movements
 from custodes.testing.catalog import ALL, CAMERA, CatalogSuite, at, make_frame, make_segment, make_spec, same_frames
 from custodes.testing.clock import ManualClock
+from custodes.testing.leases import LeasesSuite
 from custodes.testing.movements import MovementsSuite
 from custodes.testing.outbox import OutboxSuite
 from custodes.testing.postgres import PostgresServer, running_postgres
@@ -49,6 +50,13 @@ class TestPostgresCatalog(CatalogSuite):
     @pytest.fixture
     def catalog(self, target: PostgresTarget, clock: ManualClock) -> Iterator[SqlCatalog]:
         with closing(postgres_catalog(target, site_id="site", clock=clock)) as catalog:
+            yield catalog
+
+
+class TestPostgresLeases(LeasesSuite):
+    @pytest.fixture
+    def catalog(self, target: PostgresTarget) -> Iterator[SqlCatalog]:
+        with closing(open_catalog(target)) as catalog:
             yield catalog
 
 

@@ -21,6 +21,7 @@ from custodes.errors import DataLoss, FailedPrecondition, ProtocolError, SiteMis
 from custodes.ports.catalog import Account, Coverage
 from custodes.testing.catalog import ALL, CAMERA, CatalogSuite, at, make_frame, make_segment, make_spec, same_frames
 from custodes.testing.clock import ManualClock
+from custodes.testing.leases import LeasesSuite
 from custodes.testing.outbox import OutboxSuite
 from custodes.types.vision import TrackedFrame
 from custodes.units import Ns
@@ -34,6 +35,14 @@ class TestSqliteCatalog(CatalogSuite):
     @pytest.fixture
     def catalog(self, tmp_path: Path, clock: ManualClock) -> Iterator[SqlCatalog]:
         catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="site", clock=clock)
+        yield catalog
+        catalog.close()
+
+
+class TestSqliteLeases(LeasesSuite):
+    @pytest.fixture
+    def catalog(self, tmp_path: Path) -> Iterator[SqlCatalog]:
+        catalog = open_catalog(tmp_path / "catalog.db")
         yield catalog
         catalog.close()
 

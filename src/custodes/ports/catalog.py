@@ -1,6 +1,6 @@
 """What the server knows: cameras, segments, gaps, analysed frames, tracks, users, sessions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
@@ -223,8 +223,18 @@ class Catalog(Protocol):
         `deleted` go, and what is garbage does not come back."""
         ...
 
-    def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
-        """Segments that overlap [start, end], by start; open ones included with their last known end."""
+    def segments(
+        self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int, *, with_spares: bool = False
+    ) -> list[Segment]:
+        """Segments that overlap [start, end], by start; open ones included with their last known end.
+
+        With `with_spares` also second copies, of what another recorder wrote late of a camera that was not its own any
+        more: whoever deletes needs them, whoever shows must not (`adapters.sql.spares`).
+        """
+        ...
+
+    def story_ends(self, camera_ids: Collection[CameraId]) -> dict[CameraId, Ns]:
+        """Up to where recordings and gaps of these cameras go; a camera of which nothing is known is not in it."""
         ...
 
     def grow_segments(self, segments: Sequence[Segment]) -> None:

@@ -1,6 +1,6 @@
 """The catalog as the event loop sees it: the same methods, awaited. Written for `web` and `app.serving`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from custodes.ports.catalog import (
@@ -67,8 +67,18 @@ class AsyncCatalog(Protocol):
         `deleted` go, and what is garbage does not come back."""
         ...
 
-    async def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
-        """Segments that overlap [start, end], by start; open ones included with their last known end."""
+    async def segments(
+        self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int, *, with_spares: bool = False
+    ) -> list[Segment]:
+        """Segments that overlap [start, end], by start; open ones included with their last known end.
+
+        With `with_spares` also second copies, of what another recorder wrote late of a camera that was not its own any
+        more: whoever deletes needs them, whoever shows must not (`adapters.sql.spares`).
+        """
+        ...
+
+    async def story_ends(self, camera_ids: Collection[CameraId]) -> dict[CameraId, Ns]:
+        """Up to where recordings and gaps of these cameras go; a camera of which nothing is known is not in it."""
         ...
 
     async def grow_segments(self, segments: Sequence[Segment]) -> None:

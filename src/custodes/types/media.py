@@ -117,6 +117,8 @@ class Segment:
     """Length by the stream's own clock; `end_ns - start_ns` is by ours. 0 where it is not known."""
     clock: ClockReading = UNKNOWN_CLOCK
     """The worst over the segment."""
+    lease_epoch: int = 0
+    """Number of the recorder's tenure of the camera (`ports.leases`); 0 where a site has one recorder."""
 
 
 class Authenticity(StrEnum):

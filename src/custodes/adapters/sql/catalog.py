@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -18,12 +18,14 @@ from custodes.adapters.sql import (
     recording,
     retention,
     search,
+    spares,
     totals,
 )
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
 from custodes.adapters.sql import figures as figure_rows
 from custodes.adapters.sql import layout as layout_rows
+from custodes.adapters.sql.leases import SqlLeases
 from custodes.adapters.sql.movements import SqlMovements
 from custodes.adapters.sql.outbox import SqlOutbox
 from custodes.adapters.sql.schema import claim, migrate
@@ -78,6 +80,8 @@ class SqlCatalog:
         """`ports.movements.Movements` in the same database."""
         self.outbox = SqlOutbox(self._write, self._read)
         """`ports.outbox.Outbox` in the same database."""
+        self.leases = SqlLeases(self._write, self._read)
+        """`ports.leases.Leases` in the same database."""
         try:
             with self._write() as connection:
                 migrate(connection, store.name)
@@ -138,13 +142,23 @@ class SqlCatalog:
             recording.put_segments(connection, segments, changes)
             recording.put_gaps(connection, gaps, changes)
             changes.apply(connection)
+            late = totals.Differences()
+            spares.mark_spares(connection, segments, late)
+            late.apply(connection)
             retention.remove_rows(connection, deleted)
             recording.put_journal_position(connection, journal, position)
 
-    def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+    def segments(
+        self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int, *, with_spares: bool = False
+    ) -> list[Segment]:
         """See `Catalog`."""
         with self._read() as connection:
-            return recording.read_segments(connection, camera_id, start_ns, end_ns, limit)
+            return recording.read_segments(connection, camera_id, start_ns, end_ns, limit, with_spares=with_spares)
+
+    def story_ends(self, camera_ids: Collection[CameraId]) -> dict[CameraId, Ns]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return recording.story_ends(connection, camera_ids)
 
     def grow_segments(self, segments: Sequence[Segment]) -> None:
         """See `Catalog`."""

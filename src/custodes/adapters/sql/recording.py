@@ -46,12 +46,13 @@ def put_segments(connection: Connection, segments: Sequence[Segment], changes: D
         del newest[condemned]  # late news of what is being deleted
     rows = []
     for segment_id, segment in newest.items():
-        is_sealed, end_ns = stored.get(segment_id, (False, None))
+        is_sealed, end_ns, is_spare = stored.get(segment_id, (False, None, False))
         if end_ns is not None and not _replaces(segment, is_sealed, end_ns):
             continue
         length_ns = segment.end_ns - segment.header.start_ns
         change = changes.of(segment.header.camera_id)
-        change.recorded_ns += length_ns - (0 if end_ns is None else end_ns - segment.header.start_ns)
+        if not is_spare:
+            change.recorded_ns += length_ns - (0 if end_ns is None else end_ns - segment.header.start_ns)
         change.longest_segment_ns = max(change.longest_segment_ns, length_ns)
         rows.append(_segment_row(segment))
     if rows:
@@ -69,12 +70,12 @@ def _replaces(segment: Segment, is_sealed: bool, end_ns: int) -> bool:
     return not is_sealed and (segment.is_sealed or segment.end_ns > end_ns)
 
 
-def _stored_ends(connection: Connection, ids: list[str]) -> dict[str, tuple[bool, int]]:
-    found: dict[str, tuple[bool, int]] = {}
-    columns = select(SEGMENT.c.segment_id, SEGMENT.c.is_sealed, SEGMENT.c.end_ns)
+def _stored_ends(connection: Connection, ids: list[str]) -> dict[str, tuple[bool, int, bool]]:
+    found: dict[str, tuple[bool, int, bool]] = {}
+    columns = select(SEGMENT.c.segment_id, SEGMENT.c.is_sealed, SEGMENT.c.end_ns, SEGMENT.c.is_spare)
     for some in in_portions(ids):
         for row in connection.execute(columns.where(SEGMENT.c.segment_id.in_(some))):
-            found[row.segment_id] = (row.is_sealed, row.end_ns)
+            found[row.segment_id] = (row.is_sealed, row.end_ns, row.is_spare)
     return found
 
 
@@ -108,7 +109,9 @@ def put_gaps(connection: Connection, gaps: Sequence[Gap], changes: Differences) 
         )
 
 
-def read_segments(connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+def read_segments(
+    connection: Connection, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int, *, with_spares: bool = False
+) -> list[Segment]:
     """Overlapping [start, end], by start."""
     earliest_ns = start_ns - longest_ns(connection, camera_id, "longest_segment_ns")
     statement = (
@@ -119,7 +122,21 @@ def read_segments(connection: Connection, camera_id: CameraId, start_ns: Ns, end
         .order_by(SEGMENT.c.start_ns, SEGMENT.c.segment_id)
         .limit(limit)
     )
+    if not with_spares:
+        statement = statement.where(~SEGMENT.c.is_spare)
     return [segment_of(row) for row in connection.execute(statement)]
+
+
+def story_ends(connection: Connection, camera_ids: Collection[CameraId]) -> dict[CameraId, Ns]:
+    """See `Catalog`."""
+    found: dict[CameraId, Ns] = {}
+    for camera_id in camera_ids:
+        for table in (SEGMENT, GAP):
+            newest = select(table.c.end_ns).where(table.c.camera_id == camera_id).order_by(table.c.start_ns.desc())
+            end_ns = connection.scalar(newest.limit(1))
+            if end_ns is not None:
+                found[camera_id] = Ns(max(end_ns, found.get(camera_id, 0)))
+    return found
 
 
 def read_gaps(connection: Connection, camera_ids: Collection[CameraId], start_ns: Ns, end_ns: Ns) -> list[Gap]:
@@ -204,6 +221,7 @@ def _segment_row(segment: Segment) -> dict[str, object]:
         "clock_source": segment.clock.source.value,
         "clock_error_ns": segment.clock.error_ns,
         "camera_offset_ns": segment.clock.camera_offset_ns,
+        "lease_epoch": segment.lease_epoch,
     }
 
 
@@ -233,4 +251,5 @@ def segment_of(row: Row[Any]) -> Segment:
             error_ns=row.clock_error_ns,
             camera_offset_ns=row.camera_offset_ns,
         ),
+        lease_epoch=row.lease_epoch,
     )

@@ -75,6 +75,8 @@ SEGMENT = Table(
     Column("clock_source", String, nullable=False, server_default="unknown"),
     Column("clock_error_ns", BigInteger, nullable=False, server_default="0"),
     Column("camera_offset_ns", BigInteger, nullable=True),
+    Column("lease_epoch", BigInteger, nullable=False, server_default="0"),
+    Column("is_spare", Boolean, nullable=False, server_default="0"),
     Index("segment_by_time", "camera_id", "start_ns"),
     Index("segment_by_age", "is_sealed", "start_ns", "end_ns", "bytes_on_disk"),
     Index("segment_by_key", "key_id"),

@@ -1,7 +1,7 @@
 """The blocking catalog on threads: one for writing, some for reading (`ports.catalog_async.AsyncCatalog`)."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -90,9 +90,15 @@ class ThreadedCatalog:
         """See `Catalog`."""
         await self._write(self._catalog.take_journal, journal, position, segments, gaps, deleted)
 
-    async def segments(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int) -> list[Segment]:
+    async def segments(
+        self, camera_id: CameraId, start_ns: Ns, end_ns: Ns, limit: int, *, with_spares: bool = False
+    ) -> list[Segment]:
         """See `Catalog`."""
-        return await self._read(self._catalog.segments, camera_id, start_ns, end_ns, limit)
+        return await self._read(self._catalog.segments, camera_id, start_ns, end_ns, limit, with_spares=with_spares)
+
+    async def story_ends(self, camera_ids: Collection[CameraId]) -> dict[CameraId, Ns]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.story_ends, camera_ids)
 
     async def grow_segments(self, segments: Sequence[Segment]) -> None:
         """See `Catalog`."""

@@ -130,8 +130,9 @@ class Eraser:
             raise FailedPrecondition(
                 f"held as evidence ({', '.join(held[:5])}): release that first, or say no (art. 17(3))"
             )
-        found = await self._catalog.segments(camera_id, start_ns, end_ns, MAX_ERASED + 1)
-        found += await self._catalog.segments(second_of(camera_id), start_ns, end_ns, MAX_ERASED + 1)
+        found = await self._catalog.segments(camera_id, start_ns, end_ns, MAX_ERASED + 1, with_spares=True)
+        second_id = second_of(camera_id)
+        found += await self._catalog.segments(second_id, start_ns, end_ns, MAX_ERASED + 1, with_spares=True)
         if not found:
             raise NotFound("nothing is recorded of that time")
         if len(found) > MAX_ERASED:
