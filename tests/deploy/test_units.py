@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from custodes.cli.main import COMMANDS
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/custodes.service"
 UNITS = [UNIT, ROOT / "deploy/systemd/custodes-centre.service"]
+WARDEN = ROOT / "deploy/systemd/custodes-warden.service"
 CENTRE = ROOT / "deploy/container/centre.yaml"
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 MOST_EXPOSED = 2.0
@@ -30,24 +32,32 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("unit_file", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit_file", [*UNITS, WARDEN], ids=lambda path: path.name)
 def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> None:
     program = tmp_path / "custodes"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     unit = tmp_path / unit_file.name
-    unit.write_text(unit_file.read_text().replace("/opt/custodes/.venv/bin/custodes", str(program)))
+    unit.write_text(re.sub(r"/opt/custodes/\.venv/bin/(custodes|python)", str(program), unit_file.read_text()))
     done = analyze("verify", str(unit))
     ours = [line for line in done.stderr.splitlines() if unit_file.name in line]
     assert ours == []
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [*UNITS, WARDEN], ids=lambda path: path.name)
 def test_unit_when_judged_by_systemd_is_hardly_exposed(unit: Path) -> None:
     done = analyze("security", "--offline=true", "--no-pager", str(unit))
     found = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found.group(1)) <= MOST_EXPOSED
+
+
+def test_unit_of_the_warden_starts_it_and_takes_the_passphrase_from_the_site() -> None:
+    (start,) = [line for line in unit_lines(WARDEN) if line.startswith("ExecStart=")]
+    assert find_spec(start.split()[2]) is not None
+    (given,) = [line for line in unit_lines(WARDEN) if line.startswith("LoadCredential=")]
+    assert given in unit_lines()
+    assert "LoadCredential=" in unit_lines(ROOT / "deploy/systemd/custodes.service.d/warden.conf")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)

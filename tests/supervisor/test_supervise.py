@@ -172,6 +172,8 @@ def test_child_does_not_get_a_variable_that_is_withheld_from_it(
 
 def test_passphrase_is_given_to_the_warden_alone(tmp_path: Path) -> None:
     specs = process_specs(SiteConfig(data_dir=tmp_path), SitePaths(tmp_path))
+    own = SiteConfig.model_validate({"data_dir": tmp_path, "keys": {"user": "custodes-warden"}})
+    assert {one.kind for one in specs} - {one.kind for one in process_specs(own, SitePaths(tmp_path))} == {"warden"}
     names = {PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE, PIN_VARIABLE, TOKEN_VARIABLE}
     names |= {f"{PIN_VARIABLE}_FILE", f"{TOKEN_VARIABLE}_FILE"}
     assert [spec.kind for spec in specs if not names <= spec.withheld] == ["warden"]

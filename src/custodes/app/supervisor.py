@@ -203,8 +203,10 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
     """The site's processes in starting order; view jobs come when the server asks."""
     analysers = (_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes))
     enroller = (_spec("enroller", "enroller", paths, ready="enroller"),) if config.faces.enabled else ()
+    # With a user of its own another service starts it: nobody here may become that user.
+    warden = () if config.keys.user else (_spec("warden", "warden", paths, ready="warden-server"),)
     return (
-        _spec("warden", "warden", paths, ready="warden-server"),
+        *warden,
         _spec("server", "server", paths, ready="server-control"),
         _spec("recorder", "recorder", paths, ready="hub-analysis"),
         *analysers,

@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import os
+import pwd
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
 from custodes.config import AccessConfig, KeyConfig, SiteConfig, SiteIdentity, SitePaths, read_identity
 from custodes.config.durable import sync_folder
-from custodes.errors import CustodesError, KeyMissing, LogCorrupt, SiteMismatch
+from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import PinnedKeys, write_pinned
@@ -149,6 +150,26 @@ def _require_whole(paths: SitePaths, log_path: Path) -> None:
         raise LogCorrupt(f"the site's audit log {log_path} is gone; {remedy}")
 
 
+def _site_user(paths: SitePaths, keys_config: KeyConfig) -> int | None:
+    """Who else may connect: the user of the site's other processes, where the warden has one of its own.
+
+    Raises: FailedPrecondition when the warden is not the user it was configured to be.
+    """
+    if not keys_config.user:
+        return None
+    try:
+        configured = pwd.getpwnam(keys_config.user).pw_uid
+    except KeyError as error:
+        raise FailedPrecondition(f"there is no user {keys_config.user}, who `keys: user:` names") from error
+    if os.getuid() != configured:
+        raise FailedPrecondition(f"`keys: user:` names {keys_config.user}; the warden was started as {os.getuid()}")
+    owner = paths.data_dir.stat().st_uid
+    if owner in (configured, 0):
+        raise FailedPrecondition(f"{paths.data_dir} belongs to user {owner}; it is to be the site's, not the warden's")
+    os.umask(0o007)
+    return owner
+
+
 async def _write_start(writer: LogWriter, log: AuditLog, identity: SiteIdentity, provider: str) -> None:
     if log.size == 0:
         details = {"name": identity.name, "created_ns": str(identity.created_ns)}
@@ -189,6 +210,7 @@ async def run(
     if identity is None:
         raise SiteMismatch(f"{paths.data_dir} has no site.json; start the site with `custodes up`")
     note = structlog.get_logger()
+    guest = _site_user(paths, keys_config or KeyConfig())
     async with open_gate(
         paths,
         identity,
@@ -213,10 +235,10 @@ async def run(
             await answer_requests(channel, gate.answer_server)
 
         # The server's socket comes last: its file tells the supervisor that the warden serves.
-        jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job))
-        matcher = await serve(paths.socket("warden-faces"), connections.tracked(to_matcher))
+        jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job), guest=guest)
+        matcher = await serve(paths.socket("warden-faces"), connections.tracked(to_matcher), guest=guest)
         recognition = asyncio.get_running_loop().create_task(gate.faces.run(), name="recognition")
-        server = await serve(paths.socket("warden-server"), connections.tracked(to_server))
+        server = await serve(paths.socket("warden-server"), connections.tracked(to_server), guest=guest)
         note.info("warden serves", site_id=identity.site_id)
         await stop.wait()
         server.close()

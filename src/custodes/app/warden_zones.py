@@ -213,7 +213,8 @@ class ZoneDesk:
         if not permits and not self._path.exists():
             return
         try:
-            replace_file(self._path, encode_permits(permits))
+            # Signed, and no secret from the group: with a user of its own the warden writes for the analysers' user.
+            replace_file(self._path, encode_permits(permits), mode=0o640)
         except OSError as error:
             raise StorageFailed(f"{self._path} cannot be written: {error.strerror}") from error
 

@@ -49,7 +49,7 @@ def check_data_dir(config: SiteConfig) -> Finding:
             f"{data_dir} holds {contents[0]} but no site.json: not a site's, or its disk is not mounted",
             "name an empty data_dir, or mount the disk",
         )
-    if stat.S_IMODE(found.st_mode) & 0o077 and contents:
+    if stat.S_IMODE(found.st_mode) & _others(config) and contents:
         return failure("data-dir", f"{data_dir} is open to others", f"chmod 700 {data_dir}")
     if identity is not None and "name" in config.model_fields_set and config.name != identity.name:
         return failure(
@@ -62,13 +62,22 @@ def check_data_dir(config: SiteConfig) -> Finding:
     return ok("data-dir", f"{data_dir}: {identity.name if identity else 'empty'}; {state}")
 
 
+def _others(config: SiteConfig) -> int:
+    """Who must have no right: everybody else, but the group where the warden is in it as a user of its own."""
+    return 0o007 if config.keys.user else 0o077
+
+
 def check_run_dir(config: SiteConfig) -> Finding:
     """Sockets: short enough a path, and nobody else's."""
     run_dir = SitePaths(config.data_dir).run_dir
     moved = "" if run_dir.parent == config.data_dir else " (the data directory's path is too long for sockets)"
     if run_dir.exists():
         found = run_dir.lstat()
-        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077 or not stat.S_ISDIR(found.st_mode):
+        if (
+            found.st_uid != os.getuid()
+            or stat.S_IMODE(found.st_mode) & _others(config)
+            or not stat.S_ISDIR(found.st_mode)
+        ):
             return failure("sockets", f"{run_dir} is not ours alone", f"remove it: rm -r {run_dir}")
     return ok("sockets", f"in {run_dir}{moved}")
 

@@ -438,6 +438,9 @@ class KeyConfig(_Strict):
     """file: a passphrase (CUSTODES_PASSPHRASE, a file, a systemd credential), else a 0600 file."""
     pkcs11: Pkcs11Config | None = None
     vault: VaultConfig | None = None
+    user: Annotated[str, StringConstraints(pattern=r"^$|^[a-z_][a-z0-9_-]{0,31}$")] = ""
+    """The Unix user that the warden runs as, when a service of its own starts it (`custodes-warden.service`): then no
+    other process of the site can read its files or memory. Empty: `custodes up` starts it, as the site's user."""
 
 
 class OidcConfig(_Strict):

@@ -19,6 +19,8 @@ from custodes.config.durable import make_folder
 from custodes.errors import AlreadyExists, FailedPrecondition, SiteMismatch
 from custodes.ports.clock import Clock
 
+_EVERYBODY_ELSE, _THE_WORLD = 0o077, 0o007
+"""Who must have no right to the directory: the group counts as ours only where the warden is in it (`keys.user`)."""
 _HARMLESS = frozenset({"lost+found", ".keep", ".gitkeep"})
 """What a fresh mount or checkout may hold without being somebody's data."""
 
@@ -54,7 +56,8 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
     paths = SitePaths(config.data_dir)
     # First of all, before anything is written: a stranger's directory is left exactly as it is.
     _refuse_stranger(paths, config)
-    _make_private(paths.data_dir, "data directory")
+    others = _THE_WORLD if config.keys.user else _EVERYBODY_ELSE
+    _make_private(paths.data_dir, "data directory", others)
     lock = _take_lock(paths)
     try:
         identity = _claim(paths, config, clock, new_site_id)
@@ -62,8 +65,10 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
         config = config.model_copy(update={"name": identity.name})
         for folder in (paths.log_dir, paths.segments, paths.journal_dir, paths.public_keys):
             make_folder(folder, mode=0o700)
-        make_run_dir(paths.run_dir)
+        make_run_dir(paths.run_dir, others)
         write_effective(config, paths.effective_config)
+        if config.keys.user:
+            _let_the_warden_in(paths)
     except OSError as error:
         os.close(lock)
         raise FailedPrecondition(f"cannot write in {paths.data_dir}: {error.strerror or error}") from error
@@ -73,15 +78,30 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
     return OpenSite(paths, identity, config, lock)
 
 
-def make_run_dir(run_dir: Path) -> None:
+def _let_the_warden_in(paths: SitePaths) -> None:
+    """The warden is a member of our group: reads what it starts from, and writes keys, sockets and its log.
+
+    Raises: FailedPrecondition when its sockets could not lie beside the data.
+    """
+    if paths.run_dir.parent != paths.data_dir:
+        raise FailedPrecondition(
+            f"{paths.data_dir} is too long a path for sockets of two users; move the site to a shorter one"
+        )
+    for folder in (paths.data_dir, paths.run_dir, paths.log_dir, paths.public_keys.parent, paths.public_keys):
+        folder.chmod(0o770)
+    for file in (paths.identity, paths.effective_config):
+        file.chmod(0o640)
+
+
+def make_run_dir(run_dir: Path, others: int = _EVERYBODY_ELSE) -> None:
     """Make the sockets' directory, or check that the one there is ours alone.
 
     Raises: FailedPrecondition; a directory of somebody else under /tmp could hand our sockets to them.
     """
-    _make_private(run_dir, "run directory")
+    _make_private(run_dir, "run directory", others)
 
 
-def _make_private(folder: Path, what: str) -> None:
+def _make_private(folder: Path, what: str, others: int) -> None:
     try:
         make_folder(folder, mode=0o700)
         found = folder.lstat()
@@ -95,7 +115,7 @@ def _make_private(folder: Path, what: str) -> None:
     found = folder.stat()
     if found.st_uid != os.getuid():
         raise FailedPrecondition(f"{what} {folder} belongs to user {found.st_uid}, not to us ({os.getuid()})")
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(found.st_mode) & others:
         mode = f"{stat.S_IMODE(found.st_mode):04o}"
         if what == "data directory" and not any(folder.iterdir()):
             folder.chmod(0o700)  # an empty directory made by `mkdir`: nothing to leak yet

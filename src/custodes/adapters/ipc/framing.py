@@ -244,35 +244,41 @@ class RequestClient:
             await self._drop()
 
 
-async def serve(path: Path, on_connect: Callable[[AsyncChannel], Awaitable[None]]) -> asyncio.Server:
+async def serve(
+    path: Path, on_connect: Callable[[AsyncChannel], Awaitable[None]], *, guest: int | None = None
+) -> asyncio.Server:
     """Listen on a unix socket, mode 0600; a left-over socket file is replaced.
 
     `on_connect` owns the channel until it returns; then it is closed. A peer of another user is refused, and a
-    peer that breaks the protocol or goes away ends only its own connection.
+    peer that breaks the protocol or goes away ends only its own connection. `guest`: one other user who may connect;
+    the socket is 0660 then.
     """
+    welcome = {os.getuid(), 0, *(() if guest is None else (guest,))}
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = AsyncChannel(reader, writer)
         try:
-            if channel.peer_uid() in (os.getuid(), 0):
+            if channel.peer_uid() in welcome:
                 await on_connect(channel)
         except (ProtocolError, Unavailable):
             pass  # the peer's fault or death; nothing of ours is wrong
         finally:
             await channel.close()
 
-    return await asyncio.start_unix_server(handle, sock=listening_socket(path), limit=1 << 20)
+    return await asyncio.start_unix_server(
+        handle, sock=listening_socket(path, mask=0o177 if guest is None else 0o117), limit=1 << 20
+    )
 
 
-def listening_socket(path: Path) -> socket.socket:
-    """A unix socket, mode 0600, that appears at `path` only once it listens: who finds the file is not refused.
+def listening_socket(path: Path, *, mask: int = 0o177) -> socket.socket:
+    """A unix socket, mode 0600 unless `mask` says otherwise, that appears at `path` only once it listens.
 
-    A left-over socket file is replaced. Raises: Unavailable when the folder takes none.
+    Who finds the file is not refused. A left-over file is replaced. Raises: Unavailable when the folder takes none.
     """
     not_yet = path.with_name(path.name[:-1] + "~")  # no longer than the name itself: a socket's path has 107 bytes
     not_yet.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
+    before = os.umask(mask)
     try:
         listener.bind(str(not_yet))
         listener.listen(_BACKLOG)
@@ -281,7 +287,7 @@ def listening_socket(path: Path) -> socket.socket:
         listener.close()
         raise Unavailable(f"cannot listen at {path}: {error.strerror or error}") from error
     finally:
-        os.umask(mask)
+        os.umask(before)
     listener.setblocking(False)
     return listener
 
