@@ -35,7 +35,7 @@ SMOKE ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint peers crashes sast mutants bench eval scoreboard chaos hostile fuzz docs clean
+.PHONY: help install demo test lint peers crashes sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ hostile: $(VENV)/.dev ## Hostile cameras one by one and all at once, with memory
 fuzz: $(VENV)/.dev ## Fuzz every parser of ours, SECONDS=60 each; ends at the first broken promise
 	@for file in fuzz/[a-z]*.py; do name=$$(basename $$file .py); echo "fuzzing $$name …"; \
 		$(BIN)/python -m fuzz $$name -max_total_time=$(SECONDS) -verbosity=0 -artifact_prefix=/tmp/$$name- || exit 1; done
+
+sbom: $(VENV)/.dev ## All that an installed custodes brings along, with versions and licences: CycloneDX in build/sbom.json
+	@mkdir -p build && $(BIN)/python .ci/sbom.py > build/sbom.json && echo build/sbom.json
 
 docs: $(VENV)/.dev ## The manual as pages in build/manual, with every setting and command
 	@$(BIN)/python -m mkdocs --quiet build --strict && echo "build/manual/index.html"

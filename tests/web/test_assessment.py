@@ -1,7 +1,14 @@
 """What the ASVS self-assessment claims about passwords and second factors, where no other test says it."""
 
+import re
+from pathlib import Path
+
 import pyotp
 from tests.web.conftest import NAME, PASSWORD
+from tests.web.test_requests import Person
+
+import custodes.web
+from custodes.testing.catalog import make_spec
 
 LONG = "a passphrase that is long, " * 5
 
@@ -34,3 +41,44 @@ def test_login_page_asks_no_secret_question_and_offers_no_hint(claimed):
 def test_secret_of_a_second_factor_has_160_random_bits():
     secrets = {pyotp.random_base32() for _ in range(50)}
     assert len(secrets) == 50 and {len(one) for one in secrets} == {32}
+
+
+def test_password_made_of_names_of_the_place_is_refused(site):
+    words = {"password": "Nordhafen2026!", "password_again": "Nordhafen2026!"}
+    site.catalog.put_cameras([make_spec("gate", name="Nordhafen Kai")], is_exclusive=False)
+    answer = site.claim(**words)
+    assert answer.status_code == 400 and "tried first" in answer.text and site.catalog.accounts() == []
+    site.catalog.put_cameras([make_spec("gate", name="Gate")], is_exclusive=False)
+    assert site.claim(**words).status_code == 303
+
+
+def test_everywhere_else_is_logged_out_at_once_and_here_is_not(claimed):
+    first = Person(claimed)
+    claimed.client.cookies.clear()
+    claimed.clock.advance(10 * 10**9)
+    assert claimed.log_in().status_code == 303
+    second = Person(claimed)
+    assert "Log out everywhere else" in second.get("/me").text
+    assert second.post("/me/sessions/end-others").status_code == 303
+    assert "Log out everywhere else" not in second.get("/me").text
+    assert first.get("/me").status_code == 303
+
+
+def test_browser_keeps_tastes_and_the_purpose_of_a_tab_and_nothing_of_people():
+    kept = set()
+    for script in sorted((Path(custodes.web.__file__).parent / "static/js").rglob("*.js")):
+        text = script.read_text(encoding="utf-8")
+        assert not re.search(r"indexedDB|document\.cookie|cookieStore|localStorage\[|sessionStorage\[", text), script
+        kept |= {
+            (script.name, *found) for found in re.findall(r"(localStorage|sessionStorage)\.setItem\((.+?),", text)
+        }
+    assert kept == {
+        ("theme.js", "localStorage", "KEY"),  # dark or light
+        ("wall_layout.js", "localStorage", "KEY"),  # which cameras stand where
+        ("purpose.js", "sessionStorage", "PURPOSE_KEY"),  # why this tab looks: asked once a tab, in the log anyway
+        ("subject.js", "sessionStorage", "this.#key()"),  # numbers of tracks that were picked for a person's own copy
+    }
+
+
+def test_logging_out_has_the_browser_forget_the_site(claimed):
+    assert claimed.client.post("/logout", data={"csrf": claimed.csrf}).headers["clear-site-data"] == '"storage"'

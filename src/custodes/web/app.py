@@ -124,7 +124,9 @@ def create_app(
         on_verdict: Told the candidate on which somebody said their word.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
-    auth = AuthService(catalog=catalog, warden=warden, clock=clock, passwords=passwords, factor=factor)
+    auth = AuthService(
+        catalog=catalog, warden=warden, clock=clock, passwords=passwords, factor=factor, site_name=config.name
+    )
     joining = Joining(catalog=catalog, auth=auth, clock=clock, passwords=passwords)
     paths = SitePaths(config.data_dir)
     policies = load_policies()

@@ -15,7 +15,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.access import AuditKind, Role
 from custodes.units import NS_PER_S, Ns
-from custodes.web.auth.passwords import Passwords, check_password, clean_name
+from custodes.web.auth.passwords import Passwords, clean_name
 from custodes.web.auth.service import AuthService, LoggedIn
 
 RESET_NS = 24 * 3600 * NS_PER_S
@@ -79,7 +79,7 @@ class Joining:
         name = clean_name(name)
         password_hash = ""
         if enrol is None:
-            check_password(password, name=name)
+            await self._auth.check_password(password, name=name)
             password_hash = await self._passwords.hash(password)
         # taken before the next await: of two claims at once, one finds no token left
         claim_hash, self._claim_hash = self._claim_hash, None
@@ -110,7 +110,7 @@ class Joining:
         Raises: PermissionDenied for an unknown, used or expired token; InvalidArgument in words; ResourceExhausted;
         AlreadyExists if the name was taken meanwhile; Unavailable.
         """
-        check_password(password, name="")
+        await self._auth.check_password(password, name="")
         self._auth.refuse_guessing(address, INVITATION)
         password_hash = await self._passwords.hash(password)
         now_ns = self._clock.now_ns()
@@ -172,7 +172,7 @@ class Joining:
         Raises: PermissionDenied, always the same, for whatever is no good link; InvalidArgument in words, and the link
         stays good; ResourceExhausted; Unavailable.
         """
-        check_password(password, name="")
+        await self._auth.check_password(password, name="")
         self._auth.refuse_guessing(address, RESET)
         password_hash = await self._passwords.hash(password)
         now_ns = self._clock.now_ns()
@@ -184,7 +184,7 @@ class Joining:
             raise PermissionDenied(STALE)
         self._auth.forgive(address, RESET)
         try:
-            check_password(password, name=account.name)
+            await self._auth.check_password(password, name=account.name)
             details = {"user_id": account.user_id, "what": "password", "change": "set anew", "link_by": taken.made_by}
             await self._auth.log(
                 AuditKind.CREDENTIAL_CHANGED, account.name, account.name, {**details, "address": address}

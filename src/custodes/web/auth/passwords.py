@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import unicodedata
+from collections.abc import Sequence
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -46,8 +47,11 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
-def check_password(password: str, *, name: str) -> None:
-    """Raises: InvalidArgument saying what to change; never contains the password."""
+def check_password(password: str, *, name: str, words: Sequence[str] = ()) -> None:
+    """Raises: InvalidArgument saying what to change; never contains the password.
+
+    Args: words: what somebody who knows the place tries first; they count as hardly anything to guess.
+    """
     if len(password) < MIN_PASSWORD_CHARS:
         raise InvalidArgument(
             f"The password has {len(password)} characters; it needs at least {MIN_PASSWORD_CHARS}. "
@@ -62,7 +66,7 @@ def check_password(password: str, *, name: str) -> None:
         raise InvalidArgument("The password contains your name, which is the first thing somebody would try.")
     if any(lowered in run * 2 or lowered in (run * 2)[::-1] for run in _RUNS):
         raise InvalidArgument("The password is a row of the keyboard or the alphabet. Choose something else.")
-    if zxcvbn(password[:_JUDGED_CHARS], user_inputs=[name])["guesses"] < _MIN_GUESSES:
+    if zxcvbn(password[:_JUDGED_CHARS], user_inputs=[name, *words])["guesses"] < _MIN_GUESSES:
         raise InvalidArgument(
             "The password is one of those that are tried first: a common one, or made of common pieces. "
             "Four or five words that do not belong together are better."

@@ -53,8 +53,16 @@ class AuthService:
     """All that changes who is logged in."""
 
     def __init__(
-        self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, passwords: Passwords, factor: SecondFactor
+        self,
+        *,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        clock: Clock,
+        passwords: Passwords,
+        factor: SecondFactor,
+        site_name: str,
     ) -> None:
+        self._site_name = site_name
         self._catalog = catalog
         self._warden = warden
         self._clock = clock
@@ -108,6 +116,12 @@ class AuthService:
         except Unavailable as error:
             raise Unavailable(LOG_IS_DOWN) from error
 
+    async def check_password(self, password: str, *, name: str) -> None:
+        """Raises: InvalidArgument in words; made of the names of the place it is easy to guess."""
+        names = [self._site_name, *(spec.name for spec in await self._catalog.cameras())]
+        pieces = [piece for one in names for piece in one.split() if len(piece) > 2]
+        check_password(password, name=name, words=("custodes", *names, *pieces))
+
     async def change_password(self, session: LoginSession, *, current: str, new: str, address: str) -> LoggedIn:
         """A new one; all sessions end, and this browser gets a new one.
 
@@ -120,7 +134,7 @@ class AuthService:
         if account.password_hash and not await self._passwords.verify(account.password_hash, current):
             raise Unauthenticated("The current password is wrong.")
         self._limits.succeeded(address=address, name=key)
-        check_password(new, name=account.name)
+        await self.check_password(new, name=account.name)
         changed = replace(account, password_hash=await self._passwords.hash(new))
         details = {"user_id": account.user_id, "what": "password", "change": "changed"}
         await self.log(AuditKind.CREDENTIAL_CHANGED, account.name, account.name, details)

@@ -47,5 +47,19 @@ async def end_session(request: Request, session_id: str) -> Response:
     return RedirectResponse("/me", status_code=303)
 
 
+@router.post("/me/sessions/end-others")
+async def end_others(request: Request) -> Response:
+    """Log out everywhere but here: what whoever changed a factor of theirs may want."""
+    deps, visitor = deps_of(request), present(request)
+    who, ended = visitor.principal, 0
+    for one in await deps.catalog.sessions(who.user_id):
+        if not hmac.compare_digest(one.token_hash, visitor.session.token_hash):
+            await deps.catalog.end_session(one.token_hash)
+            ended += 1
+    details = {"user_id": who.user_id, "how": "ended from another session", "sessions": str(ended)}
+    await deps.warden.append(AuditRecord(kind=AuditKind.LOGOUT, actor=who.name, subject=who.name, details=details))
+    return RedirectResponse("/me", status_code=303)
+
+
 def _is(token_hash: bytes, wanted: str) -> bool:
     return session_id(token_hash) == wanted
