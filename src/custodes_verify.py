@@ -503,7 +503,7 @@ def check_recorded(proof: bytes, policy: Policy, segment_id: str, root: str, fra
 
 
 SEALED_BY = {"custodes-erasure/1": "erasure_certified"}
-SEALED_BY |= dict.fromkeys(("custodes-evidence/1", "custodes-journey/1"), "evidence_sealed")
+SEALED_BY |= dict.fromkeys(("custodes-evidence/1", "custodes-journey/1", "custodes-posts/1"), "evidence_sealed")
 
 
 def verify_evidence(path: Path, policy: Policy | None) -> list[str]:
@@ -539,6 +539,8 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
     asked = f"{manifest['start_utc']} to {manifest['end_utc']}, for {manifest['purpose']} {manifest['reference']}"
     report = [f"evidence {manifest['export_id']}: camera {manifest['camera_id']}, {asked}"]
     report.append(f"  {len(files)} files are whole; the manifest is entry {sealed.index} of the log")
+    if manifest["format"] == "custodes-posts/1":  # what others posted: nothing of the site's was granted
+        return [report[0].replace(": camera ,", ", posts"), *report[1:]]
     granted = prove_member(bundle, manifest["grant"]["proof"], policy)
     opening = "journey_opened" if manifest["format"] == "custodes-journey/1" else "access_granted"
     if granted.entry["kind"] != opening or granted.index >= sealed.index:

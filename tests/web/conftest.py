@@ -15,12 +15,15 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 
 from custodes.adapters.sql import SqlCatalog, sqlite_catalog
+from custodes.app.job_posts import _spread
 from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journey_exhibit import ExhibitMaker
 from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
+from custodes.app.serving.post_book import CasePostBook
+from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.app.serving.proofs import ProofDesk
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import ResourceExhausted, Unavailable
@@ -41,6 +44,7 @@ from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember
 from custodes.types.leak import LeakTraced, TraceOrder
 from custodes.types.message import SiteStatus
+from custodes.types.posts import PostsSpread, SpreadTask
 from custodes.units import NS_PER_S
 from custodes.web.app import create_app
 from custodes.web.deps import FleetReader
@@ -156,6 +160,10 @@ def site_in(
         }
         return LeakTraced(finding=json.dumps(told), bundle=b"PK bundle")
 
+    async def compared(task: SpreadTask) -> PostsSpread:
+        """What the job does, in this process."""
+        return _spread(task, paths)
+
     async def announce(token: str) -> None:
         tokens.append(token)
 
@@ -170,6 +178,15 @@ def site_in(
         warden=warden,
         exports=exports,
         erasures=erasures,
+        posts=CasePostBook(
+            folder,
+            warden=warden,
+            clock=time,
+            compare=compared,
+            exhibit=PostExhibit(
+                warden=warden, proofs=proofs, clock=time, paths=paths, config=config, site_id="ab" * 8
+            ),
+        ),
         leaks=LeakBook(folder / "leaks", catalog=InlineCatalog.over(catalog), warden=warden, clock=time, trace=found),
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=config,

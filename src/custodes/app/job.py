@@ -56,6 +56,7 @@ from custodes.types.message import (
     ViewKind,
     ViewTask,
 )
+from custodes.types.posts import SpreadTask
 from custodes.types.protection import PieceChecked, ProtectTask
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -215,7 +216,9 @@ def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
     raise AssertionError("unreachable")
 
 
-def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | SeekTask | ProtectTask, tuple[object, ...]] | None:
+def _await_task(
+    inbox: Inbox,
+) -> tuple[ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask, tuple[object, ...]] | None:
     """The one task and what came with it; None when the server went away before it had one."""
     while True:
         batch = inbox.take(60 * NS_PER_S)
@@ -223,7 +226,7 @@ def _await_task(inbox: Inbox) -> tuple[ViewTask | TraceTask | SeekTask | Protect
             first, *rest = batch.commands
             if isinstance(first, StopView):
                 return None
-            if not isinstance(first, ViewTask | TraceTask | SeekTask | ProtectTask):
+            if not isinstance(first, ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask):
                 raise ProtocolError(f"a spare job got {type(first).__name__}; expected a task")
             return first, tuple(rest)
         if batch.is_over:
@@ -249,6 +252,11 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
         from custodes.app.job_leaks import seek
 
         seek(task, paths=paths, clock=clock, channel=channel)
+        return
+    if isinstance(task, SpreadTask):
+        from custodes.app.job_posts import spread_posts
+
+        spread_posts(task, paths=paths, clock=clock, channel=channel)
         return
     if isinstance(task, ProtectTask):
         _protect(task, paths=paths, clock=clock, channel=channel, inbox=inbox)

@@ -41,6 +41,7 @@ from custodes.app.serving.health import HealthDesk
 from custodes.app.serving.health_watch import HealthWatch
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.incidents import IncidentService
+from custodes.app.serving.job_asking import ask_job
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.journey_exhibit import ExhibitMaker
@@ -50,6 +51,8 @@ from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.outside import open_push, outside_parts
 from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.post_book import CasePostBook
+from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
@@ -76,6 +79,7 @@ from custodes.types.access import AuditRecord
 from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, SiteEvent
 from custodes.types.media import Segment
 from custodes.types.message import Append, Appended
+from custodes.types.posts import PostsSpread
 from custodes.types.traffic import Incident
 from custodes.units import CameraId
 from custodes.web.app import create_app
@@ -201,7 +205,10 @@ class Server:
             config=config,
             site_id=site_id,
         )
-        leaks, self._leaks = _leak_desk(catalog, self._warden, self._jobs, self._views, paths, config)
+        (leaks, self._leaks), self._posts = (
+            _leak_desk(catalog, self._warden, self._jobs, self._views, paths, config),
+            _post_book(self._warden, self._jobs, proofs, paths, config, site_id),
+        )
         self._control = ControlService(
             traffic=self._traffic,
             cameras=self._cameras,
@@ -264,6 +271,7 @@ class Server:
                 fleet=FleetShelf(paths, clock, health).read,
                 health=health.read,
                 leaks=self._leaks,
+                posts=self._posts,
                 floors=self._map,
                 backfills=self._backfills,
                 journeys=JourneyService(
@@ -436,6 +444,7 @@ class Server:
             asyncio.create_task(self._views.close(), name="views-close"),
             asyncio.create_task(self._exporter.close(), name="exports-close"),
             asyncio.create_task(self._leaks.stop(), name="leaks-stop"),
+            asyncio.create_task(self._posts.stop(), name="posts-stop"),
             asyncio.create_task(self._backfills.close(), name="backfills-close"),
         }
         await asyncio.wait(ending, timeout=STOP_S)
@@ -463,6 +472,20 @@ def _leak_desk(
     clock = SystemClock()
     desk = LeakDesk(catalog=catalog, warden=warden, jobs=jobs, views=views, clock=clock, paths=paths, config=config)
     return desk, LeakBook(paths.leaks, catalog=catalog, warden=warden, clock=clock, trace=desk.trace)
+
+
+def _post_book(
+    warden: WardenClient, jobs: JobPool, proofs: ProofDesk, paths: SitePaths, config: SiteConfig, site_id: str
+) -> CasePostBook:
+    """What was posted of leaked pictures, case by case."""
+    clock = SystemClock()
+    return CasePostBook(
+        paths.data_dir,
+        warden=warden,
+        clock=clock,
+        compare=lambda task: ask_job(jobs, clock, task, task.deadline_ns, PostsSpread),
+        exhibit=PostExhibit(warden=warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id),
+    )
 
 
 def _camera_parts(

@@ -80,7 +80,7 @@ def sentence(entry: LogEntry) -> str:
         case AuditKind.SIGNATURE_ALARM:
             text = f"signatures of camera {subject}: {details.get('problem', '')}"
         case AuditKind.EVIDENCE_SEALED:
-            text = f"export {details.get('export_id', '?')} of camera {subject} was sealed"
+            text = f"export {details.get('export_id', '?')} of {subject} was sealed"
         case AuditKind.SEGMENT_SEALED | AuditKind.SITE_CREATED:
             text = f"{record.kind.value.partition('_')[0]} {subject} was {record.kind.value.partition('_')[2]}"
         case AuditKind.WARDEN_STARTED:

@@ -15,7 +15,7 @@ MAX_ACCOUNTS = 60
 """Rows and nodes that are drawn, those that posted first; the tables have all."""
 
 _ROW_PX, _LEFT_PX, _WIDTH_PX, _TOP_PX = 34, 210, 980, 40
-_COLUMN_PX, _NODE_PX = 230, 46
+_COLUMN_PX, _NODE_PX = 230, 48
 _ARROW = (
     '<defs><marker id="{id}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<path d="M0 0L8 4L0 8z" class="head"/></marker></defs>'
@@ -90,12 +90,12 @@ def account_graph(posts: Sequence[Post], found: Spread) -> str:
     levels = sorted({level[account] for account in shown})
     columns = {number: [one for one in shown if level[one] == number] for number in levels}
     at = {
-        account: (20 + levels.index(number) * _COLUMN_PX, _TOP_PX + row * _NODE_PX)
+        account: (20 + levels.index(number) * _COLUMN_PX, _TOP_PX + 16 + row * _NODE_PX)
         for number, members in columns.items()
         for row, account in enumerate(members)
     }
     width = 20 + len(columns) * _COLUMN_PX
-    height = _TOP_PX + max(len(members) for members in columns.values()) * _NODE_PX + 10
+    height = _TOP_PX + max(len(members) for members in columns.values()) * _NODE_PX + 16
     parts = [
         f'<svg class="spread" viewBox="0 0 {width} {height}" role="img">'
         "<title>accounts, by the earliest generation that they posted</title>" + _ARROW.format(id="from"),
@@ -118,7 +118,7 @@ def account_graph(posts: Sequence[Post], found: Spread) -> str:
     for account, (x, y) in at.items():
         parts.append(
             f'<circle cx="{x}" cy="{y}" r="6" class="g0"><title>{counts[account]} posts</title></circle>'
-            f'<text x="{x + 12}" y="{y + 4}">{escape(account[:22])}</text>'
+            f'<text x="{x + 6}" y="{y - 9}">{escape(account[:26])}</text>'
         )
     return "".join(parts) + "</svg>"
 

@@ -22,6 +22,7 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
+from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -77,6 +78,8 @@ from custodes.web.gate import gate
 from custodes.web.leaks import api_router as leaks_api
 from custodes.web.leaks import router as leaks_router
 from custodes.web.looks import LookBook
+from custodes.web.posts import api_router as posts_api
+from custodes.web.posts import router as posts_router
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.storage import StorageMeter
@@ -101,6 +104,7 @@ def create_app(
     hasher: PasswordHasher | None = None,
     fleet: FleetReader = no_audit,
     leaks: LeakTraces | None = None,
+    posts: PostBook | None = None,
     floors: Floors | None = None,
     journeys: Journeys | None = None,
     health: HealthReader | None = None,
@@ -176,6 +180,7 @@ def create_app(
         backfills=backfills,
         cameras=cameras,
         leaks=leaks,
+        posts=posts,
         push=push,
         recogniser=recogniser,
         on_verdict=on_verdict,
@@ -231,7 +236,15 @@ def create_app(
         app.include_router(router)
     app.include_router(fleet_routes.router)
     app.include_router(fleet_routes.api_router)
-    for router in (exports_router, exports_api, leaks_router, leaks_api, vouching_routes.router):
+    for router in (
+        exports_router,
+        exports_api,
+        leaks_router,
+        leaks_api,
+        posts_router,
+        posts_api,
+        vouching_routes.router,
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Shell, hosts=_hosts(config), is_behind_tls=config.server.behind_tls)

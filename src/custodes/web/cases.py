@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from custodes.access.cases import is_member, number_key
 from custodes.access.subject import Viewing
 from custodes.errors import CustodesError, InvalidArgument
-from custodes.types.access import Action, Principal, PurposeKind
+from custodes.types.access import Action, Principal, Purpose, PurposeKind
 from custodes.types.approval import ReadRequests, RequestTable
 from custodes.types.cases import (
     Case,
@@ -201,6 +201,7 @@ async def _one(
         requests=await _requests(deps, case),
         looks=await _looks(deps, case) if with_looks else None,
         is_member=is_member(case, who.user_id),
+        may_trace=deps.reads.may(who, Action.TRACE_LEAK, Purpose(kind=PurposeKind.LEAK_TRACE, reference=case.number)),
         may_change=may_change,
         people=[(one.user_id, one.name, is_member(case, one.user_id)) for one in accounts],
         cameras=[(row.camera_id, row.name) for row in deps.visible_cameras(who)],

@@ -24,6 +24,7 @@ from custodes.ports.exports import ExportDesk
 from custodes.ports.holds import HoldDesk
 from custodes.ports.journeys import Journeys
 from custodes.ports.leaks import LeakTraces
+from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -81,6 +82,8 @@ class WebDeps:
     policies: Policies
     leaks: LeakTraces | None = None
     """None where the server has no desk for leaks."""
+    posts: PostBook | None = None
+    """None where the server keeps no posts of leaks."""
     floors: Floors | None = None
     journeys: Journeys | None = None
     """None where the server follows nobody."""

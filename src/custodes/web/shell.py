@@ -22,6 +22,10 @@ MAX_LEAK_BYTES = 33 << 20
 """Of a picture that somebody found posted: 32 MiB, and the form around it."""
 
 
+MAX_POSTS_BYTES = 128 << 20
+"""Of posts with their pictures: an archive of some hundred files at once."""
+
+
 MAX_PLAN_BYTES = 1 << 20
 """A thousand cameras on the plan of a site, each some 200 bytes."""
 
@@ -33,6 +37,8 @@ def max_body_bytes(path: str) -> int:
     is_picture = path in ("/checkpoint/verify", "/map/edit/picture") or (
         path.startswith("/enrol/") and path.endswith("/sample")
     )
+    if path.startswith("/cases/") and path.endswith(("/posts", "/posts/import")):
+        return MAX_POSTS_BYTES
     if path == "/leaks":
         return MAX_LEAK_BYTES
     return MAX_PICTURE_BYTES if is_picture else MAX_BODY_BYTES

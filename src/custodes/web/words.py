@@ -195,7 +195,7 @@ _FIXED: dict[AuditKind, str] = {
     AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
     AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
     AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
-    AuditKind.EVIDENCE_FETCHED: "{actor} took an export of camera {subject} away.",
+    AuditKind.EVIDENCE_FETCHED: "{actor} took evidence away, of {subject}.",
     AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
     AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; its hash stands here.",
     AuditKind.CLAIM_SIGNED: "The content credentials of an export's film were signed; the entry has their hash.",
@@ -313,7 +313,7 @@ def _work_sentence(record: AuditRecord) -> str:
         case AuditKind.STORAGE_EVENT | AuditKind.CAMERA_HEALTH:
             return trouble_sentence(record)
         case AuditKind.EVIDENCE_SEALED:
-            return f"Export {details.get('export_id', '')} of camera {subject} was sealed; the log knows its manifest."
+            return f"Export {details.get('export_id', '')} of {subject} was sealed; the log knows its manifest."
         case AuditKind.ANALYSIS_REPLACED:
             return f"Recordings of camera {subject} were analysed again by {details.get('model', '?')}."
         case AuditKind.MARKS_RELEASED | AuditKind.LEAK_TRACED:

@@ -10,15 +10,15 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import structlog
 
+from custodes.app.serving.job_asking import ask_job
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.leak_report import bundle_of, told_of
 from custodes.app.serving.views import ServerViewBroker
 from custodes.config import SiteConfig, SitePaths
-from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.leaks.finding import Delivered
 from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.verdict import judge
@@ -50,8 +50,6 @@ from custodes.types.leak import (
 from custodes.types.message import CameraSpec, MaskFacts
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
-
-A = TypeVar("A")
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 MAX_SPAN_NS = 31 * 24 * 3600 * NS_PER_S
@@ -177,7 +175,7 @@ class LeakDesk:
             for stream, grant in grants.items()
         )
         task = SeekTask(picture=request.picture, cameras=cameras, deadline_ns=deadline_ns)
-        sought = await self._ask_job(task, deadline_ns, CamerasSought)
+        sought = await ask_job(self._jobs, self._clock, task, deadline_ns, CamerasSought)
         if sought.error:
             structlog.get_logger().warning("all cameras are looked at, one by one", reason=sought.error)
             return list(grants), []
@@ -233,38 +231,14 @@ class LeakDesk:
             is_attributing=request.is_attributing,
             segment_ns=round(self._config.recorder.segment_s * NS_PER_S),
         )
-        return await self._ask_job(task, deadline_ns, PictureTraced, masks_of=camera_id)
-
-    async def _ask_job(
-        self, task: TraceTask | SeekTask, deadline_ns: Ns, wanted: type[A], *, masks_of: CameraId | None = None
-    ) -> A:
-        """The answer of a job of its own. Raises: Unavailable when it dies or takes too long."""
-        link = await self._jobs.take()
-        incoming: asyncio.Queue[object] = asyncio.Queue()
-        try:
-            link.listen(incoming.put_nowait)
-            await link.channel.send(task)
-            closed = asyncio.create_task(link.closed.wait())
-            try:
-                async with asyncio.timeout((deadline_ns - self._clock.now_ns()) / NS_PER_S):
-                    while True:
-                        message = asyncio.create_task(incoming.get())
-                        await asyncio.wait({message, closed}, return_when=asyncio.FIRST_COMPLETED)
-                        if not message.done():
-                            message.cancel()
-                            raise Unavailable("the trace's job died")
-                        answer = message.result()
-                        if isinstance(answer, wanted):
-                            return answer
-                        if isinstance(answer, NeedMasks) and masks_of is not None:
-                            await link.channel.send(await self._masks(masks_of, answer))
-            except TimeoutError as error:
-                raise Unavailable(f"the trace took longer than {JOB_NS // NS_PER_S} s; ask for less time") from error
-            finally:
-                closed.cancel()
-        finally:
-            link.kill()
-            await link.channel.close()
+        return await ask_job(
+            self._jobs,
+            self._clock,
+            task,
+            deadline_ns,
+            PictureTraced,
+            masks_of=lambda asked: self._masks(camera_id, asked),
+        )
 
     async def _masks(self, camera_id: CameraId, asked: NeedMasks) -> MaskFacts:
         frames = await self._catalog.analysed(camera_id, asked.start_ns, asked.end_ns)
