@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import functools
 import random
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.federation.conftest import SITE, SITE_KEY, CentreHere
+from tests.federation.conftest import SITE, SITE_KEY, SITE_VERIFIER, CentreHere
 
 from custodes.adapters.nats import NatsLink
 from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.centre import follow
 from custodes.app.serving import federation as serving
 from custodes.app.serving.federation import Sender
+from custodes.errors import DataLoss
+from custodes.ports.outbox import Waiting
 from custodes.testing.clock import ManualClock
 from custodes.testing.nats import NatsServer
 from custodes.testing.outbox import encoded, make_counts
@@ -184,6 +187,54 @@ def test_parcels_when_somebody_repeats_and_shuffles_them_change_nothing(running:
     run(test, running)
     assert seen == list(range(2200))
     assert running.here.store.site("another").seq == 0
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_sender_when_the_outbox_is_cut_between_two_looks_looks_again_and_names_a_hole(
+    catalog: SqlCatalog, tmp_path: Path, is_confirmed: bool
+) -> None:
+    """A receipt that another task had begun to apply; and rows that somebody deleted."""
+    outbox, read = catalog.outbox, catalog.outbox.read
+    outbox.put(encoded(*(make_counts(n, count=n) for n in range(10))))
+
+    def cut(after: int, limit: int) -> list[Waiting]:
+        outbox.read = read  # type: ignore[method-assign]
+        if is_confirmed:
+            outbox.forget(4)
+            return read(after, limit)
+        with contextlib.closing(sqlite3.connect(tmp_path / "catalog.db")) as other, other:
+            assert other.execute("DELETE FROM outbox WHERE seq <= 4").rowcount == 4
+        return read(after, limit)
+
+    outbox.read = cut  # type: ignore[method-assign]
+    sent: list[str] = []
+
+    class Recording:
+        is_up = True
+
+        async def publish(self, site_id: str, sealed: bytes, message_id: str) -> None:
+            sent.append(message_id)
+
+        async def on_receipt(self, site_id: str, take: object) -> None: ...
+
+    async def send() -> None:
+        sender = Sender(
+            site_id=SITE,
+            key=SITE_KEY,
+            centre=SITE_VERIFIER,
+            outbox=outbox,
+            connect=contextlib.nullcontext,  # type: ignore[arg-type]
+            clock=ManualClock(),
+        )
+        while await sender.send_once(Recording()):
+            pass
+
+    if is_confirmed:
+        asyncio.run(send())
+        assert sent == [f"{SITE}:5-10:0"]
+    else:
+        with pytest.raises(DataLoss, match="nothing of number 1"):
+            asyncio.run(send())
 
 
 def test_facts_when_the_stream_is_lost_before_the_centre_read_it_are_sent_again(

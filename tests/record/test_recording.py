@@ -10,10 +10,10 @@ from custodes.adapters.blob.disk import Disk
 from custodes.errors import KeyMissing
 from custodes.ports.storage import Storage
 from custodes.record.journal import JournalWriter
-from custodes.record.reconcile import UNBORN_BYTES, adopt_later, reconcile
+from custodes.record.reconcile import adopt_later, reconcile
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
-from custodes.record.segment import Opening, day_of, segment_files
+from custodes.record.segment import UNBORN_BYTES, Opening, day_of, segment_files
 from custodes.record.verify import Depth, verify_segments
 from custodes.sealing.container import read_header, scan_fragments
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned

@@ -142,6 +142,25 @@ def test_file_when_it_is_no_segment_of_ours_then_foreign_and_untouched(site: Rec
     assert (folder / "rubbish.seg").read_bytes() == b"nothing of ours"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "finding"),
+    [
+        ("1-00-0.seg", b"", Finding.UNBORN),
+        ("1-00-0.seg", bytes(4096), Finding.UNBORN),
+        ("1-00-0.seg", b"header that is spoilt", Finding.FOREIGN),
+        ("rubbish.seg", b"", Finding.FOREIGN),
+    ],
+)
+def test_file_when_a_recorder_was_killed_as_it_began_it_then_nothing_is_wrong(
+    site: RecorderSite, name: str, content: bytes, finding: Finding
+) -> None:
+    path = f"{Path(site.sealed()[0].path).parent}/{name}"
+    (site.data_dir / path).write_bytes(content)
+    report = verified(site)
+    assert kinds(report) == [(finding, path)]
+    assert bool(report.problems) is not finding.is_harmless
+
+
 def test_file_when_retention_deleted_it_and_it_is_still_there_then_garbage(site: RecorderSite) -> None:
     segment = site.sealed()[0]
     journal = JournalWriter(Disk(), site.paths.journal_dir / f"{DELETIONS}.journal")

@@ -7,7 +7,6 @@ journal's line.
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,20 +15,14 @@ from custodes.errors import InvalidArgument, ProtocolError, SealBroken, StorageF
 from custodes.ports.storage import Storage
 from custodes.record.journal import Glance, glance_all
 from custodes.record.recording import Journal
-from custodes.record.segment import segment_files, segment_path
+from custodes.record.segment import is_unborn, segment_files, segment_path
 from custodes.sealing.container import Fragment, chain_start, read_header, scan_fragments
 from custodes.types.codec import decode_as
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Segment, SegmentHeader
 from custodes.units import CameraId, Ns
 
-UNBORN_BYTES = 64 * 1024
-"""Many times a header and an init segment. A larger file without a readable header is somebody's, and left alone."""
-
 UNBORN_SUFFIX = ".unborn"
-
-_OURS = re.compile(r"\d+-[0-9a-f]+-\d+\.seg")
-"""How recorders name segments (`record.recording`); what is called otherwise was put there by somebody."""
 
 
 @dataclass(slots=True)
@@ -201,7 +194,7 @@ def _adopt(data_dir: Path, path: str, site_id: str, storage: Storage, journal: J
 
 def _set_aside(file: Path, path: str, storage: Storage, result: Reconciled) -> None:
     try:
-        if _OURS.fullmatch(file.name) is None or file.stat().st_size > UNBORN_BYTES:
+        if not is_unborn(file):
             result.unreadable += (path,)
             return
         file.rename(file.with_name(file.name + UNBORN_SUFFIX))

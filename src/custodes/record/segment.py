@@ -1,6 +1,7 @@
 """One segment file being written: header, init fragment, then a sealed fragment per GOP, durable one by one."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,12 @@ from custodes.record.scratch import Scratch
 from custodes.sealing.container import FragmentSealer, encode_header, record_length
 from custodes.types.media import ClockReading, ClockSource, Packet, Segment, SegmentHeader, StreamInfo
 from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
+
+UNBORN_BYTES = 64 * 1024
+"""Many times a header and an init segment. A larger file without a readable header is somebody's, and left alone."""
+
+_OURS = re.compile(r"\d+-[0-9a-f]+-\d+\.seg")
+"""How recorders name segments (`record.recording`); what is called otherwise was put there by somebody."""
 
 
 def day_of(utc_ns: int) -> str:
@@ -32,6 +39,11 @@ def segment_files(data_dir: Path) -> Iterator[str]:
             for name in _names(data_dir / "segments" / camera / day):
                 if name.endswith(".seg"):
                     yield f"segments/{camera}/{day}/{name}"
+
+
+def is_unborn(file: Path) -> bool:
+    """If a file whose header cannot be read is one that a recorder had only begun. Raises: OSError."""
+    return _OURS.fullmatch(file.name) is not None and file.stat().st_size <= UNBORN_BYTES
 
 
 def _names(folder: Path) -> list[str]:

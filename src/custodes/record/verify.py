@@ -12,7 +12,7 @@ from pathlib import Path
 from custodes.errors import SealBroken
 from custodes.record.intact import hash_problem
 from custodes.record.journal import read_all
-from custodes.record.segment import segment_files, segment_path
+from custodes.record.segment import is_unborn, segment_files, segment_path
 from custodes.sealing.container import read_header
 from custodes.types.event import GapRecorded, SegmentDeleted
 from custodes.types.media import Segment
@@ -39,6 +39,8 @@ class Finding(StrEnum):
     """A segment of this site that no journal names."""
     FOREIGN = "foreign"
     """Not a segment of this site, or not in its place."""
+    UNBORN = "unborn"
+    """Begun by a recorder that was stopped before the header was whole: nothing was recorded into it."""
     GARBAGE = "garbage"
     """Retention has deleted it, and its file is still there."""
     GHOST = "ghost"
@@ -47,7 +49,7 @@ class Finding(StrEnum):
     @property
     def is_harmless(self) -> bool:
         """No footage is lost or changed."""
-        return self in (Finding.ORPHAN, Finding.GARBAGE)
+        return self in (Finding.ORPHAN, Finding.UNBORN, Finding.GARBAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def repaired(found: Found, detail: str) -> Found:
 
 def _is_settled(data_dir: Path, one: Found, newest: Mapping[str, Segment], deleted: set[str]) -> bool:
     match one.finding:
-        case Finding.ORPHAN | Finding.FOREIGN | Finding.GHOST:
+        case Finding.ORPHAN | Finding.UNBORN | Finding.FOREIGN | Finding.GHOST:
             return one.path in newest or one.path in deleted
         case Finding.GARBAGE:
             return not (data_dir / one.path).exists()
@@ -168,12 +170,24 @@ def _unnamed(file: Path, path: str, site_id: str | None) -> Found:
     except FileNotFoundError:
         return Found(finding=Finding.GARBAGE, path=path, detail="was deleted while we looked")
     except (OSError, SealBroken) as error:
+        if isinstance(error, SealBroken) and _holds_nothing(file):
+            return Found(
+                finding=Finding.UNBORN, path=path, detail="was only begun; the recorder sets it aside at its start"
+            )
         return Found(finding=Finding.FOREIGN, path=path, detail=f"is in no journal and cannot be read: {error}")
     if site_id is not None and header.site_id != site_id:
         return Found(finding=Finding.FOREIGN, path=path, detail=f"belongs to another site ({header.site_id})")
     if segment_path(header.camera_id, header.start_ns, header.segment_id) != path:
         return Found(finding=Finding.FOREIGN, path=path, detail="is not in the place that its header names")
     return Found(finding=Finding.ORPHAN, path=path, detail="is in no journal; the recorder adopts it when it starts")
+
+
+def _holds_nothing(file: Path) -> bool:
+    """If it was only begun: empty, or the zeros that a power cut leaves. Other bytes may have been footage once."""
+    try:
+        return is_unborn(file) and not any(file.read_bytes())
+    except OSError:
+        return False
 
 
 def _problem(data_dir: Path, path: str, segment: Segment, depth: Depth) -> Found | None:

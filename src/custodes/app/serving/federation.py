@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from custodes import __version__
 from custodes.audit.note import KeyType, NoteVerifier, parse_vkey
 from custodes.audit.witness import request_body
-from custodes.errors import ConfigError, CustodesError, InvalidArgument, LogCorrupt, ProtocolError
+from custodes.errors import ConfigError, CustodesError, DataLoss, InvalidArgument, LogCorrupt, ProtocolError
 from custodes.federation.parcel import MAX_FACTS, cut, encode_fact, open_receipt, seal_parcel
 from custodes.federation.shared import shared_figure, shared_fleet
 from custodes.fleet.audit import FleetReport
@@ -125,7 +125,8 @@ class Sender:
             if not waiting:
                 return False
             before = await asyncio.to_thread(self._outbox.tip_at, self._sent)
-            assert before is not None and waiting[0].seq == self._sent + 1, "the outbox is one chain"
+            if before is None or waiting[0].seq != self._sent + 1:
+                return await self._was_cut_meanwhile()
             encoded = [one.encoded for one in waiting]
             encoded = encoded[: cut(encoded)]
             first, last = waiting[0].seq, waiting[0].seq + len(encoded) - 1
@@ -135,6 +136,12 @@ class Sender:
             await link.publish(self._site_id, sealed, f"{self._site_id}:{first}-{last}:{self._round}")
             self._sent = last
             return True
+
+    async def _was_cut_meanwhile(self) -> bool:
+        """True when a receipt shortened the outbox between two looks at it. Raises: DataLoss if it has a hole."""
+        if (await asyncio.to_thread(self._outbox.state)).floor > self._sent:
+            return True
+        raise DataLoss(f"the outbox has a hole: nothing of number {self._sent + 1}, and newer facts wait")
 
     def _again_when_stuck(self, floor: int) -> None:
         now_ns = self._clock.monotonic_ns()
