@@ -102,16 +102,16 @@ def test_signature_when_the_invitation_is_open_is_kept_and_later_refused():
 @pytest.mark.parametrize("enrolment", [INVITED, replace(ACTIVE, issued_ns=T0), replace(ACTIVE, withdrawn_ns=T0)])
 def test_picture_without_a_signature_in_force_is_not_taken(enrolment):
     with pytest.raises(PermissionDenied, match="No picture is taken"):
-        rules.may_give(enrolment, T0)
+        rules.may_give(enrolment, T0, 0)
 
 
 def test_picture_when_signed_is_taken_eight_times():
     for count in range(8):
-        rules.may_give(replace(CONSENTED, templates=count), T0)
+        rules.may_give(replace(CONSENTED, templates=count), T0, count)
     with pytest.raises(FailedPrecondition, match="8 pictures already"):
-        rules.may_give(replace(CONSENTED, templates=8), T0)
+        rules.may_give(CONSENTED, T0, 8)
     with pytest.raises(PermissionDenied, match="review overdue"):
-        rules.may_give(ACTIVE, Ns(T0 + YEAR))
+        rules.may_give(ACTIVE, Ns(T0 + YEAR), 3)
 
 
 def test_template_when_issued_is_with_its_holder_alone():

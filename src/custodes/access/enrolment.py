@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace
 
 from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment
+from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, LegalBasis
 from custodes.units import NS_PER_S, Ns
 
 DAY_NS = 24 * 3600 * NS_PER_S
@@ -83,6 +83,8 @@ def phase(enrolment: FaceEnrolment, now_ns: Ns) -> EnrolmentPhase:
         return EnrolmentPhase.ISSUED
     if enrolment.templates < samples_wanted(enrolment):
         return EnrolmentPhase.CONSENTED
+    if enrolment.recorded is not None and enrolment.reviewed_ns is None:
+        return EnrolmentPhase.REVIEW_OVERDUE
     reviewed_ns = enrolment.reviewed_ns or enrolment.consent.signed_ns
     return EnrolmentPhase.ACTIVE if now_ns < reviewed_ns + REVIEW_EVERY_NS else EnrolmentPhase.REVIEW_OVERDUE
 
@@ -112,6 +114,24 @@ def check_invited(enrolment: FaceEnrolment, name: str, now_ns: Ns) -> None:
         raise InvalidArgument("A missing person is looked for during three days at most; enrol anew after that.")
 
 
+def check_recorded(enrolment: FaceEnrolment, basis: LegalBasis) -> None:
+    """Whether a basis may be written down instead of signed. Raises: InvalidArgument."""
+    if enrolment.protects or enrolment.is_missing or enrolment.may_follow:
+        raise InvalidArgument("Whoever is protected, looked for or followed signs for it; nothing else counts.")
+    if not enrolment.zone_ids:
+        raise InvalidArgument("A card for a checkpoint is its holder's: they sign for it themselves.")
+    if not 10 <= len(basis.reference.strip()) <= 300:
+        raise InvalidArgument("Say where the basis lies (paper, law, agreement), in 10 to 300 characters.")
+
+
+def may_review(enrolment: FaceEnrolment, user_id: str, now_ns: Ns) -> None:
+    """Raises: FailedPrecondition when there is nothing to review, PermissionDenied for whoever recorded the basis."""
+    if phase(enrolment, now_ns) not in (EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE):
+        raise FailedPrecondition("There is nothing to review.")
+    if enrolment.recorded is not None and enrolment.reviewed_ns is None and user_id == enrolment.created_by_id:
+        raise PermissionDenied("Somebody else than who imported this person looks at the basis first.")
+
+
 def sign(enrolment: FaceEnrolment, consent: Consent, withdraw_hash: bytes, now_ns: Ns) -> FaceEnrolment:
     """Raises: FailedPrecondition when it is not open."""
     if phase(enrolment, now_ns) is not EnrolmentPhase.INVITED:
@@ -119,12 +139,15 @@ def sign(enrolment: FaceEnrolment, consent: Consent, withdraw_hash: bytes, now_n
     return replace(enrolment, consent=consent, withdraw_hash=withdraw_hash)
 
 
-def may_give(enrolment: FaceEnrolment, now_ns: Ns) -> None:
-    """Whether a picture may become a template now. Raises: PermissionDenied without a signature in force."""
+def may_give(enrolment: FaceEnrolment, now_ns: Ns, given: int) -> None:
+    """Whether a picture may become a template now. `given`: how many that network has of the person.
+
+    Raises: PermissionDenied without a signature in force, FailedPrecondition.
+    """
     now = phase(enrolment, now_ns)
     if now not in (EnrolmentPhase.CONSENTED, EnrolmentPhase.ACTIVE):
         raise PermissionDenied(f"No picture is taken: the enrolment is {now.value.replace('_', ' ')}.")
-    if enrolment.templates >= SAMPLES_MAX:
+    if given >= SAMPLES_MAX:
         raise FailedPrecondition(f"There are {SAMPLES_MAX} pictures already, which is enough.")
 
 

@@ -60,6 +60,7 @@ class Enroller:
         self._config = config
         self._warden = RequestClient(paths.socket("warden-faces"))
         self._tools: FaceTools | None = None
+        self._next: FaceTools | None = None
         self._lock = asyncio.Lock()
         self._clock = SystemClock()
 
@@ -82,35 +83,59 @@ class Enroller:
 
     def _loaded(self) -> FaceTools:
         if self._tools is None:
-            faces = self._config.faces
-            self._tools = load_face_tools(
-                models_dir=models_dir_from_environment() or self._config.models_dir,
-                embedder=faces.embedder,
-                acknowledged=acknowledged_from_environment(),
-            )
+            self._tools = self._load(self._config.faces.embedder)
         return self._tools
 
+    def _all(self) -> tuple[FaceTools, ...]:
+        """Of the network in force, and before it of one that is being prepared."""
+        name = self._config.faces.next_embedder
+        if name and self._next is None:
+            self._next = self._load(name)
+        return (self._loaded(),) if self._next is None else (self._next, self._loaded())
+
+    def _load(self, embedder: str) -> FaceTools:
+        return load_face_tools(
+            models_dir=models_dir_from_environment() or self._config.models_dir,
+            embedder=embedder,
+            acknowledged=acknowledged_from_environment(),
+        )
+
     async def _sample(self, request: GiveSample) -> SampleJudged:
-        allowed = await self._warden.request(BeginSample(token=request.token), SampleAllowed)
+        every = await asyncio.to_thread(self._all)
+        contracts = tuple(one.embedder.contract for one in every)
+        allowed = await self._warden.request(BeginSample(token=request.token, contracts=contracts), SampleAllowed)
         picture, face, trouble = await asyncio.to_thread(self._look, request.picture, ENROLMENT)
         if trouble or face is None:
             quality = face.quality if face else None
             return SampleJudged(is_taken=False, problem=trouble, quality=quality, templates=0, wanted=0)
-        vector = await asyncio.to_thread(self._vector, picture, face, allowed)
+        kept = [
+            await self._put(request.token, tools, picture, face, allowed)
+            for tools in every
+            if tools.embedder.contract in allowed.contracts
+        ]
+        return SampleJudged(
+            is_taken=True,
+            problem="",
+            quality=face.quality,
+            templates=min(one.templates for one in kept),
+            wanted=max(one.wanted for one in kept),
+        )
+
+    async def _put(
+        self, token: str, tools: FaceTools, picture: Picture, face: JudgedFace, allowed: SampleAllowed
+    ) -> TemplateKept:
+        vector = await asyncio.to_thread(self._vector, tools, picture, face, allowed)
         message = PutTemplate(
-            token=request.token,
-            contract=self._loaded().embedder.contract,
+            token=token,
+            contract=tools.embedder.contract,
             vector=vector,
             quality=face.quality.score,
             picture=small_jpeg(card(picture, face.found)),
         )
         try:
-            kept = await self._warden.request(message, TemplateKept, is_repeatable=False)
+            return await self._warden.request(message, TemplateKept, is_repeatable=False)
         finally:
             vector[:] = 0
-        return SampleJudged(
-            is_taken=True, problem="", quality=face.quality, templates=kept.templates, wanted=kept.wanted
-        )
 
     async def _verify(self, request: VerifyHolder) -> HolderVerified:
         if len(request.turning) >= presentation.LOOKS_MAX:
@@ -149,7 +174,7 @@ class Enroller:
         if self._loaded().embedder.contract != opened.contract:
             raise InvalidArgument("This token was made with another network; its holder needs a new one.")
         allowed = SampleAllowed(permit=opened.permit, subject="")
-        vector = await asyncio.to_thread(self._vector, picture, face, allowed)
+        vector = await asyncio.to_thread(self._vector, self._loaded(), picture, face, allowed)
         held = np.array(opened.vector, np.float32)
         cosine = float(vector @ held / max(float(np.linalg.norm(held)), 1e-9))
         vector[:] = 0
@@ -187,11 +212,11 @@ class Enroller:
             return picture, best, "several faces: only the person concerned may be in the picture"
         return picture, best, problem(best.quality, limits)
 
-    def _vector(self, picture: Picture, face: JudgedFace, allowed: SampleAllowed) -> Vector:
+    def _vector(self, tools: FaceTools, picture: Picture, face: JudgedFace, allowed: SampleAllowed) -> Vector:
         site_id, site_key = read_site_key(self._paths.warden_key)
         now_ns = self._clock.now_ns()
         lawful = sample_lawful(allowed.permit, site_key, site_id, now_ns)
-        return self._loaded().vector(picture, face.found, lawful, utc_ns=now_ns)
+        return tools.vector(picture, face.found, lawful, utc_ns=now_ns)
 
 
 async def run(paths: SitePaths, config: SiteConfig, *, stop: asyncio.Event) -> None:

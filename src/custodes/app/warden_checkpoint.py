@@ -41,9 +41,7 @@ class CheckpointDesk:
         """Of the process that makes vectors of single pictures; None for what is not about them."""
         match message:
             case BeginSample():
-                found = self._people.by_token(message.token)
-                rules.may_give(found, self._office.now_ns())
-                return SampleAllowed(permit=self._permit(found.person_id), subject=found.person_id)
+                return self._begin(message)
             case OpenToken():
                 return self._open(message)
             case NoteVerification():
@@ -56,6 +54,17 @@ class CheckpointDesk:
             return None
         async with self._office.lock:
             return await self._issue(message)
+
+    def _begin(self, message: BeginSample) -> SampleAllowed:
+        found = self._people.by_token(message.token)
+        given = self._office.store.counts_of(found.person_id)
+        fewest = min((given.get(one, 0) for one in message.contracts), default=found.templates)
+        rules.may_give(found, self._office.now_ns(), fewest)
+        return SampleAllowed(
+            permit=self._permit(found.person_id),
+            subject=found.person_id,
+            contracts=tuple(one for one in message.contracts if given.get(one, 0) < rules.SAMPLES_MAX),
+        )
 
     def _permit(self, subject: str) -> SignedPermit:
         until_ns = Ns(self._office.now_ns() + SAMPLE_LASTS_NS)

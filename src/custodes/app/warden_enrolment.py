@@ -23,9 +23,10 @@ from custodes.errors import (
     ResourceExhausted,
 )
 from custodes.types.access import Action, AuditKind, Principal
-from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, ZonePhase, ZoneRecord
+from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, LegalBasis, ZonePhase, ZoneRecord
 from custodes.types.face_message import (
     ConsentSigned,
+    ContractCount,
     EndEnrolment,
     EnrolmentInvited,
     EnrolmentRow,
@@ -129,8 +130,12 @@ class EnrolmentDesk:
             protects=message.protects,
             may_follow=message.may_follow,
             is_missing=message.is_missing,
+            recorded=message.basis.kind if message.basis else None,
+            created_by_id=who.user_id,
         )
         rules.check_invited(made, message.name, now_ns)
+        if message.basis is not None:
+            rules.check_recorded(made, message.basis)
         for zone_id in message.zone_ids:
             self._zones.require_active(zone_id)
         if len(office.store.all(FaceEnrolment)) >= MAX_ENROLMENTS:
@@ -138,8 +143,23 @@ class EnrolmentDesk:
         await office.log(AuditKind.ENROLMENT_INVITED, who, person_id, self._words(made))
         office.store.make_key(person_id)
         made = replace(made, sealed_name=office.store.seal(person_id, "name", message.name.strip().encode()))
+        withdraw_token = ""
+        if message.basis is not None:
+            withdraw_token = secrets.token_urlsafe(32)
+            made = self._recorded(made, message.basis, rules.token_hash(withdraw_token))
         office.store.put(person_id, made)
-        return EnrolmentInvited(enrolment=made, token=token)
+        return EnrolmentInvited(enrolment=made, token=token, withdraw_token=withdraw_token)
+
+    def _recorded(self, made: FaceEnrolment, basis: LegalBasis, withdraw_hash: bytes) -> FaceEnrolment:
+        """The basis stands where else the signature does, sealed like it: a reference may name somebody."""
+        reference = basis.reference.strip()
+        consent = Consent(
+            version=f"recorded: {basis.kind.value}",
+            text_sha256=rules.text_sha256(reference),
+            signed_ns=made.created_ns,
+            sealed_signature=self._office.store.seal(made.person_id, "signature", reference.encode()),
+        )
+        return replace(made, consent=consent, withdraw_hash=withdraw_hash)
 
     async def _sign(self, message: SignConsent) -> ConsentSigned:
         office = self._office
@@ -166,7 +186,8 @@ class EnrolmentDesk:
     async def _put(self, message: PutTemplate) -> TemplateKept:
         office = self._office
         found = self.by_token(message.token)
-        rules.may_give(found, office.now_ns())
+        given = office.store.counts_of(found.person_id)
+        rules.may_give(found, office.now_ns(), given.get(message.contract, 0))
         vector = np.asarray(message.vector, np.float32)
         if vector.ndim != 1 or len(vector) not in _DIMENSIONS or not np.isfinite(vector).all() or not vector.any():
             raise InvalidArgument("That is not a template.")
@@ -178,11 +199,13 @@ class EnrolmentDesk:
         office.store.put_template(
             template_id, found.person_id, message.contract, vector.astype("<f4").tobytes(), message.picture
         )
-        kept = replace(found, templates=found.templates + 1)
-        if kept.templates == rules.SAMPLES_WANTED:
+        count = given.get(message.contract, 0) + 1
+        # While two networks are in use each picture makes two templates, and is one picture.
+        kept = replace(found, templates=max(count, *given.values()) if given else count)
+        if kept.templates != found.templates == rules.samples_wanted(found) - 1:
             office.store.renumber(found.person_id)  # the matcher skipped them while they were too few
         office.store.put(found.person_id, kept)
-        return TemplateKept(templates=kept.templates, wanted=rules.SAMPLES_WANTED)
+        return TemplateKept(templates=count, wanted=rules.samples_wanted(found))
 
     # -- the way out -----------------------------------------------------------------------------------------
 
@@ -191,8 +214,8 @@ class EnrolmentDesk:
 
     async def _end(self, message: EndEnrolment) -> Withdrawn:
         await self._office.require(message.principal, Action.ENROL, Action.PROTECT)
-        found = self._find(message.person_id)
-        await self._office.require(message.principal, _looked_after_by(found))
+        found = self.find(message.person_id)
+        await self._office.require(message.principal, looked_after_by(found))
         return await self.end(found, message.principal, "ended at the person's word")
 
     async def end(self, found: FaceEnrolment, actor: Principal | str, reason: str) -> Withdrawn:
@@ -236,10 +259,9 @@ class EnrolmentDesk:
     async def _review(self, message: ReviewEnrolment) -> FaceEnrolment:
         office, who = self._office, message.principal
         await office.require(who, Action.ENROL, Action.PROTECT)
-        found = self._find(message.person_id)
-        await office.require(who, _looked_after_by(found))
-        if rules.phase(found, office.now_ns()) not in (EnrolmentPhase.ACTIVE, EnrolmentPhase.REVIEW_OVERDUE):
-            raise InvalidArgument("There is nothing to review.")
+        found = self.find(message.person_id)
+        await office.require(who, looked_after_by(found))
+        rules.may_review(found, who.user_id, office.now_ns())
         reviewed = replace(found, reviewed_ns=office.now_ns())
         await office.log(AuditKind.ENROLMENT_REVIEWED, who, found.person_id, self._words(reviewed))
         office.store.put(found.person_id, reviewed)
@@ -281,7 +303,17 @@ class EnrolmentDesk:
         except CustodesError:
             return ""
 
-    def _find(self, person_id: str) -> FaceEnrolment:
+    def _reference(self, one: FaceEnrolment) -> str:
+        """Where the basis of somebody who was imported lies; empty of all others."""
+        if one.recorded is None or one.consent is None or not one.consent.sealed_signature:
+            return ""
+        try:
+            return self._office.store.open(one.person_id, "signature", one.consent.sealed_signature).decode()
+        except CustodesError:
+            return ""
+
+    def find(self, person_id: str) -> FaceEnrolment:
+        """Raises: NotFound."""
         found = self._office.store.get(FaceEnrolment, person_id)
         if found is None:
             raise NotFound("There is no such enrolment.")
@@ -295,13 +327,16 @@ class EnrolmentDesk:
             phase=rules.phase(found, self._office.now_ns()),
             zones=tuple(one.draft for one in drafts if one is not None),
             samples_wanted=rules.samples_wanted(found),
+            counts=counted(self._office.store.counts_of(found.person_id)),
         )
 
     async def _table(self, who: Principal) -> EnrolmentTable:
         await self._office.require(who, Action.ENROL, Action.READ_PRIVACY)
         now_ns = self._office.now_ns()
         rows = [
-            EnrolmentRow(enrolment=one, phase=rules.phase(one, now_ns), name=self.name_of(one))
+            EnrolmentRow(
+                enrolment=one, phase=rules.phase(one, now_ns), name=self.name_of(one), reference=self._reference(one)
+            )
             for one in [one for one in self._office.store.all(FaceEnrolment) if not one.protects][::-1][:MAX_PAGE]
         ]
         return EnrolmentTable(enrolments=tuple(rows))
@@ -354,8 +389,15 @@ class EnrolmentDesk:
             "expires_ns": str(one.expires_ns),
             **({"may_follow": "yes"} if one.may_follow else {}),
             **({"missing": "yes"} if one.is_missing else {}),
+            **({"recorded_basis": one.recorded.value} if one.recorded else {}),
         }
 
 
-def _looked_after_by(one: FaceEnrolment) -> Action:
+def counted(counts: dict[str, int]) -> tuple[ContractCount, ...]:
+    """By contract."""
+    return tuple(ContractCount(contract=contract, templates=count) for contract, count in sorted(counts.items()))
+
+
+def looked_after_by(one: FaceEnrolment) -> Action:
+    """What somebody has to be allowed to do to change it."""
     return Action.PROTECT if one.protects else Action.ENROL

@@ -10,6 +10,7 @@ from custodes.app.warden_candidates import CandidateDesk
 from custodes.app.warden_checkpoint import CheckpointDesk
 from custodes.app.warden_enrolment import EnrolmentDesk
 from custodes.app.warden_journeys import JourneyDesk
+from custodes.app.warden_models import ModelDesk
 from custodes.app.warden_office import Office
 from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_requests import RequestDesk
@@ -32,6 +33,7 @@ class FaceDesk:
         self._office = office
         self.zones = ZoneDesk(office, signer, paths.zones, timezone)
         self.people = EnrolmentDesk(office, self.zones)
+        self.models = ModelDesk(office, self.people)
         self.candidates = CandidateDesk(office, self.zones, self.people, signer)
         self.protection = ProtectionDesk(office, self.people, signer)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
@@ -53,6 +55,7 @@ class FaceDesk:
         for answer in (
             self.zones.answer,
             self.people.answer,
+            self.models.answer,
             self.candidates.answer,
             self.checkpoint.answer,
             self.protection.answer_server,

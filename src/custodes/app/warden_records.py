@@ -47,6 +47,8 @@ OWN_KINDS = frozenset(
         AuditKind.TEMPLATE_STORED,
         AuditKind.ENROLMENT_REVIEWED,
         AuditKind.GALLERY_REKEYED,
+        AuditKind.INVITATION_RENEWED,
+        AuditKind.NETWORK_FORGOTTEN,
         AuditKind.ENROLMENT_ENDED,
         AuditKind.TEMPLATES_DESTROYED,
         AuditKind.TRAINING_CHANGED,

@@ -331,7 +331,11 @@ class FacesConfig(_Strict):
 
     enabled: bool = False
     embedder: Annotated[str, StringConstraints(max_length=200)] = ""
-    """Model name, or several with + between them; empty takes the packaged one. Another one needs new enrolments."""
+    """Model name, or several with + between them; empty takes the packaged one. Another one needs new pictures of
+    everybody: prepare it with `next_embedder`."""
+    next_embedder: Annotated[str, StringConstraints(max_length=200)] = ""
+    """A network that is being prepared: pictures that people give make templates of both, `embedder` alone compares.
+    The page Enrolled → Networks says who is ready; then this name becomes `embedder`, and going back is as easy."""
     webhook: WebhookConfig | None = None
     """Gets a POST for every sighting: what two people confirmed, without a name, signed by the warden."""
 

@@ -79,9 +79,15 @@ class GalleryFiller:
             np.frombuffer(b"".join(plain for _, plain in opened), "<f4").reshape(len(opened), -1).astype(np.float32)
         )
         for zone_id in sorted({zone for row, _ in opened for zone in members[row.person_id]}):
-            chosen = [n for n, (row, _) in enumerate(opened) if zone_id in members[row.person_id]]
+            shelf = shelf_of(zone_id, contract)
+            # The warden gives templates new numbers when somebody counts again: those that are here come twice.
+            chosen = [
+                n
+                for n, (row, _) in enumerate(opened)
+                if zone_id in members[row.person_id] and not self._matching.gallery.holds(shelf, row.template_id)
+            ]
             self._matching.gallery.add_many(
-                contract=shelf_of(zone_id, contract),
+                contract=shelf,
                 person_ids=[opened[n][0].person_id for n in chosen],
                 template_ids=[opened[n][0].template_id for n in chosen],
                 vectors=vectors[chosen],

@@ -194,6 +194,10 @@ class Gallery:
             self._known.pop(contract, None)
         return len(rows)
 
+    def holds(self, contract: str, template_id: str) -> bool:
+        """Whether a template is on a shelf."""
+        return template_id in self._known.get(contract, ())
+
     def people_of(self, contract: str) -> frozenset[str]:
         """Who is on a shelf."""
         shelf = self._shelves.get(contract)

@@ -234,6 +234,11 @@ class FaceEnrolment:
     """A guardian enrolled a child or patient who is being looked for: hours, not years."""
     destroyed_index: int | None = None
     """Log entry that says that the key is gone, once it is."""
+    recorded: BasisKind | None = None
+    """The basis was written down by who imported the person, instead of signed on the page; counts once another one
+    has looked at it."""
+    created_by_id: str = ""
+    """Of `created_by`; empty in enrolments of before it was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

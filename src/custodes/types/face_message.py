@@ -12,6 +12,7 @@ from custodes.types.face import (
     EnrolmentPhase,
     FaceEnrolment,
     FaceQuality,
+    LegalBasis,
     Side,
     Signal,
     SignedPermit,
@@ -99,14 +100,18 @@ class InviteEnrolment:
     """The text says that journeys may be told."""
     is_missing: bool = False
     """For a child or patient who is being looked for; the guardian signs."""
+    basis: LegalBasis | None = None
+    """Recorded instead of a signature on the page: a paper, a law, an agreement. Not compared before another person
+    has looked at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentInvited:
-    """`token` opens the invitation's page; shown once."""
+    """`token` opens the invitation's page; shown once, and so is `withdraw_token` where nobody has to sign."""
 
     enrolment: FaceEnrolment
     token: str
+    withdraw_token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,14 @@ class ReadInvitation:
     """By the invitation's token. Answer: InvitationShown."""
 
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractCount:
+    """`contract`: network and hash, as in `SealedTemplate`."""
+
+    contract: str
+    templates: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,8 @@ class InvitationShown:
     phase: EnrolmentPhase
     zones: tuple[ZoneDraft, ...]
     samples_wanted: int
+    counts: tuple[ContractCount, ...] = ()
+    """Pictures by network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +212,58 @@ class Rekeyed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewInvitation:
+    """A new link for somebody who signed already, to give other pictures. Answer: EnrolmentInvited."""
+
+    principal: Principal
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadModels:
+    """Which network each enrolled person gave pictures to. Answer: ModelTable."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """Of somebody who signed and was not ended."""
+
+    person_id: str
+    name: str
+    """Empty of whom the asker may not read."""
+    is_protected: bool
+    counts: tuple[ContractCount, ...]
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTable:
+    """Oldest enrolment first."""
+
+    people: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetNetwork:
+    """Destroy the templates of a former network, once everybody has enough under `kept`. Answer: NetworkForgotten."""
+
+    principal: Principal
+    network: str
+    """A network's name: a contract up to its colon."""
+    kept: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkForgotten:
+    """How many templates went, and the log entry."""
+
+    templates: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadEnrolments:
     """Answer: EnrolmentTable."""
 
@@ -210,6 +277,8 @@ class EnrolmentRow:
     enrolment: FaceEnrolment
     phase: EnrolmentPhase
     name: str
+    reference: str = ""
+    """Where the basis lies, of an enrolment that was imported; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,7 +433,8 @@ class BeginSample:
     """Enroller to warden, before a picture becomes a vector. Answer: SampleAllowed."""
 
     token: str
-    is_checkpoint: bool = False
+    contracts: tuple[str, ...] = ()
+    """Of the networks that would make one: that in force, and one that is being prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,6 +443,8 @@ class SampleAllowed:
 
     permit: SignedPermit
     subject: str
+    contracts: tuple[str, ...] = ()
+    """Of those asked for, the ones of which the person has not too many yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

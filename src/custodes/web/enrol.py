@@ -34,7 +34,7 @@ from custodes.types.face_message import (
 from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
-from custodes.web.faces import zone_names, zone_rows
+from custodes.web.faces import BASIS_WORDS, zone_names, zone_rows
 from custodes.web.gate import cookie_of
 from custodes.web.words import utc_text
 
@@ -42,6 +42,8 @@ router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=600)]
 _Zones = Annotated[list[str] | None, Form(max_length=64)]
+REVIEW_SOON_NS = 30 * rules.DAY_NS
+"""How long before its day a review is asked for."""
 PHASE_WORDS = {
     EnrolmentPhase.INVITED: "invited, not signed yet",
     EnrolmentPhase.CONSENTED: "signed; pictures are missing",
@@ -49,7 +51,7 @@ PHASE_WORDS = {
     EnrolmentPhase.ISSUED: "the template is on the holder's card alone",
     EnrolmentPhase.WITHDRAWN: "ended",
     EnrolmentPhase.EXPIRED: "expired",
-    EnrolmentPhase.REVIEW_OVERDUE: "not compared: the yearly review is overdue",
+    EnrolmentPhase.REVIEW_OVERDUE: "not compared: a review is due",
 }
 
 
@@ -239,6 +241,9 @@ async def _people(
         invited=invited,
         rows=table.enrolments,  # type: ignore[attr-defined]
         words=PHASE_WORDS,
+        bases=BASIS_WORDS,
+        due_ns=deps.clock.now_ns() + REVIEW_SOON_NS,
+        review_every_ns=rules.REVIEW_EVERY_NS,
         zones=await zone_names(deps),
         active=[row.record.draft for row in await zone_rows(deps) if row.phase is ZonePhase.ACTIVE],
         may_enrol=deps.reads.may(who, Action.ENROL),
@@ -249,6 +254,14 @@ async def _shown(deps: WebDeps, token: str) -> InvitationShown:
     shown = await deps.warden.about_requests(ReadInvitation(token=token[:128]))
     assert isinstance(shown, InvitationShown)
     return shown
+
+
+def _given(deps: WebDeps, shown: InvitationShown) -> int:
+    """Pictures that are there, of a network that is being prepared if there is one."""
+    following = deps.config.faces.next_embedder
+    if not following:
+        return shown.enrolment.templates
+    return max((one.templates for one in shown.counts if one.contract.partition(":")[0] == following), default=0)
 
 
 def _text(deps: WebDeps, shown: InvitationShown) -> str:
@@ -301,5 +314,6 @@ async def _invitation(
         sha256=rules.text_sha256(text),
         version=rules.CONSENT_VERSION,
         withdraw=withdraw,
+        given=_given(deps, shown),
         is_enabled=deps.recogniser is not None,
     )

@@ -27,12 +27,12 @@ MAX_POSTS_BYTES = 128 << 20
 
 
 MAX_PLAN_BYTES = 1 << 20
-"""A thousand cameras on the plan of a site, each some 200 bytes."""
+"""A thousand cameras on the plan of a site, each some 200 bytes; a list of people to enrol."""
 
 
 def max_body_bytes(path: str) -> int:
     """What a request to this path may carry."""
-    if path == "/map/edit":
+    if path == "/map/edit" or path.startswith("/faces/people/import/"):
         return MAX_PLAN_BYTES
     is_picture = path in ("/checkpoint/verify", "/map/edit/picture") or (
         path.startswith("/enrol/") and path.endswith("/sample")

@@ -243,6 +243,29 @@ class FaceStore:
         ]  # fmt: skip
         return found, rows[-1][0] if rows else number
 
+    def contract_counts(self) -> dict[str, dict[str, int]]:
+        """How many templates each person has under each contract."""
+        found: dict[str, dict[str, int]] = {}
+        for person_id, contract, count in self._db.execute(
+            "SELECT person_id, contract, count(*) FROM template GROUP BY person_id, contract ORDER BY contract"
+        ):
+            found.setdefault(str(person_id), {})[str(contract)] = int(count)
+        return found
+
+    def counts_of(self, person_id: str) -> dict[str, int]:
+        """The same of one person."""
+        rows = self._db.execute(
+            "SELECT contract, count(*) FROM template WHERE person_id = ? GROUP BY contract", (person_id,)
+        ).fetchall()
+        return {str(contract): int(count) for contract, count in rows}
+
+    def forget_contract(self, contract: str) -> int:
+        """Delete all templates and pictures under a contract; returns how many. Raises: StorageFailed, Unavailable."""
+        (count,) = self._db.execute("SELECT count(*) FROM template WHERE contract = ?", (contract,)).fetchone()
+        self._write("DELETE FROM template WHERE contract = ?", (contract,))
+        self.purge()
+        return int(count)
+
     def renumber(self, person_id: str) -> None:
         """Give a person's templates the newest numbers: who reads on from before finds them (again)."""
         (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM template").fetchone()
