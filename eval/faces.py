@@ -428,7 +428,7 @@ def _chance(
         square_sum=one.other_sd**2 * spread**2 * random.chisquare(count - 1),
     )
     reading = read_score(1.0, seen, one, learnt.place)
-    at = reading.other_mean + reading.other_sd * solve(0.01, people, learnt.tail, reading.freedom)
+    at = reading.other_mean + reading.other_sd * solve(0.01, learnt.chances(people), learnt.tail, reading.freedom)
     above = float(ndtr(-((at - one.other_mean) / one.other_sd - mean) / spread))
     return -math.expm1(people * math.log1p(-above))
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 from tests.warden.office import CONTRACT, GATE, face, probe
 
-from custodes.face.matching import Matching, shelf_of
+from custodes.face.calibration import KNOWN
+from custodes.face.matching import Matching, learn_from, shelf_of
+from custodes.face.threshold import NORMAL
 from custodes.types.face_message import ScoreSource, ZoneRule
 
 
@@ -48,3 +50,28 @@ def test_compare_when_done_then_the_probe_that_came_is_as_it_was_and_none_is_kep
     before = np.array(one.vector)
     assert matching.compare(one) is not None
     assert (one.vector == before).all()
+
+
+def _between(people: int, traits: int) -> np.ndarray:
+    """Cosines between people who differ in so many traits: the fewer, the more is whoever is near one near others."""
+    own = np.random.default_rng(3).normal(size=(people, traits))
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    model = KNOWN["dlib-face-resnet"]
+    scores = own @ own.T
+    np.fill_diagonal(scores, np.nan)
+    deviations = (scores - np.nanmean(scores)) / np.nanstd(scores)
+    return model.other_mean + model.other_sd * deviations
+
+
+def test_independence_when_who_is_near_one_is_near_others_then_people_count_as_fewer():
+    model = replace(KNOWN["dlib-face-resnet"], tail=NORMAL)
+    many, few = (learn_from(_between(300, traits), model).independence for traits in (300, 12))
+    assert many > 0.7
+    assert few < 0.4
+
+
+def test_independence_when_people_are_few_then_they_count_nearly_whole():
+    few = learn_from(_between(4, 9), KNOWN["dlib-face-resnet"])
+    assert few.independence > 0.8
+    assert few.chances(1) == 1.0
+    assert learn_from(_between(3, 9)[:2, :2], KNOWN["dlib-face-resnet"]).independence == 1.0

@@ -62,11 +62,12 @@ def _above(quantile: float, freedom: float) -> float:
     return float(ndtr(-quantile) if freedom > _FREEDOM_NORMAL else stdtr(freedom, -quantile))
 
 
-def solve(fpir: float, gallery: int, tail: Tail = NORMAL, freedom: float = math.inf) -> float:
+def solve(fpir: float, gallery: float, tail: Tail = NORMAL, freedom: float = math.inf) -> float:
     """The score at which a stranger's track gives a candidate with probability `fpir`.
 
-    Args: fpir: 0 < fpir < 1. gallery: people, or templates where each counts alone, that a probe is compared with, at
-        least 1. tail: as measured; freedom: how many scores the deviation is from, above 0.
+    Args: fpir: 0 < fpir < 1. gallery: people, or templates where each counts alone, that a probe is compared with, or
+        as how many independent ones they count; at least 1. tail: as measured; freedom: how many scores the deviation
+        is from, above 0.
     Raises: InvalidArgument.
     """
     if not 0 < fpir < 1 or gallery < 1 or not freedom > 0:
