@@ -27,6 +27,7 @@ from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import InlineCatalog
 from custodes.types.event import HEARD, CameraState, DeviceSaying, DeviceWord, SiteEventKind, Tampering, TamperKind
+from custodes.types.face_message import ScoreSource, ZoneLoad, ZoneLoads
 from custodes.types.media import ClockReading
 from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -42,13 +43,19 @@ class Watched:
         self.clock, self.log, self.told = ManualClock(), RecordingLog(), []
         self.catalog = catalog
         self.storage, self.devices, self.findings = FITS, (), ToldFindings(SitePaths(folder))
+        self.loads = ()
         self.new_watch()
 
     def new_watch(self):
         self.watch = HealthWatch(
             catalog=InlineCatalog(self.catalog), log=self.log, clock=self.clock, tell=self.told.append,
-            health=self._health, fleet=self._fleet, told=self.findings,
+            health=self._health, fleet=self._fleet, told=self.findings, loads=self._loads,
         )  # fmt: skip
+
+    async def _loads(self):
+        if self.loads is None:
+            raise Unavailable("recognition is down")
+        return ZoneLoads(zones=self.loads)
 
     async def _health(self):
         return HealthReport(start_ns=Ns(0), end_ns=Ns(1), cameras=(), storage=self.storage)
@@ -206,3 +213,23 @@ def test_a_log_that_refuses_is_asked_again(watched):
         watched.step()
     watched.step()
     assert states(watched) == [("camera_covered", "began")]
+
+
+def test_zone_whose_strangers_score_otherwise_is_an_event_until_they_do_not(watched):
+    def load(zone_id, *, is_drifting):
+        return ZoneLoad(
+            zone_id=zone_id, people=3, templates=9, threshold=0.9, source=ScoreSource.PROBES, is_drifting=is_drifting,
+            camera_id=GATE, probes=900, candidates=1, foreign=0,
+        )  # fmt: skip
+
+    measure = int(MEASURE_S * NS_PER_S)
+    watched.loads = (load("a", is_drifting=False), load("b", is_drifting=True))
+    (event,) = watched.step()
+    assert (event.kind, event.camera_ids, event.end_ns) == (SiteEventKind.RECOGNITION_DRIFT, (GATE,), 0)
+    watched.loads = None
+    assert watched.step(measure)[0].end_ns == 0, "of what is down nothing is known"
+    watched.loads = (load("b", is_drifting=False),)
+    watched.step(measure)
+    assert watched.step(SETTLE_NS)[0].end_ns > 0
+    assert states(watched) == [("recognition_drift", "began"), ("recognition_drift", "over")]
+    assert len(watched.told) == 1

@@ -119,6 +119,9 @@ class Server:
         health = HealthDesk(
             catalog=catalog, clock=clock, config=config, data_dir=paths.data_dir, damage=self._live.damage
         )
+        self._recogniser = (
+            RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
+        )
         self._health_watch = HealthWatch(
             catalog=catalog,
             log=self._warden,
@@ -127,6 +130,7 @@ class Server:
             health=health.read,
             fleet=FleetShelf(paths, clock).read,
             told=ToldFindings(paths),
+            loads=self._recogniser.read_loads if self._recogniser else None,
         )
         self._facts = FactsService(
             catalog=catalog,
@@ -251,9 +255,6 @@ class Server:
             live=self._live,
             fleet=FleetShelf(paths, clock).read,
             clock=clock,
-        )
-        self._recogniser = (
-            RecogniserClient(paths.socket("enroller"), paths.socket("matcher")) if config.faces.enabled else None
         )
         self._sightings = self._sighting_news(config)
         self._page = Page(

@@ -11,10 +11,11 @@ from custodes.types.traffic import IncidentKind
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 _Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$", max_length=254)]
 MAX_RULES = 64
-HealthKind = Literal["down", "tampering", "clock", "disk", "finding", "motion", "input", "storage"]
+HealthKind = Literal["down", "tampering", "clock", "disk", "finding", "motion", "input", "storage", "recognition"]
 """A camera is not recorded; it was covered, moved, defocused or replayed, or says so itself; its clock is wrong;
 recordings will not fit, or the disk takes none; an audit found something new; the camera itself says that something
-moves, that an input is on, that its own card or disk fails."""
+moves, that an input is on, that its own card or disk fails; strangers score otherwise
+in a recognition zone than they did."""
 
 
 class _Strict(BaseModel):
@@ -72,7 +73,7 @@ class RuleConfig(_Strict):
     """How long half of those in a drawn queue have waited."""
     queue: Annotated[str, StringConstraints(max_length=80)] = ""
     """Which queue of the camera; empty: each of them."""
-    health: Annotated[tuple[HealthKind, ...], Field(min_length=1, max_length=8)] | None = None
+    health: Annotated[tuple[HealthKind, ...], Field(min_length=1, max_length=9)] | None = None
     """Trouble with a camera, the disk or the fleet, when it begins."""
     again_after_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = 300.0
     """It is told at most so often; of health, about each camera and kind."""

@@ -190,6 +190,7 @@ class Matching:
                     threshold=self._typical(largest, rule),
                     source=_source(tally, people),
                     is_drifting=tally.is_drifting,
+                    camera_id=rule.camera_id,
                     probes=count.probes,
                     candidates=count.candidates,
                     foreign=count.foreign,

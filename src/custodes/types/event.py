@@ -132,6 +132,8 @@ class SiteEventKind(StrEnum):
     DEVICE_INPUT = "device_input"
     DEVICE_STORAGE = "device_storage"
     CLOCK_DRIFT = "clock_drift"
+    RECOGNITION_DRIFT = "recognition_drift"
+    """Strangers score otherwise in a recognition zone than they did: its error rates are not those approved."""
     DISK_FORECAST = "disk_forecast"
     """Recordings will have to be deleted before the time that they are to be kept."""
     FLEET_FINDING = "fleet_finding"

@@ -600,6 +600,7 @@ class ZoneLoad:
     source: ScoreSource
     is_drifting: bool
     """What strangers score has changed: a new lamp, a turned camera, another public."""
+    camera_id: CameraId
     probes: int
     candidates: int
     foreign: int = 0

@@ -20,6 +20,7 @@ SITE_EVENT_WORDS: dict[str, str] = {
     SiteEventKind.DEVICE_INPUT.value: "An input of a camera is on",
     SiteEventKind.DEVICE_STORAGE.value: "The storage inside a camera fails",
     SiteEventKind.CLOCK_DRIFT.value: "A camera's clock is wrong",
+    SiteEventKind.RECOGNITION_DRIFT.value: "Strangers score otherwise in a recognition zone",
     SiteEventKind.DISK_FORECAST.value: "The disk is too small for what is to be kept",
     SiteEventKind.FLEET_FINDING.value: "An audit has found something new",
 }

@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from custodes.app.serving.steps import drain, step_forever
+from custodes.errors import Unavailable
 from custodes.fleet.audit import FleetReport
 from custodes.fleet.health import HealthReport
 from custodes.ports.catalog_async import AsyncCatalog
@@ -29,6 +30,7 @@ from custodes.types.event import (
     SiteEventKind,
     TamperKind,
 )
+from custodes.types.face_message import ZoneLoads
 from custodes.types.stream import is_second
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -76,7 +78,13 @@ _DOWN = {
     CameraState.STALLED,
     CameraState.NO_KEY,
 }
-_OF_CAMERA = {SiteEventKind.CAMERA_DOWN, SiteEventKind.CLOCK_DRIFT, *TAMPERINGS.values(), *SAYINGS.values()}
+_OF_CAMERA = {
+    SiteEventKind.CAMERA_DOWN,
+    SiteEventKind.CLOCK_DRIFT,
+    SiteEventKind.RECOGNITION_DRIFT,
+    *TAMPERINGS.values(),
+    *SAYINGS.values(),
+}
 _KINDS = _OF_CAMERA | {SiteEventKind.DISK_FORECAST}
 _Key = tuple[SiteEventKind, CameraId]
 
@@ -127,8 +135,10 @@ class HealthWatch:
         health: Callable[[], Awaitable[HealthReport]],
         fleet: Callable[[], Awaitable[FleetReport]],
         told: Told,
+        loads: Callable[[], Awaitable[ZoneLoads]] | None = None,
     ) -> None:
-        """`tell` is called once for each event, on the loop, when it begins; it must not block."""
+        """`tell` is called once for each event, on the loop, when it begins; it must not block. `loads`: of the zones
+        of recognition, where that is on."""
         self._catalog = catalog
         self._log = log
         self._clock = clock
@@ -140,6 +150,7 @@ class HealthWatch:
         self._entries: deque[AuditRecord] = deque(maxlen=MAX_WAITING)
         self._is_adopted = False
         self._told = told
+        self._loads = loads
         self._measured_ns: int | None = None
 
     def take_camera(self, status: CameraStatus) -> None:
@@ -238,6 +249,7 @@ class HealthWatch:
         for kind, camera_id in list(self._troubles):
             if kind in _OF_CAMERA and camera_id not in known:
                 self._note_well(kind, camera_id)
+        await self._measure_zones()
         storage = (await self._health()).storage
         if storage.full_in_days is None:
             self._note_well(SiteEventKind.DISK_FORECAST, CameraId(""))
@@ -254,6 +266,22 @@ class HealthWatch:
         if before is not None:
             self._compare(before, now)
         await asyncio.to_thread(self._told.write, now)
+
+    async def _measure_zones(self) -> None:
+        """Whether strangers score in the zones as they did. Of a zone that is off nothing is known."""
+        if self._loads is None:
+            return
+        try:
+            zones = (await self._loads()).zones
+        except Unavailable:
+            return  # recognition is down, and its process is watched by the supervisor
+        drifting = {one.camera_id for one in zones if one.is_drifting}
+        for camera_id in {one.camera_id for one in zones}:
+            if camera_id in drifting:
+                detail = "look at the camera: a new lamp, a turned lens, dirt? Error rates are not those approved"
+                self._note(SiteEventKind.RECOGNITION_DRIFT, camera_id, detail, hold_ns=0)
+            else:
+                self._note_well(SiteEventKind.RECOGNITION_DRIFT, camera_id)
 
     def _compare(self, before: dict[str, frozenset[str]], now: dict[str, frozenset[str]]) -> None:
         """Tell findings that the newest audit has and the one before had not."""

@@ -53,6 +53,7 @@ _HEALTH: dict[SiteEventKind, str] = {
     SiteEventKind.DEVICE_INPUT: "input",
     SiteEventKind.DEVICE_STORAGE: "storage",
     SiteEventKind.CLOCK_DRIFT: "clock",
+    SiteEventKind.RECOGNITION_DRIFT: "recognition",
     SiteEventKind.DISK_FORECAST: "disk",
     SiteEventKind.DISK_FULL: "disk",
     SiteEventKind.DISK_ERROR: "disk",
