@@ -1,6 +1,7 @@
 """Protected persons over the warden's real desks: what opens only after a check, who reads what, and what a requester
 can tell."""
 
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -198,17 +199,22 @@ def test_release_covers_the_protected_and_nobody_else(site: Site, present: bool)
 
 
 def test_requester_can_tell_nothing_from_what_a_check_found(site: Site, tmp_path) -> None:
-    """Whether they are there or not: the same answers, the same entries of the log, the same shape of the record."""
+    """Whether they are there or not: the same answers, the same entries of the log, as much in the file."""
 
     async def scenario(where: Site, number: int):
         async with where.warden() as gate:
             office = Protecting(where, gate)
             await office.protect(1)
+            await office.protect(2)
             record = await office.file()
             where.clock.advance(30 * 10**9)
             await office.check(probe(number))
             seen = as_requester(await office.vote(BEN, record), RequestPhase.WAITING)
-            return seen, [(entry.record.kind, sorted(entry.record.details)) for entry in where.entries()]
+            entries = [(entry.record.kind, sorted(entry.record.details)) for entry in where.entries()]
+            (file,) = where.paths.data_dir.rglob("faces.db")
+            with sqlite3.connect(file) as stored:
+                rows = stored.execute("SELECT count(*), sum(length(sealed)) FROM touch").fetchall()
+            return seen, (entries, rows)
 
     for name in ("there", "absent"):
         (tmp_path / name).mkdir()

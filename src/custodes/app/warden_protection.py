@@ -126,12 +126,19 @@ class ProtectionDesk:
         Whom a subject access names, and two others approved by name, is shown: that is who asks for their own data.
         """
         named = set(asked.shown) if asked.purpose.kind is PurposeKind.SUBJECT_ACCESS else set()
+        record = self._office.keys.record(asked.request_id)
+        pieces = [] if record is None else protection.pieces(record.request)
+        kept = (
+            self._office.store.touch(person.person_id, _id_of(piece))
+            for person in self._protected()
+            for piece in pieces
+            if piece.camera_id == asked.camera_id
+        )
         return tuple(
             (track.run, track.track_id)
-            for person in self._protected()
-            for touch in self._touches_of(person)
-            if touch.piece.request_id == asked.request_id and touch.piece.camera_id == asked.camera_id
-            for track in touch.tracks
+            for plain in kept
+            if plain is not None
+            for track in decode_as(ProtectedTouch, plain).tracks
             if (track.run, track.track_id) not in named
         )
 
@@ -249,12 +256,14 @@ class ProtectionDesk:
                     )
 
     async def _finish(self, running: _Running) -> None:
-        """Log, then keep. The entry commits to what was found by a hash that looks alike for nothing and for much."""
+        """Log, then keep: of each protected person a record, found or not, so that neither the log nor the file nor
+        the time that it takes tells which. The entry commits to them by a hash."""
         office, piece, now_ns = self._office, running.piece, self._office.now_ns()
         sealed = {}
-        for person_id, tracks in running.found.items():
+        for person_id in sorted({one.person_id for one in self._protected()} | running.found.keys()):
             if office.store.has_key(person_id):
-                touch = ProtectedTouch(piece=piece, tracks=tuple(tracks), found_ns=now_ns)
+                tracks = tuple(running.found.get(person_id, ()))
+                touch = ProtectedTouch(piece=piece, tracks=tracks, found_ns=now_ns)
                 sealed[person_id] = office.store.seal_touch(person_id, _id_of(piece), encode(touch))
         salt = hashlib.sha256(piece.request_id.encode() + self._signer.sign(encode(piece))).digest()
         digest = hashlib.sha256(salt + b"".join(sealed.values())).hexdigest()
@@ -265,8 +274,7 @@ class ProtectionDesk:
             "findings_sha256": digest,
         }
         await office.log(AuditKind.PROTECTION_CHECKED, "process:warden", piece.camera_id, details)
-        for person_id, body in sealed.items():
-            office.store.put_touch(person_id, _id_of(piece), body)
+        office.store.put_touches(_id_of(piece), sealed)
         check = ProtectionCheck(piece=piece, roster=running.roster, done_ns=now_ns, tracks=running.tracks)
         office.store.put(_id_of(piece), check)
         self._running = {key: one for key, one in self._running.items() if one is not running}
@@ -299,7 +307,9 @@ class ProtectionDesk:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _touches_of(self, person: FaceEnrolment) -> list[ProtectedTouch]:
-        return [decode_as(ProtectedTouch, plain) for plain in self._office.store.touches(person.person_id)]
+        """In which they were found."""
+        every = (decode_as(ProtectedTouch, plain) for plain in self._office.store.touches(person.person_id))
+        return [touch for touch in every if touch.tracks]
 
     async def _table(self, who: Principal) -> ProtectedTable:
         await self._office.require(who, Action.PROTECT)

@@ -8,7 +8,7 @@ took back cannot be restored.
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,9 @@ _KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Train
                            CandidateRecord: "candidate", ProtectionCheck: "protection"}  # fmt: skip
 CANDIDATES_KEPT = 10_000
 TOUCHES_READ = 100_000
+TOUCH_BYTES = 4096
+"""As long as a record of a check is at least, found or not: some forty tracks."""
+_PADDED = b"\x00touch.v2\n"
 _ROTATION = "rotation"
 _REKEYED_AT_ONCE = 100
 """3 ms, in which a release of keys waits."""
@@ -299,22 +302,43 @@ class FaceStore:
     # -- what touches a protected person ---------------------------------------------------------------------
 
     def seal_touch(self, person_id: str, piece_id: str, plain: bytes) -> bytes:
-        """What a check found of a person, under their key. Raises: NotFound."""
-        return self.seal(person_id, f"touch\n{self._touch_id(person_id, piece_id)}", plain)
+        """What a check found of a person, or that it found nothing, under their key; padded, so that its length says
+        neither. Raises: NotFound."""
+        room = max(TOUCH_BYTES, 1 << (len(plain) + 4 - 1).bit_length())
+        padded = (_PADDED + len(plain).to_bytes(4, "big") + plain).ljust(len(_PADDED) + room, b"\0")
+        return self.seal(person_id, f"touch\n{self._touch_id(person_id, piece_id)}", padded)
 
-    def put_touch(self, person_id: str, piece_id: str, sealed: bytes) -> None:
-        """Create or replace. Raises: NotFound, StorageFailed."""
-        self._write(
-            "INSERT INTO touch VALUES (?, ?, ?) ON CONFLICT (touch_id) DO UPDATE SET sealed = excluded.sealed",
-            (self._touch_id(person_id, piece_id), person_id, sealed),
-        )
+    def put_touches(self, piece_id: str, sealed: Mapping[str, bytes]) -> None:
+        """Create or replace those of one check, by person, at once. Raises: NotFound, StorageFailed."""
+        rows = [(self._touch_id(person_id, piece_id), person_id, body) for person_id, body in sealed.items()]
+        self._write("BEGIN IMMEDIATE", ())
+        for row in rows:
+            self._write(
+                "INSERT INTO touch VALUES (?, ?, ?) ON CONFLICT (touch_id) DO UPDATE SET sealed = excluded.sealed", row
+            )
+        self._write("COMMIT", ())
+
+    def touch(self, person_id: str, piece_id: str) -> bytes | None:
+        """Of one check, opened; None where there was none of that person. Raises: DataLoss."""
+        if not self.has_key(person_id):
+            return None
+        touch_id = self._touch_id(person_id, piece_id)
+        row = self._db.execute("SELECT sealed FROM touch WHERE touch_id = ?", (touch_id,)).fetchone()
+        return None if row is None else self._unpadded(person_id, touch_id, row[0])
 
     def touches(self, person_id: str) -> list[bytes]:
-        """Opened, in no order; at most `TOUCHES_READ`."""
+        """All, opened, in no order; at most `TOUCHES_READ`."""
         rows = self._db.execute(
             "SELECT touch_id, sealed FROM touch WHERE person_id = ? LIMIT ?", (person_id, TOUCHES_READ)
         ).fetchall()
-        return [self.open(person_id, f"touch\n{row[0]}", row[1]) for row in rows]
+        return [self._unpadded(person_id, touch_id, sealed) for touch_id, sealed in rows]
+
+    def _unpadded(self, person_id: str, touch_id: str, sealed: bytes) -> bytes:
+        plain = self.open(person_id, f"touch\n{touch_id}", sealed)
+        if not plain.startswith(_PADDED):
+            return plain  # of before there was padding
+        body = plain[len(_PADDED) :]
+        return body[4 : 4 + int.from_bytes(body[:4], "big")]
 
     def _touch_id(self, person_id: str, piece_id: str) -> str:
         """Which request it is about is not readable without the person's key."""
