@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from custodes.app.serving.leaks import CLOSELY, LeakDesk
+from custodes.app.serving.leaks import CLOSELY, LeakDesk, is_settled, pages
 from custodes.config import SiteConfig, SitePaths
 from custodes.testing.clock import ManualClock
 from custodes.types.access import AccessRequest, Decision, Fidelity, Grant, Principal, Role
-from custodes.types.leak import CamerasSought, PictureTraced, SeekTask, TraceOrder, TraceTask
+from custodes.types.leak import CamerasSought, CandidateScore, PictureTraced, SeekTask, TraceOrder, TraceTask
 from custodes.types.message import Authorised, CameraSpec
-from custodes.units import CameraId, Ns
+from custodes.units import CameraId, Ns, SessionId
 
 FIRST, SECOND = (Principal(user_id=name, name=name, roles=frozenset({Role.INVESTIGATOR})) for name in ("a", "b"))
 CAMERAS = tuple(
@@ -68,8 +68,8 @@ class Link:
 class Jobs:
     """`where`: cameras that the picture is in; `weighs`: what a first look says of each."""
 
-    def __init__(self, where: set[str], weighs: dict[str, float], error: str = "") -> None:
-        self.where, self.weighs, self.error = where, weighs, error
+    def __init__(self, where: set[str], weighs: dict[str, float], error: str = "", likeness: float = 0.95) -> None:
+        self.where, self.weighs, self.error, self.likeness = where, weighs, error, likeness
         self.looked: list[str] = []
 
     async def take(self) -> Link:
@@ -82,7 +82,7 @@ class Jobs:
         assert isinstance(task, TraceTask)
         assert not task.segments or task.grant_token
         self.looked.append(task.camera_id)
-        return PictureTraced(camera_id=task.camera_id, is_found=task.camera_id in self.where, likeness=0.9)
+        return PictureTraced(camera_id=task.camera_id, is_found=task.camera_id in self.where, likeness=self.likeness)
 
 
 def trace(tmp_path: Path, jobs: Jobs) -> tuple[list[PictureTraced], Warden]:
@@ -106,11 +106,30 @@ def test_trace_when_a_likely_camera_has_it_then_the_others_are_not_looked_at_and
     jobs = Jobs({"c13"}, WEIGHTS)
     answers, _ = trace(tmp_path, jobs)
     assert jobs.looked[0] == "c13"
-    assert len(jobs.looked) == CLOSELY
+    assert jobs.looked == ["c13", "c12"], "c12 weighs about as much; the others clearly less"
     assert {one.camera_id for one in answers} == {one.camera_id for one in CAMERAS}
     passed = {one.camera_id for one in answers if "not looked at closely" in one.error}
     assert passed == {one.camera_id for one in CAMERAS[1:]} - set(jobs.looked)
     assert [one.error for one in answers if one.camera_id == "c00"] == ["nothing was recorded in that time"]
+
+
+def test_trace_when_it_is_found_but_not_as_a_copy_is_then_all_likely_cameras_are_looked_at(tmp_path: Path) -> None:
+    jobs = Jobs({"c13"}, WEIGHTS, likeness=0.7)
+    trace(tmp_path, jobs)
+    assert len(jobs.looked) == CLOSELY
+
+
+def test_trace_when_a_copy_is_named_then_it_is_settled_without_a_first_look() -> None:
+    score = CandidateScore(
+        session_id=SessionId("s"), slot=1, z=12.0, session_z=3.0, slot_key=b"", fidelity=Fidelity.MASKED,
+        granted_index=1, released_index=2,
+    )  # fmt: skip
+    named = PictureTraced(camera_id=CameraId("a"), is_found=True, likeness=0.5, candidates=(score,))
+    assert is_settled([named], {}, CameraId("b"))
+    copy = PictureTraced(camera_id=CameraId("a"), is_found=True, likeness=0.95)
+    assert not is_settled([copy], {}, CameraId("b")), "nothing is known of b"
+    assert not is_settled([copy], {"a": 5.0, "b": 4.9}, CameraId("b"))
+    assert is_settled([copy], {"a": 5.0, "b": 2.0}, CameraId("b"))
 
 
 def test_trace_when_it_is_in_an_unlikely_camera_or_none_then_all_are_looked_at(tmp_path: Path) -> None:
@@ -127,3 +146,13 @@ def test_trace_when_cameras_have_no_view_or_the_look_fails_then_all_are_looked_a
     answers, _ = trace(tmp_path, jobs)
     assert len(jobs.looked) == len(CAMERAS) - 1
     assert [one.camera_id for one in answers if one.is_found] == ["c05"]
+
+
+def test_pages_when_entries_lie_near_each_other_then_read_together_and_none_is_missed() -> None:
+    assert pages([]) == []
+    assert pages([7, 7, 9]) == [(7, 3)]
+    assert pages([5, 500, 5000]) == [(5, 1), (500, 1), (5000, 1)]
+    many = [n * 40 for n in range(2000)]
+    found = pages(reversed(many))
+    assert len(found) < 100 and all(count <= 1000 for _, count in found)
+    assert all(any(first <= n < first + count for first, count in found) for n in many)

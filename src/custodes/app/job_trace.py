@@ -104,8 +104,11 @@ class Tracer:
         """What the recordings tell, and when the first of them begins; the end of the wanted time without any."""
         nothing = PictureTraced(camera_id=self._task.camera_id, is_found=False)
         gops = gops_between(self._archive, self._task.start_ns, self._task.end_ns, limit=MAX_KEYFRAMES)
-        kept, sketches, references = self._look(gops)
-        if not kept:
+        # Some pictures first: of all sketches only those of the camera that it is of are read.
+        every = max(len(gops) // _REFERENCES, 1)
+        looked = list(keyframes(self._archive, gops[::every][:_REFERENCES]))
+        references = [one.frame.y for one in looked]
+        if not references:
             return replace(nothing, error=NOTHING_LEFT), self._task.end_ns
         background = background_of(references)
         originals = [Original(background), *(Original(one) for one in references[:2])]
@@ -113,23 +116,22 @@ class Tracer:
         if placed is None or not is_ours(placed):
             likeness = 0.0 if placed is None else placed.likeness
             inliers = 0 if placed is None else placed.registration.inliers
-            return replace(nothing, likeness=likeness, inliers=inliers), kept[0].start_ns
+            return replace(nothing, likeness=likeness, inliers=inliers), looked[0].gop.start_ns
+        kept, sketches = self._sketches(gops)
+        if not kept:
+            return replace(nothing, error=NOTHING_LEFT), self._task.end_ns
         moment = self._at_moment(suspect, background, replace(placed, hypotheses=tried), kept, sketches)
         return moment, kept[0].start_ns
 
-    def _look(self, gops: list[GopRef]) -> tuple[list[GopRef], list[Sketch], list[Luma]]:
-        """Sketches of all keyframes, and some of the pictures themselves."""
+    def _sketches(self, gops: list[GopRef]) -> tuple[list[GopRef], list[Sketch]]:
+        """Those of all keyframes that can be read."""
         kept: list[GopRef] = []
         sketches: list[Sketch] = []
-        references: list[Luma] = []
         for segment in groupby(gops, key=lambda gop: gop.segment_id):
             for gop, one in self._index.sketches(segment[0], list(segment[1])):
                 kept.append(gop)
                 sketches.append(one)
-        every = max(len(kept) // _REFERENCES, 1)
-        for found in keyframes(self._archive, kept[::every][:_REFERENCES]):
-            references.append(found.frame.y)
-        return kept, sketches, references
+        return kept, sketches
 
     def _at_moment(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.leaks.registration import Luma, Matrix, Registration, framed, match, plain
+from custodes.leaks.rule import COPY_LIKENESS, MEANS_MORE
 from custodes.leaks.seeking import seek
 from custodes.leaks.subjects import ECC_PX, Original, Suspect, flattened
 from custodes.watermark.residual import WORK_PX, Aligned
@@ -29,9 +30,6 @@ _COARSE, _COARSE_STEPS, _BACKED = 3, 20, 20
 _WORTH = 0.2
 """A hypothesis that few places back is sharpened on small pictures first, which takes a tenth of the time. What is
 less alike than this after it will not become alike enough to be ours (`place.MIN_LIKENESS`, .35)."""
-
-COPY_LIKENESS = 0.9
-"""A copy of the very frame that is laid right is as like as this or more; below it more is tried, and costs time."""
 _PYRAMID = (
     (cv2.MOTION_EUCLIDEAN, 6, 30),
     (cv2.MOTION_AFFINE, 6, 30),
@@ -39,7 +37,6 @@ _PYRAMID = (
     (cv2.MOTION_HOMOGRAPHY, 2, 40),
     (cv2.MOTION_HOMOGRAPHY, 1, _ECC_STEPS),
 )
-_MEANS_MORE = 1.15
 _STRAY, _COARSE_STRAY = 0.06, 0.2
 """Of the width: how far a step may move a corner; further is a wrong minimum."""
 
@@ -127,7 +124,7 @@ def _laid(suspect: Suspect, original: Original, best: Fit | None) -> tuple[Fit |
     """
     (chance, *_) = [*seek(suspect.templates, original.upside_down.seekable, count=1), None]
     places = seek(suspect.templates, original.seekable)
-    least = 0.0 if chance is None else _MEANS_MORE * chance.weight
+    least = 0.0 if chance is None else MEANS_MORE * chance.weight
     for place in (one for one in places if one.weight >= least):
         best = _from_coarse(suspect, original, place.registration(), best)
     return best, len(places)

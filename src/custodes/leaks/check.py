@@ -47,6 +47,9 @@ def _check(opened: zipfile.ZipFile, policy: str | None) -> list[str]:
     details = proven.entry["details"]
     if details.get("finding_sha256") != hashlib.sha256(raw).hexdigest():
         raise DataLoss("NOT GOOD: the log has another finding than this")
+    report = hashlib.sha256(_read(opened, "report.html")).hexdigest() if "report_sha256" in details else ""
+    if details.get("report_sha256", "") != report:
+        raise DataLoss("NOT GOOD: report.html is not the page that the log knows")
     picture_sha256 = hashlib.sha256(_read(opened, "picture")).hexdigest()
     if told["picture_sha256"] != picture_sha256:
         raise DataLoss("NOT GOOD: the picture is not the one that was traced")

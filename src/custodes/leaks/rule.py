@@ -8,6 +8,11 @@ import math
 NAMED_Z = 9.0
 SUPPORTING_Z = 6.8
 
+COPY_LIKENESS = 0.9
+"""A copy of the very frame that is laid right is as like as this or more; below it more is tried, and costs time."""
+MEANS_MORE = 1.15
+"""How many times the weight of another place means clearly more than that (`leaks.seeking`, `leaks.ranking`)."""
+
 LOG10_RATIO_CAP = 6.0
 """Above it the chance of a stolen key, a wrong log or a clerk's error dominates (field notes 4)."""
 

@@ -23,6 +23,9 @@ _MARGIN = 0.25
 _TURNS = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 """Degrees. A template still agrees at half the step."""
 _MIN_SIDE = 16
+_COARSE, _KEPT = 2.5, 24
+"""Times smaller at which all templates are laid first, and how many of them are laid again. For 60 of 60 hard pictures
+of five clips the best place came out as when all 280 are laid, in a quarter of the time (2026-11-26); 12: 59."""
 _SIGMA = 6.0
 """Of the smoothing that is taken off: an eighth of the structure that is compared."""
 
@@ -34,6 +37,8 @@ class Template:
     """A picture made ready to be laid over others."""
 
     plane: Plane
+    small: Plane
+    """The same, `_COARSE` times smaller."""
     scale: float
     turn: float
     is_mirrored: bool
@@ -82,30 +87,41 @@ def templates_of(sides: Sequence[Luma]) -> list[Template]:
                 if turn:
                     about = cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), turn, 1.0)
                     turned = np.asarray(cv2.warpAffine(plane, about, size))
-                found.append(Template(plane=turned, scale=scale, turn=turn, is_mirrored=bool(is_mirrored)))
+                small = _smaller(turned)
+                found.append(
+                    Template(plane=turned, small=small, scale=scale, turn=turn, is_mirrored=bool(is_mirrored))
+                )
     return found
 
 
 def seek(templates: Sequence[Template], archived: Plane, *, count: int = 2) -> list[Place]:
-    """The places that mean most, each of a size and turn of its own; best first. 60 ms."""
-    rows, columns = archived.shape
-    found: list[tuple[float, Template, tuple[int, int]]] = []
-    for one in templates:
-        height, width = one.plane.shape
-        if height > rows or width > columns:
-            continue
-        agrees = cv2.matchTemplate(archived, one.plane, cv2.TM_CCORR_NORMED)
-        _, most, _, at = cv2.minMaxLoc(agrees)
-        found.append((float(most) * float(np.sqrt(height * width)), one, (int(at[0]), int(at[1]))))
+    """The places that mean most, each of a size and turn of its own; best first. 20 ms."""
+    coarse = _smaller(archived)
+    likely = sorted((_laid(one.small, coarse)[0], at) for at, one in enumerate(templates))[-_KEPT:]
+    found = [(*_laid(one.plane, archived), one) for one in (templates[at] for weight, at in likely if weight > 0)]
     found.sort(key=lambda each: -each[0])
     chosen: list[Place] = []
-    for weight, one, at in found:
+    for weight, at, one in found:
         place = Place(weight=weight, matrix=_matrix(one, at, archived.shape), is_mirrored=one.is_mirrored)
         if all(_differs(place, other) for other in chosen):
             chosen.append(place)
         if len(chosen) == count:
             break
     return chosen
+
+
+def _laid(template: Plane, archived: Plane) -> tuple[float, tuple[int, int]]:
+    """(weight of the best place, its corner); no weight for what is larger than the archived picture."""
+    if template.shape[0] > archived.shape[0] or template.shape[1] > archived.shape[1]:
+        return 0.0, (0, 0)
+    _, most, _, at = cv2.minMaxLoc(cv2.matchTemplate(archived, template, cv2.TM_CCORR_NORMED))
+    return float(most) * float(np.sqrt(template.size)), (int(at[0]), int(at[1]))
+
+
+def _smaller(plane: Plane) -> Plane:
+    height, width = plane.shape
+    size = (max(round(width / _COARSE), 1), max(round(height / _COARSE), 1))
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _differs(one: Place, other: Place) -> bool:

@@ -2,15 +2,19 @@
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from custodes import __version__
+from custodes.app.serving.leak_book import media_type_of
 from custodes.audit.checkpoint import log_keys
 from custodes.audit.export import policy_text
+from custodes.errors import InvalidArgument
 from custodes.leaks.finding import MAY_NOT_CONCLUDE, Delivered, place_sentence, verdict_sentence
+from custodes.leaks.report_page import README, report_page
 from custodes.leaks.verdict import Verdict
 from custodes.sealing.published import read_pinned
 from custodes.types.access import Principal
@@ -88,16 +92,33 @@ def told_of(
     }
 
 
+def report_of(finding: str, picture: bytes) -> str:
+    """The finding as a page; its hash goes into the log beside the finding's."""
+    try:
+        media_type = media_type_of(picture)
+    except InvalidArgument:
+        media_type = ""
+    return report_page(json.loads(finding), picture, media_type)
+
+
 def bundle_of(
-    warden_key: Path, picture: bytes, finding: str, best: PictureTraced | None, proofs: dict[int, str], index: int
+    warden_key: Path,
+    picture: bytes,
+    finding: str,
+    report: str,
+    best: PictureTraced | None,
+    proofs: dict[int, str],
+    index: int,
 ) -> bytes:
-    """The finding with all that proves it: a ZIP."""
+    """The finding with all that proves it: a ZIP. Args: index: of the finding's log entry, in `proofs`."""
     pinned = read_pinned(warden_key)
     policy = policy_text(log_keys(pinned.log_origin, pinned.log_key, pinned.log_mldsa_key), [])
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("picture", picture)
         opened.writestr("finding.json", finding)
+        opened.writestr("report.html", report)
+        opened.writestr("README.txt", README)
         opened.writestr("log/policy", policy)
         for number, values in enumerate(best.evidence if best is not None else ()):
             opened.writestr(f"evidence-{number}.f32", values)

@@ -8,19 +8,19 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from custodes.app.serving.job_asking import ask_job
 from custodes.app.serving.jobs import JobPool
-from custodes.app.serving.leak_report import bundle_of, told_of
+from custodes.app.serving.leak_report import bundle_of, report_of, told_of
 from custodes.app.serving.views import ServerViewBroker
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.leaks.finding import Delivered
-from custodes.leaks.rule import NAMED_Z
+from custodes.leaks.rule import COPY_LIKENESS, MEANS_MORE, NAMED_Z
 from custodes.leaks.verdict import judge
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -32,6 +32,7 @@ from custodes.types.access import (
     AuditRecord,
     Fidelity,
     Grant,
+    LogEntry,
     Principal,
     Purpose,
     PurposeKind,
@@ -62,6 +63,8 @@ _MAX_MASKS = 4096
 CLOSELY = 8
 """Streams that are looked at closely before the others; from more on a first look at all of them is worth a job."""
 NOTHING_THERE = "nothing was recorded in that time"
+_PAGE, _NEAR = 1000, 50
+"""Entries of the log that are read at once, and how far apart two may lie that are."""
 _MAX_PROOFS = 60
 """The warden proves 64 entries at once."""
 
@@ -145,9 +148,11 @@ class LeakDesk:
                     grants[stream] = await self._granted(request, stream, span, first, second)
                 elif not is_second(stream):
                     answers.append(PictureTraced(camera_id=stream, is_found=False, error=NOTHING_THERE))
-            likely, others = await self._ranked(request, grants)
+            likely, others, weights = await self._ranked(request, grants)
             for wanted in (likely, others):
                 for stream in wanted:
+                    if is_settled(answers, weights, stream):
+                        break
                     answers.append(await self._run_job(request, grants[stream], stream))
                 if any(one.is_found for one in answers):
                     break
@@ -160,10 +165,10 @@ class LeakDesk:
 
     async def _ranked(
         self, request: TraceOrder, grants: dict[CameraId, Grant]
-    ) -> tuple[list[CameraId], list[CameraId]]:
-        """(streams to look at closely, those to look at only if it is in none of them), by a first look at all."""
+    ) -> tuple[list[CameraId], list[CameraId], dict[str, float]]:
+        """(streams to look at closely, those to look at only if it is in none of them, weights), by a first look."""
         if len(grants) <= CLOSELY:
-            return list(grants), []
+            return list(grants), [], {}
         deadline_ns = Ns(self._clock.now_ns() + JOB_NS)
         cameras = tuple(
             SeekCamera(
@@ -178,8 +183,8 @@ class LeakDesk:
         sought = await ask_job(self._jobs, self._clock, task, deadline_ns, CamerasSought)
         if sought.error:
             structlog.get_logger().warning("all cameras are looked at, one by one", reason=sought.error)
-            return list(grants), []
-        return likely_first([str(stream) for stream in grants], sought.weights)
+            return list(grants), [], {}
+        return *likely_first([str(stream) for stream in grants], sought.weights), sought.weights
 
     # -- one camera ----------------------------------------------------------------------------------------------
 
@@ -246,21 +251,13 @@ class LeakDesk:
 
     # -- what is said --------------------------------------------------------------------------------------------
 
-    async def _delivered(self, one: CandidateScore) -> Delivered:
-        """What the log says of a session's grant."""
-        index = one.granted_index if one.granted_index >= 0 else one.released_index
-        (entry,) = (await self._warden.read_log(index, 1)).entries
-        details = entry.record.details
-        return Delivered(
-            session_id=str(one.session_id),
-            person=entry.record.actor,
-            purpose=details.get("purpose", "").replace("_", " "),
-            reference=details.get("reference", ""),
-            fidelity=one.fidelity.value,
-            granted_index=one.granted_index,
-            released_index=one.released_index,
-            granted_ns=entry.utc_ns,
-        )
+    async def _delivered(self, candidates: Sequence[CandidateScore]) -> dict[str, Delivered]:
+        """What the log says of each session's grant, by session."""
+        index_of = {one: one.granted_index if one.granted_index >= 0 else one.released_index for one in candidates}
+        entries: dict[int, LogEntry] = {}
+        for first, count in pages(index_of.values()):
+            entries |= {one.index: one for one in (await self._warden.read_log(first, count)).entries}
+        return {str(one.session_id): _delivered(one, entries[index]) for one, index in index_of.items()}
 
     async def _sealed(
         self,
@@ -274,7 +271,7 @@ class LeakDesk:
         delivered: dict[str, Delivered] = {}
         verdict = judge((), trials=0)
         if best is not None and request.is_attributing:
-            delivered = {str(one.session_id): await self._delivered(one) for one in best.candidates}
+            delivered = await self._delivered(best.candidates)
             verdict = judge(best.candidates, trials=best.trials)
         told = told_of(
             request,
@@ -290,6 +287,7 @@ class LeakDesk:
         )
         finding = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(finding.encode()).hexdigest()
+        report = report_of(finding, request.picture)
         record = AuditRecord(
             kind=AuditKind.LEAK_TRACED,
             actor=first.name,
@@ -302,6 +300,7 @@ class LeakDesk:
                 "picture_sha256": str(told["picture_sha256"]),
                 "verdict": verdict.kind if best is not None else "not ours",
                 "finding_sha256": digest,
+                "report_sha256": hashlib.sha256(report.encode()).hexdigest(),
             },
         )
         index = await self._warden.append(record)
@@ -312,9 +311,49 @@ class LeakDesk:
         wanted = tuple(dict.fromkeys(n for n in entries if n >= 0))[:_MAX_PROOFS]
         proofs = dict(zip(wanted, await self._warden.prove_entries(wanted), strict=True))
         bundle = await asyncio.to_thread(
-            bundle_of, self._paths.warden_key, request.picture, finding, best, proofs, index
+            bundle_of, self._paths.warden_key, request.picture, finding, report, best, proofs, index
         )
         return LeakTraced(finding=finding, bundle=bundle)
+
+
+def is_settled(answers: Sequence[PictureTraced], weights: dict[str, float], stream: CameraId) -> bool:
+    """Whether it need not be looked for in `stream` any more: a copy is named, or it is alike as a copy is in a camera
+    where a first look weighed clearly more. Pure.
+
+    Cameras that see alike, and the streams of one camera, weigh alike, and are all looked at.
+    """
+    if any(_named_z(one) for one in answers):
+        return True
+    sure = max((weights.get(one.camera_id, 0.0) for one in answers if _is_copy(one)), default=0.0)
+    return stream in weights and weights[stream] * MEANS_MORE < sure
+
+
+def pages(indices: Iterable[int]) -> list[tuple[int, int]]:
+    """(first, count) of pages of the log that hold all of them: entries that are near each other are read together.
+
+    A question to the warden costs as much as some dozens of entries, of which a page has at most `_PAGE`. Pure.
+    """
+    found: list[tuple[int, int]] = []
+    for index in sorted(set(indices)):
+        if found and index < found[-1][0] + _PAGE and index - sum(found[-1]) < _NEAR:
+            found[-1] = (found[-1][0], index - found[-1][0] + 1)
+        else:
+            found.append((index, 1))
+    return found
+
+
+def _delivered(one: CandidateScore, entry: LogEntry) -> Delivered:
+    details = entry.record.details
+    return Delivered(
+        session_id=str(one.session_id),
+        person=entry.record.actor,
+        purpose=details.get("purpose", "").replace("_", " "),
+        reference=details.get("reference", ""),
+        fidelity=one.fidelity.value,
+        granted_index=one.granted_index,
+        released_index=one.released_index,
+        granted_ns=entry.utc_ns,
+    )
 
 
 def likely_first(streams: Sequence[str], weights: dict[str, float]) -> tuple[list[CameraId], list[CameraId]]:
@@ -326,6 +365,10 @@ def likely_first(streams: Sequence[str], weights: dict[str, float]) -> tuple[lis
 
 def _passed_over(camera_id: CameraId) -> PictureTraced:
     return PictureTraced(camera_id=camera_id, is_found=False, error="not looked at closely: it is in another camera")
+
+
+def _is_copy(one: PictureTraced) -> bool:
+    return one.is_found and one.likeness >= COPY_LIKENESS
 
 
 def _named_z(one: PictureTraced) -> float:
