@@ -16,6 +16,7 @@ SEMGREP = next(
 SCAN = ("scan", "--metrics=off", "--disable-version-check", "--json", "--quiet")
 
 
+@pytest.mark.slow  # 13 s, and ruff's S rules, its port, look at every file in each lint; make sast runs it
 def test_bandit_finds_nothing_of_medium_or_high_severity() -> None:
     pytest.importorskip("bandit")
     arguments = ["-q", "-r", "src", "packages/custodes-models/src", "-ll", "-f", "json"]

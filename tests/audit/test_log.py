@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.audit.checkpoint import open_checkpoint
+from custodes.audit.log import MAX_TOKEN_BYTES, AuditLog, published_notes
 from custodes.audit.merkle import root_of_leaves, verify_consistency, verify_inclusion
 from custodes.audit.verify import verify_log
-from custodes.errors import InvalidArgument, LogCorrupt, ResourceExhausted
+from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted
 from custodes.testing.audit import fake_signer, fill, open_test_log, sample_record
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.units import Ns
@@ -165,3 +166,76 @@ def test_open_when_entries_were_cut_off_then_refuses(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(LogCorrupt):
         open_test_log(path)
+
+
+def personal(path: Path) -> bytes:
+    return b"".join(one.read_bytes() for one in (path, path.with_name("log.db-wal")) if one.exists())
+
+
+def test_erase_when_asked_for_some_then_their_names_are_in_no_file_and_the_tree_is_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = open_test_log(path)
+    fill(log, 30)
+    at = 1_700_000_000_000_000_000
+    assert log.personal_before(Ns(at + 7), 100) == [0, 3, 6]
+    assert log.personal_before(Ns(at + 6), 100) == [0, 3]
+    assert log.personal_before(Ns(at + 7), 2) == [0, 3]
+    assert log.personal_before(Ns(at), 100) == []
+    before = log.checkpoint()
+    assert b"person-3" in personal(path)
+    log.erase([0, 3, 4, 999])
+    assert b"person-3" not in personal(path) and b"person-6" in personal(path)
+    assert path.with_name("log.db-wal").stat().st_size == 0
+    assert log.personal_before(Ns(at + 99), 3) == [6, 9, 12]
+    assert (log.checkpoint(), [one.record.actor for one in log.read(3, 4)]) == (
+        before,
+        ["(erased)", "process:server", "process:server", "person-6"],
+    )
+    log.close()
+    assert verify_log(path, KEYS).erased == 2
+
+
+def test_erase_when_the_database_refuses_one_then_none_is_erased_and_the_log_goes_on(tmp_path: Path) -> None:
+    log = open_test_log(tmp_path / "log.db")
+    fill(log, 9)
+    with sqlite3.connect(tmp_path / "log.db") as other:
+        other.execute(
+            "CREATE TRIGGER no BEFORE DELETE ON personal WHEN old.idx = 3 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    other.close()
+    with pytest.raises(CustodesError):
+        log.erase([0, 3])
+    assert log.personal_before(Ns(2**62), 9) == [0, 3, 6]
+    fill(log, 1)
+    assert log.size == 10
+    log.close()
+    with pytest.raises(CustodesError):
+        log.personal_before(Ns(2**62), 9)
+
+
+def test_time_stamp_when_it_is_of_this_log_and_in_bounds_then_kept_once(tmp_path: Path) -> None:
+    log = open_test_log(tmp_path / "log.db")
+    fill(log, 5)
+    note = log.publish(1).note
+    other = AuditLog.open(tmp_path / "other.db", fake_signer())
+    other.append([(sample_record(n), Ns(n)) for n in range(7, 12)])
+    for token in (b"", bytes(MAX_TOKEN_BYTES + 1)):
+        with pytest.raises(InvalidArgument):
+            log.store_timestamp(note, token)
+    for foreign in (other.publish(1).note, note.replace("\n5\n", "\n4\n", 1)):
+        with pytest.raises(CustodesError):
+            log.store_timestamp(foreign, b"token")
+    log.store_timestamp(note, b"t")
+    log.store_timestamp(note, b"t")
+    log.store_timestamp(log.publish(2).note, bytes(MAX_TOKEN_BYTES))
+    with sqlite3.connect(tmp_path / "log.db") as reader:
+        rows = reader.execute("SELECT * FROM timestamps").fetchall()
+    reader.close()
+    assert rows[0] == (5, note, b"t") and {row[0] for row in rows} == {5}
+    assert note in log.ask(lambda connection, keys: published_notes(connection))
+    log.close()
+    with pytest.raises(CustodesError):
+        log.store_timestamp(note, b"u")
+    with pytest.raises(CustodesError):
+        log.cosigned()
+    other.close()

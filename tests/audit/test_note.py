@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custodes.audit.checkpoint import open_checkpoint, sign_checkpoint
-from custodes.audit.note import NoteSigner, NoteVerifier, key_number, open_note
+from custodes.audit.note import NoteSigner, NoteVerifier, key_number, open_note, parse_vkey
 from custodes.errors import InvalidArgument, LogCorrupt
 from custodes.testing.audit import ORIGIN, fake_signer
 
@@ -116,3 +116,26 @@ ROOT = base64.b64encode(bytes(32)).decode()
 def test_checkpoint_when_validly_signed_but_malformed_then_refuses(text: str) -> None:
     with pytest.raises(LogCorrupt):
         open_checkpoint(SIGNER.sign(text), SIGNER.verifier)
+
+
+def test_key_when_anything_of_its_text_is_not_as_it_was_written_then_refused() -> None:
+    verifier = NoteSigner("example.org/log", Ed25519PrivateKey.from_private_bytes(bytes(32))).verifier
+    text = verifier.vkey
+    name, number, encoded = text.split("+", 2)
+    assert parse_vkey(f" {text}\n") == verifier
+    raw = base64.b64decode(encoded)
+    wrong = [
+        f"{name}+{number}+{encoded[:9]}!{encoded[9:]}",  # what lax base64 would skip
+        f"{name}+{number}+{encoded[:-1]}",
+        f"{name}+{number}+",
+        f"{name}+{number}",
+        f"{name}+{number.upper()}+{encoded}" if number.upper() != number else f"{name}+0{number}+{encoded}",
+        f"{name}+00000000+{encoded}",
+        f"other.org/log+{number}+{encoded}",
+        f"{name}+{number}+{base64.b64encode(b'c' + raw[1:]).decode()}",
+        f"{name}+{number}+{base64.b64encode(raw[:-1]).decode()}",
+        f"{name}+{number}+{base64.b64encode(raw + b'x').decode()}",
+    ]
+    for one in wrong:
+        with pytest.raises(InvalidArgument):
+            parse_vkey(one)

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from custodes.audit import verify
 from custodes.audit.checkpoint import LogSigner
 from custodes.audit.leaf import seal_leaf
 from custodes.audit.log import AuditLog
-from custodes.audit.verify import verify_log
+from custodes.audit.merkle import leaf_hash, root_of_leaves
+from custodes.audit.verify import _Recount, verify_log, verify_share
 from custodes.errors import CustodesError, LogCorrupt, NotFound
 from custodes.testing.audit import ORIGIN, fake_signer, fill, open_test_log, sample_record
 from custodes.units import Ns
@@ -130,6 +132,71 @@ def test_verify_when_it_is_not_a_database_then_refuses(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CustodesError):
         verify_log(tmp_path / "log.db", KEYS)
+
+
+def test_verify_share_when_whole_then_the_roots_of_its_tiles_and_what_was_erased(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = open_test_log(path)
+    fill(log, 1100)
+    log.close()
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("DELETE FROM personal WHERE idx < 30 OR idx >= 1024")
+    leaves = [leaf_hash(row[0]) for row in database.execute("SELECT leaf FROM entries ORDER BY idx")]
+    roots = [root_of_leaves(leaves[at : at + 256]) for at in range(0, 1024, 256)]
+    assert verify_share(path, 0, 1024) == (roots, 10)
+    assert verify_share(path, 256, 768) == (roots[1:3], 0)
+    one, other = _Recount(database), _Recount(database)
+    for at in range(0, 1024, 256):
+        one.take(leaves[at : at + 256])
+    other.take_tiles(roots[:1])
+    other.take_tiles(roots[1:])
+    for recount in (one, other):
+        recount.take(leaves[1024:])
+        assert recount.size == 1100
+    assert one.finish() == other.finish() == root_of_leaves(leaves)
+    database.execute("UPDATE tiles SET hashes = zeroblob(8192) WHERE level = 0 AND number = 2")
+    with pytest.raises(LogCorrupt, match="tile 2 of level 0"):
+        verify_share(path, 512, 768)
+    assert verify_share(path, 0, 512) == (roots[:2], 10)
+    database.execute("DELETE FROM entries WHERE idx >= 1000")
+    with pytest.raises(LogCorrupt):
+        verify_share(path, 768, 1024)
+    with pytest.raises(LogCorrupt, match="missing between 1024 and 1280"):
+        verify_share(path, 1024, 1280)
+    database.executescript("DROP TABLE tiles")
+    with pytest.raises(CustodesError):
+        verify_share(path, 0, 256)
+    database.close()
+
+
+def test_verify_when_shared_among_threads_then_every_share_is_counted_and_the_first_fault_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same without processes, which cost a second: what is shared out, and what is made of the answers."""
+    monkeypatch.setattr(verify, "_SHARE", 512)
+    monkeypatch.setattr(verify, "_SHARED_FROM", 1536)
+    monkeypatch.setattr(verify, "ProcessPoolExecutor", lambda max_workers, mp_context: ThreadPoolExecutor(max_workers))
+    monkeypatch.setattr(verify.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(verify.os, "getloadavg", lambda: (2.0, 9.0, 9.0))
+    path = tmp_path / "log.db"
+    log = open_test_log(path)
+    fill(log, 1535)
+    seen: list[int] = []
+    assert verify_log(path, KEYS, seen.append).size == 1535 and seen == [], "too short to share"
+    fill(log, 265)
+    log.close()
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("DELETE FROM personal WHERE idx < 30 OR idx >= 1791")
+    assert verify_log(path, KEYS).erased == 13
+    report = verify_log(path, KEYS, seen.append)
+    assert (report.size, report.erased, seen) == (1800, 13, [512, 1024, 1536])
+    monkeypatch.setattr(verify.os, "getloadavg", lambda: (2.1, 0.0, 0.0))
+    assert verify_log(path, KEYS, seen.append).erased == 13 and len(seen) == 3, "nothing is idle"
+    monkeypatch.setattr(verify.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    database.execute(f"UPDATE entries SET leaf = x'{OTHER_LEAF.hex()}' WHERE idx = 700")
+    with pytest.raises(LogCorrupt):
+        verify_log(path, KEYS)
+    database.close()
 
 
 def test_verify_when_shared_among_processes_then_the_same_and_tampering_is_found(
