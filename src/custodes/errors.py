@@ -74,6 +74,10 @@ class FailedPrecondition(CustodesError):
     kind = ErrorKind.FAILED_PRECONDITION
 
 
+class FactorNeeded(PermissionDenied):
+    """The site wants more than a password, and this account has nothing else yet."""
+
+
 class ProofNeeded(FailedPrecondition):
     """The session is good, but its last proof of identity is too old for this act."""
 

@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 import pyotp
-from tests.web.conftest import NAME, PASSWORD
+import pytest
+from starlette.websockets import WebSocketDisconnect
+from tests.web.conftest import NAME, PASSWORD, site_in
+from tests.web.test_me import log_in_with
 from tests.web.test_requests import Person
 
 import custodes.web
@@ -82,3 +85,40 @@ def test_browser_keeps_tastes_and_the_purpose_of_a_tab_and_nothing_of_people():
 
 def test_logging_out_has_the_browser_forget_the_site(claimed):
     assert claimed.client.post("/logout", data={"csrf": claimed.csrf}).headers["clear-site-data"] == '"storage"'
+
+
+def test_site_that_wants_a_second_factor_lets_a_password_alone_add_one_and_nothing_else(tmp_path):
+    with site_in(tmp_path, access={"second_factor": "required"}) as site:
+        assert site.claim().status_code == 303
+        ann = Person(site)
+        for path in ("/", "/log", "/people"):
+            answer = site.client.get(path, headers={"accept": "text/html"}, follow_redirects=False)
+            assert (answer.status_code, answer.headers.get("location")) == (303, "/me"), path
+        assert site.client.get("/api/v1/status").status_code == 403
+        assert ann.post("/me/tokens", name="x", roles="operator").status_code == 403
+        with pytest.raises(WebSocketDisconnect), site.socket("/api/v1/cameras/gate/live") as socket:
+            socket.receive_json()
+        assert "wants more than a password" in ann.get("/me").text
+        ann.enrol()
+        # From now on the password alone adds nothing either: whoever has it alone is not let near the passkeys.
+        assert ann.get("/me").status_code == ann.post("/me/passkeys/options", json={}).status_code == 403
+        assert ann.post("/logout").status_code == 303
+        assert log_in_with(ann).status_code == 200
+        assert site.client.get("/api/v1/status").status_code == 200
+        assert "wants more than a password" not in Person(site).get("/me").text
+
+
+def test_code_beside_the_password_is_a_second_factor(tmp_path):
+    with site_in(tmp_path, access={"second_factor": "required"}) as site:
+        site.claim()
+        ann = Person(site)
+        secret = ann.post("/me/totp").text.split('name="secret" value="')[1].split('"')[0]
+        code = pyotp.TOTP(secret).at(site.clock.now_ns() // 10**9)
+        assert ann.post("/me/totp", secret=secret, code=code).status_code == 303
+        assert site.client.get("/api/v1/status").status_code == 403, "this session rests on the password still"
+        site.client.cookies.clear()
+        site.clock.advance(60 * 10**9)
+        code = pyotp.TOTP(secret).at(site.clock.now_ns() // 10**9)
+        log_in = {"name": NAME, "password": PASSWORD, "code": code}
+        assert site.client.post("/login", data=log_in).status_code == 303
+        assert site.client.get("/api/v1/status").status_code == 200

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
-from custodes.errors import CustodesError, ErrorKind, ProofNeeded, Unauthenticated
+from custodes.errors import CustodesError, ErrorKind, FactorNeeded, ProofNeeded, Unauthenticated
 from custodes.web.deps import is_page, page
 
 STATUS_BY_KIND: dict[ErrorKind, int] = {
@@ -76,6 +76,8 @@ def install(app: FastAPI) -> None:
             )
         if isinstance(error, Unauthenticated) and request.method == "GET" and is_page(request):
             return RedirectResponse("/login", status_code=303)
+        if isinstance(error, FactorNeeded) and request.method == "GET" and is_page(request):
+            return RedirectResponse("/me", status_code=303)
         if isinstance(error, ProofNeeded) and is_page(request):
             return RedirectResponse("/prove", status_code=303)
         return _answer(request, status, kind, detail)

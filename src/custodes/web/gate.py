@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from starlette.requests import HTTPConnection, Request
 
-from custodes.errors import PermissionDenied, ProofNeeded, Unauthenticated
+from custodes.errors import FactorNeeded, PermissionDenied, ProofNeeded, Unauthenticated
+from custodes.ports.catalog import LoginSession
 from custodes.types.access import Action
 from custodes.units import CameraId
 from custodes.web.deps import deps_of
@@ -278,6 +279,20 @@ FRESH = frozenset(
 """Acts that want a proof of identity from the last quarter of an hour (`/prove`). Approvals carry one of their own."""
 
 
+_ADDING_A_FACTOR = frozenset(
+    {
+        "/me",
+        "/me/passkeys",
+        "/me/passkeys/options",
+        "/me/password",
+        "/me/sessions/{session_id}/end",
+        "/me/sessions/end-others",
+        "/me/totp",
+        "/prove",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
     """How the session cookie is set on this request's scheme."""
@@ -316,6 +331,8 @@ async def gate(connection: HTTPConnection) -> None:
         raise PermissionDenied("An API token reads the API; it opens no pages, no pictures, and changes nothing.")
     if visitor is None:
         raise Unauthenticated("You are not logged in, or your session has ended.")
+    if not visitor.is_token and deps_of(connection).config.access.second_factor == "required":
+        await _require_factor(connection, visitor)
     action = _ACTIONS.get(access)
     if action is not None:
         camera_id = CameraId(connection.path_params.get("camera_id", ""))
@@ -324,6 +341,25 @@ async def gate(connection: HTTPConnection) -> None:
         await _check_csrf(connection, visitor)
         if connection.scope["route"].path in FRESH and not deps_of(connection).auth.is_fresh(visitor.session):
             raise ProofNeeded("Confirm who you are first: this is a sensitive act, and your last proof is old.")
+
+
+def is_password_alone(session: LoginSession) -> bool:
+    """Whether it rests on a password, or on an invitation's link, and on nothing else."""
+    return session.method in ("", "password")
+
+
+async def _require_factor(connection: HTTPConnection, visitor: Visitor) -> None:
+    """Raises: FactorNeeded, PermissionDenied. A password alone may add the first other factor, and nothing else."""
+    if not is_password_alone(visitor.session):
+        return
+    path = connection.scope["route"].path
+    if path == "/logout":
+        return
+    keys = await deps_of(connection).catalog.passkeys()
+    if any(key.user_id == visitor.principal.user_id for key in keys):
+        raise PermissionDenied("This site wants more than a password. Log out, and log in with your passkey.")
+    if path not in _ADDING_A_FACTOR:
+        raise FactorNeeded("This site wants more than a password. Add a passkey or a code, and log in with it.")
 
 
 async def _resume(connection: HTTPConnection) -> Visitor | None:

@@ -21,7 +21,7 @@ from custodes.web.auth.service import parse_roles
 from custodes.web.auth.sessions import own_sessions
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
-from custodes.web.gate import cookie_of
+from custodes.web.gate import cookie_of, is_password_alone
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
 
@@ -287,6 +287,7 @@ async def _me(request: Request, *, secret: str = "", problem: str = "", token: s
         status=400 if problem else 200,
         account=account,
         problem=problem,
+        wants_factor=deps.config.access.second_factor == "required" and is_password_alone(present(request).session),
         provider=deps.provider.label if deps.provider else "",
         secret=secret,
         picture=picture,
