@@ -107,8 +107,8 @@ class Site:
     @property
     def csrf(self) -> str:
         """What a page would carry; from the session, so that each form of a test does not render a page first."""
-        (cookie,) = [value for name, value in self.client.cookies.items() if name.endswith("custodes_session")]
-        session = self.catalog.session(hashlib.sha256(cookie.encode()).digest())
+        cookies = [one.value for one in self.client.cookies.jar if one.name.endswith("custodes_session")]
+        session = self.catalog.session(hashlib.sha256(cookies[-1].encode()).digest())
         assert session is not None, "nobody is logged in"
         return session.csrf_token
 
