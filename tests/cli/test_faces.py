@@ -47,3 +47,14 @@ def test_evaluate_when_the_file_is_empty_or_no_text_then_it_says_so(tmp_path: Pa
         path.write_bytes(content)
         result = CliRunner().invoke(faces, ["evaluate", str(path)])
         assert isinstance(result.exception, InvalidArgument)
+
+
+def test_evaluate_when_there_are_no_scores_then_rates_are_told_and_a_curve_is_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    path.write_text("trial,zone,person,found\n1,door,ann,ann\n" + "".join(f"s{n},door,,\n" for n in range(301)))
+    told = CliRunner().invoke(faces, ["evaluate", str(path), "--wanted", "0.01"])
+    assert told.exit_code == 0, told.output
+    assert "FTA" not in told.output
+    drawn = CliRunner().invoke(faces, ["evaluate", str(path), "--plot", str(tmp_path / "det.svg")])
+    assert drawn.exit_code != 0
+    assert not (tmp_path / "det.svg").exists()

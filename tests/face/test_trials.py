@@ -125,3 +125,14 @@ def test_read_groups_when_a_column_is_missing_then_it_says_so() -> None:
     assert read_groups(["trial,group", "1,a", "2,"]) == {"1": "a"}
     with pytest.raises(InvalidArgument):
         read_groups(["trial,label"])
+
+
+def test_trials_when_there_are_no_numbers_then_candidates_count_and_nothing_else_is_claimed() -> None:
+    lines = ["trial,zone,person,found", "1,door,ann,ann", "2,door,ann,", "3,door,ann,ben", "4,door,,ann", "5,door,,"]
+    trials = read_trials(lines)
+    fnir, fpir, fta = rates_of(trials)
+    assert (fnir.errors, fnir.trials, fpir.errors, fpir.trials) == (2, 3, 1, 2)
+    assert fta.trials == 0, "whether a face was seen is not known"
+    assert det(trials) == []
+    with pytest.raises(InvalidArgument, match="a score has no threshold"):
+        read_trials([HEADER, "1,door,ann,ann,3.1,"])

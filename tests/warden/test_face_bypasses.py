@@ -49,6 +49,7 @@ from custodes.types.face_message import (
     DecideZone,
     DraftZone,
     EndEnrolment,
+    EnrolmentInvited,
     GiveTraining,
     GiveVerdict,
     InviteEnrolment,
@@ -57,6 +58,8 @@ from custodes.types.face_message import (
     ReadCandidates,
     ReadGalleryChanges,
     ReadSightings,
+    RenewInvitation,
+    ReviewEnrolment,
     SignConsent,
     StopZone,
     TellSighting,
@@ -687,6 +690,49 @@ async def _(case: Case) -> None:
 @attempt("a card for somebody who is compared in a zone")
 async def _(case: Case) -> None:
     await refused(case.office.ask(IssueToken(token=case.token)), FailedPrecondition)
+
+
+async def _imported(case: Case) -> EnrolmentInvited:
+    """Somebody whose basis BOSS wrote down, with enough pictures."""
+    message = InviteEnrolment(
+        principal=BOSS,
+        name="N",
+        purpose=WORDS,
+        zone_ids=(case.zone_id,),
+        expires_ns=Ns(case.office.site.clock.now_ns() + DAY),
+        basis=LegalBasis(kind=BasisKind.EMPLOYMENT_LAW, reference="agreement of 3 March, file 7"),
+    )
+    made = await case.office.ask(message)
+    for look in range(3):
+        await case.office.process(template(made.token, face(5, look)))
+    return made
+
+
+@attempt("who imported somebody reviews the basis themselves")
+async def _(case: Case) -> None:
+    made = await _imported(case)
+    again = replace(BOSS, name="Somebody Else")
+    for who in (BOSS, again):
+        review = ReviewEnrolment(principal=who, person_id=made.enrolment.person_id)
+        await refused(case.office.ask(review), PermissionDenied)
+
+
+@attempt("a candidate of somebody whose basis nobody else looked at")
+async def _(case: Case) -> None:
+    made = await _imported(case)
+    await refused(case.office.process(filing(case.zone_id, made.enrolment.person_id)))
+
+
+@attempt("a link renewed by who may not enrol")
+async def _(case: Case) -> None:
+    for who in (ADMIN, ANN, CID):
+        await refused(case.office.ask(RenewInvitation(principal=who, person_id=case.person_id)), PermissionDenied)
+
+
+@attempt("a picture with a link that was renewed")
+async def _(case: Case) -> None:
+    await case.office.ask(RenewInvitation(principal=BOSS, person_id=case.person_id))
+    await refused(case.office.process(template(case.token, face(8))), PermissionDenied)
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)

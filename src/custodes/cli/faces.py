@@ -45,8 +45,9 @@ def faces() -> None:
 def evaluate(trials: Path, wanted: float | None, groups: Path | None, plot: Path | None) -> None:
     """FNIR and FPIR with intervals, by zone and group: custodes faces evaluate trials.csv --plot det.svg
 
-    The trials are CSV, a line a walk: trial,zone,person,found,score,threshold. `person` is empty for a volunteer who
-    is not enrolled, `found` where nobody was found, `score` where no face could be compared.
+    The trials are CSV, a line a walk: trial,zone,person,found. `person` is empty for a volunteer who is not enrolled,
+    `found` where there was no candidate. Whoever has them adds score,threshold (score empty where no face could be
+    compared), which a DET curve needs.
     """
     read = read_trials(_lines(trials))
     if not read:
@@ -55,12 +56,15 @@ def evaluate(trials: Path, wanted: float | None, groups: Path | None, plot: Path
         click.echo(f"zone {zone.zone or '(none)'}")
         click.echo(f"  enrolled missed (FNIR)      {zone.fnir.claim}")
         click.echo(f"  strangers taken for (FPIR)  {zone.fpir.claim}")
-        click.echo(f"  no usable face (FTA)        {zone.fta.claim}")
+        if zone.fta.trials:
+            click.echo(f"  no usable face (FTA)        {zone.fta.claim}")
     if groups is not None:
         _show_groups(read, read_groups(_lines(groups)))
     _, fpir, _ = rates_of(read)
+    if plot is not None and not (curve := det(read)):
+        raise InvalidArgument("a DET curve needs the columns score,threshold, of enrolled people and of strangers")
     if plot is not None:
-        plot.write_text(det_svg(det(read), fpir.interval[1] if fpir.errors == 0 else 3 / max(fpir.trials, 1)))
+        plot.write_text(det_svg(curve, fpir.interval[1] if fpir.errors == 0 else 3 / max(fpir.trials, 1)))
         click.echo(f"{plot}: the shaded part is below what {fpir.trials} strangers can prove")
     if wanted is not None and not fpir.proves(wanted):
         click.echo(f"NOT PROVEN: FPIR {wanted:.3%} needs {int(3 / wanted) + 1} strangers without an error at least")

@@ -15,8 +15,12 @@ from custodes.errors import InvalidArgument
 from custodes.face.threshold import rate_interval
 
 MAX_TRIALS = 1_000_000
-COLUMNS = ("trial", "zone", "person", "found", "score", "threshold")
-"""`person`: who walked, empty for a volunteer who is not enrolled. `found`: the best person, empty for none."""
+COLUMNS = ("trial", "zone", "person", "found")
+"""`person`: who walked, empty for a volunteer who is not enrolled. `found`: who became the candidate, empty for none;
+that is what the pages show of a walk."""
+NUMBERS = ("score", "threshold")
+"""Columns of whoever has them, from the evaluation of a network outside the product: then `found` is the best person
+whatever the score, and there is a DET curve. The product keeps no score of a face that matches nobody."""
 
 LEAST_ERRORS = 30
 """Rule of 30: with 30 errors a rate is within 30 % of the truth, nine times of ten."""
@@ -27,7 +31,8 @@ LEAST_GROUP = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One walk. `score` above `threshold` is a candidate; NaN where no face was found (FTA)."""
+    """One walk. Without numbers (`threshold` NaN) whoever was found is a candidate. With them: a `score` above
+    `threshold` is one; NaN where no face was found (FTA)."""
 
     trial: str
     zone: str
@@ -39,7 +44,12 @@ class Trial:
     @property
     def is_candidate(self) -> bool:
         """Whether the zone's threshold was reached."""
-        return self.score >= self.threshold
+        return self.score >= self.threshold if self.has_numbers else bool(self.found)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether score and threshold are known."""
+        return not math.isnan(self.threshold)
 
     @property
     def is_identified(self) -> bool:
@@ -83,7 +93,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneRates:
-    """Of one zone. `fta`: of the enrolled, no face was good enough to compare; counted as missed in `fnir`, too."""
+    """Of one zone. `fta`: of the enrolled, no face was good enough to compare; counted as missed in `fnir`, too. Of
+    trials without numbers that cannot be told, and they are not in it."""
 
     zone: str
     fnir: Rate
@@ -112,7 +123,7 @@ class Differential:
 
 
 def read_trials(lines: Iterable[str]) -> list[Trial]:
-    """From CSV with a header of `COLUMNS`. Raises: InvalidArgument with the line."""
+    """From CSV with a header of `COLUMNS`, and perhaps `NUMBERS`. Raises: InvalidArgument with the line."""
     reader = csv.DictReader(lines)
     missing = set(COLUMNS) - set(reader.fieldnames or ())
     if missing:
@@ -125,15 +136,14 @@ def read_trials(lines: Iterable[str]) -> list[Trial]:
             raise InvalidArgument(f"more than {MAX_TRIALS} trials")
         where = f"line {reader.line_num} of the trials"
         try:
-            score = float(row["score"]) if row["score"] else math.nan
-            threshold = float(row["threshold"])
+            score, threshold = (float(row[one]) if row.get(one) else math.nan for one in NUMBERS)
         except (TypeError, ValueError) as error:
-            words = "score and threshold are numbers, the score empty without a face"
+            words = "score and threshold are numbers; the score is empty without a face, both where they are not known"
             raise InvalidArgument(f"{where}: {words}") from error
         if not row["trial"] or row["trial"] in known:
             raise InvalidArgument(f"{where}: trial {row['trial']!r} is empty or there twice")
-        if not math.isfinite(threshold) or math.isinf(score):
-            raise InvalidArgument(f"{where}: a number is not finite")
+        if math.isinf(threshold) or math.isinf(score) or (math.isnan(threshold) and not math.isnan(score)):
+            raise InvalidArgument(f"{where}: a number is not finite, or a score has no threshold")
         known.add(row["trial"])
         trials.append(
             Trial(
@@ -151,7 +161,10 @@ def rates_of(trials: Sequence[Trial]) -> tuple[Rate, Rate, Rate]:
     return (
         Rate(errors=sum(not one.is_identified for one in mated), trials=len(mated)),
         Rate(errors=sum(one.is_candidate for one in other), trials=len(other)),
-        Rate(errors=sum(math.isnan(one.score) for one in mated), trials=len(mated)),
+        Rate(
+            errors=sum(math.isnan(one.score) for one in mated if one.has_numbers),
+            trials=sum(one.has_numbers for one in mated),
+        ),
     )
 
 
@@ -165,7 +178,9 @@ def by_zone(trials: Sequence[Trial]) -> list[ZoneRates]:
 
 
 def det(trials: Sequence[Trial]) -> list[tuple[float, float]]:
-    """The DET curve: (FPIR, FNIR) as all thresholds move together by the same amount. By falling FPIR. O(n log n)."""
+    """The DET curve: (FPIR, FNIR) as all thresholds move together by the same amount. By falling FPIR; empty without
+    numbers. O(n log n)."""
+    trials = [one for one in trials if one.has_numbers]
     mated = sorted((one.score - one.threshold if one.found == one.person and not math.isnan(one.score) else -math.inf)
                    for one in trials if one.person)  # fmt: skip
     other = sorted(one.score - one.threshold for one in trials if not one.person and not math.isnan(one.score))
