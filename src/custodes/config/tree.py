@@ -400,7 +400,7 @@ class AccessConfig(_Strict):
     approvals: Annotated[int, Field(ge=1, le=5)] = 1
     """How many others have to approve unmasking, exports and subject access. The requester never counts."""
     second_factor: Literal["offered", "required"] = "offered"
-    """required: who logged in with a password alone reaches nothing but the page that adds a passkey or a code."""
+    """required: a password alone reaches nothing but the page that adds a passkey or a code (ADR 91)."""
     trusted_keys: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=16)] = []
     """Fingerprints of passkeys that count without anybody vouching for them: the way out when all others are lost."""
 
