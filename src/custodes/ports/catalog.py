@@ -40,6 +40,8 @@ class Account:
     """The newest time step whose code was used: a code counts once."""
     oidc_subject: str = ""
     """`issuer subject` of an identity provider, or empty."""
+    language: str = ""
+    """Tag of the language of their pages (BCP 47); empty: what the browser asks for."""
 
     @property
     def has_totp(self) -> bool:

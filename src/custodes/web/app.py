@@ -6,9 +6,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 from fastapi import Depends, FastAPI
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
-from starlette.templating import Jinja2Templates
 
 from custodes import __version__
 from custodes.access.policy import load_policies
@@ -77,6 +75,7 @@ from custodes.web.exports import api_router as exports_api
 from custodes.web.exports import router as exports_router
 from custodes.web.fleet import no_audit
 from custodes.web.gate import gate
+from custodes.web.language.pages import Pages
 from custodes.web.leaks import api_router as leaks_api
 from custodes.web.leaks import router as leaks_router
 from custodes.web.looks import LookBook
@@ -86,7 +85,6 @@ from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.storage import StorageMeter
 from custodes.web.upkeep_log import BackupBook
-from custodes.web.words import utc_text
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -166,7 +164,7 @@ def create_app(
         auth=auth,
         joining=joining,
         factor=factor,
-        templates=_templates(),
+        templates=Pages(_STATIC),
         storage=StorageMeter(data_dir=paths.data_dir, segments_dir=paths.segments, clock=clock),
         reads=ReadPermits(warden=warden, clock=clock, policies=policies),
         people=People(catalog=catalog, warden=warden, clock=clock),
@@ -266,11 +264,3 @@ def _hosts(config: SiteConfig) -> frozenset[str]:
     own = config.server.host
     named = {own.lower() if ":" not in own else f"[{own.lower()}]"} if own not in ("0.0.0.0", "::") else set()  # nosec B104  # noqa: S104 - compared, not bound
     return LOOPBACK_NAMES | named | {host.lower() for host in config.server.hosts}
-
-
-def _templates() -> Jinja2Templates:
-    environment = Environment(
-        loader=PackageLoader("custodes.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["utc"] = utc_text
-    return Jinja2Templates(env=environment)

@@ -7,7 +7,6 @@ from typing import Any, cast
 from fastapi import Request
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.templating import Jinja2Templates
 
 from custodes.access.policy import Policies
 from custodes.access.protection import as_requester
@@ -38,6 +37,8 @@ from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.auth.service import AuthService
+from custodes.web.language.pages import Pages
+from custodes.web.language.speech import LANGUAGES, spoken
 from custodes.web.looks import LookBook
 from custodes.web.navigation import DECIDES, offered
 from custodes.web.reads import ReadPermits, Visitor
@@ -70,7 +71,7 @@ class WebDeps:
     auth: AuthService
     joining: Joining
     factor: SecondFactor
-    templates: Jinja2Templates
+    templates: Pages
     storage: StorageMeter
     reads: ReadPermits
     people: People
@@ -153,6 +154,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,
+        "language": spoken().tag,
+        "languages": LANGUAGES,
         **values,
     }
-    return deps.templates.TemplateResponse(request, template, context, status_code=status)
+    return deps.templates.spoken().TemplateResponse(request, template, context, status_code=status)

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 
 from custodes.errors import CustodesError, ErrorKind, FactorNeeded, ProofNeeded, Unauthenticated
 from custodes.web.deps import is_page, page
+from custodes.web.language.speech import Words, say, translated
 
 STATUS_BY_KIND: dict[ErrorKind, int] = {
     ErrorKind.INVALID_ARGUMENT: 400,
@@ -29,20 +30,22 @@ STATUS_BY_KIND: dict[ErrorKind, int] = {
 CLOSE_CODE_BY_KIND: dict[ErrorKind, int] = {kind: 4000 + status for kind, status in STATUS_BY_KIND.items()}
 """WebSocket close codes 4000–4999 are for applications (RFC 6455 7.4.2); ours say the HTTP status."""
 
-TITLES: dict[int, str] = {
-    400: "That does not make sense to us",
-    401: "Please log in",
-    403: "Not permitted",
-    404: "Nothing here",
-    405: "Not possible here",
-    409: "Not in this state",
-    413: "Too large",
-    421: "Wrong address",
-    429: "Not now: a limit is reached",
-    500: "Our mistake",
-    503: "Not available now",
-    504: "That took too long",
-}
+TITLES = Words(
+    {
+        400: "That does not make sense to us",
+        401: "Please log in",
+        403: "Not permitted",
+        404: "Nothing here",
+        405: "Not possible here",
+        409: "Not in this state",
+        413: "Too large",
+        421: "Wrong address",
+        429: "Not now: a limit is reached",
+        500: "Our mistake",
+        503: "Not available now",
+        504: "That took too long",
+    }
+)
 
 _INTERNAL = "Something went wrong on our side. It has been written to the server's log."
 
@@ -56,7 +59,7 @@ def problem(status: int, kind: str, detail: str) -> dict[str, object]:
 def describe(error: CustodesError) -> tuple[int, str, str]:
     """Status, kind and the sentence that may be shown. Our own defects show none of their text."""
     status = STATUS_BY_KIND[error.kind]
-    return status, error.kind.value, (_INTERNAL if status == 500 else str(error))
+    return status, error.kind.value, (translated(_INTERNAL) if status == 500 else str(error))
 
 
 def install(app: FastAPI) -> None:
@@ -80,7 +83,7 @@ def install(app: FastAPI) -> None:
             return RedirectResponse("/me", status_code=303)
         if isinstance(error, ProofNeeded) and is_page(request):
             return RedirectResponse("/prove", status_code=303)
-        return _answer(request, status, kind, detail)
+        return _answer(request, status, kind, detail, isinstance(error, ProofNeeded))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -91,12 +94,16 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind = "not_found" if error.status_code == 404 else "http"
-        detail = f"There is no page at {request.url.path}." if error.status_code == 404 else str(error.detail)
+        detail = (
+            say("There is no page at {path}.", path=request.url.path)
+            if error.status_code == 404
+            else str(error.detail)
+        )
         return _answer(request, error.status_code, kind, detail)
 
     async def on_defect(request: Request, error: Exception) -> Response:
         structlog.get_logger().error("request_defect", path=request.url.path, exc_info=error)
-        return _answer(request, 500, ErrorKind.INTERNAL.value, _INTERNAL)
+        return _answer(request, 500, ErrorKind.INTERNAL.value, translated(_INTERNAL))
 
     app.add_exception_handler(CustodesError, on_custodes)  # type: ignore[arg-type] # the stubs know no handler of both
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -104,8 +111,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_defect)
 
 
-def _answer(request: Request, status: int, kind: str, detail: str) -> Response:
+def _answer(request: Request, status: int, kind: str, detail: str, needs_proof: bool = False) -> Response:
     body = problem(status, kind, detail)
+    if needs_proof:
+        body["prove"] = "/prove"
     if is_page(request):
         return page(request, "error.html", status=status, problem=body)
     return JSONResponse(body, status_code=status, media_type="application/problem+json")

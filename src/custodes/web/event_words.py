@@ -1,29 +1,33 @@
-"""Plain words for what happens to the site and its cameras as such. English only so far; no markup, no decisions."""
+"""Plain words for what happens to the site and its cameras as such, in the language of the request. No markup, no
+decisions."""
 
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import HEARD, SiteEvent, SiteEventKind
 from custodes.types.message import CameraRow
+from custodes.web.language.speech import Words
 
 OF_THE_DISK = frozenset({SiteEventKind.DISK_FULL, SiteEventKind.DISK_ERROR})
 """Told of as the number of cameras that are not recorded; the others name one camera."""
 
-SITE_EVENT_WORDS: dict[str, str] = {
-    SiteEventKind.DISK_FULL.value: "The disk is full",
-    SiteEventKind.DISK_ERROR.value: "The disk fails",
-    SiteEventKind.CAMERA_DOWN.value: "A camera is down",
-    SiteEventKind.CAMERA_COVERED.value: "A camera is covered, or sees no light",
-    SiteEventKind.CAMERA_MOVED.value: "A camera is turned away from its place",
-    SiteEventKind.CAMERA_DEFOCUSED.value: "A camera is out of focus",
-    SiteEventKind.CAMERA_REPLAYED.value: "A camera is sending a recording",
-    SiteEventKind.DEVICE_MOTION.value: "A camera itself says that something moves",
-    SiteEventKind.DEVICE_TAMPERING.value: "A camera itself says that it is tampered with",
-    SiteEventKind.DEVICE_INPUT.value: "An input of a camera is on",
-    SiteEventKind.DEVICE_STORAGE.value: "The storage inside a camera fails",
-    SiteEventKind.CLOCK_DRIFT.value: "A camera's clock is wrong",
-    SiteEventKind.RECOGNITION_DRIFT.value: "Strangers score otherwise in a recognition zone",
-    SiteEventKind.DISK_FORECAST.value: "The disk is too small for what is to be kept",
-    SiteEventKind.FLEET_FINDING.value: "An audit has found something new",
-}
+SITE_EVENT_WORDS: Words[str] = Words(
+    {
+        SiteEventKind.DISK_FULL.value: "The disk is full",
+        SiteEventKind.DISK_ERROR.value: "The disk fails",
+        SiteEventKind.CAMERA_DOWN.value: "A camera is down",
+        SiteEventKind.CAMERA_COVERED.value: "A camera is covered, or sees no light",
+        SiteEventKind.CAMERA_MOVED.value: "A camera is turned away from its place",
+        SiteEventKind.CAMERA_DEFOCUSED.value: "A camera is out of focus",
+        SiteEventKind.CAMERA_REPLAYED.value: "A camera is sending a recording",
+        SiteEventKind.DEVICE_MOTION.value: "A camera itself says that something moves",
+        SiteEventKind.DEVICE_TAMPERING.value: "A camera itself says that it is tampered with",
+        SiteEventKind.DEVICE_INPUT.value: "An input of a camera is on",
+        SiteEventKind.DEVICE_STORAGE.value: "The storage inside a camera fails",
+        SiteEventKind.CLOCK_DRIFT.value: "A camera's clock is wrong",
+        SiteEventKind.RECOGNITION_DRIFT.value: "Strangers score otherwise in a recognition zone",
+        SiteEventKind.DISK_FORECAST.value: "The disk is too small for what is to be kept",
+        SiteEventKind.FLEET_FINDING.value: "An audit has found something new",
+    }
+)
 
 
 def site_event_words(event: SiteEvent) -> str:

@@ -15,6 +15,7 @@ from custodes.ports.catalog import LoginSession
 from custodes.types.access import Action
 from custodes.units import CameraId
 from custodes.web.deps import deps_of
+from custodes.web.language.speech import language_of, speak
 from custodes.web.reads import Visitor
 
 COOKIE = "custodes_session"
@@ -90,6 +91,7 @@ ROUTES: dict[str, Access] = {
     "/me/password": Access.LOGGED_IN,
     "/me/sessions/{session_id}/end": Access.LOGGED_IN,
     "/me/sessions/end-others": Access.LOGGED_IN,
+    "/me/language": Access.LOGGED_IN,
     "/me/totp": Access.LOGGED_IN,
     "/me/totp/remove": Access.LOGGED_IN,
     "/me/devices": Access.LOGGED_IN,
@@ -372,7 +374,12 @@ async def _resume(connection: HTTPConnection) -> Visitor | None:
         return None
     is_active = IDLE_HEADER not in connection.headers
     found = await deps_of(connection).auth.resume(cookie, is_active=is_active)
-    return Visitor(principal=found[0], session=found[1]) if found else None
+    if found is None:
+        return None
+    chosen = language_of(found[2])
+    if chosen is not None:
+        speak(chosen)
+    return Visitor(principal=found[0], session=found[1])
 
 
 async def _check_csrf(request: Request, visitor: Visitor) -> None:

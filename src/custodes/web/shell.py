@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from custodes.web.errors import problem
+from custodes.web.language.speech import preferred, speak
 
 MAX_BODY_BYTES = 64 * 1024
 """The largest legitimate body is the form of the first account, below 2 KiB."""
@@ -104,6 +105,7 @@ class Shell:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        speak(preferred(headers.get("accept-language", "")))
         refusal = self._refusal(scope, headers)
         is_static = scope["path"].startswith("/static/")
 

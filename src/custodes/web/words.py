@@ -1,4 +1,4 @@
-"""Plain words for states, causes, roles and log entries. English only so far; no markup, no decisions."""
+"""Plain words for states, causes, roles and log entries. In the language of the request; no markup, no decisions."""
 
 from datetime import UTC, datetime
 
@@ -11,99 +11,119 @@ from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 from custodes.web.event_words import trouble_sentence
+from custodes.web.language.speech import WordPairs, Words
 
-ROLE_WORDS: dict[Role, tuple[str, str]] = {
-    Role.OPERATOR: (
-        "Operator",
-        "watches the live pictures and plays back recordings for a case, an alarm or maintenance",
-    ),
-    Role.INVESTIGATOR: ("Investigator", "plays back recordings for a case, with its reference; sees no live pictures"),
-    Role.SUPERVISOR: (
-        "Supervisor",
-        "approves what others ask for, reviews each break-glass; sees no footage",
-    ),
-    Role.PRIVACY_OFFICER: (
-        "Privacy officer",
-        "approves what others ask for, reads the log, answers people; sees no footage",
-    ),
-    Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage, and verifies no face"),
-    Role.TRAFFIC_ENGINEER: ("Traffic engineer", "sees counts and flows; sees no footage"),
-    Role.TECHNICIAN: ("Technician", "watches live pictures for maintenance, with a ticket"),
-    Role.ADMINISTRATOR: ("Administrator", "sets up cameras and accounts; sees no footage and no log"),
-}
+ROLE_WORDS: WordPairs[Role] = WordPairs(
+    {
+        Role.OPERATOR: (
+            "Operator",
+            "watches the live pictures and plays back recordings for a case, an alarm or maintenance",
+        ),
+        Role.INVESTIGATOR: (
+            "Investigator",
+            "plays back recordings for a case, with its reference; sees no live pictures",
+        ),
+        Role.SUPERVISOR: (
+            "Supervisor",
+            "approves what others ask for, reviews each break-glass; sees no footage",
+        ),
+        Role.PRIVACY_OFFICER: (
+            "Privacy officer",
+            "approves what others ask for, reads the log, answers people; sees no footage",
+        ),
+        Role.AUDITOR: ("Auditor", "reads the log of who saw what and why; sees no footage, and verifies no face"),
+        Role.TRAFFIC_ENGINEER: ("Traffic engineer", "sees counts and flows; sees no footage"),
+        Role.TECHNICIAN: ("Technician", "watches live pictures for maintenance, with a ticket"),
+        Role.ADMINISTRATOR: ("Administrator", "sets up cameras and accounts; sees no footage and no log"),
+    }
+)
 """Name and what the role does."""
 
-CAUSE_WORDS: dict[GapCause, str] = {
-    GapCause.UNREACHABLE: "camera not reachable",
-    GapCause.UNAUTHORIZED: "camera refused the password",
-    GapCause.GARBAGE: "camera sent something unreadable",
-    GapCause.NO_VIDEO: "camera sent no video",
-    GapCause.STALLED: "camera stopped sending",
-    GapCause.ENDED: "the source came to its end",
-    GapCause.DISK_FULL: "disk full",
-    GapCause.DISK_ERROR: "disk error",
-    GapCause.RECORDER_DOWN: "recorder was not running",
-    GapCause.NO_KEY: "no key to seal with",
-}
+CAUSE_WORDS: Words[GapCause] = Words(
+    {
+        GapCause.UNREACHABLE: "camera not reachable",
+        GapCause.UNAUTHORIZED: "camera refused the password",
+        GapCause.GARBAGE: "camera sent something unreadable",
+        GapCause.NO_VIDEO: "camera sent no video",
+        GapCause.STALLED: "camera stopped sending",
+        GapCause.ENDED: "the source came to its end",
+        GapCause.DISK_FULL: "disk full",
+        GapCause.DISK_ERROR: "disk error",
+        GapCause.RECORDER_DOWN: "recorder was not running",
+        GapCause.NO_KEY: "no key to seal with",
+    }
+)
 
-GATE_WORDS: dict[str, str] = {
-    GateMode.LEARNING.value: "Everything is decoded until quiet is known",
-    GateMode.PACKETS.value: "What packets say is active is decoded",
-    GateMode.PIXELS.value: "Everything is decoded; the detector looks where pixels move",
-    GateMode.EVERY_FRAME.value: "Everything is decoded, and the detector looks at every frame that is due",
-}
+GATE_WORDS: Words[str] = Words(
+    {
+        GateMode.LEARNING.value: "Everything is decoded until quiet is known",
+        GateMode.PACKETS.value: "What packets say is active is decoded",
+        GateMode.PIXELS.value: "Everything is decoded; the detector looks where pixels move",
+        GateMode.EVERY_FRAME.value: "Everything is decoded, and the detector looks at every frame that is due",
+    }
+)
 
-STATE_WORDS: dict[str, str] = {
-    "starting": "Connecting",
-    "recording": "Recording",
-    "unreachable": "Not reachable",
-    "unauthorized": "Wrong password",
-    "garbage": "Unreadable video",
-    "no_video": "No video",
-    "stalled": "Camera stopped sending",
-    "ended": "Source ended",
-    "disk_full": "Disk full: not recording",
-    "disk_error": "Disk error: not recording",
-    "no_key": "No key: not recording",
-    "disabled": "Switched off",
-    "unknown": "Recorder does not answer",
-}
+STATE_WORDS: Words[str] = Words(
+    {
+        "starting": "Connecting",
+        "recording": "Recording",
+        "unreachable": "Not reachable",
+        "unauthorized": "Wrong password",
+        "garbage": "Unreadable video",
+        "no_video": "No video",
+        "stalled": "Camera stopped sending",
+        "ended": "Source ended",
+        "disk_full": "Disk full: not recording",
+        "disk_error": "Disk error: not recording",
+        "no_key": "No key: not recording",
+        "disabled": "Switched off",
+        "unknown": "Recorder does not answer",
+    }
+)
 
-PROCESS_WORDS: dict[str, str] = {
-    "supervisor": "starts and restarts the others",
-    "recorder": "records the cameras, sealed; cannot read back",
-    "analyser": "finds people and vehicles, makes the masks",
-    "matcher": "holds the gallery of enrolled people",
-    "warden": "holds the keys, decides, writes the log",
-    "server": "catalog and this page",
-    "job": "opens, masks and marks the pictures of one view",
-    "backfiller": "analyses recordings again",
-    "prober": "looks once at a camera that is being set up",
-}
+PROCESS_WORDS: Words[str] = Words(
+    {
+        "supervisor": "starts and restarts the others",
+        "recorder": "records the cameras, sealed; cannot read back",
+        "analyser": "finds people and vehicles, makes the masks",
+        "matcher": "holds the gallery of enrolled people",
+        "warden": "holds the keys, decides, writes the log",
+        "server": "catalog and this page",
+        "job": "opens, masks and marks the pictures of one view",
+        "backfiller": "analyses recordings again",
+        "prober": "looks once at a camera that is being set up",
+    }
+)
 
-CLASS_WORDS: dict[ObjectClass, str] = {
-    ObjectClass.PERSON: "person",
-    ObjectClass.BICYCLE: "bicycle",
-    ObjectClass.CAR: "car",
-    ObjectClass.MOTORCYCLE: "motorcycle",
-    ObjectClass.BUS: "bus",
-    ObjectClass.TRUCK: "lorry",
-    ObjectClass.FACE: "face",
-}
+CLASS_WORDS: Words[ObjectClass] = Words(
+    {
+        ObjectClass.PERSON: "person",
+        ObjectClass.BICYCLE: "bicycle",
+        ObjectClass.CAR: "car",
+        ObjectClass.MOTORCYCLE: "motorcycle",
+        ObjectClass.BUS: "bus",
+        ObjectClass.TRUCK: "lorry",
+        ObjectClass.FACE: "face",
+    }
+)
 
-INCIDENT_WORDS: dict[IncidentKind, str] = {
-    IncidentKind.STOPPED: "stopped vehicle",
-    IncidentKind.WRONG_WAY: "wrong way",
-    IncidentKind.PERSON_ON_ROAD: "person on the carriageway",
-    IncidentKind.CONGESTION: "congestion",
-}
+INCIDENT_WORDS: Words[IncidentKind] = Words(
+    {
+        IncidentKind.STOPPED: "stopped vehicle",
+        IncidentKind.WRONG_WAY: "wrong way",
+        IncidentKind.PERSON_ON_ROAD: "person on the carriageway",
+        IncidentKind.CONGESTION: "congestion",
+    }
+)
 
-_SIGNATURE_WORDS: dict[str, str] = {
-    Authenticity.AUTHENTIC: "signed by the camera, verified",
-    Authenticity.MISSING: "signed by the camera, but some of it did not arrive",
-    Authenticity.NOT_AUTHENTIC: "the camera's signature does not fit the video",
-    Authenticity.NOT_SIGNED: "",
-}
+_SIGNATURE_WORDS: Words[str] = Words(
+    {
+        Authenticity.AUTHENTIC: "signed by the camera, verified",
+        Authenticity.MISSING: "signed by the camera, but some of it did not arrive",
+        Authenticity.NOT_AUTHENTIC: "the camera's signature does not fit the video",
+        Authenticity.NOT_SIGNED: "",
+    }
+)
 
 _LARGE_OFFSET_S = 0.1
 
@@ -149,64 +169,70 @@ def span_words(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-_ACTION_WORDS = {
-    "watch_live": "watch live",
-    "play_back": "look at recordings of",
-    "read_metadata": "read the timeline of",
-    "read_log": "read the log",
-    "export": "export recordings of",
-    "erase": "erase recordings of",
-    "follow": "see where an enrolled person went on",
-    "trace_leak": "trace a leaked picture in recordings of",
-    "configure": "change settings",
-    "place_hold": "hold as evidence what was recorded by",
-    "release_hold": "release a hold on",
-}
-_PURPOSE_WORDS = {
-    "live_duty": "on live duty",
-    "case": "for a case",
-    "alarm": "for an alarm",
-    "maintenance": "for maintenance",
-    "subject_access": "for a person who asked for their data",
-    "leak_trace": "for a leak in case",
-}
+_ACTION_WORDS: Words[str] = Words(
+    {
+        "watch_live": "watch live",
+        "play_back": "look at recordings of",
+        "read_metadata": "read the timeline of",
+        "read_log": "read the log",
+        "export": "export recordings of",
+        "erase": "erase recordings of",
+        "follow": "see where an enrolled person went on",
+        "trace_leak": "trace a leaked picture in recordings of",
+        "configure": "change settings",
+        "place_hold": "hold as evidence what was recorded by",
+        "release_hold": "release a hold on",
+    }
+)
+_PURPOSE_WORDS: Words[str] = Words(
+    {
+        "live_duty": "on live duty",
+        "case": "for a case",
+        "alarm": "for an alarm",
+        "maintenance": "for maintenance",
+        "subject_access": "for a person who asked for their data",
+        "leak_trace": "for a leak in case",
+    }
+)
 
 
-_FIXED: dict[AuditKind, str] = {
-    AuditKind.SITE_CREATED: "The site was created and its log began.",
-    AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
-    AuditKind.PROTECTION_CHECKED: "What somebody asks for of camera {subject} was compared with protected people.",
-    AuditKind.JOURNEY_OPENED: "{actor} saw where the enrolled person {subject} went.",
-    AuditKind.LAST_SEEN_READ: "{actor} looked where missing people were confirmed last.",
-    AuditKind.LOGIN: "{actor} logged in.",
-    AuditKind.LOGIN_FAILED: "Somebody tried to log in as {subject} and gave a wrong password.",
-    AuditKind.LOGOUT: "{actor} logged out.",
-    AuditKind.USER_CREATED: "The account {subject} was created.",
-    AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
-    AuditKind.FLEET_AUDITED: "{actor} had the devices of {subject} asked what they are; nothing was changed on them.",
-    AuditKind.FLEET_DATA: "{actor} took in {subject}, to judge devices by.",
-    AuditKind.DEVICE_CHANGED: "{actor} wrote a setting of device {subject}; the entry says which.",
-    AuditKind.CAMERA_TESTED: "{actor} had a camera's address tested.",
-    AuditKind.USER_CHANGED: "{actor} changed what {subject} may do.",
-    AuditKind.CREDENTIAL_CHANGED: "{actor} changed how they prove who they are.",
-    AuditKind.REQUEST_FILED: "{actor} asked others to approve request {subject}.",
-    AuditKind.REQUEST_APPROVED: "{actor} approved request {subject} with a passkey.",
-    AuditKind.REQUEST_REFUSED: "{actor} refused request {subject}.",
-    AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
-    AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
-    AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
-    AuditKind.EVIDENCE_FETCHED: "{actor} took evidence away, of {subject}.",
-    AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
-    AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; its hash stands here.",
-    AuditKind.CLAIM_SIGNED: "The content credentials of an export's film were signed; the entry has their hash.",
-    AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
-    AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
-    AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",
-    AuditKind.CASE_NOTED: "{actor} wrote a note in case {subject}; the entry has its hash.",
-    AuditKind.CASE_ERASED: "What case {subject} had collected was erased: its time was over.",
-    AuditKind.CONFIG_CHANGED: "{actor} changed the configuration.",
-    AuditKind.KEYS_DESTROYED: "The keys of {subject} were destroyed: what they sealed can never be read again.",
-}
+_FIXED: Words[AuditKind] = Words(
+    {
+        AuditKind.SITE_CREATED: "The site was created and its log began.",
+        AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
+        AuditKind.PROTECTION_CHECKED: "What somebody asks for of camera {subject} was compared with protected people.",
+        AuditKind.JOURNEY_OPENED: "{actor} saw where the enrolled person {subject} went.",
+        AuditKind.LAST_SEEN_READ: "{actor} looked where missing people were confirmed last.",
+        AuditKind.LOGIN: "{actor} logged in.",
+        AuditKind.LOGIN_FAILED: "Somebody tried to log in as {subject} and gave a wrong password.",
+        AuditKind.LOGOUT: "{actor} logged out.",
+        AuditKind.USER_CREATED: "The account {subject} was created.",
+        AuditKind.CAMERA_CHANGED: "{actor} changed camera {subject}.",
+        AuditKind.FLEET_AUDITED: "{actor} had the devices of {subject} asked what they are; nothing was changed.",
+        AuditKind.FLEET_DATA: "{actor} took in {subject}, to judge devices by.",
+        AuditKind.DEVICE_CHANGED: "{actor} wrote a setting of device {subject}; the entry says which.",
+        AuditKind.CAMERA_TESTED: "{actor} had a camera's address tested.",
+        AuditKind.USER_CHANGED: "{actor} changed what {subject} may do.",
+        AuditKind.CREDENTIAL_CHANGED: "{actor} changed how they prove who they are.",
+        AuditKind.REQUEST_FILED: "{actor} asked others to approve request {subject}.",
+        AuditKind.REQUEST_APPROVED: "{actor} approved request {subject} with a passkey.",
+        AuditKind.REQUEST_REFUSED: "{actor} refused request {subject}.",
+        AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
+        AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
+        AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
+        AuditKind.EVIDENCE_FETCHED: "{actor} took evidence away, of {subject}.",
+        AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
+        AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; here is its hash.",
+        AuditKind.CLAIM_SIGNED: "The content credentials of an export's film were signed; the entry has their hash.",
+        AuditKind.CASE_OPENED: "{actor} opened case {subject}.",
+        AuditKind.CASE_CHANGED: "{actor} changed who works on case {subject}, or opened it again.",
+        AuditKind.CASE_CLOSED: "{actor} closed case {subject}.",
+        AuditKind.CASE_NOTED: "{actor} wrote a note in case {subject}; the entry has its hash.",
+        AuditKind.CASE_ERASED: "What case {subject} had collected was erased: its time was over.",
+        AuditKind.CONFIG_CHANGED: "{actor} changed the configuration.",
+        AuditKind.KEYS_DESTROYED: "The keys of {subject} were destroyed: what they sealed can never be read again.",
+    }
+)
 
 
 def request_words(asked: LookRequest) -> dict[str, str]:
@@ -284,7 +310,7 @@ def _trace_words(asked: LookRequest) -> dict[str, str]:
 def audit_sentence(record: AuditRecord) -> str:
     """One log entry as a sentence; unknown details are left to the entry's own list."""
     fixed = _FIXED.get(record.kind)
-    if fixed is not None:
+    if fixed:
         return fixed.format(actor=record.actor or "somebody", subject=record.subject or record.actor)
     if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):
         return _access_sentence(record)

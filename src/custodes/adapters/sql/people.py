@@ -121,6 +121,7 @@ def put_account(connection: Connection, account: Account) -> None:
         totp_step=account.totp_step,
         totp_sealed=account.totp_sealed or None,
         oidc_subject=account.oidc_subject,
+        language=account.language,
     )
     mutable = [column.name for column in ACCOUNT.c if column.name != "user_id"]
     connection.execute(
@@ -165,6 +166,7 @@ def _account(row: Row[Any]) -> Account:
         totp_step=row.totp_step,
         totp_sealed=row.totp_sealed or b"",
         oidc_subject=row.oidc_subject,
+        language=row.language,
     )
 
 

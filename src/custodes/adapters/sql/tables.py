@@ -244,6 +244,7 @@ ACCOUNT = Table(
     Column("totp_step", BigInteger, nullable=False, server_default="0"),
     Column("oidc_subject", String, nullable=False, server_default=""),
     Column("totp_sealed", LargeBinary, nullable=True),
+    Column("language", String, nullable=False, server_default=""),
 )
 """`cameras`: JSON list of ids; empty text means all."""
 

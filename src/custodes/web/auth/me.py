@@ -22,6 +22,7 @@ from custodes.web.auth.sessions import own_sessions
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of, is_password_alone
+from custodes.web.language.speech import language_of
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
 
@@ -211,6 +212,17 @@ async def change_password(request: Request, current: _Secret = "", new: _Secret 
     answer = RedirectResponse("/me", status_code=303)
     set_session(request, answer, logged_in)
     return answer
+
+
+@router.post("/me/language")
+async def set_language(request: Request, language: _Text = "") -> Response:
+    """From now on my pages are in that language; empty: in what each browser asks for."""
+    deps = deps_of(request)
+    if language and language_of(language) is None:
+        raise InvalidArgument(f"There is no language {language[:16]!r} here.")
+    account = await deps.auth.account_of(present(request).session)
+    await deps.catalog.put_account(replace(account, language=language))
+    return RedirectResponse("/me", status_code=303)
 
 
 @router.post("/me/totp")

@@ -196,8 +196,11 @@ class AuthService:
 
     # -- sessions -----------------------------------------------------------------------------------------
 
-    async def resume(self, cookie: str, *, is_active: bool) -> tuple[Principal, LoginSession] | None:
-        """Whose cookie this is, or None. `is_active`: a person did something, so the idle time starts again."""
+    async def resume(self, cookie: str, *, is_active: bool) -> tuple[Principal, LoginSession, str] | None:
+        """Whose cookie this is and the language of their pages, or None.
+
+        `is_active`: a person did something, so the idle time starts again.
+        """
         session = await self._catalog.session(_sha256(cookie))
         now_ns = self._clock.now_ns()
         if session is None or not session.created_ns <= now_ns < session.expires_ns:
@@ -214,7 +217,7 @@ class AuthService:
                 structlog.get_logger().warning("session_not_prolonged", why=str(error))
             else:
                 session = touched
-        return principal_of(account), session
+        return principal_of(account), session, account.language
 
     async def is_alive(self, token_hash: bytes) -> bool:
         """Whether a session that opened a long-lived connection still counts."""

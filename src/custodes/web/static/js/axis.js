@@ -1,6 +1,7 @@
 // Time on a canvas: a window that is zoomed and moved, ticks, a cursor, now. What lies below the ticks is drawn by who
 // extends it. Emits "scrub" {ns, isFinal, and y where a drag begins} and "window" when it was moved or zoomed. Fetches nothing.
-import { clockText, dateText } from "./dom.js";
+import { clockText, dateText, shortDateText } from "./dom.js";
+import { t } from "./words.js";
 
 const HOUR_S = 3600;
 const STEPS_S = [10, 30, 60, 120, 300, 600, 1800, HOUR_S, 2 * HOUR_S, 3 * HOUR_S, 6 * HOUR_S, 12 * HOUR_S, 24 * HOUR_S,
@@ -112,7 +113,7 @@ export class Axis extends EventTarget {
     const box = this.canvas.getBoundingClientRect();
     const x = event.clientX - box.left;
     const ns = this.nsOf(x);
-    const words = ns > this.nowNs ? "not yet" : this.wordsAt(ns, event.clientY - box.top);
+    const words = ns > this.nowNs ? t`not yet` : this.wordsAt(ns, event.clientY - box.top);
     const day = this.spanNs > DAY_S * 1e9 ? `${dateText(ns)} ` : "";
     this.tip.textContent = `${day}${clockText(ns)}${words ? ` · ${words}` : ""}`;
     this.tip.hidden = false;
@@ -154,7 +155,7 @@ export class Axis extends EventTarget {
       context.lineTo(x, height);
       context.stroke();
       context.fillStyle = ink("--muted");
-      const text = stepS < 60 ? clockText(ns) : stepS < DAY_S ? clockText(ns).slice(0, 5) : dateText(ns).slice(5);
+      const text = stepS < 60 ? clockText(ns) : stepS < DAY_S ? clockText(ns).slice(0, 5) : shortDateText(ns);
       if (x > 16 && x < width - 20) context.fillText(text, x - context.measureText(text).width / 2, 8);
     }
   }
@@ -221,4 +222,4 @@ export function drawHatch(context, ink, [x, width], y, height) {
 }
 
 /** What is said about a gap. */
-export const gapWords = (gap, durationText) => `not recorded: ${gap.words} (${durationText((gap.end_ns - gap.start_ns) / 1e9)})`;
+export const gapWords = (gap, durationText) => t`not recorded: ${gap.words} (${durationText((gap.end_ns - gap.start_ns) / 1e9)})`;

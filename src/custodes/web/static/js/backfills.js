@@ -1,13 +1,14 @@
 // The page of back-fills: how far each is; shows the page again when one changes what can be done with it.
 import { poll } from "./common.js";
 import { durationText, say } from "./dom.js";
+import { t } from "./words.js";
 
 const rows = new Map([...document.querySelectorAll("[data-backfill]")].map((row) => [row.dataset.backfill, row]));
 const isOpen = (state) => state === "running" || state === "waiting";
 
 function words(one) {
   if (one.state !== "running") return one.state;
-  const left = one.left_s === null ? "" : `, about ${durationText(one.left_s)} left`;
+  const left = one.left_s === null ? "" : t`, about ${durationText(one.left_s)} left`;
   return `${one.state} ${one.percent} %${left}`;
 }
 

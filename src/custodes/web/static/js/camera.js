@@ -7,6 +7,7 @@ import { PurposeForm, remembered } from "./purpose.js";
 import { Stills } from "./stills.js";
 import { PersonPicker } from "./subject.js";
 import { Timeline } from "./timeline.js";
+import { t } from "./words.js";
 
 const PLAY_SPAN_NS = 3600e9; // what one press of Play asks for at most; the log says so
 const LIVE_EDGE_NS = 2e9; // the newest picture that is surely on disk
@@ -56,8 +57,8 @@ function newestNs() {
 }
 
 function wholeMaskWords() {
-  return stream === "second" ? "Whole picture masked: nobody has analysed this moment of the second stream"
-    : "Whole picture masked: nobody has analysed this moment";
+  return stream === "second" ? t`Whole picture masked: nobody has analysed this moment of the second stream`
+    : t`Whole picture masked: nobody has analysed this moment`;
 }
 
 function note(text) {
@@ -82,7 +83,7 @@ stills.addEventListener("still", (event) => {
   if (stillUrl) URL.revokeObjectURL(stillUrl);
   stillUrl = URL.createObjectURL(blob);
   still.src = stillUrl;
-  still.alt = `Masked picture of ${clockText(utcNs)}`;
+  still.alt = t`Masked picture of ${clockText(utcNs)}`;
   still.hidden = false;
   video.hidden = true;
   person.at(utcNs).catch((error) => note(error.message));
@@ -112,8 +113,8 @@ function play() {
   player.addEventListener("state", () => showPlayback(current));
   player.addEventListener("note", (event) => note(event.detail.message));
   player.start();
-  say($("play"), "Pause");
-  note("Opening");
+  say($("play"), t`Pause`);
+  note(t`Opening`);
 }
 
 function showPlayback(current) {
@@ -136,7 +137,7 @@ function finish(current) {
   const done = () => {
     if (current !== player) return;
     pause(true);
-    note(current.message || "This is the end of what was recorded.");
+    note(current.message || t`This is the end of what was recorded.`);
   };
   if (video.ended || !video.buffered.length) done();
   else video.addEventListener("ended", done, { once: true });
@@ -148,7 +149,7 @@ function pause(isStillWanted = true) {
   player.stop();
   video.pause();
   player = null;
-  say($("play"), "Play");
+  say($("play"), t`Play`);
   if (shown !== null) moveTo(shown);
   if (isStillWanted && purpose) stills.seek(shown ?? timeline.cursorNs ?? newestNs());
 }
@@ -177,11 +178,11 @@ timeline.addEventListener("scrub", (event) => {
   say($("moment"), `${dateText(ns)} ${clockText(ns, 1)}`);
   timeline.setCursor(ns, { isKeptInView: event.detail.isFinal });
   const gap = timeline.gapAt(ns);
-  if (gap) note(`Not recorded: ${gap.words}.`);
-  else if (timeline.data && !timeline.isRecorded(ns)) note("Nothing was recorded here.");
+  if (gap) note(t`Not recorded: ${gap.words}.`);
+  else if (timeline.data && !timeline.isRecorded(ns)) note(t`Nothing was recorded here.`);
   const hold = timeline.holdAt(ns);
   $("held").hidden = !hold;
-  if (hold) say($("held"), `Held as evidence until ${dateText(hold.expires_ns)} by ${hold.owner}: ${hold.reason}`);
+  if (hold) say($("held"), t`Held as evidence until ${dateText(hold.expires_ns)} by ${hold.owner}: ${hold.reason}`);
   if (purpose && timeline.isRecorded(ns)) stills.seek(ns);
 });
 timeline.addEventListener("window", () => {
@@ -213,9 +214,9 @@ function take(data) {
   drawChart($("chart"), data.counts, data.from_ns, data.to_ns);
   drawGate($("gate-chart"), data.gate, data.from_ns, data.to_ns);
   $("lines-panel").hidden = data.lines.length === 0;
-  const crossed = (way) => `${way.people} people, ${way.vehicles} vehicles`;
+  const crossed = (way) => t`${way.people} people, ${way.vehicles} vehicles`;
   $("lines").replaceChildren(...data.lines.map((line) =>
-    el("li", {}, `${line.line}: ${crossed(line.forward)} forward · ${crossed(line.backward)} backward`)));
+    el("li", {}, t`${line.line}: ${crossed(line.forward)} forward · ${crossed(line.backward)} backward`)));
   say($("bin-words"), data.counts.bin_ns === 60e9 ? "minute" : `${data.counts.bin_ns / 60e9} minutes`);
   showTracks(data);
   if (timeline.cursorNs === null && data.recorded.length) {
@@ -228,14 +229,14 @@ let shownTracks = "";
 function showTracks(data) {
   const people = data.tracks.filter((track) => track.lane === "people").length;
   const vehicles = data.tracks.filter((track) => track.lane === "vehicles").length;
-  say($("track-sum"), `${people} people, ${vehicles} vehicles${data.is_truncated ? " (more exist)" : ""}`);
+  say($("track-sum"), t`${people} people, ${vehicles} vehicles${data.is_truncated ? t` (more exist)` : ""}`);
   const newest = data.tracks.slice(-ROWS_SHOWN).reverse();
   const mark = newest.map((track) => `${track.run}${track.track_id}${track.frames}`).join();
   $("tracks-empty").hidden = newest.length > 0;
   if (mark === shownTracks) return;
   shownTracks = mark;
   $("tracks").replaceChildren(...newest.map((track) => el("tr", {},
-    el("td", {}, el("button", { type: "button", class: "link", title: "Show this moment",
+    el("td", {}, el("button", { type: "button", class: "link", title: t`Show this moment`,
       onclick: () => show((track.start_ns + track.end_ns) / 2) }, clockText(track.start_ns))),
     el("td", {}, durationText((track.end_ns - track.start_ns) / 1e9)),
     el("td", {}, el("span", { class: `chip ${track.lane}` }), track.words),
@@ -279,7 +280,7 @@ async function why() {
     const answer = await ask(`/api/v1/cameras/${encodeURIComponent(id)}/masks?at=${ns}&stream=${stream}`);
     say($("reasons-at"), `${dateText(ns)} ${clockText(ns, 1)}`);
     const rows = answer.reasons.map((one) => el("li", {}, one.count > 1 ? `${one.count} ×: ${one.words}` : one.words));
-    $("reason-list").replaceChildren(...(rows.length ? rows : [el("li", {}, "Nothing is covered at this moment.")]));
+    $("reason-list").replaceChildren(...(rows.length ? rows : [el("li", {}, t`Nothing is covered at this moment.`)]));
     $("reasons-ask").hidden = !answer.ask;
     if (answer.ask) $("reasons-link").href = answer.ask;
     $("reasons").hidden = false;
@@ -344,9 +345,9 @@ poll("/api/v1/status", 2, (status) => {
   const row = status.cameras.find((camera) => camera.camera_id === id);
   if (!row) return;
   $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
-    ` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
+    t` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
   $("camera-clock").textContent = [row.second_words, row.clock_words, row.signature_words].filter(Boolean).join(" · ");
-  say($("gate"), row.gate_words || "No analyser speaks of this camera.");
+  say($("gate"), row.gate_words || t`No analyser speaks of this camera.`);
   $("gate-changes").replaceChildren(...row.gate_changes.slice(-8).reverse().map((change) =>
     el("li", {}, `${dateText(change.utc_ns)} ${clockText(change.utc_ns)} — ${change.words}`)));
   alertLine("warnings", status.warnings.join(" "));

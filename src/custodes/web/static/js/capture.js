@@ -1,5 +1,6 @@
 // Pictures that people give of themselves: from the camera or a file, as JPEG to the server, with its judgement.
 import { $, say } from "./dom.js";
+import { t } from "./words.js";
 
 export const MAX_SIDE = 1280;
 
@@ -31,12 +32,12 @@ if (box) {
     const answer = await fetch(box.dataset.post, { method: "POST", body: blob, cache: "no-store", headers: { "content-type": "image/jpeg" } });
     const tree = await answer.json();
     if (!answer.ok) { say(said, tree.detail || tree.title); return; }
-    if (!tree.is_taken) { say(said, `Not taken: ${tree.problem}.`); return; }
-    say(said, `Taken: ${tree.templates} of ${tree.wanted}.`);
+    if (!tree.is_taken) { say(said, t`Not taken: ${tree.problem}.`); return; }
+    say(said, t`Taken: ${tree.templates} of ${tree.wanted}.`);
     if (tree.templates >= tree.wanted) location.reload();
   };
   $("camera").addEventListener("click", async () => {
-    try { await openCamera(video); $("shoot").hidden = false; } catch (error) { say(said, `No camera: ${error.message}`); }
+    try { await openCamera(video); $("shoot").hidden = false; } catch (error) { say(said, t`No camera: ${error.message}`); }
   });
   $("shoot").addEventListener("click", async () => send(await jpegOf(video, video.videoWidth, video.videoHeight)));
   $("file").addEventListener("change", async (event) => {

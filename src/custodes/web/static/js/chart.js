@@ -1,5 +1,6 @@
 // Bars of people and vehicles per bin; a bin that was not wholly analysed is drawn pale, because its count is too low.
 import { clockText, svg } from "./dom.js";
+import { fixed, t } from "./words.js";
 
 const HEIGHT = 92;
 const BASE = 74;
@@ -25,7 +26,7 @@ export function drawChart(node, counts, fromNs, toNs) {
     const share = counts.coverage[index];
     const vehicles = counts.vehicles[index];
     const group = svg("g", { class: share < 0.95 ? "partly" : "" },
-      svg("title", {}, `${clockText(start).slice(0, 5)}: ${people} people, ${vehicles} vehicles, ${Math.round(share * 100)} % analysed`));
+      svg("title", {}, t`${clockText(start).slice(0, 5)}: ${people} people, ${vehicles} vehicles, ${Math.round(share * 100)} % analysed`));
     const scale = (BASE - 8) / top;
     if (people) group.append(svg("rect", { x, width: wide, y: BASE - people * scale, height: people * scale, class: "people" }));
     if (vehicles) group.append(svg("rect", { x, width: wide, y: BASE - (people + vehicles) * scale, height: vehicles * scale, class: "vehicles" }));
@@ -39,7 +40,7 @@ export function drawChart(node, counts, fromNs, toNs) {
   }
   node.replaceChildren(...parts);
   const sum = (list) => list.reduce((total, one) => total + one, 0);
-  node.setAttribute("aria-label", `${sum(counts.people)} people and ${sum(counts.vehicles)} vehicles began a track in this stretch`);
+  node.setAttribute("aria-label", t`${sum(counts.people)} people and ${sum(counts.vehicles)} vehicles began a track in this stretch`);
 }
 
 const HOUR_NS = 3600e9;
@@ -56,7 +57,7 @@ export function drawGate(node, hours, fromNs, toNs) {
   const top = Math.min(1, Math.max(0.05, ...tried.filter((hour) => hour.trials >= TELLING).map((hour) => hour.miss_high)));
   const xOf = (ns) => LEFT + ((ns - fromNs) / (toNs - fromNs)) * (width - LEFT);
   const yOf = (share) => BASE - (Math.min(share, top) / top) * (BASE - 8);
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${fixed(100 * share, 1)} %`;
   const parts = [0, 0.5, 1].flatMap((share) => [
     svg("line", { x1: LEFT, x2: width, y1: yOf(share * top), y2: yOf(share * top), class: "grid" }),
     svg("text", { x: LEFT - 5, y: yOf(share * top) + 3.5, class: "axis end" }, `${(100 * share * top).toFixed(1).replace(".0", "")}%`),
@@ -67,7 +68,7 @@ export function drawGate(node, hours, fromNs, toNs) {
     if (wide <= 0) continue;
     const counted = yOf(hour.missed / hour.trials);
     parts.push(svg("g", {},
-      svg("title", {}, `${clockText(hour.start_ns).slice(0, 5)}: ${hour.missed} of ${hour.trials} quiet GOPs held motion, ${percent(hour.miss_low)} to ${percent(hour.miss_high)}`),
+      svg("title", {}, t`${clockText(hour.start_ns).slice(0, 5)}: ${hour.missed} of ${hour.trials} quiet GOPs held motion, ${percent(hour.miss_low)} to ${percent(hour.miss_high)}`),
       svg("rect", { x, width: wide, y: yOf(hour.miss_high), height: Math.max(1, yOf(hour.miss_low) - yOf(hour.miss_high)), class: "miss" }),
       svg("line", { x1: x, x2: x + wide, y1: counted, y2: counted, class: "missed" })));
   }

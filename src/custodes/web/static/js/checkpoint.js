@@ -3,6 +3,7 @@
 import { jpegOf, jpegOfFile, openCamera } from "./capture.js";
 import { $, el, onSubmit, say } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const LOOKS = 5, LOOK_MS = 400, LOOK_SIDE = 640; // two seconds to turn; landmarks need no more pixels
 const DARK = 60, LUMA_MS = 1000; // grey levels of the picture below which the page becomes the lamp
@@ -29,7 +30,7 @@ function small() {
 /** The turn is drawn anew each time: a film that somebody brings does not know it. */
 async function turning() {
   const asked = crypto.getRandomValues(new Uint8Array(1))[0] % 2 ? "left" : "right";
-  say(said, `Turn your head slowly to your ${asked}, and back.`);
+  say(said, asked === "left" ? t`Turn your head slowly to your left, and back.` : t`Turn your head slowly to your right, and back.`);
   const looks = [];
   for (let n = 0; n < LOOKS; n += 1) {
     await pause(LOOK_MS);
@@ -49,9 +50,9 @@ async function compare() {
   say(said, "…");
   const tree = await post("/checkpoint/verify", asked);
   signals.replaceChildren(...tree.signals.map((one) => el("li", { class: one.speaks }, `${MARK[one.speaks]} ${one.words}`)));
-  if (tree.problem) return [`Again, please: ${tree.problem}.`, "again"];
+  if (tree.problem) return [t`Again, please: ${tree.problem}.`, "again"];
   const isDoubted = tree.signals.some((one) => one.speaks === "fake");
-  const words = tree.is_same ? (isDoubted ? "The same person, but look closely." : "The same person.") : "Not the same person: the desk decides.";
+  const words = tree.is_same ? (isDoubted ? t`The same person, but look closely.` : t`The same person.`) : t`Not the same person: the desk decides.`;
   return [`${words} (10^${tree.likelihood} : 1)`, tree.is_same && !isDoubted ? "same" : "other"];
 }
 
@@ -117,4 +118,4 @@ onSubmit($("check"), check); // a scanner that types ends with Enter
 $("next").addEventListener("click", forget);
 lamp.addEventListener("click", () => { isLampChosen = true; light(lamp.getAttribute("aria-pressed") !== "true"); });
 if (isKiosk) token.focus();
-openCamera(video).then(() => { watchLight(); readCodes(); }, (error) => say(said, `No camera: ${error.message}. Use a picture file.`));
+openCamera(video).then(() => { watchLight(); readCodes(); }, (error) => say(said, t`No camera: ${error.message}. Use a picture file.`));

@@ -1,5 +1,6 @@
 // What every page with a visitor does: ask the API, keep the session honest, show the clock and what is wrong.
 import { $, clockText, dateText, el, say } from "./dom.js";
+import { t } from "./words.js";
 
 const WARN_BEFORE_S = 120;
 let isTouched = true;
@@ -35,7 +36,7 @@ export function poll(path, seconds, take) {
       alertLine("server", "");
     } catch (error) {
       if (error.message !== "logged out") {
-        alertLine("server", error instanceof TypeError ? "The server does not answer. Trying again." : error.message);
+        alertLine("server", error instanceof TypeError ? t`The server does not answer. Trying again.` : error.message);
       }
     }
     setTimeout(step, seconds * 1000);
@@ -64,13 +65,13 @@ export function showEvents(events, now) {
   const fresh = events.filter((one) => !one.end_ns || now - one.end_ns < EVENT_SHOWN_NS);
   alertLine("events", fresh.map((one) => {
     const from = clockText(one.start_ns);
-    return `${one.end_ns ? `${from} to ${clockText(one.end_ns)}` : `Since ${from}`}: ${one.words}`;
+    return `${one.end_ns ? `${from} to ${clockText(one.end_ns)}` : t`Since ${from}`}: ${one.words}`;
   }).join(" "));
 }
 
 function watchSession(leftS) {
   alertLine("session", leftS < WARN_BEFORE_S && leftS > 0
-    ? `You will be logged out in ${Math.ceil(leftS)} s because nobody has touched this page. Move the mouse or press a key to stay.`
+    ? t`You will be logged out in ${Math.ceil(leftS)} s because nobody has touched this page. Move the mouse or press a key to stay.`
     : "");
 }
 

@@ -1,6 +1,7 @@
 // Pictures of many moments for a contact sheet: camera by camera over one review socket each, one after the other, so that
 // a page full of them is a few jobs and not one each.
 import { Stills } from "./stills.js";
+import { t } from "./words.js";
 
 const PATIENCE_MS = 20_000; // a job starts in seconds; then the place is given up and the next one asked for
 const AT_ONCE = 2; // cameras; each is a job on the server
@@ -66,7 +67,7 @@ function one(stills, ns) {
       end.abort();
       done(value);
     };
-    const timer = setTimeout(() => answer({ words: "This picture did not come." }), PATIENCE_MS);
+    const timer = setTimeout(() => answer({ words: t`This picture did not come.` }), PATIENCE_MS);
     const listen = (kind, take) => stills.addEventListener(kind, (event) => answer(take(event.detail)), { signal: end.signal });
     listen("still", (still) => ({ blob: still.blob, isFullyMasked: still.is_fully_masked }));
     listen("note", (note) => ({ words: note.message }));

@@ -1,6 +1,7 @@
 // Lets this browser be told: asks the person, subscribes at the browser's push service, and gives the site the address.
 import { $, onSubmit, say } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const form = $("device-add");
 
@@ -20,7 +21,7 @@ async function add() {
   complain("");
   try {
     if (await Notification.requestPermission() !== "granted") {
-      complain("The browser was told not to show notices of this site; its settings change that.");
+      complain(t`The browser was told not to show notices of this site; its settings change that.`);
       return;
     }
     const worker = await navigator.serviceWorker.ready;
@@ -30,18 +31,18 @@ async function add() {
     const answer = await post("/me/devices", { ...made.toJSON(), name: $("device-name").value });
     location.assign(answer.to);
   } catch (error) {
-    complain(`It cannot be told: ${error.message}`);
+    complain(t`It cannot be told: ${error.message}`);
   }
 }
 
 async function begin() {
   if (!("serviceWorker" in navigator) || !("PushManager" in window) || !("Notification" in window)) {
-    say($("device-state"), "This browser has no notices here. They need https (or this machine itself), and on iOS the console on the home screen.");
+    say($("device-state"), t`This browser has no notices here. They need https (or this machine itself), and on iOS the console on the home screen.`);
     return;
   }
   say($("device-state"), Notification.permission === "denied"
-    ? "The browser was told not to show notices of this site; its settings change that."
-    : "It can be told.");
+    ? t`The browser was told not to show notices of this site; its settings change that.`
+    : t`It can be told.`);
   onSubmit(form, add);
 }
 

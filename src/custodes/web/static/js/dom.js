@@ -1,5 +1,8 @@
 // Small things for building pages and words for numbers. No fetching, no state.
 
+import { dayText, fixed, shortDayText, t } from "./words.js";
+export { plural } from "./words.js";
+
 export const $ = (id) => document.getElementById(id);
 
 /** Make an element: el("td", { class: "num" }, "12", child). Only attributes and text, never markup. */
@@ -49,23 +52,24 @@ export function clockText(ns, digits = 0) {
 
 export function dateText(ns) {
   const date = new Date(ns / 1e6);
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+  return dayText(date) ?? `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
+
+/** A day without its year, for axes. */
+export const shortDateText = (ns) => shortDayText(new Date(ns / 1e6)) ?? dateText(ns).slice(5);
 
 export function durationText(seconds) {
   if (seconds < 0.05) return "0 s";
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${fixed(seconds, 1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  if (seconds < 3600) return t`${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   const hours = Math.floor(seconds / 3600);
-  if (hours < 48) return `${hours} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return t`${hours} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return t`${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 export function bytesText(bytes) {
   if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  if (bytes < 1e9) return `${(bytes / 1e6).toFixed(0)} MB`;
-  return `${(bytes / 1e9).toFixed(1)} GB`;
+  if (bytes < 1e9) return `${fixed(bytes / 1e6)} MB`;
+  return `${fixed(bytes / 1e9, 1)} GB`;
 }
-
-export const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;

@@ -2,8 +2,9 @@
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { drawSeries, withHoles } from "./plot.js";
+import { t } from "./words.js";
 
-const FEW = "In every hour of this stretch there were fewer than the minimum group.";
+const FEW = t`In every hour of this stretch there were fewer than the minimum group.`;
 const COLUMNS = 24;
 const ROWS = 14;
 const names = new Map([...$("camera").options].map((option) => [option.value, option.textContent]));
@@ -53,7 +54,7 @@ function draw() {
   }
   drawHeat(hours);
   const seen = bins.reduce((sum, bin) => sum + bin[2] * (bin[1] - bin[0]), 0) / (toNs - fromNs);
-  say($("well"), `${Math.round(seen * 100)} % of this stretch was analysed.`);
+  say($("well"), t`${Math.round(seen * 100)} % of this stretch was analysed.`);
 }
 
 function drawMatrix(hours) {
@@ -70,11 +71,11 @@ function drawMatrix(hours) {
   const most = Math.max(1, ...[...sums.values()].map((sum) => sum.count));
   $("matrix-empty").hidden = sums.size > 0;
   $("matrix").replaceChildren(
-    el("thead", {}, el("tr", {}, el("th", {}, "from \\ to"), ...ids.map((id) => el("th", { class: "num" }, nameOf(id))))),
+    el("thead", {}, el("tr", {}, el("th", {}, t`from \\ to`), ...ids.map((id) => el("th", { class: "num" }, nameOf(id))))),
     el("tbody", {}, ...ids.map((from) => el("tr", {}, el("th", {}, nameOf(from)), ...ids.map((to) => {
       const sum = sums.get(`${from} ${to}`);
       if (!sum) return el("td", { class: "num muted" }, "–");
-      const node = el("td", { class: "num", title: `about ${Math.round(sum.seconds / sum.count)} s on the way; ${Math.round(mean(sum.coverage) * 100)} % analysed` }, String(sum.count));
+      const node = el("td", { class: "num", title: t`about ${Math.round(sum.seconds / sum.count)} s on the way; ${Math.round(mean(sum.coverage) * 100)} % analysed` }, String(sum.count));
       node.style.background = `color-mix(in srgb, var(--people) ${Math.round((60 * sum.count) / most)}%, transparent)`;
       return node;
     })))));
@@ -89,7 +90,7 @@ function drawHeat(hours) {
   $("heat-empty").hidden = sums.some((count) => count > 0);
   const node = $("heat");
   node.setAttribute("viewBox", `0 0 ${COLUMNS * 16} ${ROWS * 16}`);
-  node.setAttribute("aria-label", `Heat map of ${nameOf($("camera").value)}: up to ${Math.max(...sums)} in one cell`);
+  node.setAttribute("aria-label", t`Heat map of ${nameOf($("camera").value)}: up to ${Math.max(...sums)} in one cell`);
   node.replaceChildren(
     svg("rect", { x: 0, y: 0, width: COLUMNS * 16, height: ROWS * 16, class: "ground" }),
     ...sums.flatMap((count, index) => (count === 0 ? [] : [svg("rect", {

@@ -2,6 +2,7 @@
 import { ask, nowNs, poll } from "./common.js";
 import { $, bytesText, clockText, dateText, el, onSubmit, plural, say } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const DEFAULT_DAYS = 90;
 const AROUND_NS = 300e9; // proposed: five minutes either side of the moment that is shown
@@ -11,7 +12,7 @@ const mayRelease = $("holds").dataset.release === "yes";
 let shown = "";
 
 function note(text, needsProof = false) {
-  $("hold-note").replaceChildren(text, needsProof ? " " : "", needsProof ? el("a", { href: "/prove" }, "Confirm who you are") : "");
+  $("hold-note").replaceChildren(text, needsProof ? " " : "", needsProof ? el("a", { href: "/prove" }, t`Confirm who you are`) : "");
   $("hold-note").hidden = !text;
 }
 
@@ -21,7 +22,7 @@ async function attempt(act, done) {
     note(done(await act()));
     show((await ask(path)).holds);
   } catch (error) {
-    note(error.message, error.message.startsWith("Confirm who you are"));
+    note(error.message, Boolean(error.prove));
   }
 }
 
@@ -29,17 +30,17 @@ const when = (ns) => `${dateText(ns)} ${clockText(ns)}`;
 
 function row(one) {
   const form = el("form", { class: "inline", hidden: true },
-    el("select", { name: "purpose", "aria-label": "Purpose" }, ...[["case", "a case"], ["alarm", "an alarm"],
-      ["subject_access", "a subject access"]].map(([value, words]) => el("option", { value }, words))),
-    el("input", { name: "reference", required: true, maxlength: 120, placeholder: "Case, alarm or ticket", "aria-label": "Reference" }),
-    el("input", { name: "reason", required: true, maxlength: 120, placeholder: "Why it is released", "aria-label": "Why" }),
-    el("button", { type: "submit" }, "Release"));
+    el("select", { name: "purpose", "aria-label": t`Purpose` }, ...[["case", t`a case`], ["alarm", t`an alarm`],
+      ["subject_access", t`a subject access`]].map(([value, words]) => el("option", { value }, words))),
+    el("input", { name: "reference", required: true, maxlength: 120, placeholder: t`Case, alarm or ticket`, "aria-label": t`Reference` }),
+    el("input", { name: "reason", required: true, maxlength: 120, placeholder: t`Why it is released`, "aria-label": t`Why` }),
+    el("button", { type: "submit" }, t`Release`));
   onSubmit(form, () => {
     const values = Object.fromEntries(new FormData(form));
-    attempt(() => post(`${path}/${encodeURIComponent(one.hold_id)}/release`, values), () => "Released. It is in the log.");
+    attempt(() => post(`${path}/${encodeURIComponent(one.hold_id)}/release`, values), () => t`Released. It is in the log.`);
   });
-  const open = el("button", { type: "button", class: "link", onclick: () => { form.hidden = !form.hidden; } }, "Release");
-  return el("li", {}, el("b", {}, `${when(one.start_ns)} to ${when(one.end_ns)}`), ` until ${dateText(one.expires_ns)} by ${one.owner}: ${one.reason} `,
+  const open = el("button", { type: "button", class: "link", onclick: () => { form.hidden = !form.hidden; } }, t`Release`);
+  return el("li", {}, el("b", {}, `${when(one.start_ns)} to ${when(one.end_ns)}`), t` until ${dateText(one.expires_ns)} by ${one.owner}: ${one.reason} `,
     mayRelease ? open : null, mayRelease ? form : null);
 }
 
@@ -69,7 +70,7 @@ if (box) onSubmit($("hold-form"), (event) => {
     expires_ns: ns(`${values.until}T23:59:59`) };
   attempt(() => post(path, body), (placed) => {
     box.open = false;
-    return `Held: ${plural(placed.segments, "piece", "pieces")} of recording, ${bytesText(placed.bytes_on_disk)} so far. It is in the log.`;
+    return t`Held: ${plural(placed.segments, "piece", "pieces")} of recording, ${bytesText(placed.bytes_on_disk)} so far. It is in the log.`;
   });
 });
 

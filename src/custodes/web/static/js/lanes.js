@@ -1,6 +1,7 @@
 // One lane a camera on one axis of time: recorded, gaps, held, analysed, tracks and crossings. See axis.js.
 import { Axis, TICKS_PX, drawHatch, gapWords } from "./axis.js";
 import { durationText } from "./dom.js";
+import { t } from "./words.js";
 
 const MAX_SPAN_NS = 31 * 24 * 3600e9;
 export const LANE_PX = 34;
@@ -28,8 +29,8 @@ export class Lanes extends Axis {
     if (!lane) return "";
     const gap = this.gapAt(lane, ns);
     const hold = this.holdAt(lane, ns);
-    const words = gap ? gapWords(gap, durationText) : this.isRecorded(lane, ns) ? "" : "nothing recorded";
-    return [lane.name, words, hold ? `held by ${hold.owner}` : ""].filter(Boolean).join(" · ");
+    const words = gap ? gapWords(gap, durationText) : this.isRecorded(lane, ns) ? "" : t`nothing recorded`;
+    return [lane.name, words, hold ? t`held by ${hold.owner}` : ""].filter(Boolean).join(" · ");
   }
 
   /** The next beginning of a track in a lane after a moment, or the one before it; null when there is none. */

@@ -1,6 +1,7 @@
 // The audit log: pages of entries, filters, the checkpoint, a proof per entry.
 import { alertLine, ask } from "./common.js";
 import { $, clockText, dateText, el, onSubmit, say } from "./dom.js";
+import { t } from "./words.js";
 
 let nextBefore = null;
 let isBusy = false;
@@ -10,9 +11,9 @@ function row(entry) {
   const more = details.length
     ? el("dl", { class: "entry-details", hidden: true }, ...details.map(([name, value]) => el("div", {},
       el("dt", {}, name.replace(/_ns$/, "").replaceAll("_", " ")), el("dd", {}, inWords(name, value)))),
-      el("div", {}, el("dt", {}, "leaf hash"), el("dd", { class: "mono" }, entry.leaf_hash)))
+      el("div", {}, el("dt", {}, t`leaf hash`), el("dd", { class: "mono" }, entry.leaf_hash)))
     : null;
-  const toggle = more ? el("button", { type: "button", class: "link", "aria-expanded": "false" }, "Details") : null;
+  const toggle = more ? el("button", { type: "button", class: "link", "aria-expanded": "false" }, t`Details`) : null;
   toggle?.addEventListener("click", () => {
     more.hidden = !more.hidden;
     toggle.setAttribute("aria-expanded", String(!more.hidden));
@@ -22,15 +23,15 @@ function row(entry) {
     el("td", { class: "when", title: entry.utc }, `${dateText(entry.utc_ns)} ${clockText(entry.utc_ns)}`),
     el("td", { class: "what" }, el("span", { class: `tag ${tone(entry.kind)}` }, entry.kind.replaceAll("_", " ")),
       el("div", {}, entry.sentence, more)),
-    el("td", { class: "acts" }, toggle, " ", el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: "Proof that this entry is in the log" }, "Proof")));
+    el("td", { class: "acts" }, toggle, " ", el("a", { href: `/api/v1/log/${entry.index}/proof`, download: "", title: t`Proof that this entry is in the log` }, t`Proof`)));
 }
 
 function witnessLines(page) {
   return page.witnesses.map((seen) => {
     const behind = page.checkpoint.size - seen.size;
-    const rest = behind > 0 ? `, ${behind.toLocaleString()} ${behind === 1 ? "entry" : "entries"} ago` : "";
+    const rest = behind > 0 ? t`, ${behind.toLocaleString()} ${behind === 1 ? "entry" : "entries"} ago` : "";
     return el("li", { title: seen.utc },
-      `${seen.name} has signed that the log only grew, up to ${seen.size.toLocaleString()} entries${rest} (${seen.utc})`);
+      t`${seen.name} has signed that the log only grew, up to ${seen.size.toLocaleString()} entries${rest} (${seen.utc})`);
   });
 }
 

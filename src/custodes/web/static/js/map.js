@@ -2,6 +2,7 @@
 // flows, where people stood.
 import { ask, nowNs, poll } from "./common.js";
 import { $, el, plural, say, svg } from "./dom.js";
+import { fixed, t } from "./words.js";
 
 const SIZE = 900;
 let flows = [];
@@ -21,7 +22,7 @@ async function loadHeat() {
   if ($("heat-on").checked) {
     try { heat = (await ask(`/api/v1/map/heat?hours=24&group=people`)).cells; } catch { heat = []; }
   }
-  say($("heat-well"), $("heat-on").checked && !heat.length ? "Nobody, or fewer than the minimum group in every hour; or no camera's ground is measured." : "");
+  say($("heat-well"), $("heat-on").checked && !heat.length ? t`Nobody, or fewer than the minimum group in every hour; or no camera's ground is measured.` : "");
   if (newest) draw(newest);
 }
 
@@ -51,7 +52,7 @@ function draw(body) {
   if (!floor) { $("map").replaceChildren(); say($("well"), ""); return; }
   const people = floor.dots.filter((dot) => dot.is_person).length;
   const count = new Set([...floor.cameras, ...floor.placed].map((one) => one.camera_id)).size;
-  say($("well"), `${plural(people, "person", "people")}, ${plural(floor.dots.length - people, "vehicle", "vehicles")} now; ${plural(count, "camera", "cameras")}`);
+  say($("well"), t`${plural(people, "person", "people")}, ${plural(floor.dots.length - people, "vehicle", "vehicles")} now; ${plural(count, "camera", "cameras")}`);
   const placed = new Map(floor.placed.map((one) => [one.camera_id, one]));
   const hung = [...placed.values(), ...floor.cameras.filter((one) => !placed.has(one.camera_id))]
     .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id) }));
@@ -76,10 +77,10 @@ function draw(body) {
     svg("defs", {}, svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
       svg("path", { d: "M0,0 L8,4 L0,8 z", class: "tip" }))),
     ...picture(floor.plan, at, span),
-    ...floor.placed.map((one) => svg("polygon", { class: "cone", points: line([one.place_m, ...edge(one)]) }, svg("title", {}, `what ${body.names[one.camera_id] || one.camera_id} looks at`))),
+    ...floor.placed.map((one) => svg("polygon", { class: "cone", points: line([one.place_m, ...edge(one)]) }, svg("title", {}, t`what ${body.names[one.camera_id] || one.camera_id} looks at`))),
     ...floor.cameras.map((one) => svg("polygon", { points: hull(one.measured_m.map(at)).map((point) => point.join(",")).join(" "), class: "seen" },
-      svg("title", {}, `what ${one.name} surely sees`))),
-    ...cells.map((cell) => svg("polygon", { class: "hot", points: line(cell.corners_m), opacity: 0.12 + (0.7 * cell.count) / most }, svg("title", {}, `${cell.count} in the last day`))),
+      svg("title", {}, t`what ${one.name} surely sees`))),
+    ...cells.map((cell) => svg("polygon", { class: "hot", points: line(cell.corners_m), opacity: 0.12 + (0.7 * cell.count) / most }, svg("title", {}, t`${cell.count} in the last day`))),
     ...scale(span, height),
     ...arrows(places),
     ...hung.map((one) => {
@@ -89,7 +90,7 @@ function draw(body) {
     ...floor.dots.map((dot) => {
       const [x, y] = at([dot.x_m, dot.y_m]);
       return svg("g", {}, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / span) * SIZE), class: "doubt" }),
-        svg("circle", { cx: x, cy: y, r: 6, class: dot.is_person ? "person" : "vehicle" }, svg("title", {}, `seen by ${dot.cameras.join(", ")}; ± ${dot.error_m.toFixed(1)} m`)));
+        svg("circle", { cx: x, cy: y, r: 6, class: dot.is_person ? "person" : "vehicle" }, svg("title", {}, t`seen by ${dot.cameras.join(", ")}; ± ${fixed(dot.error_m, 1)} m`)));
     }));
 }
 
@@ -122,7 +123,7 @@ function arrows(places) {
     const [from, to] = key.split(" ").map((id) => places.get(id));
     const bend = [(from[0] + to[0]) / 2 - (to[1] - from[1]) * 0.12, (from[1] + to[1]) / 2 + (to[0] - from[0]) * 0.12];
     return svg("path", { d: `M${from} Q${bend} ${to}`, class: "flow", "stroke-width": 1.5 + (6 * count) / most, "marker-end": "url(#tip)" },
-      svg("title", {}, `${key.replace(" ", " → ")}: ${count} in the last day`));
+      svg("title", {}, t`${key.replace(" ", " → ")}: ${count} in the last day`));
   });
 }
 

@@ -1,6 +1,7 @@
 // Passkeys: asks the server for a challenge, the browser for an answer, and hands that back. Nothing is kept here.
 import { $, say } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
 const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -43,7 +44,7 @@ for (const button of document.querySelectorAll("button[data-passkey]")) {
     try {
       await run(button);
     } catch (error) {
-      say(problem, error.name === "NotAllowedError" ? "The passkey was not used: cancelled, timed out, or none fits." : error.message);
+      say(problem, error.name === "NotAllowedError" ? t`The passkey was not used: cancelled, timed out, or none fits.` : error.message);
       problem.hidden = false;
     }
     button.disabled = false;

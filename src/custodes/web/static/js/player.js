@@ -1,6 +1,7 @@
 // One view over WebSocket into a <video> by Media Source Extensions. Reconnects; says what it is doing.
 // A frozen picture never passes for a live one: after STALL_S without a chunk the state becomes "stalled".
 import { closeSocket, socketUrl } from "./socket.js";
+import { t } from "./words.js";
 
 const STALL_S = 3;
 const MAX_QUEUE = 240; // chunks; more means that the browser does not keep up
@@ -112,7 +113,7 @@ export class Player extends EventTarget {
 
   #connect() {
     this.#drop();
-    this.#become("connecting", this.#tries ? "Connecting again" : "Connecting");
+    this.#become("connecting", this.#tries ? t`Connecting again` : t`Connecting`);
     const socket = new WebSocket(socketUrl(this.path));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -175,7 +176,7 @@ export class Player extends EventTarget {
       }
       this.#queue.push({ payload, utcNs: chunk.utc_ns });
       if (this.#queue.length > MAX_QUEUE) {
-        this.#retry("The browser does not keep up");
+        this.#retry(t`The browser does not keep up`);
         return;
       }
       this.#pump();
@@ -188,7 +189,7 @@ export class Player extends EventTarget {
   #newSource(mime, init) {
     this.#closeSource();
     if (!("MediaSource" in window) || !MediaSource.isTypeSupported(mime)) {
-      this.stop(`This browser cannot play ${mime}.`);
+      this.stop(t`This browser cannot play ${mime}.`);
       return;
     }
     const source = new MediaSource();
@@ -202,7 +203,7 @@ export class Player extends EventTarget {
       this.#buffer = source.addSourceBuffer(mime);
       this.#buffer.mode = "segments";
       this.#buffer.addEventListener("updateend", () => this.#onAppended());
-      this.#buffer.addEventListener("error", () => this.#retry("The picture could not be decoded"));
+      this.#buffer.addEventListener("error", () => this.#retry(t`The picture could not be decoded`));
       this.#pump();
     }, { once: true });
     this.video.pause(); // until there is a cushion
@@ -223,7 +224,7 @@ export class Player extends EventTarget {
         this.#queue.unshift(next);
         buffer.remove(0, Math.max(0.1, this.video.currentTime - 1));
       } else {
-        this.#retry("The picture could not be decoded");
+        this.#retry(t`The picture could not be decoded`);
       }
     }
   }
@@ -291,8 +292,8 @@ export class Player extends EventTarget {
   #watch() {
     if (!["playing", "stalled"].includes(this.state) || !this.#buffer) return;
     if (this.isLive && this.silentS > STALL_S) {
-      this.#become("stalled", `No picture for ${Math.round(this.silentS)} s`);
-      if (this.silentS > 20) this.#retry("No picture arrives");
+      this.#become("stalled", t`No picture for ${Math.round(this.silentS)} s`);
+      if (this.silentS > 20) this.#retry(t`No picture arrives`);
     } else {
       this.#steer();
     }
@@ -321,7 +322,7 @@ export class Player extends EventTarget {
       this.#become("ended", message);
       return;
     }
-    const message = this.#refusal?.message || this.#endMessage || "Connection lost";
+    const message = this.#refusal?.message || this.#endMessage || t`Connection lost`;
     this.#refusal = null;
     this.#endMessage = null;
     this.#retry(message);

@@ -1,5 +1,6 @@
 // Series over time as an SVG: lines or bars, with an axis, a legend, and pale stretches where little was analysed.
-import { clockText, dateText, svg } from "./dom.js";
+import { clockText, shortDateText, svg } from "./dom.js";
+import { t } from "./words.js";
 
 const HEIGHT = 150;
 const BASE = 122;
@@ -7,14 +8,14 @@ const LEFT = 38;
 
 /** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]; `nothing`: what to say
  * where there is no value at all, instead of a scale of nothing. */
-export function drawSeries(node, series, bins, fromNs, toNs, nothing = "Nothing was counted in this stretch.") {
+export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing was counted in this stretch.`) {
   const width = Math.max(280, node.clientWidth || 700);
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const values = series.flatMap((one) => one.points.map((point) => point[1])).filter((value) => value !== null);
   if (!values.length) {
     const isSeen = bins.some((bin) => bin[2] > 0);
-    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, isSeen ? nothing : "Nothing of this stretch was analysed."));
-    node.setAttribute("aria-label", isSeen ? nothing : "Nothing of this stretch was analysed.");
+    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, isSeen ? nothing : t`Nothing of this stretch was analysed.`));
+    node.setAttribute("aria-label", isSeen ? nothing : t`Nothing of this stretch was analysed.`);
     return;
   }
   const top = niceTop(Math.max(1, ...values));
@@ -22,7 +23,7 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = "Nothing 
   const yOf = (value) => BASE - (value / top) * (BASE - 18);
   const parts = bins.filter((bin) => bin[2] < 0.95).map(([start, end, coverage]) => svg("rect", {
     x: xOf(start), width: Math.max(1, xOf(end) - xOf(start)), y: 14, height: BASE - 14, class: "unseen" },
-  svg("title", {}, `${clockText(start).slice(0, 5)}: ${Math.round(coverage * 100)} % analysed`)));
+  svg("title", {}, t`${clockText(start).slice(0, 5)}: ${Math.round(coverage * 100)} % analysed`)));
   for (const share of [0, 0.5, 1]) {
     parts.push(svg("line", { x1: LEFT, x2: width, y1: yOf(top * share), y2: yOf(top * share), class: "grid" }));
     parts.push(svg("text", { x: LEFT - 5, y: yOf(top * share) + 3.5, class: "axis end" }, String(top * share)));
@@ -31,7 +32,7 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = "Nothing 
   const hours = (toNs - fromNs) / 3.6e12;
   const stepNs = 3.6e12 * (hours <= 8 ? 1 : hours <= 36 ? 4 : 24);
   for (let ns = Math.ceil(fromNs / stepNs) * stepNs; ns < toNs; ns += stepNs) {
-    if (xOf(ns) < width - 30) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 12, class: "axis" }, hours > 36 ? dateText(ns).slice(5) : clockText(ns).slice(0, 5)));
+    if (xOf(ns) < width - 30) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 12, class: "axis" }, hours > 36 ? shortDateText(ns) : clockText(ns).slice(0, 5)));
   }
   let at = LEFT;
   series.forEach((one, index) => {
@@ -74,7 +75,7 @@ function niceTop(most) {
 
 function summary(points) {
   const values = points.map((point) => point[1]).filter((value) => value !== null);
-  return values.length ? `up to ${Math.max(...values)}` : "nothing";
+  return values.length ? t`up to ${Math.max(...values)}` : t`nothing`;
 }
 
 /** Bins of [startNs, endNs, coverage] by time, and what lies between them, which nobody analysed. */

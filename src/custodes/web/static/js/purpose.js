@@ -1,8 +1,9 @@
 // The question that stands before every recorded picture: why. One answer for a tab, until it is changed.
 import { $, onSubmit, say } from "./dom.js";
+import { t } from "./words.js";
 
 const PURPOSE_KEY = "custodes-purpose";
-const WORDS = { case: "Case", alarm: "Alarm", maintenance: "Maintenance", subject_access: "Subject access" };
+const WORDS = { case: t`Case`, alarm: t`Alarm`, maintenance: t`Maintenance`, subject_access: t`Subject access` };
 
 export class PurposeForm {
   /** `take` is given every answer, and null when it is asked anew. */
@@ -36,8 +37,8 @@ export class PurposeForm {
     $("purpose-line").hidden = this.value === null;
     if (this.value) {
       const { purpose, reference, only, fidelity } = this.value;
-      const extent = only ? ", one person shown" : fidelity === "unmasked" ? ", without masks" : "";
-      say($("purpose-text"), `${WORDS[purpose]} “${reference}”${extent}. It is in the log.`);
+      const extent = only ? t`, one person shown` : fidelity === "unmasked" ? t`, without masks` : "";
+      say($("purpose-text"), t`${WORDS[purpose]} “${reference}”${extent}. It is in the log.`);
     }
     this.take(this.value);
   }

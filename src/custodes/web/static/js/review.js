@@ -7,6 +7,7 @@ import { post } from "./post.js";
 import { PurposeForm, remembered } from "./purpose.js";
 import { Screen } from "./screen.js";
 import { Conductor } from "./sync.js";
+import { t } from "./words.js";
 
 const MAX_SCREENS = 9; // each picture is a job of its own on the server
 const FIRST_SCREENS = 4;
@@ -47,8 +48,8 @@ function absence(id, ns) {
   const lane = laneOf(id);
   if (!lane || ns < lanes.startNs || ns > lanes.endNs) return "";
   const gap = lanes.gapAt(lane, ns);
-  if (gap) return `Not recorded: ${gap.words}.`;
-  return lanes.isRecorded(lane, ns) || ns > lane.newest_ns ? "" : "Nothing was recorded here.";
+  if (gap) return t`Not recorded: ${gap.words}.`;
+  return lanes.isRecorded(lane, ns) || ns > lane.newest_ns ? "" : t`Nothing was recorded here.`;
 }
 
 function addScreen(id) {
@@ -88,7 +89,7 @@ $("lane-names").addEventListener("click", (event) => {
     screens.get(id).close();
     screens.delete(id);
   } else if (screens.size >= MAX_SCREENS) {
-    alertLine("review", `At most ${MAX_SCREENS} pictures are shown at once. Take another one away first.`);
+    alertLine("review", t`At most ${MAX_SCREENS} pictures are shown at once. Take another one away first.`);
     return;
   } else {
     addScreen(id);
@@ -159,11 +160,11 @@ function play() {
   current.addEventListener("over", () => {
     if (current !== conductor) return;
     pause(); // the last moment as stills, so that no film's last frame stands for it
-    say($("play-note"), "This is the end of what was asked for: an hour, or of what was recorded.");
+    say($("play-note"), t`This is the end of what was asked for: an hour, or of what was recorded.`);
   });
   current.start();
   say($("play-note"), "");
-  say($("play"), "Pause");
+  say($("play"), t`Pause`);
 }
 
 function follow() {
@@ -179,7 +180,7 @@ function pause(isStillWanted = true) {
   conductor.stop();
   conductor = null;
   for (const screen of screens.values()) screen.endPart();
-  say($("play"), "Play");
+  say($("play"), t`Play`);
   root.dataset.driftMs = "";
   moveTo(ns);
   if (isStillWanted) seek(ns);
@@ -246,7 +247,7 @@ lanes.addEventListener("scrub", (event) => {
   moveTo(ns, { isKeptInView: isFinal });
   const hold = lanes.holdAt(laneOf(leadId), ns);
   $("held").hidden = !hold;
-  if (hold) say($("held"), `Held as evidence until ${dateText(hold.expires_ns)} by ${hold.owner}: ${hold.reason}`);
+  if (hold) say($("held"), t`Held as evidence until ${dateText(hold.expires_ns)} by ${hold.owner}: ${hold.reason}`);
   seek(ns);
 });
 lanes.addEventListener("window", () => {
@@ -310,7 +311,7 @@ onSubmit($("bookmark"), async () => {
     await post(`/api/v1/cases/${encodeURIComponent(number)}/notes`, body);
     $("bookmark-text").value = "";
     $("bookmark").hidden = true;
-    say($("bookmark-note"), `Written down in case ${number}.`);
+    say($("bookmark-note"), t`Written down in case ${number}.`);
     lanes.canvas.focus({ preventScroll: true });
   } catch (error) {
     say($("bookmark-note"), error.message);

@@ -3,8 +3,9 @@
 import { clockText, el, say } from "./dom.js";
 import { Player } from "./player.js";
 import { Stills } from "./stills.js";
+import { t } from "./words.js";
 
-const MASKED_WORDS = "Whole picture masked: nobody has analysed this moment";
+const MASKED_WORDS = t`Whole picture masked: nobody has analysed this moment`;
 const FIRST_FRAME_NS = 1e9 / 60; // of a camera whose rate is not known yet
 const LONGEST_FRAME_NS = 2e9;
 const HEIGHT_PX = 540; // of several pictures beside each other; one alone is shown on its own page
@@ -29,7 +30,7 @@ export class Screen extends EventTarget {
     this.veil = el("p", { class: "veil-words" });
     this.note = el("p", { class: "tile-note", role: "status", hidden: true });
     this.moment = el("span", { class: "screen-moment" });
-    this.link = el("a", { href: `/cameras/${encodeURIComponent(id)}`, title: "This camera alone: why masked, holds, second stream" }, name);
+    this.link = el("a", { href: `/cameras/${encodeURIComponent(id)}`, title: t`This camera alone: why masked, holds, second stream` }, name);
     this.node = el("figure", { class: "screen", "data-camera": id },
       el("div", { class: "picture" }, this.video, this.still, this.veil, this.note),
       el("figcaption", {}, this.link, this.moment));
@@ -80,7 +81,7 @@ export class Screen extends EventTarget {
     if (this.#url) URL.revokeObjectURL(this.#url);
     this.#url = URL.createObjectURL(blob);
     this.still.src = this.#url;
-    this.still.alt = `Masked picture of ${clockText(utcNs)}`;
+    this.still.alt = t`Masked picture of ${clockText(utcNs)}`;
     this.still.hidden = false;
     this.video.hidden = true;
     this.#show(utcNs, isFullyMasked);
@@ -138,14 +139,14 @@ export class Screen extends EventTarget {
       this.still.hidden = true;
       this.#show(player.shownNs, player.isFullyMasked);
     } else if (state === "ahead") {
-      this.veilWith(gapWords || `Nothing recorded until ${clockText(player.shownNs)}`);
+      this.veilWith(gapWords || t`Nothing recorded until ${clockText(player.shownNs)}`);
     } else if (state === "over") {
-      this.veilWith(player.message || "This is the end of what was recorded.");
+      this.veilWith(player.message || t`This is the end of what was recorded.`);
     } else if (state === "late") {
-      this.veilWith(this.lastNote || "This picture is late; the others go on.");
+      this.veilWith(this.lastNote || t`This picture is late; the others go on.`);
     } else {
       this.note.hidden = false;
-      say(this.note, this.lastNote || player.message || "Opening");
+      say(this.note, this.lastNote || player.message || t`Opening`);
     }
   }
 

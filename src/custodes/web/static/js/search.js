@@ -3,6 +3,7 @@ import { alertLine, ask, nowNs, poll, showEvents } from "./common.js";
 import { ContactSheet } from "./contact.js";
 import { $, clockText, dateText, durationText, el, onSubmit, plural, say } from "./dom.js";
 import { PurposeForm, remembered } from "./purpose.js";
+import { t } from "./words.js";
 
 const HEADINGS = { left: "←", right: "→", towards: "↓", away: "↑" };
 const form = $("question");
@@ -37,8 +38,8 @@ function questionOf(fields) {
   const isOwn = fields.get("span") === "own";
   const toNs = isOwn ? Date.parse(fields.get("end")) * 1e6 : nowNs();
   const fromNs = isOwn ? Date.parse(fields.get("start")) * 1e6 : toNs - Number(fields.get("span")) * 3600e9;
-  if (!(fromNs < toNs)) throw new Error("Give a beginning that lies before the end.");
-  if (!query.get("camera")) throw new Error("Choose at least one camera.");
+  if (!(fromNs < toNs)) throw new Error(t`Give a beginning that lies before the end.`);
+  if (!query.get("camera")) throw new Error(t`Choose at least one camera.`);
   return { query, fromNs: Math.round(fromNs), toNs: Math.round(toNs) };
 }
 
@@ -62,7 +63,7 @@ async function go(toNs) {
   const query = new URLSearchParams(asked.query);
   query.set("from", String(asked.fromNs));
   query.set("to", String(toNs));
-  say($("sum"), "Searching");
+  say($("sum"), t`Searching`);
   try {
     const body = await ask(`/api/v1/search?${query}`);
     if (mine !== generation) return;
@@ -80,10 +81,10 @@ function take(body) {
   const cards = body.tracks.map(cardOf);
   $("found").append(...cards);
   const count = $("found").children.length;
-  say($("sum"), `${plural(count, "track", "tracks")} from ${dateText(searchedToNs)} ${clockText(searchedToNs)} on${isAll ? "" : "; there may be more before"}`);
+  say($("sum"), t`${plural(count, "track", "tracks")} from ${dateText(searchedToNs)} ${clockText(searchedToNs)} on${isAll ? "" : t`; there may be more before`}`);
   $("nothing").hidden = count > 0;
-  say($("nothing-words"), isAll ? "Nothing that fits was tracked in this time by these cameras. Ask for more time, more cameras or less detail."
-    : "Nothing that fits so far: search further back.");
+  say($("nothing-words"), isAll ? t`Nothing that fits was tracked in this time by these cameras. Ask for more time, more cameras or less detail.`
+    : t`Nothing that fits so far: search further back.`);
   $("more").hidden = isAll;
   $("more").disabled = isAll;
   if (!purpose) return;
@@ -99,7 +100,7 @@ function cardOf(track) {
   const query = new URLSearchParams({ camera: track.camera_id, at: atNs });
   const when = `${dateText(track.start_ns)} ${clockText(track.start_ns)}`;
   const card = el("a", { class: "found-card", href: `/review?${query}`, "data-camera": track.camera_id, "data-at": atNs,
-    "aria-label": `${track.words} at ${track.name}, ${when}, for ${durationText((track.end_ns - track.start_ns) / 1e9)}` },
+    "aria-label": t`${track.words} at ${track.name}, ${when}, for ${durationText((track.end_ns - track.start_ns) / 1e9)}` },
     el("span", { class: "picture" }, el("img", { alt: "", hidden: true }), el("span", { class: "veil-words" }, "")),
     el("span", { class: "found-words" }, el("span", {}, el("span", { class: `chip ${track.lane}` }), `${track.words} ${HEADINGS[track.heading] ?? ""}`),
       el("b", {}, track.name), el("span", { class: "muted" }, when)));
@@ -117,7 +118,7 @@ function wish(card) {
     urls.push(url);
     picture.src = url;
     picture.hidden = false;
-    if (isFullyMasked) card.title = "Whole picture masked: nobody has analysed this moment";
+    if (isFullyMasked) card.title = t`Whole picture masked: nobody has analysed this moment`;
   });
 }
 

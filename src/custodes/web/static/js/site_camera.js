@@ -3,6 +3,7 @@ import { ask } from "./common.js";
 import { $, durationText, el, onSubmit, say } from "./dom.js";
 import { Player } from "./player.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const STATE_EVERY_MS = 1500;
 
@@ -25,22 +26,22 @@ function deviceRow(one) {
   } }, words);
   return el("li", { class: "device" },
     el("span", {}, el("b", {}, one.address), " ", one.name, " ", el("span", { class: "muted" }, one.hardware)),
-    one.is_known ? el("span", { class: "tag" }, "is here already") : null,
-    take(one.url, "Use it"),
-    one.path_url ? take(one.path_url, "Use its RTSP address") : null);
+    one.is_known ? el("span", { class: "tag" }, t`is here already`) : null,
+    take(one.url, t`Use it`),
+    one.path_url ? take(one.path_url, t`Use its RTSP address`) : null);
 }
 
 if ($("discover")) {
   onSubmit($("discover"), async () => {
     const button = $("discover").querySelector("button");
     button.disabled = true;
-    say($("discover-state"), "Asking; answers take some seconds …");
+    say($("discover-state"), t`Asking; answers take some seconds …`);
     $("devices").replaceChildren();
     try {
       const found = await send("/site/discover", new FormData($("discover")));
       say($("discover-state"), found.problem || (found.devices.length
-        ? `${found.devices.length} answered. Their names are their own words.`
-        : "Nobody answered. Type the address below; it is in the camera's own page or the router's list."));
+        ? t`${found.devices.length} answered. Their names are their own words.`
+        : t`Nobody answered. Type the address below; it is in the camera's own page or the router's list.`));
       $("devices").replaceChildren(...found.devices.map(deviceRow));
     } catch (error) {
       say($("discover-state"), error.message);
@@ -53,7 +54,7 @@ if ($("discover")) {
 
 function showTest(found) {
   const dot = el("span", { class: `dot ${found.is_well ? "ok" : "bad"}` });
-  $("test-state").replaceChildren(dot, ` ${found.is_well ? "It answers, and sends video that can be recorded." : found.problem}`);
+  $("test-state").replaceChildren(dot, ` ${found.is_well ? t`It answers, and sends video that can be recorded.` : found.problem}`);
   $("test-rows").replaceChildren(...found.rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   $("test-why").hidden = !found.is_well;
 }
@@ -68,7 +69,7 @@ if (test) {
     test.disabled = true;
     $("test-rows").replaceChildren();
     $("test-why").hidden = true;
-    say($("test-state"), "Looking, as the recorder would: some seconds, up to a minute for one that does not answer …");
+    say($("test-state"), t`Looking, as the recorder would: some seconds, up to a minute for one that does not answer …`);
     try {
       showTest(await send("/site/test-camera", form));
     } catch (error) {
@@ -97,7 +98,7 @@ function watch() {
   player = new Player($("video"), {
     path: `/api/v1/cameras/${encodeURIComponent(state.dataset.camera)}/live?max_height_px=360`, isLive: true });
   player.addEventListener("state", () => say($("video-state"), player.state === "playing"
-    ? "Live and masked, for live duty; this look is in the log." : player.message || player.state));
+    ? t`Live and masked, for live duty; this look is in the log.` : player.message || player.state));
   player.start();
 }
 
@@ -106,9 +107,9 @@ async function showState() {
     const now = await ask(`/site/cameras/${encodeURIComponent(state.dataset.camera)}/state`);
     milestone("recording", now.is_recording, now.detail && !now.is_recording ? `${now.words}: ${now.detail}` : now.words);
     milestone("recorded", now.recorded_s > 0, now.recorded_s > 0
-      ? `${durationText(now.recorded_s)} recorded and sealed${now.width_px ? `, ${now.width_px} pixels wide` : ""}` : "Nothing recorded yet: the first piece counts when it is closed");
+      ? t`${durationText(now.recorded_s)} recorded and sealed${now.width_px ? t`, ${now.width_px} pixels wide` : ""}` : t`Nothing recorded yet: the first piece counts when it is closed`);
     milestone("analysed", now.frames_analysed > 0, now.frames_analysed > 0
-      ? `${now.frames_analysed.toLocaleString()} pictures analysed for masks` : now.analyser || "Nothing analysed yet");
+      ? t`${now.frames_analysed.toLocaleString()} pictures analysed for masks` : now.analyser || t`Nothing analysed yet`);
     if (now.is_recording && now.frames_analysed > 0) watch();
   } catch (error) {
     if (error.message !== "logged out") milestone("recording", false, error.message);

@@ -4,16 +4,17 @@ import "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { Player } from "./player.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const root = $("drawing");
 const { version: firstVersion, ...first } = JSON.parse(root.dataset.drawing);
 const CLASSES = root.dataset.classes.split(" ");
-const NAMES = { zones: "Zone", masks: "Object mask", privacy: "Privacy zone", lines: "Counting line", roads: "Road", queues: "Queue", ground: "Ground point" };
+const NAMES = { zones: t`Zone`, masks: t`Object mask`, privacy: t`Privacy zone`, lines: t`Counting line`, roads: t`Road`, queues: t`Queue`, ground: t`Ground point` };
 const POINTS = { zones: 3, masks: 3, privacy: 3, lines: 2, roads: 3, queues: 3, ground: 1 };
 const HINTS = {
-  zones: "Objects count where they stand in a zone.", masks: "Nothing counts where a mask is.",
-  privacy: "Covered for everybody, whatever they may see.", lines: "Two points; forward is to the right of the way from the first to the second.",
-  roads: "A carriageway: standing and wrong-way vehicles on it are incidents.", queues: "Where people wait: how many, and how long, is counted by the hour.", ground: "A point of the ground whose place in metres you measured." };
+  zones: t`Objects count where they stand in a zone.`, masks: t`Nothing counts where a mask is.`,
+  privacy: t`Covered for everybody, whatever they may see.`, lines: t`Two points; forward is to the right of the way from the first to the second.`,
+  roads: t`A carriageway: standing and wrong-way vehicles on it are incidents.`, queues: t`Where people wait: how many, and how long, is counted by the hour.`, ground: t`A point of the ground whose place in metres you measured.` };
 const MIDDLE = [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]];
 const STEP = 0.01;
 const FINE = 0.001;
@@ -117,7 +118,7 @@ function pointOf(event) {
 function handle(kind, index, which, point, label) {
   const [x, y] = at(point);
   const node = svg("circle", { class: `handle ${kind}`, cx: x, cy: y, r: 8, tabindex: 0, role: "button",
-    "aria-label": `${label}, point ${which + 1}: ${point[0]}, ${point[1]}`, "data-point": `${kind}-${index}-${which}` });
+    "aria-label": t`${label}, point ${which + 1}: ${point[0]}, ${point[1]}`, "data-point": `${kind}-${index}-${which}` });
   node.addEventListener("pointerdown", (event) => {
     if (tool) return;
     event.preventDefault();
@@ -234,11 +235,11 @@ function choose(name) {
 }
 
 function sayHint() {
-  if (!tool) return say($("hint"), "Choose what to draw, or drag a point.");
+  if (!tool) return say($("hint"), t`Choose what to draw, or drag a point.`);
   const left = POINTS[tool] - draft.length;
-  const how = ["lines", "ground"].includes(tool) ? `${left} more ${left === 1 ? "point" : "points"}.`
-    : left > 0 ? `Click its corners; ${left} more at least.` : "Click the first corner again, or press Enter, to close it.";
-  say($("hint"), `${HINTS[tool]} ${how} Esc ends it.`);
+  const how = ["lines", "ground"].includes(tool) ? t`${left} more ${left === 1 ? "point" : "points"}.`
+    : left > 0 ? t`Click its corners; ${left} more at least.` : t`Click the first corner again, or press Enter, to close it.`;
+  say($("hint"), t`${HINTS[tool]} ${how} Esc ends it.`);
 }
 
 for (const button of document.querySelectorAll("[data-tool]")) {
@@ -264,11 +265,11 @@ function parsed(value, least, most, isShare = true) {
   const lines = value.split(/\n|;/).map((line) => line.trim()).filter(Boolean);
   const points = lines.map((line) => line.split(/[\s,]+/).filter(Boolean).map(Number));
   for (const [number, point] of points.entries()) {
-    if (point.length !== 2 || point.some((one) => !Number.isFinite(one))) return `Point ${number + 1}: expected two numbers, x and y, not “${lines[number]}”.`;
-    if (isShare && point.some((one) => one < 0 || one > 1)) return `Point ${number + 1}: expected shares of the picture, 0 to 1, not “${lines[number]}”.`;
+    if (point.length !== 2 || point.some((one) => !Number.isFinite(one))) return t`Point ${number + 1}: expected two numbers, x and y, not “${lines[number]}”.`;
+    if (isShare && point.some((one) => one < 0 || one > 1)) return t`Point ${number + 1}: expected shares of the picture, 0 to 1, not “${lines[number]}”.`;
   }
-  if (points.length < least) return `Expected at least ${least} points, a line each; there are ${points.length}.`;
-  if (points.length > most) return `Expected ${most} points; there are ${points.length}.`;
+  if (points.length < least) return t`Expected at least ${least} points, a line each; there are ${points.length}.`;
+  if (points.length > most) return t`Expected ${most} points; there are ${points.length}.`;
   return points;
 }
 
@@ -302,18 +303,18 @@ function tick(label, isOn, take) {
 
 function fieldsOf(kind, shape, id) {
   const most = { lines: 2, ground: 1 }[kind] || 64;
-  const fields = [pointsField(id, "Points, x, y of each on a line", pointsOf(kind, shape), POINTS[kind], most, (points) => setPoints(kind, shape, points))];
-  if (["lines", "roads", "queues"].includes(kind)) fields.unshift(textField("Name", shape.name, { maxlength: 80 }, (value) => { shape.name = value; }));
-  if (kind === "lines") fields.push(textField("Lanes each way", shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }));
+  const fields = [pointsField(id, t`Points, x, y of each on a line`, pointsOf(kind, shape), POINTS[kind], most, (points) => setPoints(kind, shape, points))];
+  if (["lines", "roads", "queues"].includes(kind)) fields.unshift(textField(t`Name`, shape.name, { maxlength: 80 }, (value) => { shape.name = value; }));
+  if (kind === "lines") fields.push(textField(t`Lanes each way`, shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }));
   if (kind === "roads") {
-    fields.push(textField("Standing is an incident after seconds (0: never)", shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),
-      tick("People may walk on it", shape.people, (isOn) => { shape.people = isOn; }),
-      tick("Driven one way", shape.heading !== null, (isOn) => { shape.heading = isOn ? [[...shape.polygon[0]], [...shape.polygon[1]]] : null; }));
-    if (shape.heading) fields.push(pointsField(`${id}-heading`, "From and to, on a line each", shape.heading, 2, 2, (points) => { shape.heading = points; }));
+    fields.push(textField(t`Standing is an incident after seconds (0: never)`, shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),
+      tick(t`People may walk on it`, shape.people, (isOn) => { shape.people = isOn; }),
+      tick(t`Driven one way`, shape.heading !== null, (isOn) => { shape.heading = isOn ? [[...shape.polygon[0]], [...shape.polygon[1]]] : null; }));
+    if (shape.heading) fields.push(pointsField(`${id}-heading`, t`From and to, on a line each`, shape.heading, 2, 2, (points) => { shape.heading = points; }));
   }
-  if (kind === "ground") fields.push(pointsField(`${id}-place`, "Its place in metres, x, y", [shape.place_m], 1, 1, ([place]) => { shape.place_m = place; }, false));
+  if (kind === "ground") fields.push(pointsField(`${id}-place`, t`Its place in metres, x, y`, [shape.place_m], 1, 1, ([place]) => { shape.place_m = place; }, false));
   if (kind === "zones" || kind === "masks") {
-    fields.push(el("fieldset", { class: "classes" }, el("legend", {}, "Only for (none: everything)"), ...CLASSES.map((name) =>
+    fields.push(el("fieldset", { class: "classes" }, el("legend", {}, t`Only for (none: everything)`), ...CLASSES.map((name) =>
       tick(name, shape.classes.includes(name), (isOn) => { shape.classes = isOn ? [...shape.classes, name] : shape.classes.filter((one) => one !== name); }))));
   }
   return fields;
@@ -324,7 +325,7 @@ function listed(kind, shape, index) {
   const box = el("details", { "data-shape": `${kind}-${index}`, open: isChosen },
     el("summary", {}, el("i", { class: `swatch ${kind}` }), ` ${NAMES[kind]} ${index + 1}${shape.name ? `: ${shape.name}` : ""}`),
     ...fieldsOf(kind, shape, `${kind}-${index}`),
-    el("p", {}, el("button", { type: "button", class: "danger", onclick: () => remove(kind, index) }, `Delete ${NAMES[kind].toLowerCase()} ${index + 1}`)));
+    el("p", {}, el("button", { type: "button", class: "danger", onclick: () => remove(kind, index) }, t`Delete ${NAMES[kind].toLowerCase()} ${index + 1}`)));
   box.addEventListener("toggle", () => { if (box.open) { chosen = [kind, index]; markChosen(); } });
   return box;
 }
@@ -359,7 +360,7 @@ addEventListener("beforeunload", (event) => { if (JSON.stringify(drawing) !== sa
 
 function complain(words, isStale) {
   $("problem").hidden = !words;
-  $("problem").replaceChildren(words, ...(isStale ? [" ", el("a", { href: "/prove", target: "_blank" }, "Confirm who you are"), ", then save again."] : []));
+  $("problem").replaceChildren(words, ...(isStale ? [" ", el("a", { href: "/prove", target: "_blank" }, t`Confirm who you are`), t`, then save again.`] : []));
   if (words) $("problem").scrollIntoView({ block: "nearest" });
 }
 
@@ -370,11 +371,11 @@ $("save").addEventListener("click", async () => {
   try {
     version = (await post(location.pathname, { version, ...drawing })).version;
     saved = sent;
-    say($("saved"), "Saved: in force at once, and in the log.");
+    say($("saved"), t`Saved: in force at once, and in the log.`);
     $("saved").hidden = false;
   } catch (error) {
     if (error.status) complain(error.message, error.status === 403 || error.status === 401);
-    else complain("The server does not answer. Nothing was saved; what you drew is still here.");
+    else complain(t`The server does not answer. Nothing was saved; what you drew is still here.`);
   }
   $("save").disabled = JSON.stringify(drawing) === saved;
 });

@@ -3,6 +3,7 @@
 import "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const root = $("plan");
 const cameras = JSON.parse(root.dataset.cameras);
@@ -74,7 +75,7 @@ const canvas = $("canvas");
 let shown = frame();
 
 function drawCamera(camera) {
-  const label = `${names.get(camera.camera_id) || camera.camera_id}: at ${tidy(camera.place_m[0])}, ${tidy(camera.place_m[1])} m, turned ${Math.round(camera.heading_deg)}°, sees ${tidy(camera.range_m)} m`;
+  const label = t`${names.get(camera.camera_id) || camera.camera_id}: at ${tidy(camera.place_m[0])}, ${tidy(camera.place_m[1])} m, turned ${Math.round(camera.heading_deg)}°, sees ${tidy(camera.range_m)} m`;
   const [x, y] = toPx(shown, camera.place_m);
   const [tx, ty] = toPx(shown, ahead(camera));
   const size = Math.max(shown.width, shown.height) / 90;
@@ -95,7 +96,7 @@ function draw() {
   const [ox, oy] = toPx(shown, [0, 0]);
   const long = Math.max(shown.width, shown.height) / 25;
   canvas.replaceChildren(...picture,
-    svg("path", { class: "origin", d: `M${ox} ${oy} h${long} M${ox} ${oy} v${-long}` }, svg("title", {}, "0, 0 of the metres")),
+    svg("path", { class: "origin", d: `M${ox} ${oy} h${long} M${ox} ${oy} v${-long}` }, svg("title", {}, t`0, 0 of the metres`)),
     ...(floor ? here().map(drawCamera) : []));
 }
 
@@ -168,25 +169,25 @@ function floorFields() {
   });
   const file = el("input", { type: "file", accept: "image/jpeg,image/png" });
   file.addEventListener("change", () => upload(file.files[0]));
-  return [el("label", {}, "Name (cameras' ground points use the same)", name),
-    el("label", {}, "Picture of it, JPEG or PNG, at most 4 MB", file),
-    ...(floor.width_px ? [number("Pixels of the picture a metre", floor.px_per_m, { min: 0.01, max: 2000 }, (value) => { floor.px_per_m = value; }),
-      el("div", { class: "pair" }, number("0, 0 of the metres: pixels from the left", floor.origin_px[0], {}, (value) => { floor.origin_px[0] = value; }),
-        number("and from the top", floor.origin_px[1], {}, (value) => { floor.origin_px[1] = value; }))] : []),
+  return [el("label", {}, t`Name (cameras' ground points use the same)`, name),
+    el("label", {}, t`Picture of it, JPEG or PNG, at most 4 MB`, file),
+    ...(floor.width_px ? [number(t`Pixels of the picture a metre`, floor.px_per_m, { min: 0.01, max: 2000 }, (value) => { floor.px_per_m = value; }),
+      el("div", { class: "pair" }, number(t`0, 0 of the metres: pixels from the left`, floor.origin_px[0], {}, (value) => { floor.origin_px[0] = value; }),
+        number(t`and from the top`, floor.origin_px[1], {}, (value) => { floor.origin_px[1] = value; }))] : []),
     el("p", { class: "inline" }, el("button", { type: "button", class: "danger", onclick: () => change(() => {
       plan.cameras = plan.cameras.filter((one) => one.floor !== floor.name);
       plan.floors = plan.floors.filter((one) => one !== floor);
       floorName = plan.floors[0]?.name || "";
-    }) }, "Take this floor off the plan"))];
+    }) }, t`Take this floor off the plan`))];
 }
 
 function cameraFields(camera) {
   return el("details", {}, el("summary", {}, names.get(camera.camera_id) || camera.camera_id),
-    el("div", { class: "pair" }, number("x, metres", camera.place_m[0], {}, (value) => { camera.place_m[0] = value; }), number("y, metres", camera.place_m[1], {}, (value) => { camera.place_m[1] = value; })),
-    el("div", { class: "pair" }, number("Turned, degrees against the clock from x", camera.heading_deg, { min: 0, max: 359.99 }, (value) => { camera.heading_deg = value; }),
-      number("Angle of view, degrees", camera.view_deg, { min: 1, max: 180 }, (value) => { camera.view_deg = value; })),
-    number("Sees, metres", camera.range_m, { min: 0.5, max: 1000 }, (value) => { camera.range_m = value; }),
-    el("p", {}, el("button", { type: "button", class: "danger", onclick: () => change(() => { plan.cameras = plan.cameras.filter((one) => one !== camera); }) }, "Take it off")));
+    el("div", { class: "pair" }, number(t`x, metres`, camera.place_m[0], {}, (value) => { camera.place_m[0] = value; }), number(t`y, metres`, camera.place_m[1], {}, (value) => { camera.place_m[1] = value; })),
+    el("div", { class: "pair" }, number(t`Turned, degrees against the clock from x`, camera.heading_deg, { min: 0, max: 359.99 }, (value) => { camera.heading_deg = value; }),
+      number(t`Angle of view, degrees`, camera.view_deg, { min: 1, max: 180 }, (value) => { camera.view_deg = value; })),
+    number(t`Sees, metres`, camera.range_m, { min: 0.5, max: 1000 }, (value) => { camera.range_m = value; }),
+    el("p", {}, el("button", { type: "button", class: "danger", onclick: () => change(() => { plan.cameras = plan.cameras.filter((one) => one !== camera); }) }, t`Take it off`)));
 }
 
 function chooser(label, value, take) {
@@ -197,9 +198,9 @@ function chooser(label, value, take) {
 }
 
 function wayFields(way) {
-  return el("div", { class: "way" }, chooser("From", way.from_camera, (id) => { way.from_camera = id; }), " → ", chooser("To", way.to_camera, (id) => { way.to_camera = id; }),
-    number("usual seconds", way.seconds, { min: 1, max: 3600 }, (value) => { way.seconds = value; }),
-    el("button", { type: "button", class: "danger", onclick: () => change(() => { plan.ways = plan.ways.filter((one) => one !== way); }) }, "Delete"));
+  return el("div", { class: "way" }, chooser(t`From`, way.from_camera, (id) => { way.from_camera = id; }), " → ", chooser(t`To`, way.to_camera, (id) => { way.to_camera = id; }),
+    number(t`usual seconds`, way.seconds, { min: 1, max: 3600 }, (value) => { way.seconds = value; }),
+    el("button", { type: "button", class: "danger", onclick: () => change(() => { plan.ways = plan.ways.filter((one) => one !== way); }) }, t`Delete`));
 }
 
 function fill(select, options, value) {
@@ -233,14 +234,14 @@ function show() {
 
 function complain(words, isStale) {
   $("problem").hidden = !words;
-  $("problem").replaceChildren(words, ...(isStale ? [" ", el("a", { href: "/prove", target: "_blank" }, "Confirm who you are"), ", then save again."] : []));
+  $("problem").replaceChildren(words, ...(isStale ? [" ", el("a", { href: "/prove", target: "_blank" }, t`Confirm who you are`), t`, then save again.`] : []));
   if (words) $("problem").scrollIntoView({ block: "nearest" });
 }
 
 $("floor").addEventListener("change", () => { floorName = $("floor").value; show(); });
 $("add-floor").addEventListener("click", () => change(() => {
   const known = [...new Set(cameras.map(([, , floor]) => floor).filter(Boolean))].find((name) => !plan.floors.some((one) => one.name === name));
-  let name = known || `Floor ${plan.floors.length + 1}`;
+  let name = known || t`Floor ${plan.floors.length + 1}`;
   while (plan.floors.some((one) => one.name === name)) name += "+";
   plan.floors.push({ name, plan_sha256: "", width_px: 0, height_px: 0, px_per_m: 20, origin_px: [0, 0] });
   floorName = name;
@@ -275,7 +276,7 @@ async function upload(file) {
   const floor = floorNow();
   if (!file || !floor) return;
   complain("");
-  say($("saved"), "The picture is being drawn anew …");
+  say($("saved"), t`The picture is being drawn anew …`);
   $("saved").hidden = false;
   const form = new FormData();
   form.append("picture", file);
@@ -285,7 +286,7 @@ async function upload(file) {
       Object.assign(floor, made);
       if (floor.origin_px[0] === 0 && floor.origin_px[1] === 0) floor.origin_px = [0, made.height_px];
     });
-    say($("saved"), "The picture is here. Say how many of its pixels a metre has, then save.");
+    say($("saved"), t`The picture is here. Say how many of its pixels a metre has, then save.`);
     $("saved").hidden = false;
   } catch (error) {
     $("saved").hidden = true;
@@ -300,10 +301,10 @@ $("save").addEventListener("click", async () => {
   try {
     version = (await post("/map/edit", { version, ...plan })).version;
     saved = sent;
-    say($("saved"), `Saved as version ${version}: in force at once, and in the log.`);
+    say($("saved"), t`Saved as version ${version}: in force at once, and in the log.`);
     $("saved").hidden = false;
   } catch (error) {
-    complain(error.status ? error.message : "The server does not answer. Nothing was saved; what you drew is still here.", error.status === 403 || error.status === 401);
+    complain(error.status ? error.message : t`The server does not answer. Nothing was saved; what you drew is still here.`, error.status === 403 || error.status === 401);
   }
   $("save").disabled = JSON.stringify(plan) === saved;
 });

@@ -2,6 +2,7 @@
 // in which only they are shown. The picture itself stays as the look's approval says.
 import { ask } from "./common.js";
 import { $, clockText, el, say } from "./dom.js";
+import { t } from "./words.js";
 
 const MAX_TRACKS = 32; // access.requests.MAX_SHOWN
 
@@ -41,7 +42,7 @@ export class PersonPicker {
     const data = await ask(`/api/v1/cameras/${encodeURIComponent(this.camera)}/boxes?at=${Math.round(utcNs)}`);
     if (mine !== this.#asked) return;
     this.#boxes = data.boxes;
-    say($("person-hint"), data.boxes.length ? "Mark the person in the picture." : "Nobody was tracked at this moment; choose another picture.");
+    say($("person-hint"), data.boxes.length ? t`Mark the person in the picture.` : t`Nobody was tracked at this moment; choose another picture.`);
     this.#draw();
   }
 
@@ -71,8 +72,8 @@ export class PersonPicker {
   #list() {
     $("person-ask").disabled = this.#chosen.size === 0;
     $("person-tracks").replaceChildren(...[...this.#chosen].map(([name, utcNs]) => el("li", {},
-      `marked at ${clockText(utcNs)} `, el("span", { class: "muted mono" }, name), " ",
-      el("button", { type: "button", class: "quiet", onclick: () => this.#toggle(name) }, "Remove"))));
+      t`marked at ${clockText(utcNs)} `, el("span", { class: "muted mono" }, name), " ",
+      el("button", { type: "button", class: "quiet", onclick: () => this.#toggle(name) }, t`Remove`))));
     $("person-none").hidden = this.#chosen.size > 0;
   }
 
@@ -86,7 +87,7 @@ export class PersonPicker {
       const name = `${run}/${track}`;
       const isChosen = this.#chosen.has(name);
       const button = el("button", { type: "button", class: "person-box", "data-person": name, "aria-pressed": String(isChosen),
-        "aria-label": `Person ${at + 1} of ${this.#boxes.length}`, onclick: () => this.#toggle(name) });
+        "aria-label": t`Person ${at + 1} of ${this.#boxes.length}`, onclick: () => this.#toggle(name) });
       button.style.left = `${(width - shownWidth) / 2 + box[0] * shownWidth}px`;
       button.style.top = `${(height - shownHeight) / 2 + box[1] * shownHeight}px`;
       button.style.width = `${(box[2] - box[0]) * shownWidth}px`;

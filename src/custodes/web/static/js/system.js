@@ -1,6 +1,7 @@
 // The system page: processes, storage, cameras, warnings, every 2 s.
 import { poll } from "./common.js";
-import { $, bytesText, clockText, dateText, durationText, el, say, svg } from "./dom.js";
+import { $, bytesText, clockText, dateText, durationText, el, say, shortDateText, svg } from "./dom.js";
+import { fixed, t } from "./words.js";
 
 function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
@@ -33,8 +34,8 @@ function showStorage(storage) {
   const other = Math.max(0, 1 - own - storage.free_bytes / storage.total_bytes);
   $("meter-own").style.width = `${Math.max(own * 100, own > 0 ? 0.5 : 0)}%`;
   $("meter-other").style.width = `${other * 100}%`;
-  $("meter").setAttribute("aria-label", `${bytesText(storage.free_bytes)} of ${bytesText(storage.total_bytes)} free`);
-  const facts = [["Recordings", `${bytesText(storage.recordings_bytes)} in ${storage.recordings_files.toLocaleString()} files`],
+  $("meter").setAttribute("aria-label", t`${bytesText(storage.free_bytes)} of ${bytesText(storage.total_bytes)} free`);
+  const facts = [["Recordings", t`${bytesText(storage.recordings_bytes)} in ${storage.recordings_files.toLocaleString()} files`],
     ["Free", bytesText(storage.free_bytes)], ["Disk", bytesText(storage.total_bytes)]];
   $("storage").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
@@ -56,7 +57,7 @@ poll("/api/v1/system", 2, (system) => {
   $("events-empty").hidden = system.events.length > 0;
   $("warnings").replaceChildren(...system.warnings.map((text) => el("li", {}, text)));
   $("warnings").hidden = system.warnings.length === 0;
-  say($("well"), system.warnings.length ? `${system.warnings.length} to look at` : "All is well.");
+  say($("well"), system.warnings.length ? t`${system.warnings.length} to look at` : t`All is well.`);
   showStorage(system.storage);
 });
 
@@ -85,27 +86,27 @@ function drawForecast(node, growth, available) {
   const ticks = Math.max(2, Math.min(6, Math.floor(width / 130)));
   for (let tick = 0; tick <= ticks; tick += 1) {
     const ns = first + ((last - first) * tick) / ticks;
-    const words = (last - first) < 3 * 86400e9 ? `${dateText(ns).slice(5)} ${clockText(ns).slice(0, 5)}` : dateText(ns).slice(5);
+    const words = (last - first) < 3 * 86400e9 ? `${shortDateText(ns)} ${clockText(ns).slice(0, 5)}` : shortDateText(ns);
     parts.push(svg("text", { x: Math.min(Math.max(x(ns), left), width - 8), y: height - 10, class: `axis${tick === ticks ? " end" : ""}` }, words));
   }
   node.replaceChildren(...parts);
 }
 
-const daysText = (days) => (days < 2 ? durationText(days * 86400) : `${days.toFixed(days < 10 ? 1 : 0)} days`);
+const daysText = (days) => (days < 2 ? durationText(days * 86400) : t`${fixed(days, days < 10 ? 1 : 0)} days`);
 
 function showForecast(upkeep) {
   const found = upkeep.storage;
   const has = Boolean(found && found.bytes_per_day);
   $("forecast-plot").toggleAttribute("hidden", !has);
   $("forecast-table").hidden = !has || found.streams.length === 0;
-  if (!has) return say($("forecast-said"), upkeep.storage_problem || "Nothing was recorded in the last day, so there is nothing to forecast from.");
-  const rate = `${bytesText(found.bytes_per_day)} a day.`;
+  if (!has) return say($("forecast-said"), upkeep.storage_problem || t`Nothing was recorded in the last day, so there is nothing to forecast from.`);
+  const rate = t`${bytesText(found.bytes_per_day)} a day.`;
   const longestS = Math.max(0, ...found.streams.map((one) => one.measured_s));
-  const early = longestS && longestS < 6 * 3600 ? ` This rests on ${durationText(longestS)} of recording; look again tomorrow.` : "";
-  const further = early + (upkeep.has_slow_disk ? " What has moved to the slower disk is not in this: it is about the recorder's own." : "");
+  const early = longestS && longestS < 6 * 3600 ? t` This rests on ${durationText(longestS)} of recording; look again tomorrow.` : "";
+  const further = early + (upkeep.has_slow_disk ? t` What has moved to the slower disk is not in this: it is about the recorder's own.` : "");
   say($("forecast-said"), (found.full_ns === null
-    ? `Recordings fit: ${rate} All that is to be kept takes ${bytesText(found.needed_bytes)}, and there is room for ${bytesText(found.available_bytes)}.`
-    : `The room is used up on ${dateText(found.full_ns)} about ${clockText(found.full_ns).slice(0, 5)}: ${rate} From then on the oldest recordings go before their time, about ${daysText(found.reach_days)} old. To keep all, ${bytesText(found.needed_bytes)} are needed; there is room for ${bytesText(found.available_bytes)}.`) + further);
+    ? t`Recordings fit: ${rate} All that is to be kept takes ${bytesText(found.needed_bytes)}, and there is room for ${bytesText(found.available_bytes)}.`
+    : t`The room is used up on ${dateText(found.full_ns)} about ${clockText(found.full_ns).slice(0, 5)}: ${rate} From then on the oldest recordings go before their time, about ${daysText(found.reach_days)} old. To keep all, ${bytesText(found.needed_bytes)} are needed; there is room for ${bytesText(found.available_bytes)}.`) + further);
   drawForecast($("forecast-plot"), found.growth, found.available_bytes);
   $("forecast-plot").setAttribute("aria-label", $("forecast-said").textContent);
   $("forecast-rows").replaceChildren(...found.streams.map((one) => el("tr", {},
@@ -121,7 +122,7 @@ function backupWords(upkeep) {
   const { backup } = upkeep;
   if (!backup) return [upkeep.backup_problem, "bad"];
   if (backup.made_ns === null) {
-    return [backup.since_ns === null ? "never, by the log; custodes backup make makes one" : `none since ${dateText(backup.since_ns)}, as far as was looked; custodes backup make makes one`, "bad"];
+    return [backup.since_ns === null ? t`never, by the log; custodes backup make makes one` : t`none since ${dateText(backup.since_ns)}, as far as was looked; custodes backup make makes one`, "bad"];
   }
   const ago = upkeep.now_ns - backup.made_ns;
   return [`${dateText(backup.made_ns)} ${clockText(backup.made_ns)}, ${durationText(ago / 1e9)} ago`, ago > OVERDUE_NS ? "bad" : "ok"];
@@ -131,6 +132,6 @@ poll("/api/v1/upkeep", UPKEEP_EVERY_S, (upkeep) => {
   showForecast(upkeep);
   const [words, mood] = backupWords(upkeep);
   const rows = [["Last backup begun", el("span", {}, el("span", { class: `dot ${mood}` }), ` ${words}`)],
-    ...upkeep.models.map((one) => [`Network that ${one.task}`, `${one.name}, run by ${one.runtime}`])];
+    ...upkeep.models.map((one) => [`Network that ${one.task}`, t`${one.name}, run by ${one.runtime}`])];
   $("upkeep").replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 });

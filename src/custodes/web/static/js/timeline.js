@@ -1,6 +1,7 @@
 // The recorded timeline of one camera on a canvas: recorded stretches, gaps, analysis, lanes of tracks. See axis.js.
 import { Axis, TICKS_PX, drawHatch, gapWords } from "./axis.js";
 import { durationText } from "./dom.js";
+import { t } from "./words.js";
 
 const MAX_SPAN_NS = 24 * 3600e9;
 const ROWS = { recorded: 16, analysed: 5, lane: 30, space: 6 };
@@ -17,7 +18,7 @@ export class Timeline extends Axis {
 
   wordsAt(ns) {
     const gap = this.gapAt(ns);
-    return gap ? gapWords(gap, durationText) : this.isRecorded(ns) ? "" : "nothing recorded";
+    return gap ? gapWords(gap, durationText) : this.isRecorded(ns) ? "" : t`nothing recorded`;
   }
 
   drawRows(context, ink) {

@@ -2,6 +2,7 @@
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { drawSeries, withHoles } from "./plot.js";
+import { t } from "./words.js";
 
 const wayText = (line) => `${line.line} ${line.is_forward ? "→" : "←"}`;
 let generation = 0;
@@ -37,11 +38,11 @@ function draw(body, fromNs, toNs) {
   drawSeries($("speed"), [
     ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50` })),
     ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v85` })),
-  ], bins, fromNs, toNs, "No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.");
+  ], bins, fromNs, toNs, t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
   drawSeries($("queue"), [{ name: "queue", isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
-    bins, fromNs, toNs, "No queue was measured; this needs the camera's ground.");
+    bins, fromNs, toNs, t`No queue was measured; this needs the camera's ground.`);
   const seen = bins.reduce((sum, bin) => sum + (bin[1] - bin[0]) * bin[2], 0) / Math.max(1, Math.min(toNs, body.now_ns) - fromNs);
-  say($("well"), quarters.length ? `${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
+  say($("well"), quarters.length ? t`${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
   $("lines").replaceChildren(...lineRows(quarters, seen));
   const moved = movements(quarters);
   $("movements").replaceChildren(...moved.map(([from, to, count]) => el("tr", {}, el("td", {}, from), el("td", {}, to), el("td", { class: "num" }, String(count)))));
@@ -67,7 +68,7 @@ function lineRows(quarters, seen) {
     el("td", { class: "num" }, String(vehicles)), el("td", { class: "num" }, String(people)),
     el("td", { class: "num" }, `${Math.round(seen * 100)} %`),
     el("td", { class: "num" }, speeds ? `${speeds.v50_kmh.toFixed(0)} km/h` : "–"),
-    el("td", { class: "num" }, speeds ? `${speeds.v85_kmh.toFixed(0)} ± ${speeds.v85_error_kmh.toFixed(0)} km/h` : "–"),
+    el("td", { class: "num" }, speeds ? t`${speeds.v85_kmh.toFixed(0)} ± ${speeds.v85_error_kmh.toFixed(0)} km/h` : "–"),
     el("td", { class: "num" }, newest?.headway_s ? durationText(newest.headway_s) : "–"),
     el("td", { class: "num" }, newest?.level_of_service || "–")));
 }

@@ -3,6 +3,7 @@ import { alertLine, poll, showEvents, showWarnings } from "./common.js";
 import { $, el, onSubmit, plural, say } from "./dom.js";
 import { Player } from "./player.js";
 import { SIZES, WallLayout } from "./wall_layout.js";
+import { fixed, t } from "./words.js";
 
 const HIDDEN_STOP_MS = 30_000; // a wall nobody can see watches nothing
 const CHANGE_AFTER = 3; // polls; a stream that is away for a moment does not change the view, which costs a job and a log entry
@@ -19,7 +20,7 @@ class Tile {
     this.key = el("kbd", {});
     this.dot = el("span", { class: "dot" });
     this.name = el("span", { class: "tile-name" });
-    this.streamTag = el("span", { class: "muted", title: "The smaller picture of this camera" });
+    this.streamTag = el("span", { class: "muted", title: t`The smaller picture of this camera` });
     this.state = el("span", { class: "tile-state" });
     this.people = el("span", { class: "count people" });
     this.vehicles = el("span", { class: "count vehicles" });
@@ -67,8 +68,8 @@ class Tile {
     this.dot.className = `dot ${camera.is_recording ? "ok" : camera.state === "starting" || camera.state === "disabled" ? "" : "bad"}`;
     say(this.people, `${camera.live_people} / ${camera.people}`);
     say(this.vehicles, `${camera.live_vehicles} / ${camera.vehicles}`);
-    this.people.title = `${camera.live_people} people now, ${camera.people} so far`;
-    this.vehicles.title = `${camera.live_vehicles} vehicles now, ${camera.vehicles} so far`;
+    this.people.title = t`${camera.live_people} people now, ${camera.people} so far`;
+    this.vehicles.title = t`${camera.live_vehicles} vehicles now, ${camera.vehicles} so far`;
     this.choose();
     this.link.dataset.stream = this.stream;
     say(this.streamTag, this.stream === "second" ? "2nd" : "");
@@ -98,7 +99,7 @@ class Tile {
     const { fps } = this.arrived;
     const isLate = isFine && (this.player.delayS ?? 0) > LATE_S;
     this.link.dataset.health = !isFine ? "none" : isLate ? "late" : "good";
-    say(this.health, isFine && fps !== null ? `${fps < 9.95 ? fps.toFixed(1) : Math.round(fps)} fps` : "");
+    say(this.health, isFine && fps !== null ? `${fps < 9.95 ? fixed(fps, 1) : Math.round(fps)} fps` : "");
   }
 
   showPlayer() {
@@ -113,20 +114,20 @@ class Tile {
     this.showHealth(isFine);
     this.veil.hidden = isFine;
     if (!isFine) {
-      const titles = { connecting: "Connecting", stalled: "Not live", waiting: "Not live", refused: "Not shown to you",
-        closed: "Paused", playing: "Waiting for the first picture", ended: "Ended" };
-      say(this.veil.firstChild, isStanding ? "Standing still" : titles[player.state] || player.state);
+      const titles = { connecting: t`Connecting`, stalled: t`Not live`, waiting: t`Not live`, refused: t`Not shown to you`,
+        closed: t`Paused`, playing: t`Waiting for the first picture`, ended: t`Ended` };
+      say(this.veil.firstChild, isStanding ? t`Standing still` : titles[player.state] || player.state);
       const isOff = player.state === "closed" && !isAway && this.camera.state !== "recording";
       if (isOff) say(this.veil.firstChild, this.camera.words);
-      const detail = isStanding ? "This browser does not keep up. Show fewer tiles." : isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
+      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
       say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
     }
     const delayS = isFine ? player.delayS : null;
-    say(this.delay, delayS === null ? "" : `${delayS.toFixed(1)} s behind`);
+    say(this.delay, delayS === null ? "" : t`${fixed(delayS, 1)} s behind`);
     this.note.hidden = !(isFine && player.isFullyMasked);
-    say(this.note, this.note.hidden ? "" : "Whole picture masked: the analysis is not keeping up");
+    say(this.note, this.note.hidden ? "" : t`Whole picture masked: the analysis is not keeping up`);
   }
 
   see(isVisible) {
@@ -140,7 +141,7 @@ class Tile {
     const isSilent = !isRecording && !["starting", "unknown", "disk_full", "disk_error", "no_key"].includes(this.stream === "second" ? this.camera.second : this.camera.state);
     const isWanted = this.isVisible && !isAway && !isSilent;
     if (isWanted) this.player.start();
-    else if (this.player.state !== "closed") this.player.stop(isAway ? "Nobody is looking" : "");
+    else if (this.player.state !== "closed") this.player.stop(isAway ? t`Nobody is looking` : "");
   }
 }
 
@@ -189,7 +190,7 @@ function show(status) {
   const people = status.cameras.reduce((sum, camera) => sum + camera.live_people, 0);
   const vehicles = status.cameras.reduce((sum, camera) => sum + camera.live_vehicles, 0);
   say($("sum"), status.cameras.length
-    ? `${recording} of ${plural(status.cameras.length, "camera", "cameras")} recording · now ${plural(people, "person", "people")}, ${plural(vehicles, "vehicle", "vehicles")}` : "");
+    ? t`${recording} of ${plural(status.cameras.length, "camera", "cameras")} recording · now ${plural(people, "person", "people")}, ${plural(vehicles, "vehicle", "vehicles")}` : "");
   showWarnings(status.warnings);
   showEvents(status.events, status.now_ns);
 }
@@ -209,7 +210,7 @@ function arrange() {
   wall.className = `wall cols-${layout.columns}`;
   for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(Number(button.dataset.size) === layout.size));
   $("turns").hidden = layout.pages < 2;
-  say($("page-words"), layout.pages < 2 ? "" : `Page ${layout.page + 1} of ${layout.pages}`);
+  say($("page-words"), layout.pages < 2 ? "" : t`Page ${layout.page + 1} of ${layout.pages}`);
   $("tour").setAttribute("aria-pressed", String(layout.isTouring));
   $("dwell").value = String(layout.dwellS);
   showSaved();
@@ -219,7 +220,7 @@ function showSaved() {
   const names = layout.saved.map((one) => one.name);
   const select = $("saved");
   if ([...select.options].slice(1).map((one) => one.value).join("\n") !== names.join("\n")) {
-    select.replaceChildren(el("option", { value: "" }, "All cameras"), ...names.map((name) => el("option", { value: name }, name)));
+    select.replaceChildren(el("option", { value: "" }, t`All cameras`), ...names.map((name) => el("option", { value: name }, name)));
   }
   select.value = layout.current;
   $("remove").disabled = !layout.current;
@@ -248,7 +249,7 @@ onSubmit($("keep"), (event) => {
   const chosen = new FormData(event.target).getAll("camera").map(String);
   const name = $("keep-name").value.trim();
   if (!chosen.length || !name) {
-    alertLine("layout", "A layout has a name and at least one camera.");
+    alertLine("layout", t`A layout has a name and at least one camera.`);
     return;
   }
   try {
@@ -264,9 +265,9 @@ for (const control of document.querySelectorAll("#layouts button:not(#remove), #
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else $("stage").requestFullscreen().catch((error) => alertLine("layout", `This browser refuses full screen: ${error.message}`));
+  else $("stage").requestFullscreen().catch((error) => alertLine("layout", t`This browser refuses full screen: ${error.message}`));
 }
-document.addEventListener("fullscreenchange", () => say($("full"), document.fullscreenElement ? "Leave full screen" : "Full screen"));
+document.addEventListener("fullscreenchange", () => say($("full"), document.fullscreenElement ? t`Leave full screen` : t`Full screen`));
 
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,5 +1,6 @@
 // How many tiles the wall shows, which, and what comes next: layouts, saved ones, and sequences. Kept in this browser, for
 // the person who is logged in: a layout is of a screen as much as of a person. Knows nothing of players.
+import { t } from "./words.js";
 
 const KEY = "custodes-wall";
 const MAX_SAVED = 20;
@@ -82,7 +83,7 @@ export class WallLayout extends EventTarget {
   /** Keep these cameras, in this order, at this size; one of the same name is written over. */
   save(name, cameras) {
     const others = this.saved.filter((one) => one.name !== name);
-    if (others.length >= MAX_SAVED) throw new Error(`At most ${MAX_SAVED} layouts are kept. Remove one first.`);
+    if (others.length >= MAX_SAVED) throw new Error(t`At most ${MAX_SAVED} layouts are kept. Remove one first.`);
     this.saved = [...others, { name, cameras, size: this.size }].sort((a, b) => a.name.localeCompare(b.name));
     this.current = name;
     this.#page = 0;
