@@ -533,6 +533,17 @@ class CatalogSuite:
         }
         assert (found[CameraId("none")].newest_ns, found[CameraId("yard")].newest_ns) == (0, at(30))
 
+    def test_lanes_when_analysis_is_in_many_pieces_then_as_in_few(self, catalog: Catalog) -> None:
+        """More than twice as many as there are bins are looked up one by one, not read."""
+        pieces = [(4 * n, 4 * n + 0.2) for n in range(7)]
+        for number, (first, last) in enumerate(pieces):
+            catalog.put_analysis([make_frame(2 * number, first), make_frame(2 * number + 1, last)], [])
+        scope = CameraScope(is_all=False, camera_ids=frozenset({CAMERA}))
+        for bins, width_s in ((3, 30), (60, 1.5)):
+            (lane,) = catalog.lanes(scope, at(0), at(90), bins)
+            expected = [n for n in range(bins) if any(a <= (n + 1) * width_s and b >= n * width_s for a, b in pieces)]
+            assert lane.analysed == tuple(expected), bins
+
     def test_crossings_when_found_again_after_a_kill_count_once(self, catalog: Catalog) -> None:
         """The way back, and another line, are others."""
         there = make_crossing(1, 5)
