@@ -65,7 +65,7 @@ def test_wall_layouts_show_some_turn_the_pages_and_are_kept(person, site):  # no
     expect(page.locator(".tile:visible")).to_have_count(3)
     shot(page, "wall-layout")
     page.reload()
-    expect(page.locator("#saved")).to_have_value("Outside")
+    expect(page.locator("#saved option:checked")).to_have_text("Outside")
     expect(page.locator(".tile:visible")).to_have_count(3)
     page.keyboard.press("f")
     page.wait_for_function("() => document.fullscreenElement?.id === 'stage'")

@@ -18,6 +18,7 @@ PATHS = {
     "credential_id": "none",
     "token_id": "none",
     "hold_id": "none",
+    "layout_id": "none",
     "number": "other",
     "export_id": "none",
     "erasure_id": "none",

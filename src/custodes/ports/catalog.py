@@ -14,6 +14,7 @@ from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
+from custodes.types.wall import WallLayout
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 NEVER: Final = Ns(0)
@@ -519,6 +520,18 @@ class Catalog(Protocol):
         ...
 
     def remove_push_device(self, device_id: str) -> None:
+        """Idempotent."""
+        ...
+
+    def put_wall_layout(self, layout: WallLayout) -> None:
+        """Create or replace by id."""
+        ...
+
+    def wall_layouts(self) -> list[WallLayout]:
+        """Everybody's, by name."""
+        ...
+
+    def remove_wall_layout(self, layout_id: str) -> None:
         """Idempotent."""
         ...
 

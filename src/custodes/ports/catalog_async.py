@@ -26,6 +26,7 @@ from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
+from custodes.types.wall import WallLayout
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 F = TypeVar("F", bound=Figure)
@@ -363,6 +364,18 @@ class AsyncCatalog(Protocol):
         ...
 
     async def remove_push_device(self, device_id: str) -> None:
+        """Idempotent."""
+        ...
+
+    async def put_wall_layout(self, layout: WallLayout) -> None:
+        """Create or replace by id."""
+        ...
+
+    async def wall_layouts(self) -> list[WallLayout]:
+        """Everybody's, by name."""
+        ...
+
+    async def remove_wall_layout(self, layout_id: str) -> None:
         """Idempotent."""
         ...
 

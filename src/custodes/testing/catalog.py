@@ -35,6 +35,7 @@ from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.stream import SecondStream
 from custodes.types.traffic import ClassCount, Incident, LineFigures, Movement, Quarter
 from custodes.types.vision import DetectArea, ObjectClass, TrackedFrame, Tracklet
+from custodes.types.wall import WallLayout
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -759,6 +760,20 @@ class CatalogSuite:
         for _ in range(2):
             catalog.remove_push_device("b")
         assert [one.device_id for one in catalog.push_devices()] == ["a"]
+
+    def test_wall_layouts_when_put_again_are_replaced_and_when_removed_are_gone(self, catalog: Catalog) -> None:
+        """By name, everybody's."""
+        night = WallLayout(
+            layout_id="a", user_id="u1", name="Night", cameras=(CAMERA, CameraId("yard")), tiles=4,
+            is_shared=True, changed_ns=at(1),
+        )  # fmt: skip
+        day = replace(night, layout_id="b", user_id="u2", name="Day", cameras=(), is_shared=False)
+        for one in (night, day, replace(night, tiles=0)):
+            catalog.put_wall_layout(one)
+        assert catalog.wall_layouts() == [day, replace(night, tiles=0)]
+        for _ in range(2):
+            catalog.remove_wall_layout("a")
+        assert catalog.wall_layouts() == [day]
 
     def test_session_when_expired_or_ended_is_gone(self, catalog: Catalog, clock: ManualClock) -> None:
         """Time is the catalog's clock."""

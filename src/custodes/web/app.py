@@ -37,6 +37,7 @@ from custodes.web import (
     faces,
     flows,
     install,
+    layouts,
     masks,
     metrics,
     networks,
@@ -234,6 +235,7 @@ def create_app(
         cases.api_router,
         backfill_routes.api_router,
         hold_routes.router,
+        layouts.router,
     ):
         app.include_router(router)
     app.include_router(fleet_routes.router)

@@ -237,6 +237,8 @@ ROUTES: dict[str, Access] = {
     "/api/v1/cameras/{camera_id}/timeline": Access.METADATA,
     "/api/v1/cameras/{camera_id}/tracks": Access.METADATA,
     "/api/v1/cameras/{camera_id}/boxes": Access.METADATA,
+    "/api/v1/layouts": Access.LOGGED_IN,
+    "/api/v1/layouts/{layout_id}/remove": Access.LOGGED_IN,
     "/api/v1/cameras/{camera_id}/holds": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/holds/{hold_id}/release": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/live": Access.WARDEN,

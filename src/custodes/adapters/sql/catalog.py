@@ -20,6 +20,7 @@ from custodes.adapters.sql import (
     search,
     spares,
     totals,
+    wall_layouts,
 )
 from custodes.adapters.sql import backfills as backfill_rows
 from custodes.adapters.sql import crossings as crossing_rows
@@ -55,6 +56,7 @@ from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
+from custodes.types.wall import WallLayout
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns, SegmentId
 
 FORGET_EVERY_NS = 3600 * NS_PER_S
@@ -547,6 +549,21 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._write() as connection:
             push.remove_push_device(connection, device_id)
+
+    def put_wall_layout(self, layout: WallLayout) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            wall_layouts.put_layout(connection, layout)
+
+    def wall_layouts(self) -> list[WallLayout]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return wall_layouts.read_layouts(connection)
+
+    def remove_wall_layout(self, layout_id: str) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            wall_layouts.remove_layout(connection, layout_id)
 
     def close(self) -> None:
         """See `Catalog`."""

@@ -30,6 +30,7 @@ from custodes.types.push import PushDevice
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
+from custodes.types.wall import WallLayout
 from custodes.units import CameraId, KeyId, Ns, SegmentId
 
 P = ParamSpec("P")
@@ -379,6 +380,18 @@ class ThreadedCatalog:
     async def remove_push_device(self, device_id: str) -> None:
         """See `Catalog`."""
         await self._write(self._catalog.remove_push_device, device_id)
+
+    async def put_wall_layout(self, layout: WallLayout) -> None:
+        """See `AsyncCatalog`."""
+        await self._write(self._catalog.put_wall_layout, layout)
+
+    async def wall_layouts(self) -> list[WallLayout]:
+        """See `AsyncCatalog`."""
+        return await self._read(self._catalog.wall_layouts)
+
+    async def remove_wall_layout(self, layout_id: str) -> None:
+        """See `AsyncCatalog`."""
+        await self._write(self._catalog.remove_wall_layout, layout_id)
 
     async def close(self) -> None:
         """Let calls in flight end, then checkpoint and close. Idempotent."""

@@ -217,16 +217,18 @@ function arrange() {
 }
 
 function showSaved() {
-  const names = layout.saved.map((one) => one.name);
+  const words = layout.saved.map((one) => (one.is_own ? one.name : t`${one.name}, by ${one.owner}`));
   const select = $("saved");
-  if ([...select.options].slice(1).map((one) => one.value).join("\n") !== names.join("\n")) {
-    select.replaceChildren(el("option", { value: "" }, t`All cameras`), ...names.map((name) => el("option", { value: name }, name)));
+  if ([...select.options].slice(1).map((one) => one.value + one.text).join("\n") !== layout.saved.map((one, at) => one.layout_id + words[at]).join("\n")) {
+    select.replaceChildren(el("option", { value: "" }, t`All cameras`),
+      ...layout.saved.map((one, at) => el("option", { value: one.layout_id }, words[at])));
   }
   select.value = layout.current;
-  $("remove").disabled = !layout.current;
+  $("remove").disabled = !layout.chosen?.is_own;
   if ($("keeper").open) return;
   const chosen = layout.cameras;
-  $("keep-name").value = layout.current;
+  $("keep-name").value = layout.chosen?.name ?? "";
+  $("keep-shared").checked = Boolean(layout.chosen?.is_own && layout.chosen.is_shared);
   $("keep-cameras").replaceChildren(...[...tiles.values()].map((tile) => el("label", { class: "check" },
     el("input", { type: "checkbox", name: "camera", value: tile.id, checked: chosen.includes(tile.id) }), el("span", {}, tile.camera.name))));
 }
@@ -244,8 +246,11 @@ $("page-back").addEventListener("click", () => layout.turn(-1));
 $("page-on").addEventListener("click", () => layout.turn(1));
 $("tour").addEventListener("click", () => layout.tour(!layout.isTouring));
 $("full").addEventListener("click", fullScreen);
-$("remove").addEventListener("click", () => { layout.remove(layout.current); $("keeper").open = false; });
-onSubmit($("keep"), (event) => {
+$("remove").addEventListener("click", () => {
+  $("keeper").open = false;
+  layout.remove(layout.current).catch((error) => alertLine("layout", error.message));
+});
+onSubmit($("keep"), async (event) => {
   const chosen = new FormData(event.target).getAll("camera").map(String);
   const name = $("keep-name").value.trim();
   if (!chosen.length || !name) {
@@ -253,7 +258,7 @@ onSubmit($("keep"), (event) => {
     return;
   }
   try {
-    layout.save(name, chosen);
+    await layout.save(name, chosen, $("keep-shared").checked);
     alertLine("layout", "");
     $("keeper").open = false;
     $("saved").focus();
@@ -284,4 +289,5 @@ addEventListener("keydown", (event) => {
   }
 });
 
+layout.load().catch(() => { /* the poll says that the server does not answer */ });
 poll("/api/v1/status", 2, show);

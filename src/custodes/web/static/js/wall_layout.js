@@ -1,9 +1,10 @@
-// How many tiles the wall shows, which, and what comes next: layouts, saved ones, and sequences. Kept in this browser, for
-// the person who is logged in: a layout is of a screen as much as of a person. Knows nothing of players.
-import { t } from "./words.js";
+// How many tiles the wall shows, which, and what comes next: layouts, saved ones, and sequences. Saved layouts are kept at
+// the site; which one this screen shows, and how, in this browser: that is of a screen as much as of a person. Knows
+// nothing of players.
+import { post } from "./post.js";
 
 const KEY = "custodes-wall";
-const MAX_SAVED = 20;
+const PATH = "/api/v1/layouts";
 export const SIZES = [0, 1, 4, 9, 16]; // 0: all
 export const DWELLS_S = [5, 10, 20, 60];
 
@@ -13,7 +14,7 @@ function read(person) {
     const all = JSON.parse(localStorage.getItem(KEY)) ?? {};
     const mine = all[person] ?? {};
     const saved = Array.isArray(mine.saved) ? mine.saved.filter((one) => typeof one?.name === "string" && Array.isArray(one.cameras)) : [];
-    return { all, size: SIZES.includes(mine.size) ? mine.size : 0, saved: saved.slice(0, MAX_SAVED),
+    return { all, size: SIZES.includes(mine.size) ? mine.size : 0, saved,
       dwellS: DWELLS_S.includes(mine.dwellS) ? mine.dwellS : 10, current: typeof mine.current === "string" ? mine.current : "" };
   } catch {
     return { all: {}, size: 0, saved: [], dwellS: 10, current: "" };
@@ -25,17 +26,37 @@ export class WallLayout extends EventTarget {
   #timer = 0;
   #page = 0;
   #cameras = [];
+  #before; // layouts that an older version kept in this browser
 
   constructor(person) {
     super();
     this.person = person;
     const kept = read(person);
     this.#all = kept.all;
+    this.#before = kept.saved;
     this.size = kept.size;
-    this.saved = kept.saved;
+    this.saved = []; // rows of /api/v1/layouts
     this.dwellS = kept.dwellS;
-    this.current = kept.saved.some((one) => one.name === kept.current) ? kept.current : "";
+    this.current = kept.current; // layout_id, or "" for all
     this.isTouring = false;
+  }
+
+  /** Take the saved layouts from the site, and hand over what an older version kept here. */
+  async load() {
+    const answer = await fetch(PATH, { cache: "no-store" });
+    if (!answer.ok) return;
+    this.saved = (await answer.json()).layouts;
+    const byName = this.#before.find((one) => one.name === this.current);
+    for (const one of this.#before) {
+      if (this.saved.some((row) => row.is_own && row.name === one.name)) continue;
+      try {
+        this.saved = (await post(PATH, { name: one.name, cameras: one.cameras, tiles: SIZES.includes(one.size) ? one.size : 0 })).layouts;
+      } catch { /* a camera of it is gone: so is the layout */ }
+    }
+    this.#before = [];
+    if (byName) this.current = this.saved.find((one) => one.is_own && one.name === byName.name)?.layout_id ?? "";
+    if (!this.chosen) this.current = "";
+    this.#changed();
   }
 
   /** All cameras there are, in the site's order. */
@@ -44,11 +65,13 @@ export class WallLayout extends EventTarget {
     if (this.#page >= this.pages) this.#page = 0;
   }
 
+  /** The saved layout that is shown, or undefined. */
+  get chosen() { return this.saved.find((one) => one.layout_id === this.current); }
+
   /** Those of the chosen layout, or all; one that is gone is left out. */
   get cameras() {
-    const chosen = this.saved.find((one) => one.name === this.current);
-    if (!chosen) return this.#cameras;
-    return chosen.cameras.filter((id) => this.#cameras.includes(id));
+    const { chosen } = this;
+    return chosen ? chosen.cameras.filter((id) => this.#cameras.includes(id)) : this.#cameras;
   }
 
   get pages() { return this.size ? Math.max(1, Math.ceil(this.cameras.length / this.size)) : 1; }
@@ -72,27 +95,25 @@ export class WallLayout extends EventTarget {
     this.#changed();
   }
 
-  choose(name) {
-    const chosen = this.saved.find((one) => one.name === name);
-    this.current = chosen ? name : "";
-    if (chosen) this.size = SIZES.includes(chosen.size) ? chosen.size : 0;
+  choose(id) {
+    this.current = this.saved.some((one) => one.layout_id === id) ? id : "";
+    if (this.chosen) this.size = SIZES.includes(this.chosen.tiles) ? this.chosen.tiles : 0;
     this.#page = 0;
     this.#changed();
   }
 
-  /** Keep these cameras, in this order, at this size; one of the same name is written over. */
-  save(name, cameras) {
-    const others = this.saved.filter((one) => one.name !== name);
-    if (others.length >= MAX_SAVED) throw new Error(t`At most ${MAX_SAVED} layouts are kept. Remove one first.`);
-    this.saved = [...others, { name, cameras, size: this.size }].sort((a, b) => a.name.localeCompare(b.name));
-    this.current = name;
+  /** Keep these cameras, in this order, at this size; mine of the same name is written over. */
+  async save(name, cameras, isShared) {
+    this.saved = (await post(PATH, { name, cameras, tiles: this.size, is_shared: isShared })).layouts;
+    this.current = this.saved.find((one) => one.is_own && one.name === name.split(/\s+/).join(" "))?.layout_id ?? "";
     this.#page = 0;
     this.#changed();
   }
 
-  remove(name) {
-    this.saved = this.saved.filter((one) => one.name !== name);
-    if (this.current === name) this.current = "";
+  /** One of mine. */
+  async remove(id) {
+    this.saved = (await post(`${PATH}/${encodeURIComponent(id)}/remove`, {})).layouts;
+    if (this.current === id) this.current = "";
     this.#page = 0;
     this.#changed();
   }
@@ -123,8 +144,8 @@ export class WallLayout extends EventTarget {
   }
 
   #changed() {
-    const { size, saved, dwellS, current } = this;
-    this.#all[this.person] = { size, saved, dwellS, current };
+    const { size, dwellS, current } = this;
+    this.#all[this.person] = { size, dwellS, current, ...(this.#before.length ? { saved: this.#before } : {}) };
     try { localStorage.setItem(KEY, JSON.stringify(this.#all)); } catch { /* this browser keeps nothing: until the page is left */ }
     this.#restart();
     this.dispatchEvent(new Event("change"));
