@@ -4,7 +4,7 @@ decisions."""
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import HEARD, SiteEvent, SiteEventKind
 from custodes.types.message import CameraRow
-from custodes.web.language.speech import Words
+from custodes.web.language.speech import ENGLISH, Words, say, say_count, spoken, translated
 
 OF_THE_DISK = frozenset({SiteEventKind.DISK_FULL, SiteEventKind.DISK_ERROR})
 """Told of as the number of cameras that are not recorded; the others name one camera."""
@@ -34,22 +34,32 @@ def site_event_words(event: SiteEvent) -> str:
     """An event in a sentence; the page says when."""
     if event.kind not in OF_THE_DISK:
         return _health_words(event)
-    count = len(event.camera_ids)
-    cameras = "1 camera" if count == 1 else f"{count} cameras"
-    what = SITE_EVENT_WORDS[event.kind.value]
+    count, what = len(event.camera_ids), _event_words(event)
     if event.end_ns:
-        what = what.replace(" is ", " was ").replace(" fails", " failed")
-        return f"{what}: {cameras} missed some recording, and all record again."
+        return say_count(
+            count,
+            "{what}: {count} camera missed some recording, and all record again.",
+            "{what}: {count} cameras missed some recording, and all record again.",
+            what=what,
+        )
     detail = f" ({event.detail})" if event.detail else ""
-    return f"{what}: {cameras} not recorded{detail}."
+    return say_count(
+        count, "{what}: {count} camera not recorded{detail}.", "{what}: {count} cameras not recorded{detail}.",
+        what=what, detail=detail,
+    )  # fmt: skip
 
 
 def _health_words(event: SiteEvent) -> str:
-    what = SITE_EVENT_WORDS[event.kind.value]
-    if event.end_ns:
-        what = what.replace(" is ", " was ", 1).replace(" moves", " moved").replace(" fails", " failed")
     about = f", {event.camera_ids[0]}" if event.camera_ids else ""
-    return f"{what}{about}{f': {event.detail}' if event.detail else ''}."
+    return f"{_event_words(event)}{about}{f': {event.detail}' if event.detail else ''}."
+
+
+def _event_words(event: SiteEvent) -> str:
+    what = SITE_EVENT_WORDS[event.kind.value]
+    if event.end_ns and spoken() is ENGLISH:
+        # other languages leave the tense to the times beside it
+        what = what.replace(" is ", " was ", 1).replace(" moves", " moved").replace(" fails", " failed")
+    return what
 
 
 def trouble_sentence(record: AuditRecord) -> str:
@@ -64,23 +74,30 @@ def trouble_sentence(record: AuditRecord) -> str:
 def scene_words(row: CameraRow) -> str:
     """Whether tampering would be noticed now."""
     if not row.gate_mode:
-        return "No analyser speaks of this camera: tampering is not noticed."
+        return translated("No analyser speaks of this camera: tampering is not noticed.")
     if not row.is_scene_known:
-        return "Its usual picture is being learnt, or it turns too often to have one: tampering is not noticed."
-    return f"Its usual picture is known; {row.scene_agreement:.0%} of its edges are in their place."
+        return translated(
+            "Its usual picture is being learnt, or it turns too often to have one: tampering is not noticed."
+        )
+    return say(
+        "Its usual picture is known; {share} of its edges are in their place.", share=f"{row.scene_agreement:.0%}"
+    )
 
 
 def loss_words(row: CameraRow) -> str:
     """What was lost on the way; empty while nothing is known of it."""
     if not row.lost_packets:
         return ""
-    many = "1 packet was" if row.lost_packets == 1 else f"{row.lost_packets:,} packets were"
-    return f"{many} lost between camera and recorder since it was started or changed."
+    return say_count(
+        row.lost_packets,
+        "{count} packet was lost between camera and recorder since it was started or changed.",
+        "{count} packets were lost between camera and recorder since it was started or changed.",
+    )
 
 
 def device_words(row: CameraRow) -> str:
     """What the camera itself says; empty where nobody asked."""
     if row.device_events in ("", HEARD):
-        said = "; ".join(row.device_says) or "nothing to report"
-        return f"Its own events are heard: {said}." if row.device_events else ""
-    return f"Its own events are not heard: {row.device_events}."
+        said = "; ".join(row.device_says) or translated("nothing to report")
+        return say("Its own events are heard: {said}.", said=said) if row.device_events else ""
+    return say("Its own events are not heard: {why}.", why=row.device_events)

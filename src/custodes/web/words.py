@@ -11,7 +11,15 @@ from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 from custodes.web.event_words import trouble_sentence
-from custodes.web.language.speech import WordPairs, Words
+from custodes.web.language.speech import (
+    WordPairs,
+    Words,
+    decimal_signs,
+    moment_text,
+    say,
+    say_count,
+    translated,
+)
 
 ROLE_WORDS: WordPairs[Role] = WordPairs(
     {
@@ -125,6 +133,7 @@ _SIGNATURE_WORDS: Words[str] = Words(
     }
 )
 
+_SPAN_WORDS: Words[int] = Words({1: "{count} s", 60: "{count} min", 3600: "{count} h"})
 _LARGE_OFFSET_S = 0.1
 
 
@@ -138,35 +147,37 @@ def second_words(row: CameraRow) -> str:
     """How the second stream is, unless it is being recorded or there is none."""
     if row.second in ("", CameraState.RECORDING.value, CameraState.DISABLED.value):
         return ""
-    said = f"second stream: {STATE_WORDS.get(row.second, row.second)}"
+    said = say("second stream: {state}", state=STATE_WORDS.get(row.second, row.second))
     return f"{said} ({row.second_detail})" if row.second_detail else said
 
 
 def clock_words(row: CameraRow) -> str:
     """How well a camera's times are known, in a sentence; empty while nothing is recorded."""
     if row.clock_source == ClockSource.PLAYED:
-        return "times are those of playing the file"
+        return translated("times are those of playing the file")
     if row.clock_source == ClockSource.CAMERA:
-        return f"time by the camera's clock, ±{span_words(row.clock_error_s)}"
+        return say("time by the camera's clock, ±{span}", span=span_words(row.clock_error_s))
     if row.clock_source != ClockSource.ARRIVAL:
         return ""
-    said = f"time by arrival, ±{span_words(row.clock_error_s)}"
+    span = span_words(row.clock_error_s)
     if row.camera_offset_s is None:
-        return f"{said}; the camera tells no time"
+        return say("time by arrival, ±{span}; the camera tells no time", span=span)
     if abs(row.camera_offset_s) < _LARGE_OFFSET_S:
-        return f"{said}; the camera's clock is unsteady"
-    way = "ahead" if row.camera_offset_s > 0 else "behind"
-    return f"{said}; the camera's clock is {span_words(abs(row.camera_offset_s))} {way}"
+        return say("time by arrival, ±{span}; the camera's clock is unsteady", span=span)
+    off = span_words(abs(row.camera_offset_s))
+    if row.camera_offset_s > 0:
+        return say("time by arrival, ±{span}; the camera's clock is {off} ahead", span=span, off=off)
+    return say("time by arrival, ±{span}; the camera's clock is {off} behind", span=span, off=off)
 
 
 def span_words(seconds: float) -> str:
     """`12 ms`, `1.5 s`, `3 min`, `5 h`, `4 days`."""
     if seconds < 1:
-        return f"{max(round(seconds * 1000), 1)} ms"
-    for bound, length, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        return say("{count} ms", count=max(round(seconds * 1000), 1))
+    for bound, length in ((120, 1), (7200, 60), (172_800, 3600)):
         if seconds < bound:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds / 86400:.0f} days"
+            return _SPAN_WORDS[length].format(count=decimal_signs(f"{seconds / length:.3g}"))
+    return say("{count} days", count=f"{seconds / 86400:.0f}")
 
 
 _ACTION_WORDS: Words[str] = Words(
@@ -241,33 +252,62 @@ def request_words(asked: LookRequest) -> dict[str, str]:
         return _trace_words(asked)
     if asked.action is Action.FOLLOW:
         return _journey_words(asked)
-    cameras = len(asked.camera_ids)
-    minutes = (asked.end_ns - asked.start_ns) / (60 * NS_PER_S)
-    span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    what = "export" if asked.action is Action.EXPORT else "look at"
-    seen = "without masks" if asked.fidelity is Fidelity.UNMASKED else "masked"
-    if asked.shown:
-        seen = "one person shown, all others masked"
-    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
-    cost = (
-        f"Everybody who passed {where} in {span} becomes recognisable to {asked.requester}."
-        if asked.fidelity is Fidelity.UNMASKED
-        else f"{asked.requester} sees where people went on {where} in {span}, not who they are."
-    )
-    if asked.shown:
-        pieces = "one piece" if len(asked.shown) == 1 else f"{len(asked.shown)} pieces"
-        cost = f"Whoever is in {pieces} of track becomes recognisable to {asked.requester}; all others stay masked."
+    where, who, span = _where(asked), asked.requester, _span(asked)
     if asked.action is Action.ERASE:
-        what, seen = "erase", "for good"
-        cost = f"What {where} recorded in {span} is gone for everybody; pieces are erased whole, a minute each."
+        what = say("erase {span} of {where}, for good", span=span, where=where)
+        cost = say(
+            "What {where} recorded in {span} is gone for everybody; pieces are erased whole, a minute each.",
+            span=span,
+            where=where,
+        )
+        return _asked_words(asked, what, cost)
+    if asked.shown:
+        seen = translated("one person shown, all others masked")
+        cost = say_count(
+            len(asked.shown),
+            "Whoever is in one piece of track becomes recognisable to {who}; all others stay masked.",
+            "Whoever is in {count} pieces of track becomes recognisable to {who}; all others stay masked.",
+            who=who,
+        )
+    elif asked.fidelity is Fidelity.UNMASKED:
+        seen = translated("without masks")
+        cost = say(
+            "Everybody who passed {where} in {span} becomes recognisable to {who}.", where=where, span=span, who=who
+        )
+    else:
+        seen = translated("masked")
+        cost = say(
+            "{who} sees where people went on {where} in {span}, not who they are.", where=where, span=span, who=who
+        )
     if asked.action is Action.EXPORT:
-        cost += " What is exported leaves the site: it can be copied, and cannot be called back."
+        what = say("export {span} of {where}, {seen}", span=span, where=where, seen=seen)
+        cost += " " + translated("What is exported leaves the site: it can be copied, and cannot be called back.")
+    else:
+        what = say("look at {span} of {where}, {seen}", span=span, where=where, seen=seen)
+    return _asked_words(asked, what, cost)
+
+
+def _span(asked: LookRequest) -> str:
+    minutes = (asked.end_ns - asked.start_ns) / (60 * NS_PER_S)
+    if minutes < 120:
+        return say("{count} minutes", count=f"{minutes:.0f}")
+    return say("{count} hours", count=f"{minutes / 60:.0f}")
+
+
+def _where(asked: LookRequest) -> str:
+    cameras = len(asked.camera_ids)
+    if cameras > 1:
+        return say("{count} cameras", count=cameras)
+    return say("camera {camera}", camera=asked.camera_ids[0])
+
+
+def _asked_words(asked: LookRequest, what: str, cost: str) -> dict[str, str]:
     return {
-        "what": f"{what} {span} of {where}, {seen}",
+        "what": what,
         "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
         "cost": cost,
-        "from": utc_text(asked.start_ns),
-        "to": utc_text(asked.end_ns),
+        "from": moment_text(asked.start_ns),
+        "to": moment_text(asked.end_ns),
     }
 
 
@@ -277,34 +317,30 @@ def purpose_words(kind: PurposeKind) -> str:
 
 
 def _journey_words(asked: LookRequest) -> dict[str, str]:
-    cameras = len(asked.camera_ids)
-    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
     span = span_words((asked.end_ns - asked.start_ns) / NS_PER_S)
-    return {
-        "what": f"see where the enrolled person {asked.person_id} went, in {span} of {where}",
-        "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
-        "cost": (
-            f"{asked.requester} learns where and when that one person was, who agreed to it when they signed. No "
-            "picture is shown, and nothing is told of anybody else. Links between cameras are estimates."
-        ),
-        "from": utc_text(asked.start_ns),
-        "to": utc_text(asked.end_ns),
-    }
+    what = say(
+        "see where the enrolled person {person} went, in {span} of {where}",
+        person=asked.person_id,
+        span=span,
+        where=_where(asked),
+    )
+    cost = say(
+        "{who} learns where and when that one person was, who agreed to it when they signed. No picture is shown, and "
+        "nothing is told of anybody else. Links between cameras are estimates.",
+        who=asked.requester,
+    )
+    return _asked_words(asked, what, cost)
 
 
 def _trace_words(asked: LookRequest) -> dict[str, str]:
-    cameras = len(asked.camera_ids)
-    where = f"{cameras} cameras" if cameras > 1 else f"camera {asked.camera_ids[0]}"
-    return {
-        "what": f"have a leaked picture traced in {span_words((asked.end_ns - asked.start_ns) / NS_PER_S)} of {where}",
-        "purpose": f"{_PURPOSE_WORDS[asked.purpose.kind.value]} “{asked.purpose.reference}”",
-        "cost": (
-            f"Nobody sees footage. {asked.requester} and whoever approves learn which session was shown the picture: "
-            "a colleague may come under suspicion."
-        ),
-        "from": utc_text(asked.start_ns),
-        "to": utc_text(asked.end_ns),
-    }
+    span = span_words((asked.end_ns - asked.start_ns) / NS_PER_S)
+    what = say("have a leaked picture traced in {span} of {where}", span=span, where=_where(asked))
+    cost = say(
+        "Nobody sees footage. {who} and whoever approves learn which session was shown the picture: a colleague may "
+        "come under suspicion.",
+        who=asked.requester,
+    )
+    return _asked_words(asked, what, cost)
 
 
 def audit_sentence(record: AuditRecord) -> str:

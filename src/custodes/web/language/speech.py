@@ -136,7 +136,16 @@ def say(message: str, **values: object) -> str:
 
 def say_count(count: int, one: str, many: str, **values: object) -> str:
     """A sentence that depends on a number, which it may name as `{count}`."""
-    return catalog_of(_speaking.get()).ngettext(one, many, count).format(count=number_text(count), **values)
+    return catalog_of(_speaking.get()).ngettext(one, many, count).format(count=_grouped(count), **values)
+
+
+def _grouped(count: int) -> str:
+    language = _speaking.get()
+    if language is ENGLISH or count < 1000:
+        return f"{count:,}"
+    from babel.numbers import format_decimal
+
+    return format_decimal(count, locale=language.locale)
 
 
 class Words(dict[Key, str]):
@@ -164,14 +173,17 @@ class WordPairs(dict[Key, tuple[str, str]]):
 
 def number_text(value: float, digits: int = 0) -> str:
     """With the signs of the language; English as Python writes it, without groups."""
-    language = _speaking.get()
-    plain = f"{value:.{digits}f}"
-    if language is ENGLISH:
-        return plain
-    from babel.numbers import format_decimal
+    return decimal_signs(f"{value:.{digits}f}")
 
-    pattern = "0" if digits == 0 else f"0.{'0' * digits}"
-    return format_decimal(float(plain), pattern, locale=language.locale, group_separator=False)
+
+def decimal_signs(plain: str) -> str:
+    """A number as Python writes it, with the language's sign between whole and parts."""
+    language = _speaking.get()
+    if language is ENGLISH or "." not in plain:
+        return plain
+    from babel.numbers import get_decimal_symbol
+
+    return plain.replace(".", get_decimal_symbol(language.locale))
 
 
 def moment_text(utc_ns: Ns) -> str:
