@@ -136,7 +136,7 @@ def test_catalog_has_the_same_values_and_tags(language) -> None:
         assert not any("{{" in form or "{%" in form or "<script" in form for form in forms)
         said += ids[0] in KNOWN()
     # who adds a page need not translate it: what is not translated is said in English, and `make words` counts it
-    assert said > 0.3 * len(KNOWN())
+    assert said > 0.6 * len(KNOWN())
 
 
 def test_new_message_comes_in_untranslated_and_an_old_one_goes(tmp_path: Path) -> None:
