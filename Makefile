@@ -35,7 +35,7 @@ SMOKE ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint words peers crashes sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo test lint words client peers crashes sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 
 words: $(VENV)/.dev ## Bring the translations of the page up to its texts, and count what is left to translate
 	@$(BIN)/python -m custodes.web.language
+
+client: $(VENV)/.dev ## Write the Python client anew from the API
+	@$(BIN)/python -m tests.web.test_client
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)

@@ -62,6 +62,7 @@ from custodes.web import holds as hold_routes
 from custodes.web import journeys as journeys_page
 from custodes.web import live as live_routes
 from custodes.web import vouching as vouching_routes
+from custodes.web.api_description import describe
 from custodes.web.auth import devices, me, oidc_routes, sessions
 from custodes.web.auth import routes as auth_routes
 from custodes.web.auth.joining import Joining
@@ -251,6 +252,7 @@ def create_app(
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    describe(app)
     app.add_middleware(Shell, hosts=_hosts(config), is_behind_tls=config.server.behind_tls)
     return app
 
