@@ -132,7 +132,9 @@ def test_catalog_has_the_same_values_and_tags(language) -> None:
         forms = (one.string,) if isinstance(one.string, str) else tuple(one.string)
         if not one.id or not all(forms):
             continue
-        assert all(holes(form) == holes(ids[0]) for form in forms), f"{language.tag}: {ids[0]!r} → {forms}"
+        assert all(holes(form) in [holes(one) for one in ids] for form in forms), (
+            f"{language.tag}: {ids[0]!r} → {forms}"
+        )
         assert not any("{{" in form or "{%" in form or "<script" in form for form in forms)
         said += ids[0] in KNOWN()
     # who adds a page need not translate it: what is not translated is said in English, and `make words` counts it

@@ -36,6 +36,8 @@ def gather(web: Path = WEB) -> dict[Message, set[str]]:
         for message in of_template(template.read_text("utf-8")):
             found[message].add(template.name)
     for script in sorted((web / "static/js").glob("*.js")):
+        if script.name == "words.js":
+            continue
         for text, many in messages_of(script.read_text("utf-8")):
             found[Message(text, many)].add(script.name)
     for module in sorted(web.rglob("*.py")):

@@ -136,7 +136,7 @@ export class Axis extends EventTarget {
     const ink = (name) => style.getPropertyValue(name).trim();
     this.#drawTicks(context, width, height, ink);
     if (this.data) this.drawRows(context, ink);
-    this.#drawLine(context, this.nowNs, ink("--now"), height, "now");
+    this.#drawLine(context, this.nowNs, ink("--now"), height, t`now`);
     if (this.cursorNs !== null) this.#drawCursor(context, ink("--cursor"), height);
   }
 

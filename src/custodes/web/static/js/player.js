@@ -334,7 +334,7 @@ export class Player extends EventTarget {
     const waitS = BACKOFF_S[Math.min(this.#tries, BACKOFF_S.length - 1)];
     this.#tries += 1;
     this.chunks = 0;
-    this.#become("waiting", `${message.replace(/\.$/, "")}. Trying again.`);
+    this.#become("waiting", t`${message.replace(/\.$/, "")}. Trying again.`);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#isWanted && this.#connect(), waitS * (800 + Math.random() * 400));
   }
