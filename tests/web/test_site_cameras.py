@@ -5,14 +5,17 @@ import dataclasses
 from pathlib import Path
 
 from tests.web.test_matrix import session_of
+from tests.web.test_people import accept, invite
 
 from custodes.config import read_assignment
 from custodes.testing.catalog import make_spec
+from custodes.testing.history import fill_history
 from custodes.types.access import AuditKind, CameraScope, Role
 from custodes.types.scene import CameraScene, CountLine
 from custodes.types.vision import DetectArea
 from custodes.units import CameraId
 from custodes.web.site_cameras import id_for
+from custodes.web.words import utc_text
 
 GATE = {"url": "rtsp://192.0.2.7/stream1", "name": "Main gate", "username": "ada", "password": "sesame open"}
 HTML = {"accept": "text/html"}
@@ -133,6 +136,18 @@ def test_removal_wants_the_id_says_what_is_kept_and_can_be_undone_with_its_passw
     assert spec_of(claimed, "main-gate") == spec
     assert Path(spec.password_ref.removeprefix("file:")).read_text() == GATE["password"]
     assert [one.details["change"] for one in camera_log(claimed)] == ["added", "removed", "added"]
+
+
+def test_removed_camera_whose_recordings_are_still_there_is_listed_until_they_are_gone(claimed):
+    now = claimed.clock.now_ns()
+    fill_history(claimed.catalog, "shed", now_ns=now)
+    fill_history(claimed.catalog, "gate", now_ns=now)
+    page = claimed.client.get("/site/cameras", headers=HTML).text
+    gone = page.split('id="gone"')[1].split("</section>")[0]
+    assert "<b>shed</b>" in gone and utc_text(now + 72 * 3600 * 10**9)[:10] in gone
+    assert "<b>gate</b>" not in gone, "that one is configured"
+    accept(claimed, invite(claimed, roles=("administrator",), scope="some", cameras=["yard"]))
+    assert 'id="gone"' not in claimed.client.get("/site/cameras", headers=HTML).text
 
 
 def test_undo_of_what_was_changed_again_since_is_refused(claimed):

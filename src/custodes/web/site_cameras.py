@@ -30,6 +30,7 @@ from custodes.types.setup import CameraChange, CameraProbed
 from custodes.units import NS_PER_S, CameraId
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.gone_cameras import gone_cameras
 from custodes.web.words import STATE_WORDS
 
 router = APIRouter(include_in_schema=False)
@@ -416,6 +417,7 @@ async def _list(request: Request, *, done: str = "", error: CustodesError | None
     return page(
         request,
         "site_cameras.html",
+        gone=await gone_cameras(request),
         status=status,
         problem=problem,
         done=done,
