@@ -7,7 +7,12 @@
 and a track every two minutes of each camera, with a gap of ten minutes a day; rows are written by plain SQL, with 64
 bytes where a segment's wrapped key lies (a real one has 1.2 KB: more pages, the same number of looks). Windows are
 drawn over a day, so that no answer is asked for twice. `lanes_64x24h_ms_p95`: a day of it, with tracks. `…_cpu_ms`:
-the same by the process's own clock, for machines that do something else, too. Scrubbing is that of `bench.view`.
+the same by the process's own clock, for machines that do something else, too. Scrubbing, and what a marked 1080p15
+viewer costs, are those of `bench.view`, with decoding and encoding alone as the floor.
+
+`first_picture_ms`: from the socket's opening to the first chunk of live video of a whole running site, jobs warm.
+`page_day_…`: the wall left open for a simulated day (`bench.left_open`); growth is from the first quarter of an hour
+to the end, after collecting garbage. The smoke leaves it open for a minute.
 """
 
 import argparse
@@ -21,14 +26,18 @@ import numpy as np
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
-from bench.footage import shared_data
-from bench.view import FPS, START_NS, scrub, source
+from bench.footage import WALKERS, shared_data
+from bench.left_open import Memory, left_open
+from bench.view import FPS, START_NS, enlarge, scrub, source, stages
 from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
 from custodes.runtime.clock import SystemClock
 from custodes.testing.media import encode_clip
 from custodes.testing.review import make_review_site
+from custodes.testing.rtsp import prepare_clip
+from custodes.testing.site import RunningSite
+from custodes.testing.viewer import Viewer
 from custodes.testing.web import (
     DrawnViews,
     FixedLive,
@@ -90,8 +99,23 @@ def fill(path: Path, cameras: list[str], days: int, now_ns: int) -> None:
     connection.close()
 
 
-def lanes_ms(folder: Path, cameras: list[str], days: int, asks: int) -> dict[str, list[float]]:
-    """Milliseconds of each answer by key, on the wall's clock and on the process's."""
+def first_picture_ms(folder: Path, clip: Path, looks: int) -> list[float]:
+    """Milliseconds until the first live picture, one look after another."""
+    camera = {"id": "walkers", "url": str(prepare_clip(clip, folder / "clip.mp4")), "loop": True}
+    with RunningSite(folder / "site", {"name": "Bench", "cameras": [camera]}) as site:
+        site.wait_for(lambda: bool(site.token), "the token of the first account")
+        viewer = Viewer(site.address)
+        viewer.claim(site.token)
+        site.wait_for(lambda: site.camera("walkers")["is_recording"], "the camera to be recorded")
+        viewer.watch("walkers", seconds=60, chunks=1)
+        return [viewer.watch("walkers", seconds=60, chunks=1).first_picture_s * 1000 for _ in range(looks)]
+
+
+def lanes_ms(
+    folder: Path, cameras: list[str], days: int, asks: int, *, memory: list[Memory], open_h: float = 0
+) -> dict[str, list[float]]:
+    """Milliseconds of each answer by key, on the wall's clock and on the process's; fills `memory` of a page that is
+    left open for `open_h`."""
     clock = SystemClock()
     now_ns = clock.now_ns()
     path = folder / "catalog.db"
@@ -123,6 +147,8 @@ def lanes_ms(folder: Path, cameras: list[str], days: int, asks: int) -> dict[str
     with TestClient(app, base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"}) as client:
         form = {"token": tokens[-1], "name": "Ada", "password": PASSWORD, "password_again": PASSWORD}
         client.post("/first-boot", data={**form, "roles": ["operator"]})
+        if open_h:
+            memory += left_open(app, _cookie(client), hours=open_h)
         for name, span in (("month", days * DAY_NS), ("day", DAY_NS)):
             for _ in range(asks):
                 end = now_ns - int(random.integers(0, DAY_NS))
@@ -137,6 +163,10 @@ def lanes_ms(folder: Path, cameras: list[str], days: int, asks: int) -> dict[str
     return taken
 
 
+def _cookie(client: TestClient) -> tuple[str, str]:
+    return next((one.name, str(one.value)) for one in client.cookies.jar if "session" in one.name)
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="bench.web")
@@ -145,19 +175,40 @@ def main() -> None:
     arguments = parser.parse_args()
     count, days, asks = (8, 3, 10) if arguments.smoke else (64, 30, 60)
     report = Report("bench.web", smoke=arguments.smoke, config={"cameras": count, "days": days, "bins": BINS})
-    report.progress(0, 2, "lanes")
+    report.progress(0, 4, "lanes")
+    memory: list[Memory] = []
     with tempfile.TemporaryDirectory() as folder:
-        taken = lanes_ms(Path(folder), [f"camera-{n:02}" for n in range(count)], days, asks)
+        cameras = [f"camera-{n:02}" for n in range(count)]
+        taken = lanes_ms(Path(folder), cameras, days, asks, memory=[])
+    report.progress(1, 4, "page left open")
+    with tempfile.TemporaryDirectory() as folder:
+        lanes_ms(Path(folder), cameras[:4], 1, 0, memory=memory, open_h=1 / 60 if arguments.smoke else 24)
+    report.results |= {
+        "page_day_heap_mb": memory[-1].heap_mb,
+        "page_day_growth_mb": round(memory[-1].heap_mb - memory[0].heap_mb, 2),
+        "page_day_nodes_growth": memory[-1].nodes - memory[0].nodes,
+    }
     for key, name in (("timeline_64x30d_ms", "month"), ("lanes_64x24h_ms", "day")):
         for share in (50, 95):
             report.results[f"{key}_p{share}"] = round(float(np.percentile(taken[name], share)), 1)
         report.results[f"{key.replace('_ms', '_cpu_ms')}_p50"] = round(float(np.median(taken[f"{name}_cpu"])), 1)
-    report.progress(1, 2, "scrub")
+    report.progress(2, 4, "scrub")
     clip = encode_clip(source(arguments.data or shared_data(), 40), fps=FPS, gop=10, start_ns=START_NS)
     with tempfile.TemporaryDirectory() as folder:
         p50, p95 = scrub(make_review_site(Path(folder)), *clip, 20 if arguments.smoke else 200)
     report.results |= {"scrub_ms_p50": round(p50, 1), "scrub_ms_p95": round(p95, 1)}
-    report.progress(2, 2, "done")
+    large = (enlarge(frame, 1080, 1920) for frame in source(arguments.data or shared_data(), 10))
+    costs = stages(*encode_clip(large, fps=FPS, gop=10, start_ns=START_NS), 1080)
+    total = sum(ms for stage, ms in costs.items() if stage != "jpeg")
+    report.results["core_per_marked_1080p15_viewer"] = round(total * 15 / 1000, 3)
+    report.floor["core_decode_encode_1080p15"] = round((costs["decode"] + costs["encode"]) * 15 / 1000, 3)
+    if not arguments.smoke:
+        report.progress(3, 4, "first picture")
+        with tempfile.TemporaryDirectory() as folder:
+            waits = first_picture_ms(Path(folder), (arguments.data or shared_data()) / WALKERS, 20)
+        for share in (50, 95):
+            report.results[f"first_picture_ms_p{share}"] = round(float(np.percentile(waits, share)), 1)
+    report.progress(4, 4, "done")
     report.finish()
 
 
