@@ -105,5 +105,5 @@ def unmarked_of_template(source: str) -> list[str]:
 
 def _is_said(text: str) -> bool:
     words = re.findall(r"[^\W\d_]{2,}", text)
-    is_name = text.startswith(("/", "#", ".")) or re.fullmatch(r"\w*_\w*", text) is not None
-    return bool(words) and not is_name and (len(words) > 1 or text[0].isupper())
+    is_name = text.startswith(("/", "#", ".")) or re.search(r"\w[_.]\w", text) is not None
+    return bool(words) and not is_name and ((len(words) > 1 and " " in text) or text[0].isupper())
