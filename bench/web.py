@@ -101,7 +101,7 @@ def fill(path: Path, cameras: list[str], days: int, now_ns: int) -> None:
 
 def first_picture_ms(folder: Path, clip: Path, looks: int) -> list[float]:
     """Milliseconds until the first live picture, one look after another."""
-    camera = {"id": "walkers", "url": str(prepare_clip(clip, folder / "clip.mp4")), "loop": True}
+    camera = {"id": "walkers", "url": prepare_clip(clip, folder / "clip.mp4").as_uri(), "loop": True}
     with RunningSite(folder / "site", {"name": "Bench", "cameras": [camera]}) as site:
         site.wait_for(lambda: bool(site.token), "the token of the first account")
         viewer = Viewer(site.address)
