@@ -176,3 +176,12 @@ def test_second_stream_when_written_in_yaml_is_the_cameras(tmp_path: Path) -> No
     assert (second.camera_id, second.url, second.retention_h) == ("gate.second", "rtsp://h/2", 720.0)
     assert second.is_analysed
     assert second.scene.privacy == first.scene.privacy != ()
+
+
+def test_recorders_when_several_have_names_and_groups_name_only_those() -> None:
+    assert SiteConfig().recorder.names == ("recorder",)
+    group = {"cameras": ["gate-*"], "recorders": ["recorder-2"]}
+    several = SiteConfig.model_validate({"recorder": {"processes": 2, "groups": [group]}})
+    assert several.recorder.names == ("recorder", "recorder-2")
+    with pytest.raises(ValueError, match="recorder-2"):
+        SiteConfig.model_validate({"recorder": {"groups": [group]}})

@@ -17,13 +17,15 @@ from custodes.testing.history import fill_history
 from custodes.types.access import AuditKind, AuditRecord, Role
 from custodes.types.media import GapCause
 from custodes.types.message import ProcessStatus
+from custodes.types.recorders import RecorderRow, RecorderTable
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.auth.limits import FailureLimits
 from custodes.web.auth.passwords import check_password
 from custodes.web.timeline import bin_ns_for, counts, line_rows, merged
 from custodes.web.words import CAUSE_WORDS, ROLE_WORDS, audit_sentence
 
+GATE = CameraId("gate")
 MINUTE_NS = 60 * NS_PER_S
 
 
@@ -74,6 +76,26 @@ def test_system_tells_storage_and_warns_of_plain_http(make_site):
     system = site.client.get("/api/v1/system").json()
     assert system["storage"]["total_bytes"] > system["storage"]["free_bytes"] > 0
     assert any("without TLS" in warning for warning in system["warnings"])
+
+
+def test_system_says_who_records_what_and_names_only_what_the_visitor_may_know(claimed):
+    rows = (
+        RecorderRow(
+            name="recorder", state="recording", cameras=(CameraId("gate"), CameraId("hidden")), packets_per_s=50.0
+        ),
+        RecorderRow(name="recorder-2", state="silent", cameras=(), packets_per_s=0.0),
+    )
+
+    async def table() -> RecorderTable:
+        return RecorderTable(recorders=rows, unowned=(CameraId("yard"),))
+
+    claimed.app.state.deps = replace(claimed.app.state.deps, recorders=table)
+    system = claimed.client.get("/api/v1/system").json()
+    assert [(one["name"], one["is_well"], one["cameras"]) for one in system["recorders"]] == [
+        ("recorder", True, 2),
+        ("recorder-2", False, 0),
+    ]
+    assert system["recorders"][0]["named"] == [row.name for row in claimed.live.rows if row.camera_id == "gate"]
 
 
 def test_timeline_shows_what_was_recorded_missed_and_seen(claimed):

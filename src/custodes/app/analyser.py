@@ -19,7 +19,7 @@ import numpy.typing as npt
 import structlog
 
 from custodes.adapters.ipc.facts import FactSender
-from custodes.adapters.ipc.hub_subscriber import HubSubscriber
+from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.app.analyser_looks import LookKeeper, published_finder
 from custodes.app.checkpoints import Checkpoints
@@ -79,9 +79,17 @@ class Intake:
     """Packets that wait, per camera. `read_forever` is the intake thread's body; the rest is the worker's."""
 
     def __init__(
-        self, paths: SitePaths, put_fact: Callable[[StreamVerified], None], *, index: int, processes: int
+        self,
+        paths: SitePaths,
+        put_fact: Callable[[StreamVerified], None],
+        *,
+        index: int,
+        processes: int,
+        recorders: Sequence[str] = ("recorder",),
     ) -> None:
+        """`recorders`: names of all of the site's."""
         self._paths = paths
+        self._hubs = paths.hubs("hub-analysis", recorders)
         self._put_fact = put_fact
         self._signatures = SignatureWatch()
         self._index = index
@@ -138,7 +146,7 @@ class Intake:
                 self.is_stopping.wait(POLL_S)
                 continue
             try:
-                subscriber = HubSubscriber(self._paths.socket("hub-analysis"), sorted(self.cameras))
+                subscriber = HubsSubscriber(self._hubs, sorted(self.cameras))
             except CustodesError as error:
                 if not is_told:
                     self._log.warning("no packets: the recorder does not answer", reason=str(error))
@@ -163,7 +171,7 @@ class Intake:
         with self._lock:
             self._lock.notify_all()
 
-    def _read(self, subscriber: HubSubscriber) -> None:
+    def _read(self, subscriber: HubsSubscriber) -> None:
         """Until the share changes. Raises: what ends the connection."""
         while not self.is_stopping.is_set():
             try:
@@ -393,7 +401,13 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
     log.info("analyser works", detector=looking.detector.ref.name, fps=config.analyser.fps)
     sender = FactSender(paths.socket("server-facts"), name)
     processes = config.analyser.processes
-    intake = Intake(paths, sender.put, index=_index_of(name) % processes, processes=processes)
+    intake = Intake(
+        paths,
+        sender.put,
+        index=_index_of(name) % processes,
+        processes=processes,
+        recorders=config.recorder.names,
+    )
 
     def stop_when_told() -> None:
         # A signal interrupts no lock, so somebody has to wake the worker.

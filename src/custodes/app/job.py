@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from custodes.adapters.ipc.framing import Channel
-from custodes.adapters.ipc.hub_subscriber import HubSubscriber
+from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.ipc.warden import WardenJobClient
 from custodes.app.job_inbox import Inbox, RecorderLost
 from custodes.config import SitePaths, load_effective
@@ -186,12 +186,12 @@ def read_commands(channel: Channel, inbox: Inbox) -> None:
         inbox.end()
 
 
-def follow_hub(path: Path, camera_id: CameraId, inbox: Inbox) -> None:
-    """Thread: the camera's sealed packets into the inbox, reconnecting for as long as the job lives."""
+def follow_hubs(hubs: Sequence[Path], camera_id: CameraId, inbox: Inbox) -> None:
+    """Thread: the camera's sealed packets into the inbox, whoever records it, for as long as the job lives."""
     is_lost = False
     while True:
         try:
-            subscriber = HubSubscriber(path, (camera_id,))
+            subscriber = HubsSubscriber(hubs, (camera_id,))
             try:
                 while True:
                     inbox.put_packet(subscriber.receive())
@@ -233,8 +233,19 @@ def _await_task(
             return None
 
 
-def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: Inbox) -> None:
-    """Announce this job, serve one view, say how it ended. Raises: Unavailable when no server is there."""
+def serve(
+    paths: SitePaths,
+    name: str,
+    policy: MaskPolicy,
+    clock: Clock,
+    inbox: Inbox,
+    *,
+    recorders: Sequence[str] = ("recorder",),
+) -> None:
+    """Announce this job, serve one view, say how it ended. `recorders`: names of all of the site's.
+
+    Raises: Unavailable when no server is there.
+    """
     channel = _connect(paths, inbox)
     threading.Thread(target=read_commands, args=(channel, inbox), name="commands", daemon=True).start()
     channel.send(JobReady(job_id=name, pid=os.getpid()))
@@ -272,8 +283,8 @@ def serve(paths: SitePaths, name: str, policy: MaskPolicy, clock: Clock, inbox: 
     try:
         view = make_view(task, paths=paths, policy=policy, clock=clock)
         if task.kind is ViewKind.LIVE:
-            arguments = (paths.socket("hub-live"), task.camera_id, inbox)
-            threading.Thread(target=follow_hub, args=arguments, name="hub", daemon=True).start()
+            arguments = (paths.hubs("hub-live", recorders), task.camera_id, inbox)
+            threading.Thread(target=follow_hubs, args=arguments, name="hub", daemon=True).start()
         log.info("view begins")
         Job(task, view, channel=channel, inbox=inbox, clock=clock).run(commands)
     except CustodesError as error:
@@ -363,7 +374,8 @@ def main() -> None:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
         warm_up()
-        serve(paths, arguments.name, mask_policy(config.redaction), SystemClock(), inbox)
+        policy = mask_policy(config.redaction)
+        serve(paths, arguments.name, policy, SystemClock(), inbox, recorders=config.recorder.names)
     except Unavailable as error:
         # The server is gone; with it went whoever watched. Nothing of ours is wrong.
         structlog.get_logger().info("no server", error=str(error))

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,14 +28,16 @@ from custodes.adapters.ipc.hub import Hub
 from custodes.app.recorder_camera import HANG_MARGIN_NS, CameraWorker, disabled_status
 from custodes.app.recorder_devices import DeviceListeners
 from custodes.app.recorder_facts import LatestFacts
+from custodes.app.recorder_tenure import Tenure, TenureKeeper, take_lock
 from custodes.config import SiteConfig, SitePaths, load_effective, read_assignment, read_identity
+from custodes.config.durable import make_folder
 from custodes.errors import ConfigError, CustodesError, DataLoss, FailedPrecondition, StorageFailed, StorageFull
 from custodes.media.losses import LOSSES
 from custodes.ports.camera import CameraSource
 from custodes.ports.clock import Clock
 from custodes.record.compaction import compact, current
 from custodes.record.journal import JournalWriter, open_journal
-from custodes.record.reconcile import JournalState, adopt_later, reconcile
+from custodes.record.reconcile import JournalState, adopt_later, reached_ns, reconcile, unknown_among
 from custodes.record.recording import CameraRecording, RecordingPolicy
 from custodes.record.scratch import Scratch
 from custodes.runtime.clock import SystemClock
@@ -45,7 +48,9 @@ from custodes.telemetry import logs
 from custodes.types.event import JournalRecord, OpenSegment
 from custodes.types.media import GapCause
 from custodes.types.message import CameraSpec
+from custodes.types.recorders import GivenCamera
 from custodes.types.scene import CameraScene
+from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
 POLL_S = 0.5
@@ -59,6 +64,9 @@ OPEN_BOUND_NS = int(CONNECT_BOUND_S * NS_PER_S) + MAX_KEYFRAME_WAIT_NS
 
 MAX_ABANDONED = 8
 """Threads left hanging in FFmpeg; then the process ends and the supervisor starts a clean one."""
+
+PEERS_SETTLE_S = 30.0
+"""A file is made, then told to the journal, within one GOP; a disk may take seconds for it."""
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """CPython's defaults (700, 10, 10) collect every 350 packets: each packet of a GOP that fills is two objects."""
@@ -118,9 +126,12 @@ class Recorder:
         name: str = "recorder",
         clock: Clock | None = None,
         environ: Mapping[str, str] = os.environ,
+        news: threading.Event | None = None,
     ) -> None:
-        """Reconcile what a crash left, open journal and hubs. Raises: FailedPrecondition, StorageFull, StorageFailed,
-        Unavailable."""
+        """Reconcile what a crash left, open journal and hubs. `news`: set when `poll` has something to do at once.
+
+        Raises: FailedPrecondition, AlreadyExists, StorageFull, StorageFailed, Unavailable.
+        """
         self._paths = SitePaths(data_dir)
         self._config = config
         self._clock: Clock = clock or SystemClock()
@@ -136,19 +147,29 @@ class Recorder:
             segment_ns=int(config.recorder.segment_s * NS_PER_S),
             min_free_bytes=config.recorder.min_free_mb * 2**20,
         )
+        if name not in config.recorder.names:
+            raise FailedPrecondition(
+                f"no recorder {name!r} is configured; there are {', '.join(config.recorder.names)}"
+            )
+        self._has_peers = config.recorder.processes > 1
+        make_folder(self._paths.journal_dir, mode=0o700)
+        self._lock_held = take_lock(self._paths.recorder_lock(name))
+        self._tenure, self._keeper = self._open_tenure(name, news or threading.Event())
+        self._was_in_doubt = False
         self._keys = PublishedKeys(self._paths)
         self._scratch = Scratch()
         known = JournalState()
         journal_path = self._journal_path(name)
         self._journal = SharedJournal(self._open_journal(journal_path, known))
         self._last_end_ns = self._reconcile(known, journal_path.name)
-        self._analysis = Hub(self._paths.socket("hub-analysis"), tells_watched=True)
-        self._live = Hub(self._paths.socket("hub-live"), on_watched=self._analysis.set_watched)
+        self._analysis = Hub(self._paths.hub("hub-analysis", name), tells_watched=True)
+        self._live = Hub(self._paths.hub("hub-live", name), on_watched=self._analysis.set_watched)
         self._facts = LatestFacts(self._paths.socket("server-facts"), sender=name)
         self._devices = DeviceListeners(config.recorder.device_events, clock=self._clock, environ=environ)
         self._workers: dict[CameraId, CameraWorker] = {}
         self._disabled: dict[CameraId, CameraSpec] = {}
         self._assigned: tuple[int, int] | None = None
+        self._given: Mapping[CameraId, GivenCamera] | None = None
         self._polls = 0
         self.abandoned = 0
 
@@ -157,14 +178,18 @@ class Recorder:
         self._analysis.start()
         self._live.start()
         self._facts.start()
+        if self._keeper is not None:
+            self._keeper.start()
         if self._unadopted:
             threading.Thread(target=self._adopt, name="adopt", daemon=True).start()
 
     def poll(self) -> None:
         """Take over a changed assignment, replace dead and hung threads, tell the server how the cameras are."""
         self._take_assignment()
+        self._mind_doubt()
         for worker in list(self._workers.values()):
-            if worker.is_dead or worker.is_hung:
+            # Without a tenure threads wait, as after a pause that no thread's hanging explains.
+            if worker.is_dead or (worker.is_hung and (self._tenure is None or self._tenure.is_current)):
                 self._replace(worker)
         self._journal.flush()
         self._polls += 1
@@ -182,6 +207,8 @@ class Recorder:
             worker.ask_to_stop()
         for worker in self._workers.values():
             worker.finish()
+        if self._keeper is not None:
+            self._keeper.leave()
         self._facts.stop()
         self._analysis.stop()
         self._live.stop()
@@ -213,6 +240,7 @@ class Recorder:
             state=known,
             read_already=read_already,
             is_brief=True,
+            has_peers=self._has_peers,
         )
         self._unadopted = found.later
         if found.sealed or found.adopted or found.lost or found.unborn or found.unreadable:
@@ -227,11 +255,38 @@ class Recorder:
             )
         return found.last_end_ns
 
+    def _open_tenure(self, name: str, news: threading.Event) -> tuple[Tenure | None, TenureKeeper | None]:
+        """Of several recorders each asks what is its own; a site's only one has everything."""
+        if not self._has_peers:
+            return None, None
+        tenure = Tenure()
+        keeper = TenureKeeper(
+            self._paths.socket("server-leases"),
+            self._paths.recorder_memory(name),
+            recorder=name,
+            lease_ns=int(self._config.recorder.lease_s * NS_PER_S),
+            tenure=tenure,
+            news=news,
+        )
+        return tenure, keeper
+
+    def _mind_doubt(self) -> None:
+        """What is recorded while nobody answers is a segment of its own, so that it can be judged apart."""
+        is_in_doubt = self._tenure is not None and self._tenure.is_in_doubt
+        if is_in_doubt and not self._was_in_doubt:
+            for worker in self._workers.values():
+                worker.cut()
+        self._was_in_doubt = is_in_doubt
+
     def _adopt(self) -> None:
         """Files that no journal knows, however many: recording does not wait for them."""
         try:
+            unadopted: Sequence[str] = self._unadopted
+            if self._has_peers:
+                time.sleep(PEERS_SETTLE_S)  # a peer that had just made one has told its journal by now, or is dead
+                unadopted = unknown_among(self._paths.journal_dir, unadopted)
             done = adopt_later(
-                self._paths.data_dir, self._storage, self._journal, self._unadopted, site_id=self._policy.site_id
+                self._paths.data_dir, self._storage, self._journal, unadopted, site_id=self._policy.site_id
             )
         except (StorageFull, StorageFailed) as error:
             self._log.error("files that no journal knows wait for the next start", reason=str(error))
@@ -248,10 +303,13 @@ class Recorder:
             status = self._paths.assignment.stat()
         except FileNotFoundError:
             return
+        given = self._keeper.given if self._keeper is not None else None
+        if self._keeper is not None and given is None:
+            return  # nobody has said yet what is to be recorded here
         stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp == self._assigned:
+        if stamp == self._assigned and given is self._given:
             return
-        self._assigned = stamp
+        self._assigned, self._given = stamp, given
         try:
             assignment = read_assignment(self._paths.assignment)
         except ConfigError as error:
@@ -262,19 +320,33 @@ class Recorder:
         wanted = {
             spec.camera_id: replace(spec, detect_areas=(), scene=CameraScene(), is_analysed=True)
             for spec in assignment.cameras
+            if given is None or not spec.is_enabled or camera_of(spec.camera_id) in given
         }
         self._disabled = {camera_id: spec for camera_id, spec in wanted.items() if not spec.is_enabled}
         for camera_id, worker in list(self._workers.items()):
-            if wanted.get(camera_id) != worker.spec:
+            if wanted.get(camera_id) != worker.spec or worker.lease_epoch != _epoch_of(camera_id, given):
                 del self._workers[camera_id]
                 self._finish(worker, keeps_story=camera_id in wanted and camera_id not in self._disabled)
                 self._log.info("camera stopped", camera=camera_id)
         for camera_id, spec in wanted.items():
             if spec.is_enabled and camera_id not in self._workers:
-                self._begin(spec)
+                self._take_story(spec, given)
+                self._begin(spec, lease_epoch=_epoch_of(camera_id, given))
+        if self._keeper is not None:
+            self._keeper.hold({camera_of(one): worker.lease_epoch for one, worker in self._workers.items()}, given)
         self._devices.follow([spec for spec in wanted.values() if spec.is_enabled])
 
-    def _begin(self, spec: CameraSpec, *, down_cause: GapCause = GapCause.RECORDER_DOWN) -> None:
+    def _take_story(self, spec: CameraSpec, given: Mapping[CameraId, GivenCamera] | None) -> None:
+        """Where a camera's recording ends that a peer had until now: its gap begins there."""
+        if given is None:
+            return
+        known = dict(given[camera_of(spec.camera_id)].story).get(spec.camera_id)
+        ends = [known, reached_ns(self._paths.data_dir, spec.camera_id), self._last_end_ns.get(spec.camera_id)]
+        found = [end_ns for end_ns in ends if end_ns is not None]
+        if found:
+            self._last_end_ns[spec.camera_id] = max(found)
+
+    def _begin(self, spec: CameraSpec, *, lease_epoch: int = 0, down_cause: GapCause = GapCause.RECORDER_DOWN) -> None:
         sink: list[CameraWorker] = []
         recording = CameraRecording(
             spec.camera_id,
@@ -284,16 +356,17 @@ class Recorder:
             find_key=self._keys.find,
             scratch=self._scratch,
             last_end_ns=self._last_end_ns.get(spec.camera_id),
+            lease_epoch=lease_epoch,
             down_cause=down_cause,
             on_opening=lambda opening: sink[-1].on_opening(opening),
             on_segment=lambda segment: self._facts.put(OpenSegment(segment=segment)),
         )
-        worker = self._worker(spec, recording)
+        worker = self._worker(spec, recording, lease_epoch)
         sink.append(worker)
         self._workers[spec.camera_id] = worker
         worker.start()
 
-    def _worker(self, spec: CameraSpec, recording: CameraRecording) -> CameraWorker:
+    def _worker(self, spec: CameraSpec, recording: CameraRecording, lease_epoch: int) -> CameraWorker:
         return CameraWorker(
             spec,
             make_source=self._source,
@@ -302,6 +375,8 @@ class Recorder:
             live_hub=self._live,
             clock=self._clock,
             hang_ns=OPEN_BOUND_NS + int(self._config.recorder.stall_s * NS_PER_S) + HANG_MARGIN_NS,
+            tenure=self._tenure,
+            lease_epoch=lease_epoch,
         )
 
     def _source(self, spec: CameraSpec, wait: Callable[[float], object]) -> CameraSource:
@@ -316,7 +391,7 @@ class Recorder:
             reason="hangs in FFmpeg" if worker.is_hung else "ended by a defect",
         )
         self._finish(worker, keeps_story=True)
-        self._begin(worker.spec, down_cause=GapCause.STALLED)
+        self._begin(worker.spec, lease_epoch=worker.lease_epoch, down_cause=GapCause.STALLED)
 
     def _finish(self, worker: CameraWorker, *, keeps_story: bool) -> None:
         """Seal; with `keeps_story` the time until the next worker records is a gap, without it nobody wanted video."""
@@ -328,18 +403,25 @@ class Recorder:
             self._last_end_ns.pop(worker.camera_id, None)
 
 
-def _run(recorder: Recorder, stopping: threading.Event) -> None:
+def _epoch_of(stream: CameraId, given: Mapping[CameraId, GivenCamera] | None) -> int:
+    one = None if given is None else given.get(camera_of(stream))
+    return 0 if one is None else one.epoch
+
+
+def _run(recorder: Recorder, stopping: threading.Event, news: threading.Event) -> None:
     recorder.start()
     # Packets make no cycles: without this the collector walks all that was imported, again and again.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     while not stopping.is_set() and recorder.abandoned <= MAX_ABANDONED:
         recorder.poll()
-        stopping.wait(POLL_S)
+        news.wait(POLL_S)
+        news.clear()
 
 
-def _ask_to_stop(stopping: threading.Event, _number: int, _frame: FrameType | None) -> None:
+def _ask_to_stop(stopping: threading.Event, news: threading.Event, _number: int, _frame: FrameType | None) -> None:
     stopping.set()
+    news.set()
 
 
 def main() -> None:
@@ -350,9 +432,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="recorder")
     arguments = parser.parse_args()
-    stopping = threading.Event()
+    stopping, news = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, partial(_ask_to_stop, stopping))
+        signal.signal(number, partial(_ask_to_stop, stopping, news))
     # A write beyond RLIMIT_FSIZE is an error to handle (StorageFull), not a death.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     data_dir = arguments.data.resolve()
@@ -360,13 +442,13 @@ def main() -> None:
         config = load_effective(data_dir)
         logs.configure(arguments.name, log_dir=SitePaths(data_dir).log_dir, level=config.log_level)
         LOSSES.start()
-        recorder = Recorder(data_dir, config, name=arguments.name)
+        recorder = Recorder(data_dir, config, name=arguments.name, news=news)
     except CustodesError as error:
         print(f"recorder: {error}", file=sys.stderr)  # noqa: T201 - the supervisor keeps it as the reason
         sys.exit(1)
     log = structlog.get_logger()
     log.info("recorder started", pid=os.getpid())
-    _run(recorder, stopping)
+    _run(recorder, stopping, news)
     # Should a disk hang in fsync, the process still ends in time; what is not sealed is reconciled at the next start.
     last_resort = threading.Timer(EXIT_BOUND_S, os._exit, args=(1,))
     last_resort.daemon = True

@@ -14,6 +14,7 @@ import structlog
 from custodes.adapters.ipc.framing import frame
 from custodes.adapters.ipc.hub import Hub, PlainForm
 from custodes.app.recorder_reconnect import Reconnects
+from custodes.app.recorder_tenure import Tenure
 from custodes.errors import (
     CameraChanged,
     CameraEnded,
@@ -107,9 +108,15 @@ class CameraWorker:
         live_hub: Hub,
         clock: Clock,
         hang_ns: int,
+        tenure: Tenure | None = None,
+        lease_epoch: int = 0,
     ) -> None:
+        """`tenure`: without a current one nothing is recorded; None where there is one recorder. `lease_epoch`: of the
+        camera's lease, as its recording says it."""
         self.spec = spec
         self.recording = recording
+        self.lease_epoch = lease_epoch
+        self._tenure = tenure
         self._make_source = make_source
         self._analysis = analysis_hub
         self._live = live_hub
@@ -144,6 +151,11 @@ class CameraWorker:
     def ask_to_stop(self) -> None:
         """Let the thread end at its next packet; `finish` does not need it to."""
         self._stopping.set()
+
+    def cut(self) -> None:
+        """A new segment begins with the next keyframe."""
+        with self._lock:
+            self.recording.cut()
 
     def finish(self) -> None:
         """Take the recording out of the thread's hands and seal its open segment.
@@ -258,6 +270,10 @@ class CameraWorker:
         self._log.info("recording", run=info.run, codec=info.codec, width=info.width_px, height=info.height_px)
         for packet in source.packets():
             self._alive_ns = self._clock.monotonic_ns()
+            # Between its arrival and its writing: whatever stops this process in between, what is written late was
+            # taken before.
+            if self._tenure is not None and not self._tenure.is_current:
+                self._await_tenure(self._tenure)
             with self._lock:
                 if self._stopping.is_set():
                     return
@@ -270,6 +286,11 @@ class CameraWorker:
                 self._progress.bytes_received += len(packet.payload)
                 self._analysis.publish(packet)
                 self._live.publish(packet)
+
+    def _await_tenure(self, tenure: Tenure) -> None:
+        """This process was paused, or the server is slow: until it is known whose camera this is."""
+        while not self._stopping.is_set() and not tenure.wait(1.0):
+            self._alive_ns = self._clock.monotonic_ns()
 
     def _end_run(self, cause: GapCause | None, state: CameraState, detail: str) -> None:
         with self._lock:

@@ -56,6 +56,7 @@ from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
+from custodes.app.serving.recorders import RecorderDesk
 from custodes.app.serving.retention import RetentionSweeper
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
@@ -71,6 +72,7 @@ from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.config.secret import read_secret
 from custodes.errors import ConfigError, CustodesError, SiteMismatch
+from custodes.ports.leases import Leases
 from custodes.ports.outbox import Outbox
 from custodes.ports.supervisor import Supervisor
 from custodes.record.journal import read_from
@@ -97,13 +99,20 @@ class Server:
     """All parts, put together. `run` once."""
 
     def __init__(
-        self, paths: SitePaths, config: SiteConfig, catalog: ThreadedCatalog, *, outbox: Outbox, site_id: str
+        self,
+        paths: SitePaths,
+        config: SiteConfig,
+        catalog: ThreadedCatalog,
+        *,
+        outbox: Outbox,
+        leases: Leases,
+        site_id: str,
     ) -> None:
         clock = SystemClock()
         self._paths, self._site_id, self._config, self._catalog = paths, site_id, config, catalog
         self._supervisor = SupervisorClient(paths.socket("supervisor"))
-        self._warden = WardenClient(paths.socket("warden-server"))
-        self._append = RequestClient(paths.socket("warden-server"))
+        warden_socket = paths.socket("warden-server")
+        self._warden, self._append = WardenClient(warden_socket), RequestClient(warden_socket)
         self._live = ServerLiveState(catalog, self._supervisor, clock)
         self._gates = GateHistory(catalog, self._live, clock)
         self._jobs = JobPool(self._supervisor, clock, spare=config.views.spare_jobs)
@@ -132,6 +141,15 @@ class Server:
             told=ToldFindings(paths),
             loads=self._recogniser.read_loads if self._recogniser else None,
         )
+        self._recorders = RecorderDesk(
+            catalog=catalog,
+            leases=leases,
+            warden=self._warden,
+            paths=paths,
+            config=config.recorder,
+            clock=clock,
+            load=self._live.packets_per_s,
+        )
         self._facts = FactsService(
             catalog=catalog,
             live=self._live,
@@ -140,6 +158,7 @@ class Server:
             on_verified=self._signers.take,
             on_status=self._on_status,
             on_analyser=self._on_analyser,
+            is_owner=self._recorders.is_owner,
         )
         self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
@@ -166,10 +185,12 @@ class Server:
             config=config,
             site_id=site_id,
         )
-        self._traffic = TrafficService(catalog=catalog, clock=clock)
+        self._traffic, self._map = (
+            TrafficService(catalog=catalog, clock=clock),
+            MapService(catalog=catalog, clock=clock),
+        )
         self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
-        self._map = MapService(catalog=catalog, clock=clock)
         self._push = open_push(config, paths, catalog, self._warden, clock)
         self._rules = RuleService(
             site=config.name,
@@ -286,6 +307,7 @@ class Server:
                 push=self._push,
                 cameras=self._desk,
                 recogniser=self._recogniser,
+                recorders=self._recorders.table,
                 on_verdict=self._sightings.take if self._sightings else None,
             ),
             self._listener,
@@ -300,6 +322,7 @@ class Server:
         await self._gates.recover()
         sockets = [
             await self._serve("server-facts", self._facts.serve_peer),
+            await self._serve("server-leases", self._recorders.serve_peer),
             await self._serve("server-jobs", self._jobs.serve_peer),
             await self._serve("server-backfill", self._backfill_jobs.serve_peer),
             await self._serve("server-probe", self._probe_jobs.serve_peer),
@@ -551,7 +574,9 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
     )
     catalog = ThreadedCatalog(opened)
     try:
-        await Server(paths, config, catalog, outbox=opened.outbox, site_id=identity.site_id).run(stop)
+        await Server(paths, config, catalog, outbox=opened.outbox, leases=opened.leases, site_id=identity.site_id).run(
+            stop
+        )
     finally:
         await catalog.close()
 

@@ -202,13 +202,16 @@ class _Site:
 def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]:
     """The site's processes in starting order; view jobs come when the server asks."""
     analysers = (_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes))
+    recorders = (
+        _spec("recorder", name, paths, ready=paths.hub("hub-analysis", name).stem) for name in config.recorder.names
+    )
     enroller = (_spec("enroller", "enroller", paths, ready="enroller"),) if config.faces.enabled else ()
     # With a user of its own another service starts it: nobody here may become that user.
     warden = () if config.keys.user else (_spec("warden", "warden", paths, ready="warden-server"),)
     return (
         *warden,
         _spec("server", "server", paths, ready="server-control"),
-        _spec("recorder", "recorder", paths, ready="hub-analysis"),
+        *recorders,
         *analysers,
         _spec("matcher", "matcher", paths, ready="matcher"),
         *enroller,

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +130,26 @@ class SitePaths:
     def run_dir(self) -> Path:
         """Sockets. Beside the data when the path is short enough, else in a private directory under /tmp."""
         beside = self.data_dir / "run"
-        if len(os.fsencode(beside / "warden-server.sock")) <= _MAX_SOCKET_PATH:
+        if len(os.fsencode(beside / "server-backfill.sock")) <= _MAX_SOCKET_PATH:
             return beside
         digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
         return Path("/tmp") / f"custodes-{os.getuid()}-{digest}"  # nosec B108  # noqa: S108 - made 0700 and checked by the supervisor
+
+    def hub(self, kind: str, recorder: str) -> Path:
+        """Where a recorder hands packets on. `kind`: hub-analysis or hub-live; `recorder`: recorder, recorder-2, …"""
+        return self.socket(kind + recorder.removeprefix("recorder"))
+
+    def hubs(self, kind: str, recorders: Iterable[str]) -> tuple[Path, ...]:
+        """Of all recorders."""
+        return tuple(self.hub(kind, name) for name in recorders)
+
+    def recorder_lock(self, recorder: str) -> Path:
+        """flock of the recorder of that name while it lives: the kernel lets go of it, however it ends."""
+        return self.journal_dir / f"{recorder}.lock"
+
+    def recorder_memory(self, recorder: str) -> Path:
+        """What a recorder last held, for a start without a server."""
+        return self.journal_dir / f"{recorder}.owned.json"
 
     def socket(self, name: str) -> Path:
         """Path of `<name>.sock`."""

@@ -21,6 +21,7 @@ from custodes.config.database import DatabaseConfig
 from custodes.config.federation import FederationConfig
 from custodes.config.leaks import LeakConfig
 from custodes.config.outside import HomeConfig, PushConfig, SiemConfig
+from custodes.config.recorders import CameraIdField, RecorderConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, QueueConfig, RoadConfig
 from custodes.config.secret import SecretRef
@@ -45,8 +46,6 @@ MAX_RETENTION_H = 20 * 366 * 24
 """Twenty years; beyond it somebody mistook the unit."""
 
 _ONVIF_QUERY = re.compile(r"(stream=(main|sub)|profile=[^&]{1,256})?")
-
-CameraIdField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class _Strict(BaseModel):
@@ -252,18 +251,6 @@ class ServerConfig(_Strict):
             if network.prefixlen == 0:
                 raise ValueError(f"{one!r} is everybody: then any visitor could say who they are")
         return found
-
-
-class RecorderConfig(_Strict):
-    """Recording."""
-
-    segment_s: Annotated[float, Field(ge=2, le=110)] = 60.0
-    """Below the warden's lead-in of 120 s: a grant that begins inside a segment must reach the segment's start."""
-    stall_s: Annotated[float, Field(ge=2, le=300)] = 10.0
-    min_free_mb: Annotated[int, Field(ge=0)] = 512
-    """Below this the recorder stops writing and says so; below twice this the oldest recordings go (retention)."""
-    device_events: Annotated[tuple[CameraIdField, ...], Field(max_length=256)] = ()
-    """Ids of cameras (onvif://…) that are asked for their own events: motion, tampering, inputs, storage."""
 
 
 class RetentionConfig(_Strict):

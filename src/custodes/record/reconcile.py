@@ -101,6 +101,7 @@ def reconcile(
     state: JournalState | None = None,
     read_already: str = "",
     is_brief: bool = False,
+    has_peers: bool = False,
 ) -> Reconciled:
     """Bring journal and files together; see the module's first lines. Idempotent.
 
@@ -109,23 +110,28 @@ def reconcile(
     Args:
         is_ours: which cameras this recorder writes; another recorder's open segments are left alone.
         state, read_already: what `JournalWriter` told of the journal of that name when it was opened.
+        has_peers: other recorders write here now. Of open segments only those are closed that the journal which
+            `state` was told of opened, and every file that no journal knows is left for `later`: a peer may have made
+            it this moment.
         is_brief: of the files that no journal knows only each camera's newest is adopted, since a crash leaves no
             more and the camera's story goes on from its end; the others are named in `later`. They were listed
             before anything new is recorded, so that no file of now is among them.
 
     Raises: StorageFailed when the journals or the segments' directory cannot be read.
     """
-    state = read_state(data_dir / "journal", state or JournalState(), read_already=read_already)
+    state = state or JournalState()
+    own = set(state.opened)
+    state = read_state(data_dir / "journal", state, read_already=read_already)
     result = Reconciled(last_end_ns=state.last_end_ns)
     for segment in state.open_segments():
-        if is_ours(segment.header.camera_id):
+        if is_ours(segment.header.camera_id) and (not has_peers or segment.path in own):
             _close(data_dir, segment.path, segment, storage, journal, result)
     unknown = sorted(path for path in segment_files(data_dir) if not state.knows(path))
     ours = [path for path in unknown if is_ours(CameraId(path.split("/")[1]))]
     newest = {path.split("/")[1]: path for path in ours} if is_brief else {}
     later: list[str] = []
     for path in ours:
-        if newest.get(path.split("/")[1], path) == path:
+        if not has_peers and newest.get(path.split("/")[1], path) == path:
             _adopt(data_dir, path, site_id, storage, journal, result)
         else:
             later.append(path)
@@ -143,6 +149,31 @@ def adopt_later(
     return result
 
 
+def unknown_among(journal_dir: Path, paths: Iterable[str]) -> list[str]:
+    """Those that still no journal knows. O(records)."""
+    state = read_state(journal_dir, JournalState())
+    return [path for path in paths if not state.knows(path)]
+
+
+def reached_ns(data_dir: Path, camera_id: CameraId) -> Ns | None:
+    """End of the last whole fragment in a camera's newest file, whoever writes it; None where there is none to read.
+
+    What a recorder wrote up to its death, also when it had no time to tell.
+    """
+    newest = max(
+        (path for path in (data_dir / "segments" / camera_id).glob("*/*.seg") if _OURS.fullmatch(path.name)),
+        key=lambda path: int(path.name.split("-")[0]),
+        default=None,
+    )
+    if newest is None:
+        return None
+    try:
+        _, fragments = _whole(newest)
+    except (OSError, SealBroken):
+        return None
+    return max((fragment.end_ns for fragment in fragments), default=None)
+
+
 def _close(
     data_dir: Path, path: str, segment: Segment, storage: Storage, journal: Journal, result: Reconciled
 ) -> None:
@@ -156,11 +187,11 @@ def _close(
         storage.sync_dir((data_dir / path).parent)
     except (OSError, SealBroken):
         result.lost += 1
-        journal.append(SegmentSealed(segment=_sealed(header, path, 0, [])))
+        journal.append(SegmentSealed(segment=_sealed(header, path, 0, [], lease_epoch=segment.lease_epoch)))
         return
     except (StorageFull, StorageFailed):
         return  # the next start tries again
-    sealed = _sealed(header, path, end, fragments)
+    sealed = _sealed(header, path, end, fragments, lease_epoch=segment.lease_epoch)
     result.sealed += 1
     journal.append(SegmentSealed(segment=sealed))
     _extend(result.last_end_ns, header.camera_id, sealed.end_ns)
@@ -216,7 +247,9 @@ def _whole(path: Path) -> tuple[int, list[Fragment]]:
     return fragments[-1].offset + fragments[-1].record_bytes, fragments
 
 
-def _sealed(header: SegmentHeader, path: str, size: int, fragments: list[Fragment]) -> Segment:
+def _sealed(
+    header: SegmentHeader, path: str, size: int, fragments: list[Fragment], *, lease_epoch: int = 0
+) -> Segment:
     return Segment(
         header=header,
         path=path,
@@ -225,6 +258,7 @@ def _sealed(header: SegmentHeader, path: str, size: int, fragments: list[Fragmen
         fragments=len(fragments),
         root=fragments[-1].chain if fragments else chain_start(header),
         is_sealed=True,
+        lease_epoch=lease_epoch,
     )
 
 

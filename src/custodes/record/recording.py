@@ -72,6 +72,7 @@ class CameraRecording:
         find_key: Callable[[CameraId, str], PublishedKey],
         scratch: Scratch,
         last_end_ns: Ns | None,
+        lease_epoch: int = 0,
         down_cause: GapCause = GapCause.RECORDER_DOWN,
         on_opening: Callable[[Opening], None] = lambda opening: None,
         on_segment: Callable[[Segment], None] = lambda segment: None,
@@ -81,6 +82,7 @@ class CameraRecording:
             find_key: the published key for a camera and a day; raises KeyMissing.
             scratch: buffers, shared between cameras.
             last_end_ns: end of what was recorded before; None for a new camera.
+            lease_epoch: number of the recorder's tenure of the camera, which all its segments say; 0 without one.
             down_cause: why nothing was recorded since then.
             on_opening: a new segment's key, before its first packet: for live views.
             on_segment: the open segment grew or was sealed.
@@ -91,6 +93,8 @@ class CameraRecording:
         self._journal = journal
         self._find_key = find_key
         self._scratch = scratch
+        self._lease_epoch = lease_epoch
+        self._wants_cut = False
         self._on_opening = on_opening
         self._on_segment = on_segment
         self._gaps = GapTracker(camera_id, last_end_ns=last_end_ns, down_cause=down_cause)
@@ -119,6 +123,10 @@ class CameraRecording:
         self._segments = 0
         self._tries = 0
         self._has_opening = False
+
+    def cut(self) -> None:
+        """Begin a new segment with the next keyframe: what follows may have to be judged apart."""
+        self._wants_cut = True
 
     def note_clock(self, clock: ClockReading) -> None:
         """How well the times of the GOP that is being collected are known."""
@@ -159,7 +167,7 @@ class CameraRecording:
         self._settle()
 
     def _needs_segment(self, packet: Packet) -> bool:
-        if self._writer is None:
+        if self._writer is None or self._wants_cut:
             return True
         return packet.utc_ns - self._writer.start_ns >= self._wanted_ns() or packet.utc_ns < self._writer.start_ns
 
@@ -174,6 +182,7 @@ class CameraRecording:
         if self._writer is None and now_ns < self._next_try_ns <= now_ns + RETRY_NS:
             return
         self._seal()
+        self._wants_cut = False
         self._next_try_ns = Ns(0)  # only a failure waits: a run that begins right after another is recorded at once
         try:
             try:
@@ -198,7 +207,9 @@ class CameraRecording:
             self._on_opening(opening)
             self._has_opening = True
         self._require_room()
-        self._writer = SegmentWriter(self._storage, self._policy.data_dir, opening, self._scratch)
+        self._writer = SegmentWriter(
+            self._storage, self._policy.data_dir, opening, self._scratch, lease_epoch=self._lease_epoch
+        )
         if not is_announced:
             self._on_opening(opening)
         if not self._journal.append(SegmentOpened(segment=self._writer.segment)):

@@ -68,7 +68,9 @@ class Opening:
 class SegmentWriter:
     """Owns one open segment file. After a storage error it must be closed with `give_up` or `seal`."""
 
-    def __init__(self, storage: Storage, data_dir: Path, opening: Opening, scratch: Scratch) -> None:
+    def __init__(
+        self, storage: Storage, data_dir: Path, opening: Opening, scratch: Scratch, *, lease_epoch: int = 0
+    ) -> None:
         """Create the file, write header and init fragment, sync. Raises: StorageFull, StorageFailed, MediaError."""
         header = opening.header
         self._storage = storage
@@ -76,6 +78,7 @@ class SegmentWriter:
         self._muxer = FragmentMuxer(opening.info)
         self._sealer = FragmentSealer(header, opening.data_key)
         self._header = header
+        self._lease_epoch = lease_epoch
         self._unit_ns = NS_PER_S * opening.info.time_base_num
         self._den = opening.info.time_base_den
         self._path = segment_path(header.camera_id, header.start_ns, header.segment_id)
@@ -170,6 +173,7 @@ class SegmentWriter:
             fragments=self._fragments,
             root=self._root if is_sealed else b"",
             is_sealed=is_sealed,
+            lease_epoch=self._lease_epoch,
             media_ns=0 if self._first_pts is None else (self._end_pts - self._first_pts) * self._unit_ns // self._den,
             clock=self._clock or ClockReading(),
         )

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
-from custodes.config import Assignment, SiteConfig, SitePaths, write_assignment, write_effective
+from custodes.config import Assignment, SiteConfig, SitePaths, read_assignment, write_assignment, write_effective
 from custodes.config.identity import SiteIdentity, write_identity
 from custodes.errors import CameraEnded, DeadlineExceeded
 from custodes.media.fmp4 import read_init, read_packets
@@ -82,6 +82,10 @@ class RecorderSite:
         self._version += 1
         write_assignment(self.paths.assignment, Assignment(version=self._version, cameras=tuple(cameras)))
 
+    def cameras(self) -> tuple[CameraSpec, ...]:
+        """What is assigned."""
+        return read_assignment(self.paths.assignment).cameras
+
     def sealed(self) -> list[Segment]:
         """Sealed segments by journal order."""
         records, _ = read_all(self.paths.journal_dir / "recorder.journal")
@@ -141,10 +145,15 @@ class RecorderProcess:
     """`python -m custodes.app.recorder` as the supervisor starts it."""
 
     def __init__(
-        self, site: RecorderSite, *, env: Mapping[str, str] | None = None, preexec: Callable[[], None] | None = None
+        self,
+        site: RecorderSite,
+        *,
+        name: str = "recorder",
+        env: Mapping[str, str] | None = None,
+        preexec: Callable[[], None] | None = None,
     ) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "custodes.app.recorder", "--data", str(site.data_dir)],
+            [sys.executable, "-m", "custodes.app.recorder", "--data", str(site.data_dir), "--name", name],
             env={**os.environ, **(env or {})},
             preexec_fn=preexec,
         )

@@ -28,6 +28,7 @@ from custodes.types import (
     people,
     posts,
     protection,
+    recorders,
     setup,
     traffic,
     vision,
@@ -93,6 +94,7 @@ def _registered() -> dict[str, type]:
         face,
         face_message,
         protection,
+        recorders,
         setup,
         credential,
     ):

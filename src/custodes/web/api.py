@@ -1,5 +1,6 @@
 """The JSON API: status, cameras, timelines, tracks, system. The log is in `api_log`, pictures in `live`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -185,7 +186,12 @@ async def system(request: Request) -> dict[str, object]:
         storage_warning = f"Only {storage.free_bytes // 10**9} GB of the disk are free."
     _, log_warning = await _log_head(deps)
     rows = deps.visible_cameras(present(request).principal)
-    warnings = [text for text in (process_warning, log_warning, storage_warning, _exposure_warning(deps)) if text]
+    recorders, recorders_warning = await _recorders(deps, rows)
+    warnings = [
+        text
+        for text in (process_warning, recorders_warning, log_warning, storage_warning, _exposure_warning(deps))
+        if text
+    ]
     warnings += _process_warnings(processes)
     warnings += [
         f"Camera {row.name}: {STATE_WORDS.get(row.state, row.state)}{f' ({row.detail})' if row.detail else ''}."
@@ -195,11 +201,36 @@ async def system(request: Request) -> dict[str, object]:
     return {
         "now_ns": deps.clock.now_ns(),
         "processes": [{**asdict(one), "words": PROCESS_WORDS.get(one.kind, "")} for one in processes],
+        "recorders": recorders,
         "cameras": [_camera(row) for row in rows],
         "storage": asdict(storage) if storage else None,
         "events": await _events(request, EVENTS_ON_SYSTEM),
         "warnings": warnings,
     }
+
+
+async def _recorders(deps: WebDeps, rows: Sequence[CameraRow]) -> tuple[list[dict[str, object]], str]:
+    """Of several: their state, how many cameras each has, and which of those that the visitor may know of."""
+    if deps.recorders is None:
+        return [], ""
+    try:
+        table = await deps.recorders()
+    except Unavailable as error:
+        return [], str(error)
+    names = {CameraId(row.camera_id): row.name for row in rows}
+    told: list[dict[str, object]] = [
+        {
+            "name": one.name,
+            "state": one.state,
+            "is_well": one.state in ("recording", "drained", "draining"),
+            "cameras": len(one.cameras),
+            "packets_per_s": one.packets_per_s,
+            "named": [names[camera_id] for camera_id in one.cameras if camera_id in names],
+        }
+        for one in table.recorders
+    ]
+    waiting = [names[camera_id] for camera_id in table.unowned if camera_id in names]
+    return told, f"Recorded by nobody: {', '.join(waiting[:20])}." if waiting else ""
 
 
 def _camera(row: CameraRow) -> dict[str, object]:

@@ -72,7 +72,7 @@ from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import People
 from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.auth.service import AuthService
-from custodes.web.deps import Announcer, FleetReader, HealthReader, WebDeps
+from custodes.web.deps import Announcer, FleetReader, HealthReader, RecordersReader, WebDeps
 from custodes.web.exports import api_router as exports_api
 from custodes.web.exports import router as exports_router
 from custodes.web.fleet import no_audit
@@ -114,6 +114,7 @@ def create_app(
     cameras: CameraDesk | None = None,
     push: PushDesk | None = None,
     recogniser: Recogniser | None = None,
+    recorders: RecordersReader | None = None,
     on_verdict: Callable[[str], None] | None = None,
 ) -> FastAPI:
     """The whole web application.
@@ -127,6 +128,7 @@ def create_app(
         cameras: None where nobody can set any up.
         push: None where no devices are told.
         recogniser: None where recognition is switched off.
+        recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
@@ -185,6 +187,7 @@ def create_app(
         posts=posts,
         push=push,
         recogniser=recogniser,
+        recorders=recorders,
         on_verdict=on_verdict,
     )
     errors.install(app)

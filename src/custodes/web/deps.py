@@ -31,6 +31,7 @@ from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.message import CameraRow
+from custodes.types.recorders import RecorderTable
 from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
@@ -51,6 +52,9 @@ HealthReader = Callable[[], Awaitable[HealthReport]]
 
 FleetReader = Callable[[], Awaitable[FleetReport]]
 """The newest audit of the cameras, judged by the rules at hand. Raises: InvalidArgument, StorageFailed."""
+
+RecordersReader = Callable[[], Awaitable[RecorderTable]]
+"""Who records what. Raises what the catalog raises."""
 
 Announcer = Callable[[str], Awaitable[None]]
 
@@ -98,6 +102,8 @@ class WebDeps:
     """None where no devices are told."""
     recogniser: Recogniser | None = None
     """None where recognition is switched off."""
+    recorders: RecordersReader | None = None
+    """None where nobody is asked: one recorder has everything."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
 

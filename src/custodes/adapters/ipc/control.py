@@ -47,6 +47,7 @@ from custodes.types.people import (
     ReadPeople,
     ReadPrivacyReport,
 )
+from custodes.types.recorders import DrainRecorder, ReadRecorders, RecorderTable
 from custodes.types.traffic import ReadTraffic, TrafficTable
 from custodes.units import CameraId
 
@@ -69,6 +70,16 @@ def _ask(path: Path, message: object, reply: type[T], *, timeout_s: float = ANSW
         return channel.request(message, reply)
     finally:
         channel.close()
+
+
+def read_recorders(leases_socket: Path) -> RecorderTable:
+    """Who records what. Raises: Unavailable."""
+    return _ask(leases_socket, ReadRecorders(), RecorderTable)
+
+
+def drain_recorder(leases_socket: Path, name: str, *, is_over: bool = False) -> None:
+    """Take it out of work, or back. Raises: NotFound, Unavailable."""
+    _ask(leases_socket, DrainRecorder(recorder=name, is_over=is_over), Ok)
 
 
 TRACE_TIMEOUT_S = 1800.0

@@ -105,8 +105,11 @@ class FactsService:
         on_verified: Callable[[StreamVerified], None] = lambda fact: None,
         on_status: Callable[[CameraStatus], None] = lambda status: None,
         on_analyser: Callable[[AnalyserStatus], None] = lambda status: None,
+        is_owner: Callable[[str, CameraId, int], bool] = lambda recorder, stream, epoch: True,
     ) -> None:
-        """The callbacks are called on the loop, before anything is stored; they must not block."""
+        """`is_owner`: whether a recorder's news of a stream, written under an epoch (0: not said), are its to tell.
+
+        The callbacks are called on the loop, before anything is stored; they must not block."""
         self._catalog = catalog
         self._live = live
         self._on_frames = on_frames
@@ -114,9 +117,11 @@ class FactsService:
         self._on_verified = on_verified
         self._on_status = on_status
         self._on_analyser = on_analyser
+        self._is_owner = is_owner
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
+        self.late = 0
 
     async def serve_peer(self, channel: AsyncChannel) -> None:
         """One sender, until it goes."""
@@ -160,6 +165,12 @@ class FactsService:
                     ended.append(fact)
                 case LineCrossed():
                     crossed.append(fact)
+                case CameraStatus(camera_id=camera_id) if not self._is_owner(batch.sender, camera_id, 0):
+                    self.late += 1  # of a recorder whose camera is another's by now
+                case OpenSegment(segment=segment) if not self._is_owner(
+                    batch.sender, segment.header.camera_id, segment.lease_epoch
+                ):
+                    self.late += 1  # what it wrote is in its journal
                 case _:
                     self._take_news(fact)
         by_camera: dict[CameraId, list[FrameAnalysed]] = {}

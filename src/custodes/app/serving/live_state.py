@@ -90,6 +90,11 @@ class ServerLiveState:
         if known is None or status.utc_ns >= known[0].utc_ns or self._is_stale(known[1]):
             self._recorder[status.camera_id] = (status, self._clock.monotonic_ns())
 
+    def packets_per_s(self, stream: CameraId) -> float | None:
+        """As its recorder measures it now; None while nobody does."""
+        known = self._recorder.get(stream)
+        return None if known is None or self._is_stale(known[1]) else known[0].fps
+
     def take_verified(self, fact: StreamVerified) -> None:
         """Keep the newest by media time."""
         known = self._verified.get(fact.camera_id)

@@ -15,6 +15,15 @@ function processRow(one) {
     el("td", { class: "num" }, isWell ? durationText(one.uptime_s) : "–"));
 }
 
+function recorderRow(one) {
+  return el("tr", {},
+    el("td", {}, el("b", {}, one.name)),
+    el("td", {}, el("span", { class: `dot ${one.is_well ? "ok" : "bad"}` }), ` ${one.state}`),
+    el("td", { class: "num" }, one.cameras.toLocaleString()),
+    el("td", { class: "num" }, Math.round(one.packets_per_s).toLocaleString()),
+    el("td", {}, one.named.join(", ")));
+}
+
 function cameraRow(one) {
   return el("tr", {},
     el("td", {}, el("a", { href: `/cameras/${encodeURIComponent(one.camera_id)}` }, one.name)),
@@ -51,6 +60,8 @@ function eventRow(one, nowNs) {
 
 poll("/api/v1/system", 2, (system) => {
   $("processes").replaceChildren(...system.processes.map(processRow));
+  $("recorders").replaceChildren(...system.recorders.map(recorderRow));
+  $("recorders-panel").hidden = system.recorders.length === 0;
   $("cameras").replaceChildren(...system.cameras.map(cameraRow));
   $("cameras-empty").hidden = system.cameras.length > 0;
   $("events").replaceChildren(...system.events.map((one) => eventRow(one, system.now_ns)));
