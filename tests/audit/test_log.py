@@ -11,7 +11,7 @@ from custodes.audit.checkpoint import open_checkpoint
 from custodes.audit.log import MAX_TOKEN_BYTES, AuditLog, published_notes
 from custodes.audit.merkle import root_of_leaves, verify_consistency, verify_inclusion
 from custodes.audit.verify import verify_log
-from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, LogCorrupt, ResourceExhausted
 from custodes.testing.audit import fake_signer, fill, open_test_log, sample_record
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.units import Ns
@@ -134,6 +134,28 @@ def test_append_when_the_disk_is_full_then_fails_keeps_what_was_and_recovers(tmp
     assert log.size == 305
     log.close()
     assert verify_log(path, KEYS).size == 305
+
+
+def test_append_when_a_later_generation_opened_the_log_then_is_refused_and_the_log_is_one(tmp_path: Path) -> None:
+    """A warden that was paused while another machine took over."""
+    path = tmp_path / "log.db"
+    first = AuditLog.open(path, fake_signer(), generation=7)
+    fill(first, 20)
+    second = AuditLog.open(path, fake_signer(), generation=8)
+    fill(second, 3)
+    for _ in range(2):  # nor after what it does upon any error: to look again where the log ends
+        with pytest.raises(FailedPrecondition, match="generation 8, this one is of 7"):
+            first.append([(sample_record(1), Ns(1))])
+    fill(second, 3)
+    with pytest.raises(FailedPrecondition):  # its supervisor starts it again
+        AuditLog.open(path, fake_signer(), generation=7)
+    first.close()
+    second.close()
+    again = AuditLog.open(path, fake_signer(), generation=8)  # the same supervisor, after a crash
+    fill(again, 1)
+    again.close()
+    assert verify_log(path, KEYS).size == 27
+    open_test_log(path).append([(sample_record(1), Ns(1))])  # without a supervisor: whichever is there
 
 
 @pytest.mark.parametrize(("start", "limit"), [(-1, 5), (0, 1001), (0, -1)])

@@ -5,9 +5,10 @@ import pytest
 
 from custodes.config import SiteConfig, SitePaths, load_effective, read_identity
 from custodes.errors import AlreadyExists, CustodesError, FailedPrecondition, SiteMismatch
-from custodes.runtime.data_dir import OpenSite, make_run_dir, open_data_dir, running_pid
+from custodes.runtime.data_dir import OpenSite, make_run_dir, open_data_dir, read_generation, running_pid
 from custodes.runtime.running import register, running_sites, unregister
 from custodes.testing.clock import ManualClock
+from custodes.units import NS_PER_S
 
 
 def _open(data_dir: Path, site_id: str = "0123456789abcdef", **fields: object) -> OpenSite:
@@ -32,6 +33,26 @@ def test_second_start_is_refused_when_a_site_runs(tmp_path: Path) -> None:
             _open(tmp_path / "site")
         assert running_pid(site.paths.data_dir) == os.getpid()
     assert running_pid(tmp_path / "site") is None
+    _open(tmp_path / "site").close()
+
+
+def test_generation_grows_with_each_that_takes_the_site_over(tmp_path: Path) -> None:
+    with _open(tmp_path / "site") as first:
+        with pytest.raises(AlreadyExists):
+            _open(tmp_path / "site")
+        assert read_generation(first.paths) == first.generation, "who was refused took nothing over"
+    with _open(tmp_path / "site") as second:
+        assert second.generation == read_generation(second.paths) == first.generation + 1
+
+
+@pytest.mark.parametrize("broken", [b"", b"x", b"-1", b"9" * 18, b"\xff"])
+def test_generation_when_lost_or_damaged_goes_on_from_the_clock(tmp_path: Path, broken: bytes) -> None:
+    with _open(tmp_path / "site") as first:
+        pass
+    first.paths.generation.write_bytes(broken)
+    with _open(tmp_path / "site") as second:
+        assert second.generation == first.generation == ManualClock().now_ns() // NS_PER_S
+    first.paths.generation.unlink()
     _open(tmp_path / "site").close()
 
 

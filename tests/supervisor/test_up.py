@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from custodes.cli.exit_codes import EXIT_CODES
+from custodes.config import SitePaths
 from custodes.errors import ErrorKind
 from custodes.runtime.data_dir import running_pid
 from custodes.testing.site import RunningSite
@@ -72,3 +73,15 @@ def test_status_tells_what_it_can_when_the_server_is_down(site: RunningSite) -> 
         assert "the server does not answer" in done.stderr
     finally:
         os.kill(site.pids("server")[0], signal.SIGCONT)
+
+
+def test_standby_takes_over_when_the_supervisor_dies_and_what_was_paused_stops(site: RunningSite) -> None:
+    with site.standby() as other:
+        other.wait_for(lambda: any("waiting for it to be gone" in line for line in other.lines), "it to wait")
+        os.kill(_family(site.data_dir)[0].pid, signal.SIGKILL)
+        other.wait_for(lambda: other.address, "the address of the standby")
+        other.wait_for(lambda: _all_run(other), "all processes running")
+        assert other.cli("audit", "verify").returncode == 0
+        SitePaths(site.data_dir).generation.write_text("999999999999\n")  # a third one, while this machine was away
+        other.wait_for(lambda: any("took this site over" in line for line in other.lines), "it to notice")
+        assert other.stop() == 0

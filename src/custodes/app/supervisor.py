@@ -4,6 +4,7 @@ It owns the data directory's lock and the processes; it touches no video, no SQL
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
@@ -18,16 +19,19 @@ import structlog
 
 from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.config import SiteConfig, SitePaths
-from custodes.errors import ProtocolError
+from custodes.errors import AlreadyExists, ProtocolError
 from custodes.runtime.child import ChildSpec, ChildState, module_argv, usage_of
 from custodes.runtime.clock import SystemClock
-from custodes.runtime.data_dir import OpenSite, open_data_dir
+from custodes.runtime.data_dir import GENERATION_VARIABLE, OpenSite, open_data_dir, read_generation
 from custodes.runtime.port import check_port
 from custodes.runtime.running import register, unregister
 from custodes.runtime.supervise import StopStage, Supervisor
 from custodes.telemetry import logs
 from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
 from custodes.units import NS_PER_S
+
+STANDBY_S = 0.5
+GENERATION_S = 1.0
 
 JOB_KINDS = frozenset({"job", "backfiller", "prober"})
 """What the server may have started."""
@@ -68,14 +72,17 @@ class Terminal(Protocol):
         ...
 
 
-async def run_site(config: SiteConfig, terminal: Terminal) -> None:
+async def run_site(config: SiteConfig, terminal: Terminal, *, is_standby: bool = False) -> None:
     """Run the whole site until SIGTERM, SIGINT or StopSite; a second signal kills everything at once.
+
+    `is_standby`: while another supervisor runs it, wait for that one to be gone.
 
     Raises: FailedPrecondition (port taken, directory unsafe), AlreadyExists (runs already), SiteMismatch.
     """
-    check_port(config.server.host, config.server.port)
+    if not is_standby:
+        check_port(config.server.host, config.server.port)
     clock = SystemClock()
-    with open_data_dir(config, clock=clock, new_site_id=lambda: secrets.token_hex(8)) as site:
+    with await _taken(config, clock, terminal, is_standby=is_standby) as site:
         logs.configure("supervisor", log_dir=site.paths.log_dir, level=config.log_level)
         _log.info("site_starts", data_dir=site.paths.data_dir, pid=os.getpid())
         register(site.paths.data_dir)
@@ -84,6 +91,20 @@ async def run_site(config: SiteConfig, terminal: Terminal) -> None:
         finally:
             unregister(site.paths.data_dir)
             _log.info("site_stopped")
+
+
+async def _taken(config: SiteConfig, clock: SystemClock, terminal: Terminal, *, is_standby: bool) -> OpenSite:
+    is_told = False
+    while True:
+        try:
+            return open_data_dir(config, clock=clock, new_site_id=lambda: secrets.token_hex(8))
+        except AlreadyExists:
+            if not is_standby:
+                raise
+            if not is_told:
+                terminal.event("another supervisor runs this site; waiting for it to be gone")
+            is_told = True
+            await asyncio.sleep(STANDBY_S)
 
 
 class _Site:
@@ -103,7 +124,10 @@ class _Site:
             max_jobs=views.max_jobs + views.spare_jobs,
             stop_order=STOP_ORDER,
             log_dir=site.paths.log_dir,
-            environment={name: value for name, value in os.environ.items() if name not in WITHHELD_ENVIRONMENT},
+            environment={
+                **{name: value for name, value in os.environ.items() if name not in WITHHELD_ENVIRONMENT},
+                GENERATION_VARIABLE: str(site.generation),
+            },
             clock=clock,
             on_event=self._on_event,
         )
@@ -111,14 +135,27 @@ class _Site:
     async def run(self) -> None:
         async with self._signals():
             server = await serve(self._site.paths.socket("supervisor"), self._serve_peer)
+            watch = asyncio.get_running_loop().create_task(self._watch_generation(), name="generation")
             try:
                 await self._until_stopped(asyncio.get_running_loop().create_task(self._supervisor.start()))
             finally:
                 # StopSite's own reply is on its way; stopping the listener does not cut it.
                 server.close()
+                watch.cancel()
                 self._terminal.event("stopping …")
                 await self._supervisor.stop()
                 self._site.paths.socket("supervisor").unlink(missing_ok=True)
+
+    async def _watch_generation(self) -> None:
+        """Somebody else took the directory over while this machine was away: what runs here is to end."""
+        while True:
+            with contextlib.suppress(OSError):  # a disk that is away says nothing of others
+                newest = await asyncio.to_thread(read_generation, self._site.paths)
+                if newest > self._site.generation:
+                    self._on_event("another supervisor took this site over; everything here stops")
+                    self._stop.set()
+                    return
+            await asyncio.sleep(GENERATION_S)
 
     async def _until_stopped(self, start: asyncio.Task[None]) -> None:
         stop = asyncio.get_running_loop().create_task(self._stop.wait())

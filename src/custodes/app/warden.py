@@ -37,6 +37,7 @@ from custodes.config.durable import sync_folder
 from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, LogCorrupt, SiteMismatch
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
+from custodes.runtime.data_dir import GENERATION_VARIABLE, read_generation
 from custodes.sealing.published import PinnedKeys, write_pinned
 from custodes.types.access import AuditKind, AuditRecord
 
@@ -57,10 +58,14 @@ async def open_gate(
     rules: AccessConfig | None = None,
     witnesses: tuple[NoteVerifier, ...] = (),
     keys_config: KeyConfig | None = None,
+    generation: int = 0,
 ) -> AsyncIterator[Gate]:
     """Open keys and log, write the start into the log, and yield the gate that answers.
 
-    Raises: KeyMissing, LogCorrupt, SiteMismatch, Unavailable: the warden must not start then.
+    `generation`: of the supervisor; no warden of an earlier one appends from here on (`audit.log`).
+
+    Raises: FailedPrecondition when this one is of an earlier one; KeyMissing, LogCorrupt, SiteMismatch, Unavailable:
+        the warden must not start then.
     """
     note = structlog.get_logger()
     folder = paths.warden_dir
@@ -74,7 +79,7 @@ async def open_gate(
         folder / "keys.db", provider, context=identity.site_id.encode(), is_new_allowed=not log_path.exists()
     )
     signer = LogSigner(origin_of(identity.site_id), keys.log_key(), keys.log_mldsa_key())
-    log = AuditLog.open(log_path, signer)
+    log = AuditLog.open(log_path, signer, generation=generation)
     log_path.chmod(0o600)
     # SQLite syncs the folder for its journals, not for a new database itself.
     sync_folder(folder)
@@ -204,6 +209,7 @@ async def run(
     witnesses: tuple[NoteVerifier, ...] = (),
     keys_config: KeyConfig | None = None,
     personal_days: int | None = None,
+    generation: int = 0,
 ) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
@@ -219,6 +225,7 @@ async def run(
         rules=rules,
         witnesses=witnesses,
         keys_config=keys_config,
+        generation=generation,
     ) as gate:
         renewal = asyncio.get_running_loop().create_task(
             _renew_forever(gate, BelievedClock(SystemClock()), personal_days), name="renew-keys"
@@ -259,6 +266,7 @@ async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> N
         witnesses=witness_keys(config),
         keys_config=config.keys,
         personal_days=config.audit.personal_days,
+        generation=int(os.environ.get(GENERATION_VARIABLE) or read_generation(paths)),
     )
 
 

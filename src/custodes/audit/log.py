@@ -2,8 +2,9 @@
 
 `entries` holds the leaves; `personal` what may be erased; `tiles` every full row of 256 hashes, as C2SP tlog-tiles
 cuts the tree; `state` the newest head, stored in the transaction that makes its entries durable, and the checkpoint
-published last. The partial tiles at the right edge live in memory and are rebuilt at start from at most 255 hashes per
-level. What others signed over our checkpoints lies beside (`anchors`).
+published last; the generation of its one writer, compared in each transaction that appends. The partial tiles at the
+right edge live in memory and are rebuilt at start from at most 255 hashes per level. What others signed over our
+checkpoints lies beside (`anchors`).
 """
 
 import contextlib
@@ -29,7 +30,14 @@ from custodes.audit.merkle import (
     root_of_peaks,
 )
 from custodes.audit.note import NoteVerifier
-from custodes.errors import CustodesError, InvalidArgument, LogCorrupt, ResourceExhausted, Unavailable
+from custodes.errors import (
+    CustodesError,
+    FailedPrecondition,
+    InvalidArgument,
+    LogCorrupt,
+    ResourceExhausted,
+    Unavailable,
+)
 from custodes.types.access import AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
 
@@ -64,6 +72,34 @@ def translated(error: sqlite3.Error) -> CustodesError:
     if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return LogCorrupt(f"the audit log's database is damaged: {error}")
     return Unavailable(f"the audit log cannot be written or read: {error}")
+
+
+def _newest_generation(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT value FROM state WHERE name = 'generation'").fetchone()
+    if row is not None and not str(row[0]).isdecimal():
+        raise LogCorrupt(f"the log's writer is of generation {row[0]!r}, which is no number")
+    return int(row[0]) if row else 0
+
+
+def _superseded(own: int, newest: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the audit log is written by a warden of generation {newest}, this one is of {own}: another supervisor took "
+        "the site over, or its file `generation` was lost and the clock is behind"
+    )
+
+
+def _claim(connection: sqlite3.Connection, generation: int) -> int:
+    """Note who writes from now on; returns the generation. Raises: FailedPrecondition."""
+    connection.execute("BEGIN IMMEDIATE")
+    newest = _newest_generation(connection)
+    if 0 < generation < newest:
+        connection.rollback()
+        connection.close()
+        raise _superseded(generation, newest)
+    if generation > newest:
+        connection.execute("INSERT OR REPLACE INTO state VALUES ('generation', ?)", (str(generation),))
+    connection.execute("COMMIT")
+    return max(generation, newest)
 
 
 class _Edge:
@@ -103,8 +139,9 @@ class _Edge:
 class AuditLog:
     """The open log. Appends are all-or-nothing and durable when they return."""
 
-    def __init__(self, connection: sqlite3.Connection, signer: LogSigner) -> None:
+    def __init__(self, connection: sqlite3.Connection, signer: LogSigner, *, generation: int = 0) -> None:
         self._db = connection
+        self._generation = generation
         self._signer = signer
         self._edge = self._load_edge()
         self._is_edge_stale = False
@@ -112,11 +149,14 @@ class AuditLog:
         self._published: Checkpoint | None = None
 
     @classmethod
-    def open(cls, path: Path, signer: LogSigner) -> "AuditLog":
+    def open(cls, path: Path, signer: LogSigner, *, generation: int = 0) -> "AuditLog":
         """Open or create the log at `path`.
 
-        Raises: LogCorrupt when the stored tree and the newest signed checkpoint disagree; Unavailable,
-            ResourceExhausted from the disk.
+        Args: generation: of the supervisor under which this writer runs. From here on no writer of a lower one
+            appends; 0 takes whichever is there.
+
+        Raises: FailedPrecondition when a writer of a later generation opened it; LogCorrupt when the stored tree and
+            the newest signed checkpoint disagree; Unavailable, ResourceExhausted from the disk.
         """
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -129,9 +169,10 @@ class AuditLog:
                 connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
             elif version != SCHEMA_VERSION:
                 raise LogCorrupt(f"audit log of schema {version}; this program knows {SCHEMA_VERSION}")
+            generation = _claim(connection, generation)
         except sqlite3.Error as error:
             raise translated(error) from error
-        return cls(connection, signer)
+        return cls(connection, signer, generation=generation)
 
     @property
     def size(self) -> int:
@@ -178,6 +219,8 @@ class AuditLog:
         personal = [(first + n, each.blind, each.personal) for n, each in enumerate(sealed) if each.blind]
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            if (newest := _newest_generation(self._db)) != self._generation:
+                raise _superseded(self._generation, newest)
             self._db.executemany(
                 "INSERT INTO entries VALUES (?, ?)", [(first + n, each.leaf) for n, each in enumerate(sealed)]
             )
@@ -191,6 +234,9 @@ class AuditLog:
             if self._db.in_transaction:
                 self._db.rollback()
             raise translated(error) from error
+        except (FailedPrecondition, LogCorrupt):
+            self._db.rollback()
+            raise
 
     def _reload(self) -> None:
         self._edge = self._load_edge()

@@ -115,10 +115,10 @@ async def _follow_cameras(paths: SitePaths, terminal: PersonsTerminal) -> None:
         await client.close()
 
 
-async def _run(config: SiteConfig, terminal: PersonsTerminal) -> None:
+async def _run(config: SiteConfig, terminal: PersonsTerminal, *, is_standby: bool) -> None:
     follow = asyncio.get_running_loop().create_task(_follow_cameras(SitePaths(config.data_dir), terminal))
     try:
-        await run_site(config, terminal)
+        await run_site(config, terminal, is_standby=is_standby)
     finally:
         follow.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -126,11 +126,11 @@ async def _run(config: SiteConfig, terminal: PersonsTerminal) -> None:
         terminal.close()
 
 
-def run_up(config: SiteConfig) -> None:
+def run_up(config: SiteConfig, *, is_standby: bool = False) -> None:
     """Run a site until it is told to stop. Raises: CustodesError when it cannot start."""
     terminal = PersonsTerminal(config.name)
     terminal.event(f"starting {config.name} on {config.data_dir} …")
-    asyncio.run(_run(config, terminal))
+    asyncio.run(_run(config, terminal, is_standby=is_standby))
     terminal.event("stopped")
 
 
@@ -138,6 +138,9 @@ def run_up(config: SiteConfig) -> None:
 @click.option("--config", type=click.Path(path_type=Path), default=None, help="site.yaml [default: ./site.yaml].")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Data directory; wins over the file's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Web port; 0 takes a free one.")
-def up(config: Path | None, data: Path | None, port: int | None) -> None:
+@click.option(
+    "--standby", is_flag=True, help="While another supervisor runs the site, wait; take over when it is gone."
+)
+def up(config: Path | None, data: Path | None, port: int | None, standby: bool) -> None:
     """Run the site in the foreground. Ctrl-C stops everything; a second one at once."""
-    run_up(load_config(config, data, port))
+    run_up(load_config(config, data, port), is_standby=standby)

@@ -32,6 +32,11 @@ class SitePaths:
         return self.data_dir / "lock"
 
     @property
+    def generation(self) -> Path:
+        """The number of the newest supervisor that took the directory over; it only grows."""
+        return self.data_dir / "generation"
+
+    @property
     def effective_config(self) -> Path:
         """What the processes of this start read."""
         return self.data_dir / "effective.json"

@@ -2,6 +2,10 @@
 
 **Invariant:** while a supervisor lives it holds the flock on `lock`; nobody else starts on the same directory, and
 the kernel lets go of it however the supervisor ends.
+
+A file server that machines share lets go of it, too, when it has not heard of one for long, which may only have been
+paused. So each taking over has a number, the *generation*, that only grows: what writes the log compares it with the
+newest there (`audit.log`), and a supervisor that finds a newer one stops its site.
 """
 
 import contextlib
@@ -15,9 +19,16 @@ from pathlib import Path
 from typing import Self
 
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, read_identity, write_effective, write_identity
-from custodes.config.durable import make_folder
+from custodes.config.durable import make_folder, replace_file
 from custodes.errors import AlreadyExists, FailedPrecondition, SiteMismatch
 from custodes.ports.clock import Clock
+from custodes.units import NS_PER_S
+
+GENERATION_VARIABLE = "CUSTODES_GENERATION"
+"""Under which supervisor a process was started."""
+
+MAX_GENERATION_DIGITS = 18
+"""Below SQLite's integers."""
 
 _EVERYBODY_ELSE, _THE_WORLD = 0o077, 0o007
 """Who must have no right to the directory: the group counts as ours only where the warden is in it (`keys.user`)."""
@@ -32,6 +43,7 @@ class OpenSite:
     paths: SitePaths
     identity: SiteIdentity
     config: SiteConfig
+    generation: int
     _lock: int
 
     def close(self) -> None:
@@ -60,6 +72,7 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
     _make_private(paths.data_dir, "data directory", others)
     lock = _take_lock(paths)
     try:
+        generation = _next_generation(paths, clock)
         identity = _claim(paths, config, clock, new_site_id)
         # Without a name in the configuration the site keeps its own.
         config = config.model_copy(update={"name": identity.name})
@@ -75,7 +88,23 @@ def open_data_dir(config: SiteConfig, *, clock: Clock, new_site_id: Callable[[],
     except BaseException:
         os.close(lock)
         raise
-    return OpenSite(paths, identity, config, lock)
+    return OpenSite(paths, identity, config, generation, lock)
+
+
+def read_generation(paths: SitePaths) -> int:
+    """The newest; 0 where none was noted or it cannot be read. Raises: OSError for a disk that does not answer."""
+    try:
+        text = paths.generation.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return 0
+    return int(text) if text.isdigit() and len(text) < MAX_GENERATION_DIGITS else 0
+
+
+def _next_generation(paths: SitePaths, clock: Clock) -> int:
+    """Noted durably. Not below the seconds of now: where the file is lost or a backup was restored, it still grows."""
+    generation = max(read_generation(paths) + 1, clock.now_ns() // NS_PER_S)
+    replace_file(paths.generation, f"{generation}\n".encode())
+    return generation
 
 
 def _let_the_warden_in(paths: SitePaths) -> None:
@@ -89,7 +118,7 @@ def _let_the_warden_in(paths: SitePaths) -> None:
         )
     for folder in (paths.data_dir, paths.run_dir, paths.log_dir, paths.public_keys.parent, paths.public_keys):
         folder.chmod(0o770)
-    for file in (paths.identity, paths.effective_config):
+    for file in (paths.identity, paths.effective_config, paths.generation):
         file.chmod(0o640)
 
 

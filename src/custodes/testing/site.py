@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,14 +43,25 @@ class RunningSite:
         self.lines: list[str] = []
         self._config_path = data_dir.parent / f"{data_dir.name}.yaml"
         tree = {"server": {"port": 0}, **config, "data_dir": str(data_dir)}
-        self._config_path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+        self._text = yaml.safe_dump(tree)
+        self._config_path.write_text(self._text, encoding="utf-8")
         self._env = {**os.environ, **(env or {})}
         self._wrapper = wrapper
+        self._options: tuple[str, ...] = ()
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603 - our own program, fixed arguments
-            [*self._wrapper, sys.executable, "-m", "custodes.cli.main", "up", "--config", str(self._config_path)],
+            [
+                *self._wrapper,
+                sys.executable,
+                "-m",
+                "custodes.cli.main",
+                "up",
+                "--config",
+                str(self._config_path),
+                *self._options,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -57,8 +69,18 @@ class RunningSite:
             start_new_session=True,
         )
         threading.Thread(target=self._read_output, daemon=True).start()
-        self.wait_for(lambda: bool(self.address), "the address on the terminal", START_TIMEOUT_S)
+        if not self._options:
+            self.wait_for(lambda: bool(self.address), "the address on the terminal", START_TIMEOUT_S)
         return self
+
+    @contextmanager
+    def standby(self) -> Iterator["RunningSite"]:
+        """A second supervisor of the same site, that waits for the first to be gone."""
+        other = RunningSite(self.data_dir, {}, env=self._env)
+        self._config_path.write_text(self._text, encoding="utf-8")
+        other._options = ("--standby",)
+        with other:
+            yield other
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

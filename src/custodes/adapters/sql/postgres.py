@@ -86,6 +86,9 @@ def _open_engine(target: PostgresTarget, *, is_writer: bool) -> Engine:
     sender may forget. Readers see one state per transaction, as SQLite's do.
     """
     settings = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+    # The database notices within ten seconds that this machine is gone: by its own settings it would keep the lock for
+    # two hours from whoever takes over.
+    settings += " -c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
     settings += " -c synchronous_commit=on" if is_writer else " -c default_transaction_read_only=on"
     query = {"sslmode": target.tls, "application_name": "custodes", "options": settings}
     if target.ca_file is not None:
