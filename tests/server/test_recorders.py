@@ -11,7 +11,7 @@ from tests.server.conftest import Site
 
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.app.serving.catalog import ThreadedCatalog
-from custodes.app.serving.recorders import MOVE_EVERY_NS, SECOND_LOOK_NS, START_NS, RecorderDesk
+from custodes.app.serving.recorders import MOVE_EVERY_NS, SECOND_LOOK_NS, SPECS_NS, START_NS, RecorderDesk
 from custodes.config.recorders import RecorderConfig
 from custodes.errors import NotFound, ProtocolError
 from custodes.testing.catalog import at, make_segment, make_spec
@@ -207,6 +207,7 @@ async def test_desk_when_asked_by_a_stranger_or_for_nonsense_refuses(bench: Benc
     table = await bench.desk.respond(ReadRecorders())
     assert isinstance(table, RecorderTable) and table.unowned == (A, B)
     await bench.catalog.put_cameras([make_spec("a", is_enabled=False)], is_exclusive=False)
+    bench.pass_time(SPECS_NS)
     assert await bench.ask("recorder") == {"b": 1}
 
 

@@ -15,7 +15,7 @@ from custodes.errors import InvalidArgument, ProtocolError, SealBroken, StorageF
 from custodes.ports.storage import Storage
 from custodes.record.journal import Glance, glance_all
 from custodes.record.recording import Journal
-from custodes.record.segment import is_unborn, segment_files, segment_path
+from custodes.record.segment import is_unborn, newest_file, segment_files, segment_path
 from custodes.sealing.container import Fragment, chain_start, read_header, scan_fragments
 from custodes.types.codec import decode_as
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
@@ -160,16 +160,10 @@ def reached_ns(data_dir: Path, camera_id: CameraId) -> Ns | None:
 
     What a recorder wrote up to its death, also when it had no time to tell.
     """
-    newest = max(
-        (path for path in (data_dir / "segments" / camera_id).glob("*/*.seg") if _OURS.fullmatch(path.name)),
-        key=lambda path: int(path.name.split("-")[0]),
-        default=None,
-    )
-    if newest is None:
-        return None
     try:
-        _, fragments = _whole(newest)
-    except (OSError, SealBroken):
+        newest = newest_file(data_dir, camera_id)
+        fragments = [] if newest is None else _whole(newest)[1]
+    except (OSError, SealBroken, StorageFailed):
         return None
     return max((fragment.end_ns for fragment in fragments), default=None)
 

@@ -41,6 +41,16 @@ def segment_files(data_dir: Path) -> Iterator[str]:
                     yield f"segments/{camera}/{day}/{name}"
 
 
+def newest_file(data_dir: Path, camera_id: CameraId) -> Path | None:
+    """The file that a recorder began last for a camera, by its name. Raises: StorageFailed."""
+    folder = data_dir / "segments" / camera_id
+    for day in sorted(_names(folder), reverse=True):
+        ours = [name for name in _names(folder / day) if _OURS.fullmatch(name)]
+        if ours:
+            return folder / day / max(ours, key=lambda name: int(name.split("-")[0]))
+    return None
+
+
 def is_unborn(file: Path) -> bool:
     """If a file whose header cannot be read is one that a recorder had only begun. Raises: OSError."""
     return _OURS.fullmatch(file.name) is not None and file.stat().st_size <= UNBORN_BYTES

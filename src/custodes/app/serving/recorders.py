@@ -51,6 +51,9 @@ START_NS = 5 * NS_PER_S
 """After this server's start cameras that nobody has wait so long for a recorder that has not asked yet: else the first
 to ask would take all of them, and give them back one after the other."""
 
+SPECS_NS = NS_PER_S
+"""How late a new camera may be noticed; recorders hear of it from the assignment's file as soon."""
+
 Load = Callable[[CameraId], float | None]
 
 
@@ -81,6 +84,7 @@ class RecorderDesk:
         self._owned: dict[CameraId, LeaseState] = {}
         self._ran_out: dict[tuple[str, int], int] = {}
         """Lease and epoch: when it was first seen to have run out."""
+        self._specs: tuple[int, Mapping[CameraId, CameraSpec]] | None = None
         self._started_ns = clock.monotonic_ns()
         self._move_ns = self._started_ns + MOVE_EVERY_NS
 
@@ -153,8 +157,15 @@ class RecorderDesk:
         if asked.recorder not in self._config.names:
             raise ProtocolError(f"no recorder {asked.recorder!r} is configured")
         async with self._lock:  # one after the other: each answer counts on what the one before it gave
-            specs = {spec.camera_id: spec for spec in await self._catalog.cameras() if spec.is_enabled}
-            return await self._give(asked, specs)
+            return await self._give(asked, await self._enabled())
+
+    async def _enabled(self) -> Mapping[CameraId, CameraSpec]:
+        """Cameras to be recorded, read once a second for all recorders: a thousand take 30 ms."""
+        now_ns = self._clock.monotonic_ns()
+        if self._specs is None or now_ns - self._specs[0] >= SPECS_NS:
+            found = {spec.camera_id: spec for spec in await self._catalog.cameras() if spec.is_enabled}
+            self._specs = (now_ns, found)
+        return self._specs[1]
 
     async def _give(self, asked: AskCameras, specs: Mapping[CameraId, CameraSpec]) -> CamerasGiven:
         me = asked.recorder
@@ -195,7 +206,9 @@ class RecorderDesk:
             if one.epoch != before.get(_camera(one.name))
         }
         story = await self._catalog.story_ends([stream for some in streams.values() for stream in some])
-        self._note(await asyncio.to_thread(self._read))
+        self._note(
+            states | {one.name: LeaseState(name=one.name, holder=me, epoch=one.epoch, is_held=True) for one in given}
+        )
         cameras = [
             GivenCamera(
                 camera_id=_camera(one.name),
@@ -214,17 +227,19 @@ class RecorderDesk:
             for name, one in states.items()
             if name.startswith(CAMERA) and one.holder == me and (is_leaving or _camera(name) not in held)
         ]
+        is_other = bool(let_go) or is_leaving
         if let_go:
             self._leases.let_go(let_go, me)
         for name in self._config.names:
             if name != me and _is_held(states, MEMBER + name) and not is_running(self._paths, name):
                 structlog.get_logger().warning("recorder is gone; its cameras go to others", recorder=name)
                 self._leases.let_go(None, name)
+                is_other = True
         if is_leaving:
             self._leases.let_go(None, me)
         else:
             self._leases.take([MEMBER + me], me, self._ttl_ns)
-        return self._read()
+        return self._read() if is_other else states
 
     def _is_free(self, state: LeaseState | None, me: str) -> bool:
         """Whether the lease may be taken now: it is mine or nobody's, or its holder was silent at two looks."""
