@@ -106,7 +106,7 @@ def first_picture_ms(folder: Path, clip: Path, looks: int) -> list[float]:
         site.wait_for(lambda: bool(site.token), "the token of the first account")
         viewer = Viewer(site.address)
         viewer.claim(site.token)
-        site.wait_for(lambda: site.camera("walkers")["is_recording"], "the camera to be recorded")
+        site.wait_for(lambda: site.camera("walkers")["state"] == "recording", "the camera to be recorded")
         viewer.watch("walkers", seconds=60, chunks=1)
         return [viewer.watch("walkers", seconds=60, chunks=1).first_picture_s * 1000 for _ in range(looks)]
 
