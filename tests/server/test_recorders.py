@@ -106,7 +106,10 @@ def test_cameras_when_the_site_starts_wait_for_their_recorder_a_moment(tmp_path:
             bench.pass_time(START_NS)
             assert await bench.ask("recorder", a=1) == {"a": 1, "b": 1}  # the other one does not come
             assert await bench.ask("recorder-2") == {}
-            bench.pass_time(MOVE_EVERY_NS)
+            bench.pass_time(MOVE_EVERY_NS - NS_PER_S)
+            assert await bench.ask("recorder", a=1, b=1) == {"a": 1, "b": 1}
+            bench.pass_time(NS_PER_S)
+            assert await bench.ask("recorder-2") == {}  # the idle one asks first, again and again
             assert await bench.ask("recorder-2") == {}
             assert await bench.ask("recorder", a=1, b=1) == {"b": 1}  # now it has come, and idles
             assert await bench.ask("recorder", b=1) == {"b": 1}

@@ -191,7 +191,8 @@ class RecorderDesk:
             self._config.groups,
             moves=moves,
         )
-        if moves and any(owners.get(one, to) != to for one, to in wanted.items()):
+        # Spent by who gives something up: the idle one, which may ask first each time, changes nothing by asking.
+        if moves and any(owners.get(one) == me != to for one, to in wanted.items()):
             self._move_ns = now_ns + MOVE_EVERY_NS
         # What somebody else still has is theirs until they let go of it or fall silent.
         mine = [
