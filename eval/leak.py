@@ -22,7 +22,7 @@ from custodes.app.serving.leaks import CLOSELY, is_settled
 from custodes.errors import CustodesError
 from custodes.leaks.alignment import Fit, Original, Suspect, align
 from custodes.leaks.background import Background, pack_background, unpack_background
-from custodes.leaks.moment import compare, sketch_of_found
+from custodes.leaks.moment import NEAR_STRETCHES, compare, compare_stretches, sketch_of_found
 from custodes.leaks.place import background_of, best_fit, is_ours
 from custodes.leaks.ranking import Ranker, rank_plane
 from custodes.leaks.sketch import Plane, Sketch, sketch
@@ -118,7 +118,7 @@ def moment_of(suspect: Suspect, archive: Archive, fit: Fit) -> tuple[Ns, Ns, Ns]
     found, fine = sketch_of_found(aligned), sketch_of_found(aligned, 192)
     keys = archive.looked(numbers, found)
     every = numbers[1] - numbers[0] if len(numbers) > 1 else 1
-    chosen = {n for at in keys.costs.argsort()[:6] for n in (int(at) - 1, int(at)) if n >= 0}
+    chosen = compare_stretches(found, keys.sketches).argsort()[:NEAR_STRETCHES].tolist()
     near = archive.looked(
         sorted({n for at in chosen for n in range(numbers[at], min(numbers[at] + every, len(frames)))}), fine
     )

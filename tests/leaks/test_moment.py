@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.leaks.scenes import scene
 
-from custodes.leaks.moment import compare
+from custodes.leaks.moment import compare, compare_stretches
 from custodes.leaks.place import background_of
 from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.stretch import Looked, covered_by_nothing, margin_of, noise_of, stretch
@@ -48,6 +48,28 @@ def test_stretch_when_somebody_walks_then_the_second_is_found():
     assert best == 23
     assert earliest <= 23 <= latest
     assert latest - earliest <= 4
+
+
+@pytest.mark.parametrize("count", [SECONDS, 1500])
+def test_stretches_when_somebody_walks_fast_between_two_keyframes_then_it_is_hardly_held_against_it(count):
+    empty = [sketch(noisy(scene(4), 100 + n)) for n in range(7)]
+    keys = [empty[n % 7] for n in range(count)]
+    # At 22 and 23 somebody is elsewhere in the picture: an empty keyframe is more like it than those two.
+    keys[22], keys[23] = sketch(noisy(walked(10), 1)), sketch(noisy(walked(30), 2))
+    found = sketch(noisy(walked(20), 3))
+    plain, costs = compare(found, keys), compare_stretches(found, keys)
+    assert costs.shape == (count,)
+    dearer = costs[22] - np.median(costs[np.isfinite(costs)])
+    assert dearer < (plain[22] - np.median(plain)) / 4
+
+
+def test_stretches_when_who_walks_overlaps_with_a_keyframe_then_theirs_is_the_cheapest():
+    keys = [sketch(noisy(scene(4), 100 + n)) for n in range(SECONDS)]
+    keys[22], keys[23] = sketch(noisy(walked(18.5), 1)), sketch(noisy(walked(30), 2))
+    found = sketch(noisy(walked(20), 3))
+    # From the empty keyframe to theirs, or from theirs to the next: both show as much of the picture.
+    assert int(compare_stretches(found, keys).argmin()) in (21, 22)
+    assert compare_stretches(found, []).shape == (0,)
 
 
 def test_stretch_when_nothing_moves_then_all_of_it():

@@ -15,7 +15,7 @@ from custodes.app.content_index import ContentIndex
 from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
-from custodes.leaks.moment import compare, sketch_of_found
+from custodes.leaks.moment import NEAR_STRETCHES, compare, compare_stretches, sketch_of_found
 from custodes.leaks.place import background_of, best_of, is_ours, read_picture
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
@@ -38,7 +38,6 @@ MAX_KEYFRAMES = 50_000
 
 _REFERENCES = 9
 """Pictures that the background is the median of; all but rarely, what moved is not in it."""
-_NEAR_GOPS = 6
 _CLIP_PICTURES = 5
 """Of a clip: the one that fits best is traced."""
 _FINE_COLUMNS = 192
@@ -144,8 +143,8 @@ class Tracer:
         aligned = align(suspect, Original(background), placed.registration)
         found = sketch_of_found(aligned)
         keys = Looked(times_ns=[int(gop.start_ns) for gop in kept], sketches=sketches, costs=compare(found, sketches))
-        order = keys.costs.argsort()[:_NEAR_GOPS]
-        near = self._near([kept[n] for n in sorted({n for at in order for n in (int(at) - 1, int(at)) if n >= 0})])
+        order = compare_stretches(found, sketches).argsort()[:NEAR_STRETCHES]
+        near = self._near([kept[n] for n in sorted(order.tolist())])
         if not near:
             return PictureTraced(camera_id=self._task.camera_id, is_found=True, error="the moment cannot be read")
         fine = sketch_of_found(aligned, _FINE_COLUMNS)
