@@ -10,8 +10,8 @@ import pytest
 from custodes.access import zones as rules
 from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.approval import Vote
-from custodes.types.codec import encode
-from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZonePhase, ZoneRecord
+from custodes.types.codec import encode, encode_as_before
+from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZoneKind, ZonePhase, ZoneRecord
 from custodes.units import CameraId, Ns
 
 T0 = Ns(1_700_000_000 * 10**9)
@@ -222,4 +222,11 @@ def test_window_is_in_the_sites_own_time():
 
 
 def test_hash_stays_what_it_was_so_that_old_approvals_can_be_checked():
-    assert rules.digest(DRAFT) == sha256(b"custodes.recognition-zone.v1\n" + encode(DRAFT)).digest()
+    before = encode_as_before(DRAFT, "kind")  # when all zones were for faces
+    assert rules.digest(DRAFT) == sha256(b"custodes.recognition-zone.v1\n" + before).digest()
+
+
+def test_a_zone_for_plates_is_signed_as_one():
+    plates = replace(DRAFT, kind=ZoneKind.PLATES)
+    assert rules.digest(plates) == sha256(b"custodes.recognition-zone.v1\n" + encode(plates)).digest()
+    assert rules.digest(plates) != rules.digest(DRAFT)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from custodes.adapters.notify import senders
 from custodes.adapters.sql import sqlite_catalog
+from custodes.app.serving.passages import PassageWatch, passage_parts
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import TRIES, RuleService, Watched
 from custodes.config.rules import RuleConfig
@@ -26,6 +27,7 @@ from custodes.testing.clock import ManualClock
 from custodes.testing.media import vouch
 from custodes.testing.web import InlineCatalog
 from custodes.types.event import SiteEvent, SiteEventKind
+from custodes.types.plate import Passage, PassageList, ReadPassages
 from custodes.types.scene import CameraScene, QueueArea
 from custodes.types.traffic import Incident, IncidentKind, Queue
 from custodes.types.vision import ObjectClass
@@ -112,6 +114,46 @@ def test_a_long_queue_is_told_once(tmp_path):
     tell(service, 1)
     assert told[0]["text"] == "tailback: a queue of 61 m, longer than 50 m"
     catalog.close()
+
+
+def test_a_listed_vehicle_is_told_each_time_and_only_where_the_rule_looks():
+    service, told = service_of(
+        {"name": "barrier", "camera": "gate", "listed_vehicle": True},
+        {"name": "p", "camera": "gate", "people_above": 1},
+    )
+    one = Passage(
+        number=4,
+        vehicle_id="v",
+        label="Van 3",
+        zone_id="z",
+        zone="Main gate",
+        camera_id=CameraId("gate"),
+        utc_ns=Ns(1),
+    )
+    fresh, warden = [], PassageList(passages=(one,), last=4)
+
+    class Warden:
+        async def about_requests(self, message):
+            assert isinstance(message, ReadPassages)
+            new = tuple(each for each in warden.passages if each.number > message.after)
+            return replace(warden, passages=new)
+
+    watch = PassageWatch(Warden(), lambda passage: (fresh.append(passage.number), service.take_passage(passage)))
+    asyncio.run(watch.step())
+    assert fresh == [], "what was before the start opens no gate"
+    warden = PassageList(
+        passages=(one, replace(one, number=5), replace(one, number=6, camera_id=CameraId("yard"))), last=6
+    )
+    asyncio.run(watch.step())
+    assert fresh == [5, 6]
+    warden = PassageList(passages=(replace(one, number=1),), last=1)
+    asyncio.run(watch.step())
+    asyncio.run(watch.step())
+    assert fresh == [5, 6, 1], "a warden that began anew is understood"
+    tell(service, 2)
+    assert {one["text"] for one in told} == {"barrier: Van 3, a listed vehicle, is at Main gate"}
+    assert told[0]["vehicle"] == "Van 3"
+    assert passage_parts(Warden(), service_of({"name": "p", "camera": "gate", "people_above": 1})[0]) == {}
 
 
 LEFT_HALF = QueueArea(name="till", polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))

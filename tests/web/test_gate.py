@@ -19,6 +19,7 @@ PATHS = {
     "token_id": "none",
     "hold_id": "none",
     "layout_id": "none",
+    "vehicle_id": "none",
     "number": "other",
     "export_id": "none",
     "erasure_id": "none",

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta, tzinfo
 
 from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.approval import Vote
-from custodes.types.codec import encode
-from custodes.types.face import Schedule, ZoneDraft, ZonePhase, ZoneRecord
+from custodes.types.codec import encode, encode_as_before
+from custodes.types.face import Schedule, ZoneDraft, ZoneKind, ZonePhase, ZoneRecord
 from custodes.units import NS_PER_S, Ns
 
 APPROVALS = 2
@@ -35,7 +35,9 @@ _DOMAIN = b"custodes.recognition-zone.v1\n"
 
 def digest(draft: ZoneDraft) -> bytes:
     """SHA-256 over the whole draft: the challenge that an approver's passkey signs. 32 bytes."""
-    return hashlib.sha256(_DOMAIN + encode(draft)).digest()
+    # Zones for faces keep the hash that people signed before there were others.
+    body = encode_as_before(draft, "kind") if draft.kind is ZoneKind.FACES else encode(draft)
+    return hashlib.sha256(_DOMAIN + body).digest()
 
 
 def check_draft(draft: ZoneDraft) -> None:

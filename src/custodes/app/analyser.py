@@ -22,6 +22,7 @@ from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.app.analyser_looks import LookKeeper, published_finder
+from custodes.app.analyser_plates import AnalyserPlates
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, TamperingConfig, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
@@ -45,7 +46,7 @@ from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, Stre
 from custodes.types.model import ModelFormat
 from custodes.types.scene import CameraScene
 from custodes.types.stream import is_second
-from custodes.types.vision import DetectArea
+from custodes.types.vision import DetectArea, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, RunId
 
 if TYPE_CHECKING:
@@ -238,12 +239,15 @@ class Worker:
         checkpoints: Checkpoints,
         learnt: Checkpoints,
         zones: "AnalyserZones | None" = None,
+        plates: AnalyserPlates | None = None,
         looks: LookKeeper | None = None,
         tampering: TamperingConfig | None = None,
     ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on.
+        `plates`: of vehicles, in zones for them.
         `checkpoints`: of tracks; `learnt`: of what gates know; `looks`: keeps something of what was looked at."""
         self._zones = zones
+        self._plates = plates
         self._looks = looks
         self._tampering = tampering or TamperingConfig()
         self._checkpoints = checkpoints
@@ -267,6 +271,8 @@ class Worker:
             camera_id = self._intake.next_camera(POLL_S)
             if self._zones is not None:
                 self._zones.refresh()
+            if self._plates is not None:
+                self._plates.refresh()
             if camera_id is not None:
                 self._take_turn(camera_id)
                 self._intake.end_turn(camera_id)
@@ -278,6 +284,8 @@ class Worker:
                 self._sender.put(fact)
         if self._zones is not None:
             self._zones.close()
+        if self._plates is not None:
+            self._plates.close()
         if self._looks is not None:
             self._looks.close()
         self._report()  # no run is open: the checkpoints go
@@ -331,15 +339,18 @@ class Worker:
             if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
                 self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
-        if self._looks is not None:
-            looks = self._looks
-            pipeline.on_look = lambda frame, found: looks.look(
-                frame, found, self._intake.scenes.get(camera_id, CameraScene())
-            )
+        if self._looks is not None or self._plates is not None:
+            pipeline.on_look = self._looked
         pipeline.begin_with(self._learnt.read(camera_id), self._looking.clock.now_ns())
         runner = InlineRunner([pipeline], on_failure=failed)
         self._pipelines[camera_id] = pipeline
         self._runners[camera_id] = runner
+
+    def _looked(self, frame: Frame, found: TrackedFrame) -> None:
+        if self._looks is not None:
+            self._looks.look(frame, found, self._intake.scenes.get(frame.camera_id, CameraScene()))
+        if self._plates is not None:
+            self._plates.look(frame, found)
 
     def _keep_learnt(self) -> None:
         self._learnt_ns = self._looking.clock.monotonic_ns()
@@ -436,6 +447,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         checkpoints=checkpoints,
         learnt=Checkpoints(paths.run_dir, "gate"),
         zones=zones,
+        plates=AnalyserPlates(paths, looking.clock),
         looks=LookKeeper(paths, config.leaks, published_finder(paths)),
         tampering=config.analyser.tampering,
     ).work_forever()

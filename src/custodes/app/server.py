@@ -51,6 +51,7 @@ from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.outside import open_push, outside_parts
 from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.passages import passage_parts
 from custodes.app.serving.post_book import CasePostBook
 from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.app.serving.proofs import ProofDesk
@@ -367,6 +368,7 @@ class Server:
             "flows": self._flows.run(),
             "map": self._map.run(),
             "rules": self._rules.run(),
+            **passage_parts(self._warden, self._rules),
             "incidents": self._incidents.run(),
             "protection": self._protection.run(),
             "sightings": self._tell_sightings(),

@@ -238,12 +238,16 @@ async def run(
         async def to_matcher(channel: AsyncChannel) -> None:
             await answer_requests(channel, gate.faces.answer_process)
 
+        async def to_analyser(channel: AsyncChannel) -> None:
+            await answer_requests(channel, gate.faces.plates.answer_analyser)
+
         async def to_server(channel: AsyncChannel) -> None:
             await answer_requests(channel, gate.answer_server)
 
         # The server's socket comes last: its file tells the supervisor that the warden serves.
         jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job), guest=guest)
         matcher = await serve(paths.socket("warden-faces"), connections.tracked(to_matcher), guest=guest)
+        plates = await serve(paths.socket("warden-plates"), connections.tracked(to_analyser), guest=guest)
         recognition = asyncio.get_running_loop().create_task(gate.faces.run(), name="recognition")
         server = await serve(paths.socket("warden-server"), connections.tracked(to_server), guest=guest)
         note.info("warden serves", site_id=identity.site_id)
@@ -251,6 +255,7 @@ async def run(
         server.close()
         jobs.close()
         matcher.close()
+        plates.close()
         renewal.cancel()
         recognition.cancel()
         await connections.end(timeout_s=_STOP_S)

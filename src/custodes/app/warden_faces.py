@@ -12,6 +12,7 @@ from custodes.app.warden_enrolment import EnrolmentDesk
 from custodes.app.warden_journeys import JourneyDesk
 from custodes.app.warden_models import ModelDesk
 from custodes.app.warden_office import Office
+from custodes.app.warden_plates import PlateDesk
 from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_requests import RequestDesk
 from custodes.app.warden_zones import RENEW_S, ZoneDesk
@@ -19,6 +20,7 @@ from custodes.config import SitePaths
 from custodes.errors import CustodesError, ProtocolError
 from custodes.types.face_message import FileCandidate, PutTemplate, ReadGalleryChanges
 from custodes.types.message import Ok, Ping
+from custodes.types.plate import AskPlate
 
 SWEEP_S = 5.0
 """How soon what expired is destroyed, and how soon a crash during a withdrawal is made good."""
@@ -37,6 +39,7 @@ class FaceDesk:
         self.candidates = CandidateDesk(office, self.zones, self.people, signer)
         self.protection = ProtectionDesk(office, self.people, signer)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
+        self.plates = PlateDesk(office, self.zones, secrets.plate_key)
         self._requests: RequestDesk | None = None
         self.journeys = JourneyDesk(office, self.people, self._known_requests)
 
@@ -50,7 +53,7 @@ class FaceDesk:
 
     async def answer_server(self, message: object) -> object:
         """The answer, or None for what is not about recognition. What makes templates is not the server's to say."""
-        if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate):
+        if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate | AskPlate):
             return None
         for answer in (
             self.zones.answer,
@@ -60,6 +63,7 @@ class FaceDesk:
             self.checkpoint.answer,
             self.protection.answer_server,
             self.journeys.answer,
+            self.plates.answer,
         ):
             reply = await answer(message)
             if reply is not None:
@@ -92,6 +96,7 @@ class FaceDesk:
                     await self.zones.publish()
                 await self.people.sweep()
                 await self.candidates.sweep()
+                await self.plates.sweep()
             except CustodesError as error:
                 note.error("zones, enrolments or candidates could not be seen to", error=str(error))
             await asyncio.sleep(SWEEP_S)

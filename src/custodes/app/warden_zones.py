@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes.access import candidates, enrolment, zones
+from custodes.access.plates import counts
 from custodes.app.warden_office import Office
 from custodes.config.durable import replace_file
 from custodes.errors import FailedPrecondition, NotFound, ResourceExhausted, StorageFailed
@@ -24,6 +25,7 @@ from custodes.types.face import (
     CandidateRecord,
     FaceEnrolment,
     SignedPermit,
+    ZoneKind,
     ZonePermit,
     ZonePhase,
     ZoneRecord,
@@ -37,6 +39,7 @@ from custodes.types.face_message import (
     ZoneRule,
     ZoneTable,
 )
+from custodes.types.plate import PlateListing
 from custodes.units import Ns
 
 MAX_ZONES = 256
@@ -130,9 +133,11 @@ class ZoneDesk:
             raise NotFound("There is no such zone.")
         return record
 
-    def require_active(self, zone_id: str) -> ZoneRecord:
+    def require_active(self, zone_id: str, kind: ZoneKind = ZoneKind.FACES) -> ZoneRecord:
         """Raises: NotFound, FailedPrecondition."""
         record = self.find(zone_id)
+        if record.draft.kind is not kind:
+            raise FailedPrecondition(f"The zone is for {record.draft.kind.value}, not for {kind.value}.")
         if zones.phase(record, self._office.now_ns()) is not ZonePhase.ACTIVE:
             raise FailedPrecondition("The zone is not active.")
         return record
@@ -143,7 +148,7 @@ class ZoneDesk:
         return is_active and zones.window(record.draft.schedule, now_ns, self._timezone) is not None
 
     def rules(self) -> tuple[ZoneRule, ...]:
-        """Of all zones that are on."""
+        """Of all zones for faces that are on."""
         now_ns = self._office.now_ns()
         return tuple(
             ZoneRule(
@@ -153,12 +158,15 @@ class ZoneDesk:
                 samples=one.draft.samples,
             )
             for one in self._office.store.all(ZoneRecord)
-            if self.is_on(one, now_ns)
+            if one.draft.kind is ZoneKind.FACES and self.is_on(one, now_ns)
         )
 
     def _table(self) -> ZoneTable:
         now_ns = self._office.now_ns()
-        compared = [one for one in self._office.store.all(FaceEnrolment) if enrolment.is_compared(one, now_ns)]
+        compared = [
+            one.zone_ids for one in self._office.store.all(FaceEnrolment) if enrolment.is_compared(one, now_ns)
+        ]
+        vehicles = [one.zone_ids for one in self._office.store.all(PlateListing) if counts(one, now_ns)]
         said = Counter(
             (one.candidate.zone_id, candidates.phase(one, now_ns)) for one in self._office.store.all(CandidateRecord)
         )
@@ -168,7 +176,7 @@ class ZoneDesk:
                 record=record,
                 phase=zones.phase(record, now_ns),
                 is_on=self.is_on(record, now_ns),
-                people=sum(record.draft.zone_id in one.zone_ids for one in compared),
+                people=sum(record.draft.zone_id in ids for ids in (vehicles if is_plates(record) else compared)),
                 confirmed=said[record.draft.zone_id, CandidatePhase.CONFIRMED],
                 doubted=sum(said[record.draft.zone_id, one] for one in doubts),
             )
@@ -206,6 +214,7 @@ class ZoneDesk:
             # Pictures are some seconds old when they are looked at.
             from_ns=Ns(max(hours[0], max(vote.utc_ns for vote in record.votes))),
             until_ns=Ns(min(hours[1], now_ns + zones.PERMIT_LASTS_NS)),
+            kind=draft.kind,
         )
         return sign_permit(self._signer, permit)
 
@@ -219,12 +228,18 @@ class ZoneDesk:
             raise StorageFailed(f"{self._path} cannot be written: {error.strerror}") from error
 
 
+def is_plates(record: ZoneRecord) -> bool:
+    """Whether it is a zone for plates."""
+    return record.draft.kind is ZoneKind.PLATES
+
+
 def _words(record: ZoneRecord) -> dict[str, str]:
     draft = record.draft
     return {
         "hash": zones.digest(draft).hex(),
         "name": draft.name,
         "camera": draft.camera_id,
+        "kind": draft.kind.value,
         "basis": draft.basis.kind.value,
         "reference": draft.basis.reference,
         "purpose": draft.purpose,

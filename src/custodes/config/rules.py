@@ -50,7 +50,8 @@ class MqttConfig(_Strict):
 
 
 _CAUSES = (
-    "incident", "people_above", "vehicles_above", "queue_above_m", "people_waiting_above", "wait_above_s", "health",
+    "incident", "people_above", "vehicles_above", "queue_above_m", "people_waiting_above", "wait_above_s",
+    "listed_vehicle", "health",
 )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ class RuleConfig(_Strict):
     """In a drawn queue at once."""
     wait_above_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """How long half of those in a drawn queue have waited."""
+    listed_vehicle: Literal[True] | None = None
+    """A vehicle of the site's own list is at a zone for plates (page Vehicles)."""
     queue: Annotated[str, StringConstraints(max_length=80)] = ""
     """Which queue of the camera; empty: each of them."""
     health: Annotated[tuple[HealthKind, ...], Field(min_length=1, max_length=9)] | None = None

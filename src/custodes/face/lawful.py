@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from custodes.errors import PermissionDenied, ProtocolError, SealBroken
 from custodes.types.codec import decode_as, encode
-from custodes.types.face import SamplePermit, SignedPermit, ZonePermit
+from custodes.types.face import SamplePermit, SignedPermit, ZoneKind, ZonePermit
 from custodes.types.protection import CheckPermit
 from custodes.units import CameraId, Ns
 
@@ -115,6 +115,8 @@ def zone_lawful(signed: SignedPermit, site_key: bytes, site_id: str, now_ns: Ns)
     permit = decode_as(ZonePermit, _verify(signed, site_key))
     if permit.site_id != site_id or now_ns >= permit.until_ns:
         raise PermissionDenied(f"the permit of zone {permit.zone_id} is over, or of another site")
+    if permit.kind is not ZoneKind.FACES:
+        raise PermissionDenied(f"the permit of zone {permit.zone_id} is for no faces")
     return OpenZone(permit=permit, lawful=Lawful(permit, seal=_SEAL))
 
 
@@ -141,30 +143,46 @@ def encode_permits(permits: list[SignedPermit]) -> bytes:
 
 
 def read_zones(path: Path, site_key: bytes, site_id: str, now_ns: Ns) -> tuple[OpenZone, ...]:
-    """Zones that are on, or come on while their permit lasts; none when there is no file.
+    """Zones for faces that are on, or come on while their permit lasts; none when there is no file.
 
     What is not signed, over or of another site is left out. Raises: ProtocolError for a file that is none.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return ()
-    try:
-        if len(content) > MAX_FILE_BYTES:
-            raise ProtocolError(f"{path} has {len(content)} bytes; at most {MAX_FILE_BYTES} are read")
-        signed = [
-            SignedPermit(body=base64.b64decode(body), signature=base64.b64decode(signature))
-            for body, signature in json.loads(content)
-        ]
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise ProtocolError(f"{path} holds no permits: {error}") from error
     zones = []
-    for one in signed:
+    for one in _read_signed(path):
         try:
             zones.append(zone_lawful(one, site_key, site_id, now_ns))
         except (SealBroken, PermissionDenied):
             continue
     return tuple(zones)
+
+
+def read_plate_permits(path: Path, site_key: bytes, site_id: str, now_ns: Ns) -> tuple[ZonePermit, ...]:
+    """The same of zones for plates. None of them opens a way to a face."""
+    permits = []
+    for one in _read_signed(path):
+        try:
+            permit = decode_as(ZonePermit, _verify(one, site_key))
+        except SealBroken:
+            continue
+        if permit.kind is ZoneKind.PLATES and permit.site_id == site_id and now_ns < permit.until_ns:
+            permits.append(permit)
+    return tuple(permits)
+
+
+def _read_signed(path: Path) -> list[SignedPermit]:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return []
+    try:
+        if len(content) > MAX_FILE_BYTES:
+            raise ProtocolError(f"{path} has {len(content)} bytes; at most {MAX_FILE_BYTES} are read")
+        return [
+            SignedPermit(body=base64.b64decode(body), signature=base64.b64decode(signature))
+            for body, signature in json.loads(content)
+        ]
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise ProtocolError(f"{path} holds no permits: {error}") from error
 
 
 def read_site_key(path: Path) -> tuple[str, bytes]:

@@ -228,7 +228,7 @@ class LoggingWarden:
         self._policies = load_policies()
         requests = RequestStore(folder / "requests.db")
         self.cases = CaseStore(folder / "cases.db")
-        secret = FaceSecrets(person_kek=bytes(32), token_key=bytes(32))
+        secret = FaceSecrets(person_kek=bytes(32), token_key=bytes(32), plate_key=bytes(32))
         self.face_store = FaceStore(folder / "faces.db", secret.person_kek)
         office = Office(
             site_id="ab" * 8,

@@ -54,6 +54,14 @@ class Impact:
     """Who was asked: data-protection officer, works council, those concerned."""
 
 
+class ZoneKind(StrEnum):
+    """What is compared in a zone."""
+
+    FACES = "faces"
+    PLATES = "plates"
+    """Of vehicles, against the operator's own list (`access.plates`); no face."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneDraft:
     """What people are asked to approve. Never changes: its hash is what their passkeys sign."""
@@ -83,6 +91,7 @@ class ZoneDraft:
     author_id: str
     author: str
     drafted_ns: Ns
+    kind: ZoneKind = ZoneKind.FACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,7 @@ class ZonePermit:
     """Of the draft that two people approved."""
     from_ns: Ns
     until_ns: Ns
+    kind: ZoneKind = ZoneKind.FACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

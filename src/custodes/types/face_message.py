@@ -68,7 +68,7 @@ class ZoneRow:
     is_on: bool
     """Active, and its schedule says now."""
     people: int
-    """Enrolled for it and compared now."""
+    """Enrolled for it and compared now; of a zone for plates, vehicles."""
     confirmed: int = 0
     """Of the candidates that are kept: two people said that it was the person."""
     doubted: int = 0

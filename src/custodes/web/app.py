@@ -54,6 +54,7 @@ from custodes.web import (
     site_plan,
     traffic,
     upkeep,
+    vehicles,
 )
 from custodes.web import backfills as backfill_routes
 from custodes.web import erasures as erasures_page
@@ -227,6 +228,7 @@ def create_app(
         backfill_routes,
         install,
         upkeep,
+        vehicles,
     ):
         app.include_router(module.router)
     for router in (

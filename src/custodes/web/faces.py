@@ -12,7 +12,7 @@ from custodes.face.calibration import LEAST_PROBES
 from custodes.face.trials import Rate
 from custodes.geometry.homography import homography_from_points
 from custodes.types.access import Action
-from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZonePhase
+from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZoneKind, ZonePhase
 from custodes.types.face_message import (
     DecideZone,
     DraftZone,
@@ -77,6 +77,7 @@ async def draft_zone(
     fpir: _Text = "0.001",
     samples: _Text = "4",
     tracks_per_day: _Text = "1000",
+    kind: _Text = ZoneKind.FACES.value,
 ) -> Response:
     """Draft one; two others approve it."""
     deps = deps_of(request)
@@ -106,6 +107,7 @@ async def draft_zone(
             author_id="",
             author="",
             drafted_ns=Ns(0),
+            kind=ZoneKind(kind),
         )
         record = await deps.warden.about_requests(DraftZone(principal=present(request).principal, draft=draft))
     except CustodesError as error:
@@ -259,6 +261,7 @@ async def _zone(request: Request, zone_id: str, *, error: CustodesError | None =
         hours=_hours(draft.schedule),
         warn_px=draft.px_per_m < rules.WARN_PX_PER_M,
         aim_px=rules.AIM_PX_PER_M,
+        is_plates=draft.kind is ZoneKind.PLATES,
         approvals=rules.APPROVALS,
         may_approve=may_approve and row.phase is ZonePhase.WAITING,
         may_stop=row.phase in (ZonePhase.ACTIVE, ZonePhase.WAITING)

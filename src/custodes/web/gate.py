@@ -156,6 +156,8 @@ ROUTES: dict[str, Access] = {
     "/fleet.csv": Access.FLEET,
     "/fleet/{device_id}": Access.FLEET,
     "/api/v1/fleet": Access.FLEET,
+    "/vehicles": Access.WARDEN,
+    "/vehicles/{vehicle_id}/end": Access.WARDEN,
     "/faces/zones": Access.LOGGED_IN,
     "/faces/zones/{zone_id}": Access.LOGGED_IN,
     "/faces/zones/{zone_id}/options": Access.WARDEN,

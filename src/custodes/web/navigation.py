@@ -100,6 +100,7 @@ PAGES = (
         links=(
             PageLink(path="/site/cameras", label="Cameras", offered_to=(Action.CONFIGURE,), also=("/site",)),
             PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
+            PageLink(path="/vehicles", label="Vehicles", offered_to=(Action.ENROL, Action.READ_PRIVACY)),
             PageLink(path="/fleet", label="Fleet", offered_to=(Action.READ_FLEET,)),
             PageLink(path="/backfills", label="Analyse again", offered_to=(Action.ANALYSE,)),
             PageLink(path="/system", label="System"),

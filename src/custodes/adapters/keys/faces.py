@@ -22,6 +22,7 @@ from custodes.face.sealed import KEY_BYTES, open_sealed, seal, template_label
 from custodes.types.codec import decode_as, encode
 from custodes.types.face import CandidateRecord, FaceEnrolment, Training, ZoneRecord
 from custodes.types.face_message import SealedTemplate
+from custodes.types.plate import PlateListing
 from custodes.types.protection import ProtectionCheck
 
 T = TypeVar("T")
@@ -42,8 +43,14 @@ CREATE INDEX IF NOT EXISTS touch_person ON touch (person_id);
 CREATE TABLE IF NOT EXISTS rotation (epoch INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 """
 _NONCE_BYTES = 12
-_KINDS: dict[type, str] = {ZoneRecord: "zone", FaceEnrolment: "enrolment", Training: "training",
-                           CandidateRecord: "candidate", ProtectionCheck: "protection"}  # fmt: skip
+_KINDS: dict[type, str] = {
+    ZoneRecord: "zone",
+    FaceEnrolment: "enrolment",
+    Training: "training",
+    CandidateRecord: "candidate",
+    ProtectionCheck: "protection",
+    PlateListing: "plate",
+}
 CANDIDATES_KEPT = 10_000
 TOUCHES_READ = 100_000
 TOUCH_BYTES = 4096
@@ -91,7 +98,9 @@ class FaceStore:
         return found
 
     def put(
-        self, item_id: str, item: ZoneRecord | FaceEnrolment | Training | CandidateRecord | ProtectionCheck
+        self,
+        item_id: str,
+        item: ZoneRecord | FaceEnrolment | Training | CandidateRecord | ProtectionCheck | PlateListing,
     ) -> None:
         """Create or replace, durably. Raises: StorageFailed."""
         kind = _KINDS[type(item)]

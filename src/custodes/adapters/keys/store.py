@@ -51,6 +51,7 @@ class FaceSecrets:
 
     person_kek: bytes
     token_key: bytes
+    plate_key: bytes
 
 
 class KeyStore:
@@ -165,6 +166,7 @@ class KeyStore:
         return FaceSecrets(
             person_kek=self._derive(b"custodes.person-kek/v1"),
             token_key=self._derive(b"custodes.holder-token/v1"),
+            plate_key=self._derive(b"custodes.plate-key/v1"),
         )
 
     def factor_key(self) -> bytes:

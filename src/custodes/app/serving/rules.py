@@ -17,6 +17,7 @@ from custodes.journey.waiting import QueueNow
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind
+from custodes.types.plate import Passage
 from custodes.types.traffic import Incident, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -115,6 +116,19 @@ class RuleService:
             about = f" ({', '.join(event.camera_ids[:8])})" if event.camera_ids else ""
             text = f"{words}{about}: {event.detail}" if event.detail else f"{words}{about}"
             self._put(one, text, event.start_ns, {"camera": camera, "event": event.kind.value})
+
+    def take_passage(self, passage: Passage) -> None:
+        """A vehicle of the site's own list is at a zone. Each is told: a gate waits for it."""
+        for one in self._watched:
+            if one.rule.listed_vehicle and one.rule.camera == passage.camera_id:
+                text = f"{passage.label}, a listed vehicle, is at {passage.zone}"
+                more = {"camera": passage.camera_id, "vehicle": passage.label, "zone": passage.zone_id}
+                self._put(one, text, passage.utc_ns, more)
+
+    @property
+    def wants_passages(self) -> bool:
+        """Whether any rule is about listed vehicles."""
+        return any(one.rule.listed_vehicle for one in self._watched)
 
     def take_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
         """How many are in view now, and in drawn queues."""
