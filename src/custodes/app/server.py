@@ -63,7 +63,7 @@ from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
-from custodes.app.serving.site_map import MapService
+from custodes.app.serving.site_map import MapService, open_tiles
 from custodes.app.serving.tier_parts import copies, offsite_store, offsite_tier, open_recall, slow_tier
 from custodes.app.serving.tiers import TierSweeper
 from custodes.app.serving.traffic import TrafficService
@@ -296,6 +296,7 @@ class Server:
                 leaks=self._leaks,
                 posts=self._posts,
                 floors=self._map,
+                tiles=open_tiles(config.map),
                 backfills=self._backfills,
                 journeys=JourneyService(
                     catalog=catalog,

@@ -461,6 +461,20 @@ class TrafficConfig(_Strict):
     """ISO 3166-1 alpha-2, in small letters; DATEX II names it, and is not written without it."""
 
 
+class MapConfig(_Strict):
+    """Streets beneath one floor, from a file of this machine; nothing is fetched from anywhere."""
+
+    tiles: Path | None = None
+    """An MBTiles file with pictures (PNG, JPEG or WebP); relative to this file."""
+    floor: Annotated[str, StringConstraints(max_length=80)] = ""
+    """Which floor lies on the streets; empty: each."""
+    latitude: Annotated[float, Field(ge=-85, le=85)] = 0.0
+    longitude: Annotated[float, Field(ge=-180, le=180)] = 0.0
+    """Where the floor's 0, 0 is (WGS 84)."""
+    bearing_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
+    """Which way the floor's y axis points, clockwise from north."""
+
+
 class PrivacyConfig(_Strict):
     """What those who are filmed are told (GDPR art. 13), on the notice page of each camera."""
 
@@ -502,6 +516,7 @@ class SiteConfig(_Strict):
     access: AccessConfig = AccessConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     traffic: TrafficConfig = TrafficConfig()
+    map: MapConfig = MapConfig()
     oidc: OidcConfig | None = None
     siem: SiemConfig | None = None
     home: HomeConfig | None = None
@@ -546,6 +561,9 @@ def load_site_yaml(path: Path) -> SiteConfig:
     updates: dict[str, Any] = {"data_dir": (path.parent / config.data_dir).resolve()}
     if config.models_dir is not None:
         updates["models_dir"] = (path.parent / config.models_dir).resolve()
+    if config.map.tiles is not None:
+        tiles = (path.parent / config.map.tiles).resolve()
+        updates["map"] = config.map.model_copy(update={"tiles": tiles})
     if config.tiers.slow_dir is not None:
         slow_dir = (path.parent / config.tiers.slow_dir).resolve()
         updates["tiers"] = config.tiers.model_copy(update={"slow_dir": slow_dir})

@@ -23,6 +23,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.web import (
@@ -109,6 +110,7 @@ def create_app(
     leaks: LeakTraces | None = None,
     posts: PostBook | None = None,
     floors: Floors | None = None,
+    tiles: Tiles | None = None,
     journeys: Journeys | None = None,
     health: HealthReader | None = None,
     backfills: BackfillDesk | None = None,
@@ -124,6 +126,7 @@ def create_app(
         announce: told the first-boot token when the application starts and no account exists.
         hasher: argon2id parameters; the default's are RFC 9106's for 64 MiB.
         fleet: reads the newest audit of the cameras.
+        tiles: pictures of streets; None where no file is named.
         health: measures cameras and store; None where nobody does.
         backfills: None where nothing can be analysed again.
         cameras: None where nobody can set any up.
@@ -180,6 +183,7 @@ def create_app(
         looks=LookBook(warden=warden, clock=clock, timezone=config.access.timezone),
         policies=policies,
         floors=floors,
+        tiles=tiles,
         journeys=journeys,
         health=health,
         backfills=backfills,

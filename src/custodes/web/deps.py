@@ -26,6 +26,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
@@ -90,6 +91,8 @@ class WebDeps:
     posts: PostBook | None = None
     """None where the server keeps no posts of leaks."""
     floors: Floors | None = None
+    tiles: Tiles | None = None
+    """None where no file of streets is named."""
     journeys: Journeys | None = None
     """None where the server follows nobody."""
     health: HealthReader | None = None

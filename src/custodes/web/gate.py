@@ -222,6 +222,7 @@ ROUTES: dict[str, Access] = {
     "/flows": Access.LOGGED_IN,
     "/map": Access.LOGGED_IN,
     "/map/plan/{sha256}.jpg": Access.LOGGED_IN,
+    "/map/tiles/{zoom}/{x}/{y}": Access.LOGGED_IN,
     "/api/v1/map": Access.WARDEN,
     "/api/v1/map/heat": Access.WARDEN,
     "/api/v1/flows": Access.WARDEN,

@@ -1,12 +1,14 @@
 """The map: floors with their pictures, cameras and what these look at, who is there now as dots without names, flows,
 and where people stood. One decision of the warden for all cameras."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from custodes.errors import NotFound
 from custodes.types.access import Action, CameraScope
 from custodes.types.flow import FlowGroup, FlowHour
 from custodes.types.place import FloorNow, SiteLayout
@@ -30,7 +32,34 @@ async def map_page(request: Request) -> Response:
         "map.html",
         may_draw=deps.reads.may(present(request).principal, Action.CONFIGURE) and deps.cameras is not None,
         min_group=deps.config.privacy.min_group,
+        streets=_streets(deps),
     )
+
+
+@router.get("/map/tiles/{zoom}/{x}/{y}")
+async def street_tile(request: Request, zoom: int, x: int, y: int) -> Response:
+    """One picture of streets, as it lies in the file that the configuration names."""
+    tiles = deps_of(request).tiles
+    if tiles is None:
+        raise NotFound("This site names no file of streets.")
+    found = await asyncio.to_thread(tiles.tile, zoom, x, y)
+    headers = {"cache-control": "private, max-age=86400", "x-content-type-options": "nosniff"}
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def _streets(deps: WebDeps) -> dict[str, object] | None:
+    """Where on Earth the floor is, for the page; None without tiles."""
+    if deps.tiles is None:
+        return None
+    where, zooms = deps.config.map, deps.tiles.zooms
+    return {
+        "floor": where.floor,
+        "latitude": where.latitude,
+        "longitude": where.longitude,
+        "bearing": where.bearing_deg,
+        "low": zooms.min_zoom,
+        "high": zooms.max_zoom,
+    }
 
 
 @api_router.get("/map")

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import structlog
 
+from custodes.adapters.tiles import TileFile
 from custodes.app.serving.traffic import ground_of
+from custodes.config.tree import MapConfig
 from custodes.errors import CustodesError
 from custodes.geometry.homography import Homography
 from custodes.geometry.pose import pose_of
@@ -30,6 +32,17 @@ SHOWN_NS = 3 * NS_PER_S
 MAX_PENDING = 20_000
 """Measurements of a floor that wait to be fused: 20 cameras with 50 objects for four seconds."""
 _ASPECT = 16 / 9
+
+
+def open_tiles(config: MapConfig) -> TileFile | None:
+    """The file of streets; None, and a line in the log, where it cannot be used: the map works without."""
+    if config.tiles is None:
+        return None
+    try:
+        return TileFile(config.tiles)
+    except CustodesError as error:
+        structlog.get_logger().error("the map has no streets", reason=str(error))
+        return None
 
 
 class MapService:

@@ -2,6 +2,7 @@
 // flows, where people stood.
 import { ask, nowNs, poll } from "./common.js";
 import { $, el, plural, say, svg } from "./dom.js";
+import { streets } from "./map_streets.js";
 import { fixed, t } from "./words.js";
 
 const SIZE = 900;
@@ -48,6 +49,7 @@ function draw(body) {
   }
   const floor = floors.find((one) => one.name === select.value) || floors[0];
   $("empty").hidden = Boolean(floor);
+  $("floor-choice").hidden = !floor;
   $("drawn").hidden = !floor;
   if (!floor) { $("map").replaceChildren(); say($("well"), ""); return; }
   const people = floor.dots.filter((dot) => dot.is_person).length;
@@ -76,6 +78,7 @@ function draw(body) {
   node.replaceChildren(
     svg("defs", {}, svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
       svg("path", { d: "M0,0 L8,4 L0,8 z", class: "tip" }))),
+    ...streets(floor.name, at, span, { low, wide, high, size: SIZE }),
     ...picture(floor.plan, at, span),
     ...floor.placed.map((one) => svg("polygon", { class: "cone", points: line([one.place_m, ...edge(one)]) }, svg("title", {}, t`what ${body.names[one.camera_id] || one.camera_id} looks at`))),
     ...floor.cameras.map((one) => svg("polygon", { points: hull(one.measured_m.map(at)).map((point) => point.join(",")).join(" "), class: "seen" },
