@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="not used: plates are drawn")
     parser.add_argument("--smoke", action="store_true", help="2 plates a height")
     arguments = parser.parse_args()
-    count = 2 if arguments.smoke else 150
+    count = 2 if arguments.smoke else 50
     faces = sorted(str(one) for one in Path("/usr/share/fonts").rglob("*Bold.ttf"))[:6] or [""]
     report = Report(
         "eval.plates", smoke=arguments.smoke, config={"plates": count, "fonts": len(faces), "looks": LOOKS}
