@@ -22,7 +22,6 @@ from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.app.analyser_looks import LookKeeper, published_finder
-from custodes.app.analyser_plates import AnalyserPlates
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, TamperingConfig, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
@@ -50,6 +49,7 @@ from custodes.types.vision import DetectArea, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, RunId
 
 if TYPE_CHECKING:
+    from custodes.app.analyser_plates import AnalyserPlates
     from custodes.app.analyser_zones import AnalyserZones
 
 POLL_S = 0.5
@@ -239,7 +239,7 @@ class Worker:
         checkpoints: Checkpoints,
         learnt: Checkpoints,
         zones: "AnalyserZones | None" = None,
-        plates: AnalyserPlates | None = None,
+        plates: "AnalyserPlates | None" = None,
         looks: LookKeeper | None = None,
         tampering: TamperingConfig | None = None,
     ) -> None:
@@ -438,6 +438,8 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         from custodes.app.analyser_zones import AnalyserZones  # nothing of recognition where it is off
 
         zones = AnalyserZones(paths, config, looking.clock)
+    from custodes.app.analyser_plates import AnalyserPlates  # back-fills import this module, and read no plate
+
     Worker(
         intake,
         sender,
