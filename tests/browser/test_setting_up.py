@@ -8,7 +8,7 @@ from tests.browser.test_pages import Person
 
 from custodes.config import read_assignment
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 
 @pytest.fixture

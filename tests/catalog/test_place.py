@@ -17,7 +17,6 @@ from custodes.testing.postgres import PASSWORD, PostgresServer, running_postgres
 from custodes.types.access import ALL_CAMERAS
 from custodes.units import Ns
 
-pytestmark = pytest.mark.xdist_group("postgres")
 ENVIRON = {"CATALOG_PASSWORD": PASSWORD}
 
 

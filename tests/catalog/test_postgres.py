@@ -21,8 +21,6 @@ from custodes.testing.movements import MovementsSuite
 from custodes.testing.outbox import OutboxSuite
 from custodes.testing.postgres import PostgresServer, running_postgres
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:

@@ -9,7 +9,6 @@ import pytest
 from chaos import disks, kills, powercut, shim
 from chaos.footage import make_clip
 
-pytestmark = pytest.mark.xdist_group("chaos")
 needs_compiler = pytest.mark.skipif(not shim.is_available(), reason="needs gcc")
 
 

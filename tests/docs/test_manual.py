@@ -12,9 +12,6 @@ from custodes.config import SiteConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Built once for all three, not once in each process of the tests.
-pytestmark = pytest.mark.xdist_group("manual")
-
 
 @pytest.fixture(scope="module")
 def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,7 +8,7 @@ from custodes.testing.postgres import PASSWORD, running_postgres
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("postgres")]
+pytestmark = [pytest.mark.e2e]
 
 
 def test_site_in_a_database_is_run_backed_up_and_brought_back(tmp_path: Path) -> None:

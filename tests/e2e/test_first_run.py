@@ -11,7 +11,7 @@ from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 from demo.prepare import prepare
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser, pytest.mark.slow]
 
 CHROMIUM = Path("/usr/bin/chromium")
 PROMISED_S = 300.0

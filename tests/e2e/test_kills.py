@@ -10,7 +10,7 @@ from custodes.errors import CustodesError
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp]
 
 
 def restarts_of(site: RunningSite, kind: str) -> int:

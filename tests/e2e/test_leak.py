@@ -13,7 +13,7 @@ from tests.e2e.conftest import OFFICER, who_trace
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import NAME, PASSWORD, Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser]
 
 
 def screenshot(site: RunningSite) -> bytes:

@@ -12,7 +12,7 @@ import custodes_verify
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Seen, Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp]
 
 PLAIN_MARKS = (b"ftypiso", b"moof", b"mdat", b"avcC", b"\x00\x00\x00\x01\x67", b"\x00\x00\x00\x01\x65")
 """What readable video shows on a disk: MP4 boxes and Annex-B parameter sets and keyframes."""

@@ -11,7 +11,7 @@ from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp]
 
 HTML = {"accept": "text/html"}
 

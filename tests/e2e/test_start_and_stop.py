@@ -10,7 +10,7 @@ from custodes.errors import Unavailable
 from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp]
 
 
 def test_ctrl_c_stops_everything_and_the_next_start_goes_on(server: RtspServer, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 from demo.prepare import prepare
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.rtsp]
 
 LARGE_PX, SMALL_PX = 432, 240
 
