@@ -82,7 +82,7 @@ client: $(VENV)/.dev ## Write the Python client anew from the API
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'

@@ -31,7 +31,7 @@ def walkers_clip() -> Path:
     return next(path for _, path in fetch(REPOSITORY / "demo-data", print) if path.name == "vtest.avi")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
     """The clip behind GStreamer's RTSP server under two names."""
     clip = tmp_path_factory.mktemp("clips") / "walkers.h264"
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(server: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
     """A running site: two good cameras and one that nobody answers for."""
     config = {
@@ -56,7 +56,7 @@ def site(server: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def viewer(site: RunningSite) -> Viewer:
     """The first account, logged in."""
     person = Viewer(site.address)

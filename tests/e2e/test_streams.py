@@ -118,6 +118,7 @@ def test_streams_when_a_camera_has_two_are_both_recorded_and_shown_by_their_own_
     assert (is_covered, height_of(picture)) == (False, SMALL_PX)
 
 
+@pytest.mark.slow
 def test_picture_when_posted_from_a_second_stream_is_traced_to_that_stream_and_the_look(
     two: RunningSite, viewer: Viewer, tmp_path: Path
 ) -> None:
