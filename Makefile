@@ -82,7 +82,7 @@ client: $(VENV)/.dev ## Write the Python client anew from the API
 
 test: lint ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m 'not slow'
+	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'
@@ -109,13 +109,14 @@ eval: $(VENV)/.dev ## Quality against ground truth in ../shared/data; SMOKE=1 fo
 		grep -q -- '"--smoke"' $$file || continue; \
 		$(BIN)/python -m eval.$$name --data ../shared/data $(if $(SMOKE),--smoke) || exit 1; done
 
-# In smoke size both kinds run at once: the figures mean nothing then, only that they can be made.
+# In smoke size two run at once: the figures mean nothing then, only that they can be made.
 scoreboard: $(VENV)/.dev ## All benches and evaluations as one table
-	@lines=$$(mktemp -d); evals=; trap 'kill $$evals 2>/dev/null || true; rm -rf "$$lines"' EXIT; \
-	$(MAKE) --no-print-directory eval SMOKE=$(SMOKE) >"$$lines/eval" & evals=$$!; \
-	$(if $(SMOKE),,wait $$evals;) \
-	$(MAKE) --no-print-directory bench SMOKE=$(SMOKE) >"$$lines/bench"; \
-	wait $$evals; cat "$$lines/bench" "$$lines/eval" | $(BIN)/python -m bench.scoreboard
+	@.ci/system-packages $(FFMPEG) >&2
+	@lines=$$(mktemp -d); trap 'rm -rf "$$lines"' EXIT; \
+	grep -l -- '"--smoke"' eval/[a-z]*.py bench/[a-z]*.py | sed 's/\.py$$//; s/\//./' | \
+	xargs -P $(if $(SMOKE),2,1) -I NAME sh -c 'case NAME in eval.*) data="--data ../shared/data";; esac; \
+		$(BIN)/python -m NAME $$data $(if $(SMOKE),--smoke) >"$$0/NAME" || exit 255' "$$lines"; \
+	cat "$$lines"/* | $(BIN)/python -m bench.scoreboard
 
 chaos: $(VENV)/.dev ## A thousand kills, power cuts, failing disks, set clocks: 15 minutes; SMOKE=1 for two
 	.ci/system-packages $(COMPILER)

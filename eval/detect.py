@@ -160,7 +160,7 @@ def main() -> None:
     data: Path = arguments.data
     folder = arguments.models or Path(os.environ.get("CUSTODES_MODELS") or data.parent / "models")
     models_dir = folder if folder.is_dir() else None
-    step_people, step_vehicles = (40, 120) if arguments.smoke else (5, 20)
+    step_people, step_vehicles = (100, 300) if arguments.smoke else (5, 20)
     names = [entry.manifest.name for entry in scan(models_dir)[0]
              if entry.manifest.task is ModelTask.DETECT and arguments.only in (None, entry.manifest.name)]  # fmt: skip
     default = default_name(ModelTask.DETECT)

@@ -383,12 +383,12 @@ def main() -> None:
     stills = 1 if arguments.smoke else arguments.stills
     report = Report("eval.leak", smoke=arguments.smoke, config={"cameras": len(names), "stills": stills})
     study = Study(report, list(archives(arguments.data, names, report)), stills=stills)
-    study.found("plain", PLAIN[1:3] if arguments.smoke else PLAIN)
+    study.found("plain", PLAIN[1:2] if arguments.smoke else PLAIN)
     study.found("photo", PHOTO[:1] if arguments.smoke else PHOTO)
     if not arguments.smoke:
         study.found("hard", HARD)
-    study.strangers(arguments.data, 2 if arguments.smoke else 100)
-    count = 3 if arguments.smoke else RIVALS - len(study.known)
+    study.strangers(arguments.data, 1 if arguments.smoke else 100)
+    count = 1 if arguments.smoke else RIVALS - len(study.known)
     rivals = [rank_plane(y) for y in _rivals(arguments.data, count)]
     if not arguments.smoke:
         study.ranking(rivals)

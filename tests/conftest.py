@@ -1,4 +1,4 @@
-"""Order for all tests: what starts a whole site, a browser or an RTSP server comes last, browsers at the very end."""
+"""Order for all tests: those of the shared site first, beside the rest; other sites, RTSP and browsers last."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,9 +31,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> InOrder:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the heavy tests last: what a process of pytest keeps running for them would slow down all others."""
+    """Put those of the one shared site first, so that they run beside the many; other heavy tests come last."""
+    first = [item for item in items if item.nodeid.startswith("tests/e2e/")]
     heavy = [item for item in items if any(item.get_closest_marker(name) for name in _HEAVY)]
     # Once its session's browser runs, an event loop does, too, and `asyncio.run` refuses to start another.
     heavy.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
-    chosen = set(heavy)
-    items[:] = [item for item in items if item not in chosen] + heavy
+    chosen = {*first, *heavy}
+    last = [item for item in heavy if item not in set(first)]
+    items[:] = first + [item for item in items if item not in chosen] + last
