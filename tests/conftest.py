@@ -37,5 +37,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Once its session's browser runs, an event loop does, too, and `asyncio.run` refuses to start another.
     heavy.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
     chosen = {*first, *heavy}
-    last = [item for item in heavy if item not in set(first)]
+    last = [item for item in heavy if item not in first]
     items[:] = first + [item for item in items if item not in chosen] + last
