@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +100,24 @@ def ended_of(frames: list[FrameAnalysed]) -> list[TrackEnded]:
     ]
 
 
+@cache
+def walks():
+    """What each camera saw; drawn once, as it takes most of a test's time."""
+    people = [walker(1, -2.0, 0.0, 2.0), walker(2, 2.5, 66.0, -1.9)]
+    return [
+        look(
+            one, people, (0, SECONDS), fps=5, noise=Noise(), rng=np.random.default_rng(3), homography=one.homography()
+        )
+        for one in VIEWS
+    ]
+
+
 def recorded(folder: Path, clock) -> tuple[InlineCatalog, dict[tuple[str, int], set[int]]]:
     """A catalog of what three cameras saw of two people who pass one another, and whose each track is."""
     catalog = sqlite_catalog(folder / "catalog.db", site_id=SITE_ID, clock=clock)
     catalog.put_cameras([spec_of(one) for one in VIEWS], is_exclusive=True)
-    people = [walker(1, -2.0, 0.0, 2.0), walker(2, 2.5, 66.0, -1.9)]
     owners: dict[tuple[str, int], set[int]] = {}
-    for camera in VIEWS:
-        watched = look(camera, people, (0, SECONDS), fps=5, noise=Noise(), rng=np.random.default_rng(3),
-                       homography=camera.homography())  # fmt: skip
+    for camera, watched in zip(VIEWS, walks(), strict=True):
         catalog.put_analysis(watched.frames, ended_of(watched.frames))
         for track_id, names in watched.truth.items():
             owners[camera.name, track_id] = {max(set(names), key=names.count)}

@@ -23,7 +23,7 @@ MISSING_MAX_NS = Ns(3 * DAY_NS)
 """Whoever is not found by then is looked for by others; the guardian may enrol anew."""
 REVIEW_EVERY_NS = Ns(366 * DAY_NS)
 
-CONSENT_VERSION = "2026-11"
+CONSENT_VERSION = "2026-11-26"
 CONSENT_TEXT = """I agree that {site} makes biometric templates of my face from the pictures that I give here.
 
 What for: {purpose}.

@@ -1,7 +1,7 @@
 """Protected persons: who is, what a request has to pass because of them, and what of it a requester may know. Pure.
 
 Everything that a requester can notice depends on whether the site protects *anybody*, never on who is in the pictures:
-then every request to unmask or export is compared first, and needs two others, a privacy officer among them.
+then every request to unmask, export or follow is compared first, and needs two others, a privacy officer among them.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from custodes.access import enrolment
 from custodes.errors import InvalidArgument
 from custodes.types.access import Action, Fidelity
 from custodes.types.approval import LookRequest, RequestPhase, RequestRecord
-from custodes.types.face import EnrolmentPhase, FaceEnrolment
+from custodes.types.face import Candidate, EnrolmentPhase, FaceEnrolment
 from custodes.types.protection import CheckPiece
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 
 APPROVALS = 2
 """That the requester cannot give, whatever the site asks for otherwise."""
@@ -25,6 +25,9 @@ PIECE_NS = Ns(3600 * NS_PER_S)
 
 MAX_COMPARED_NS = Ns(24 * 3600 * NS_PER_S)
 """Over all cameras of a request. A crowded hour takes some minutes; beyond a day it would wait for ever."""
+
+SIGHTING = "sighting-"
+"""Before a candidate's id where a request's would be: what is compared because somebody reads sightings."""
 
 SETTLED_NS = Ns(20 * NS_PER_S)
 """How long after a moment everything about it is in the catalog."""
@@ -44,11 +47,11 @@ TEXT = "\n".join(
         "I ask {site} to protect me: nobody is to unmask, export or follow pictures of me unseen.",
         "For this {site} makes biometric templates of my face from the pictures that I give here. My reason: "
         "{purpose}.",
-        "How: my face is compared only with the faces in recordings that somebody asks to unmask or to export, "
-        "when they ask. It is compared nowhere else, by no camera, and never to find me.",
+        "How: my face is compared only with the faces in recordings that somebody asks to unmask, to export or to "
+        "follow somebody in, when they ask. It is compared nowhere else, by no camera, and never to find me.",
         "What follows: such a request needs two other people, a privacy officer among them. In what is shown "
-        "after it I stay covered from head to foot. I can read who asked, when, for which camera and time, on a "
-        "page of my own. Whoever asks is not told that I am in the pictures.",
+        "after it I stay covered from head to foot, and of my way nothing is told. I can read who asked, when, for "
+        "which camera and time, on a page of my own. Whoever asks is not told that I am in the pictures.",
         "What it cannot do: pictures in which my face cannot be recognised, from behind or from afar, are not "
         "told from others'.",
         "How long: until {expires}, or until I take it back.",
@@ -73,29 +76,43 @@ def roster_of(people: Iterable[FaceEnrolment], now_ns: Ns) -> str:
 
 
 def is_compared(action: Action, fidelity: Fidelity) -> bool:
-    """Whether that opens what a protected person has to be looked for in."""
-    return fidelity is Fidelity.UNMASKED or action is Action.EXPORT
+    """Whether that opens what a protected person has to be looked for in. A journey shows no picture, but where
+    somebody went; whose way it is the links may have mistaken."""
+    return fidelity is Fidelity.UNMASKED or action in (Action.EXPORT, Action.FOLLOW)
 
 
 def check_span(request: LookRequest, now_ns: Ns) -> None:
     """Raises: InvalidArgument for more than can be compared, or for what is not recorded yet."""
     if request.end_ns > now_ns:
-        raise InvalidArgument("What is to be unmasked or exported has to be over: the interval ends in the future.")
+        raise InvalidArgument(
+            "What is unmasked, exported or followed has to be over: the interval ends in the future."
+        )
     if (request.end_ns - request.start_ns) * len(request.camera_ids) > MAX_COMPARED_NS:
-        raise InvalidArgument("A request to unmask or export covers 24 hours at most, all its cameras together.")
+        raise InvalidArgument(
+            "A request to unmask, export or follow covers 24 hours at most, all its cameras together."
+        )
 
 
 def pieces(request: LookRequest) -> list[CheckPiece]:
     """The parts of a request that are compared one by one."""
+    return _cut(request.request_id, request.camera_ids, request.start_ns, request.end_ns)
+
+
+def sighting_pieces(one: Candidate) -> list[CheckPiece]:
+    """What is compared before a confirmed sighting is told: its camera, while its track lasted."""
+    return _cut(f"{SIGHTING}{one.candidate_id}", (one.camera_id,), one.start_ns, max(one.end_ns, one.start_ns + 1))
+
+
+def _cut(request_id: str, camera_ids: Sequence[CameraId], start_ns: int, end_ns: int) -> list[CheckPiece]:
     return [
         CheckPiece(
-            request_id=request.request_id,
+            request_id=request_id,
             camera_id=camera_id,
-            start_ns=Ns(start_ns),
-            end_ns=Ns(min(start_ns + PIECE_NS, request.end_ns)),
+            start_ns=Ns(begin_ns),
+            end_ns=Ns(min(begin_ns + PIECE_NS, end_ns)),
         )
-        for camera_id in request.camera_ids
-        for start_ns in range(request.start_ns, request.end_ns, PIECE_NS)
+        for camera_id in camera_ids
+        for begin_ns in range(start_ns, end_ns, PIECE_NS)
     ]
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +24,7 @@ from custodes.errors import (
     NotFound,
     PermissionDenied,
     ResourceExhausted,
+    Unavailable,
 )
 from custodes.types.access import Action, AuditKind, Principal
 from custodes.types.face import (
@@ -64,8 +66,17 @@ _DAY_NS = 24 * 3600 * NS_PER_S
 class CandidateDesk:
     """Answers everything about candidates, trainings and sightings."""
 
-    def __init__(self, office: Office, zones: ZoneDesk, people: EnrolmentDesk, signer: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        office: Office,
+        zones: ZoneDesk,
+        people: EnrolmentDesk,
+        signer: Ed25519PrivateKey,
+        may_tell: Callable[[Candidate], bool],
+    ) -> None:
+        """Args: may_tell: whether a confirmed one was compared with protected people, and is nobody of them."""
         self._office = office
+        self._may_tell = may_tell
         self._signer = signer
         self._zones = zones
         self._people = people
@@ -210,12 +221,16 @@ class CandidateDesk:
         await self._office.require(who, Action.VERIFY_FACES, Action.READ_SIGHTINGS)
         now_ns = self._office.now_ns()
         records = self._office.store.all(CandidateRecord)[::-1][:MAX_READ]
-        shown = tuple(self._shown(one, who, now_ns) for one in records)
+        # What may not be told is left out, not shown without a name: that would say of whom it is.
+        shown = tuple(self._shown(one, who, now_ns) for one in records if self._is_told(one, now_ns))
         return CandidateTable(records=shown, hindrance=self._hindrance(who))
+
+    def _is_told(self, record: CandidateRecord, now_ns: Ns) -> bool:
+        return rules.phase(record, now_ns) is not CandidatePhase.CONFIRMED or self._may_tell(record.candidate)
 
     def _shown(self, record: CandidateRecord, who: Principal, now_ns: Ns) -> CandidateRecord:
         shown = rules.blind(record, who.user_id, now_ns)
-        if rules.phase(record, now_ns) is CandidatePhase.CONFIRMED:
+        if rules.phase(record, now_ns) is CandidatePhase.CONFIRMED and self._may_tell(record.candidate):
             return shown
         # Who it is thought to be is nobody's business before two people agree.
         return replace(shown, candidate=replace(shown.candidate, person_id=""))
@@ -268,11 +283,16 @@ class CandidateDesk:
     async def _sightings(self, who: Principal) -> SightingTable:
         office = self._office
         await office.require(who, Action.READ_SIGHTINGS)
-        now_ns, found = office.now_ns(), []
+        now_ns = office.now_ns()
+        found: list[ConfirmedSighting] = []
         for record in office.store.all(CandidateRecord)[::-1]:
             one = record.candidate
             person = office.store.get(FaceEnrolment, one.person_id)
             if rules.phase(record, now_ns) is not CandidatePhase.CONFIRMED or person is None:
+                continue
+            if len(found) == MAX_READ:
+                break
+            if not self._may_tell(one):
                 continue
             found.append(
                 ConfirmedSighting(
@@ -296,6 +316,8 @@ class CandidateDesk:
         if rules.phase(record, self._office.now_ns()) is not CandidatePhase.CONFIRMED:
             raise FailedPrecondition("Nobody is told of a candidate that two people did not confirm.")
         one = record.candidate
+        if not self._may_tell(one):
+            raise Unavailable("The sighting is being prepared. Try again in a minute.")
         notice = json.dumps(
             {
                 "site": self._office.site_id,

@@ -36,12 +36,12 @@ class FaceDesk:
         self.zones = ZoneDesk(office, signer, paths.zones, timezone)
         self.people = EnrolmentDesk(office, self.zones)
         self.models = ModelDesk(office, self.people)
-        self.candidates = CandidateDesk(office, self.zones, self.people, signer)
         self.protection = ProtectionDesk(office, self.people, signer)
+        self.candidates = CandidateDesk(office, self.zones, self.people, signer, self.protection.may_tell)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
         self.plates = PlateDesk(office, self.zones, secrets.plate_key)
         self._requests: RequestDesk | None = None
-        self.journeys = JourneyDesk(office, self.people, self._known_requests)
+        self.journeys = JourneyDesk(office, self.people, self._known_requests, self.protection)
 
     def know(self, requests: RequestDesk) -> None:
         """The desk for requests, which itself asks ours whether somebody is protected. Once, before any message."""

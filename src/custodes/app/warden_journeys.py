@@ -11,6 +11,7 @@ from custodes.access import candidates, enrolment
 from custodes.access.policy import decide
 from custodes.app.warden_enrolment import EnrolmentDesk
 from custodes.app.warden_office import Office
+from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_records import access_record
 from custodes.app.warden_requests import RequestDesk
 from custodes.errors import InvalidArgument, PermissionDenied
@@ -28,7 +29,7 @@ from custodes.types.journey import (
     ReadLastSeen,
     VerifiedTrack,
 )
-from custodes.units import CameraId, SessionId
+from custodes.units import RunId, SessionId
 
 MAX_TOLD = 500
 _NOT_FOLLOWED = "That person did not agree to be followed, or the agreement has ended."
@@ -37,8 +38,11 @@ _NOT_FOLLOWED = "That person did not agree to be followed, or the agreement has 
 class JourneyDesk:
     """Answers everything about journeys. `requests` is asked when it is needed: both desks know each other."""
 
-    def __init__(self, office: Office, people: EnrolmentDesk, requests: Callable[[], RequestDesk]) -> None:
+    def __init__(
+        self, office: Office, people: EnrolmentDesk, requests: Callable[[], RequestDesk], protected: ProtectionDesk
+    ) -> None:
         self._office = office
+        self._protected = protected
         self._people = people
         self._requests = requests
 
@@ -85,8 +89,9 @@ class JourneyDesk:
         if asked.action is not Action.FOLLOW:
             raise InvalidArgument("That request is not for a journey.")
         person = self._followed(asked.person_id)
-        cameras = await self._allowed(asked, who)
-        verified, excluded = self._said(asked, cameras)
+        wanted = await self._allowed(asked, who)
+        cameras = tuple(one.camera_id for one in wanted)
+        verified, excluded = self._said(asked, wanted)
         details = {
             "user_id": who.user_id,
             "request": asked.request_id,
@@ -98,8 +103,10 @@ class JourneyDesk:
             "sightings": str(len(verified)),
         }
         index = await office.log(AuditKind.JOURNEY_OPENED, who, person.person_id, details)
-        # A withdrawal may have come while the disk worked.
+        # While the disk worked, a withdrawal may have come, or somebody may have become protected.
         self._followed(asked.person_id)
+        for one in wanted:
+            self._requests().check_still(one)
         return JourneyOpened(
             request_id=asked.request_id,
             person_id=person.person_id,
@@ -113,8 +120,9 @@ class JourneyDesk:
             log_index=index,
         )
 
-    async def _allowed(self, asked: LookRequest, who: Principal) -> tuple[CameraId, ...]:
-        """Cameras on which the policies allow it now. Raises: PermissionDenied, logged, when there is none."""
+    async def _allowed(self, asked: LookRequest, who: Principal) -> tuple[AccessRequest, ...]:
+        """A camera each, on which the policies allow it now. Raises: PermissionDenied, logged, when there is none;
+        Unavailable before all of it was compared with the protected."""
         allowed, refused = [], None
         for camera_id in asked.camera_ids:
             wanted = AccessRequest(
@@ -130,7 +138,7 @@ class JourneyDesk:
             )
             decision = decide(wanted, self._office.policies, self._requests().around(wanted))
             if decision.is_allowed:
-                allowed.append(camera_id)
+                allowed.append(wanted)
             else:
                 refused = refused or (wanted, decision)
         if not allowed and refused is not None:
@@ -139,10 +147,14 @@ class JourneyDesk:
         return tuple(allowed)
 
     def _said(
-        self, asked: LookRequest, cameras: tuple[CameraId, ...]
+        self, asked: LookRequest, wanted: tuple[AccessRequest, ...]
     ) -> tuple[tuple[VerifiedTrack, ...], tuple[VerifiedTrack, ...]]:
-        """Tracks that two people said are this person's; and those that they said are not."""
+        """Tracks that two people said are this person's; and those that no step may be: they said that these are
+        somebody else's, or they are a protected person's, who is taken for nobody then."""
         now_ns = self._office.now_ns()
+        cameras = {one.camera_id for one in wanted}
+        covered = [_covered(one, *key) for one in wanted for key in self._protected.covered(one)]
+        hidden = {(one.camera_id, one.run, one.track_id) for one in covered}
         verified: list[VerifiedTrack] = []
         excluded: list[VerifiedTrack] = []
         for record in self._office.store.all(CandidateRecord):
@@ -150,27 +162,33 @@ class JourneyDesk:
             if one.camera_id not in cameras or one.end_ns < asked.start_ns or one.start_ns > asked.end_ns:
                 continue
             now, is_own = candidates.phase(record, now_ns), one.person_id == asked.person_id
+            if (one.camera_id, one.run, one.track_id) in hidden:
+                continue
             if now is CandidatePhase.CONFIRMED:
                 (verified if is_own else excluded).append(_track(one))
             elif now is CandidatePhase.REJECTED and is_own:
                 excluded.append(_track(one))
-        return tuple(sorted(verified, key=lambda one: one.start_ns)[-MAX_TOLD:]), tuple(excluded[-MAX_TOLD:])
+        told = tuple(sorted(verified, key=lambda one: one.start_ns)[-MAX_TOLD:])
+        return told, (*excluded[-MAX_TOLD:], *covered)
 
     async def _last_seen(self, who: Principal) -> LastSeenTable:
         office = self._office
         await office.require(who, Action.READ_LAST_SEEN)
         now_ns = office.now_ns()
-        newest: dict[str, CandidateRecord] = {}
-        for record in office.store.all(CandidateRecord):
-            before = newest.get(record.candidate.person_id)
-            is_newer = before is None or record.candidate.end_ns >= before.candidate.end_ns
-            if candidates.phase(record, now_ns) is CandidatePhase.CONFIRMED and is_newer:
-                newest[record.candidate.person_id] = record
         missing = [
             one
             for one in office.store.all(FaceEnrolment)
             if one.is_missing and one.withdrawn_ns is None and now_ns < one.expires_ns
         ]
+        looked_for = {one.person_id for one in missing}
+        newest: dict[str, CandidateRecord] = {}
+        for record in office.store.all(CandidateRecord):
+            person_id = record.candidate.person_id
+            before = newest.get(person_id)
+            is_newer = before is None or record.candidate.end_ns >= before.candidate.end_ns
+            is_confirmed = candidates.phase(record, now_ns) is CandidatePhase.CONFIRMED
+            if person_id in looked_for and is_newer and is_confirmed and self._protected.may_tell(record.candidate):
+                newest[person_id] = record
         index = await office.log(AuditKind.LAST_SEEN_READ, who, "", {"people": str(len(missing))})
         rows = [self._row(one, newest.get(one.person_id)) for one in missing]
         rows.sort(key=lambda one: (-one.sighting.end_ns if one.sighting else 0, -one.created_ns))
@@ -204,4 +222,10 @@ def _track(one: Candidate) -> VerifiedTrack:
         start_ns=one.start_ns,
         end_ns=one.end_ns,
         candidate_id=one.candidate_id,
+    )
+
+
+def _covered(asked: AccessRequest, run: RunId, track_id: int) -> VerifiedTrack:
+    return VerifiedTrack(
+        camera_id=asked.camera_id, run=run, track_id=track_id, start_ns=asked.start_ns, end_ns=asked.end_ns
     )

@@ -34,9 +34,9 @@ from custodes.types.access import (
     Purpose,
     PurposeKind,
 )
-from custodes.types.approval import LookRequest, RequestRecord
+from custodes.types.approval import LookRequest, RequestPhase, RequestRecord
 from custodes.types.codec import decode_as, encode
-from custodes.types.face import FaceEnrolment, SignedPermit
+from custodes.types.face import Candidate, CandidateRecord, FaceEnrolment, SignedPermit
 from custodes.types.message import Ok
 from custodes.types.protection import (
     CheckPermit,
@@ -64,12 +64,14 @@ MAX_TRACKS = 50_000
 """Of one piece: an hour of fourteen new people a second."""
 MAX_TOUCHES_SHOWN = 2000
 MAX_WANTED = 64
+MAX_ASKED = 1000
+"""Sightings that were asked for and wait to be compared; of more, the oldest wait until they are read again."""
 _ROSTER_NS = NS_PER_S
 
 CHECKER = Principal(user_id="process:protection", name="process:protection", roles=frozenset())
 ALLOWED = Decision(
     is_allowed=True,
-    reasons=("What somebody asks to unmask or export is first compared with protected people; nobody sees it.",),
+    reasons=("What somebody asks to see or to follow is first compared with protected people; nobody sees it.",),
     policy_ids=("protection-check",),
 )
 
@@ -96,6 +98,7 @@ class ProtectionDesk:
         self._signer = signer
         self._running: dict[bytes, _Running] = {}
         self._known: tuple[int, Ns, str] = (-1, Ns(0), "")
+        self._asked: dict[str, Candidate] = {}
 
     # -- what the gate and the desk of requests ask --------------------------------------------------------------
 
@@ -113,8 +116,25 @@ class ProtectionDesk:
         return (
             not roster
             or not protection.is_compared(request.action, request.fidelity)
-            or not self._missing(request, roster)
+            or not self._missing(protection.pieces(request), roster)
         )
+
+    def may_tell(self, one: Candidate) -> bool:
+        """Whether a confirmed sighting may be told: compared with everybody who is protected now, and none of them.
+
+        What was not compared yet is from now on wanted, and looks for the reader as if it were not there; so does what
+        is a protected person's.
+        """
+        roster = self.roster()
+        if not roster:
+            return True
+        pieces = protection.sighting_pieces(one)
+        if self._missing(pieces, roster):
+            self._asked[one.candidate_id] = one
+            while len(self._asked) > MAX_ASKED:
+                del self._asked[next(iter(self._asked))]
+            return False
+        return (one.run, one.track_id) not in {(track.run, track.track_id) for track in self._found_in(pieces)}
 
     def hides_in(self, asked: AccessRequest) -> bool:
         """Whether what leaves under this grant is filled from head to foot wherever somebody stays masked."""
@@ -128,24 +148,28 @@ class ProtectionDesk:
         named = set(asked.shown) if asked.purpose.kind is PurposeKind.SUBJECT_ACCESS else set()
         record = self._office.keys.record(asked.request_id)
         pieces = [] if record is None else protection.pieces(record.request)
+        return tuple(
+            (track.run, track.track_id)
+            for track in self._found_in([piece for piece in pieces if piece.camera_id == asked.camera_id])
+            if (track.run, track.track_id) not in named
+        )
+
+    def _found_in(self, pieces: Sequence[CheckPiece]) -> list[TouchedTrack]:
+        """Tracks of whoever is protected now."""
         kept = (
             self._office.store.touch(person.person_id, _id_of(piece))
             for person in self._protected()
             for piece in pieces
-            if piece.camera_id == asked.camera_id
         )
-        return tuple(
-            (track.run, track.track_id)
-            for plain in kept
-            if plain is not None
-            for track in decode_as(ProtectedTouch, plain).tracks
-            if (track.run, track.track_id) not in named
-        )
+        return [track for plain in kept if plain is not None for track in decode_as(ProtectedTouch, plain).tracks]
 
     def forget_camera(self, camera_id: CameraId) -> None:
-        """Its recordings were analysed again, and tracks have other numbers: everything is compared anew."""
+        """Its recordings were analysed again, and tracks have other numbers: everything is compared anew.
+
+        But for sightings: they are of tracks by the numbers of then, and stay compared as they were.
+        """
         for one in self._office.store.all(ProtectionCheck):
-            if one.piece.camera_id == camera_id:
+            if one.piece.camera_id == camera_id and not one.piece.request_id.startswith(protection.SIGHTING):
                 self._office.store.forget(ProtectionCheck, _id_of(one.piece))
 
     # -- messages ------------------------------------------------------------------------------------------------
@@ -180,11 +204,13 @@ class ProtectionDesk:
         if piece not in self._wanted():
             raise FailedPrecondition("that part of a request does not wait to be compared")
         record = self._office.keys.record(piece.request_id)
-        assert record is not None, "a wanted piece is of a request"
+        purpose = (
+            Purpose(kind=PurposeKind.ALARM, reference=piece.request_id) if record is None else record.request.purpose
+        )
         return AccessRequest(
             principal=CHECKER,
             action=Action.ANALYSE,
-            purpose=Purpose(kind=record.request.purpose.kind, reference=record.request.purpose.reference),
+            purpose=purpose,
             camera_id=piece.camera_id,
             start_ns=piece.start_ns,
             end_ns=piece.end_ns,
@@ -262,7 +288,7 @@ class ProtectionDesk:
         sealed = {}
         for person_id in sorted({one.person_id for one in self._protected()} | running.found.keys()):
             if office.store.has_key(person_id):
-                tracks = tuple(running.found.get(person_id, ()))
+                tracks = tuple(running.found.get(person_id, ())) or self._found_before(person_id, piece)
                 touch = ProtectedTouch(piece=piece, tracks=tracks, found_ns=now_ns)
                 sealed[person_id] = office.store.seal_touch(person_id, _id_of(piece), encode(touch))
         salt = hashlib.sha256(piece.request_id.encode() + self._signer.sign(encode(piece))).digest()
@@ -279,25 +305,35 @@ class ProtectionDesk:
         office.store.put(_id_of(piece), check)
         self._running = {key: one for key, one in self._running.items() if one is not running}
 
+    def _found_before(self, person_id: str, piece: CheckPiece) -> tuple[TouchedTrack, ...]:
+        """Of a sighting: its footage goes, and what was found in it stays found when others become protected."""
+        before = None
+        if piece.request_id.startswith(protection.SIGHTING):
+            before = self._office.store.touch(person_id, _id_of(piece))
+        return () if before is None else decode_as(ProtectedTouch, before).tracks
+
     # -- what waits ----------------------------------------------------------------------------------------------
 
     def _wanted(self) -> list[CheckPiece]:
         roster, now_ns = self.roster(), self._office.now_ns()
         if not roster:
             return []
-        return [
-            piece
+        asked = [
+            protection.pieces(record.request)
             for record in self._office.keys.records()
             if protection.is_compared(record.request.action, record.request.fidelity)
             and protection.is_open(requests.phase(record, now_ns))
-            for piece in self._missing(record.request, roster)
+        ]
+        asked += [protection.sighting_pieces(one) for one in self._asked.values()]
+        return [
+            piece
+            for pieces in asked
+            for piece in self._missing(pieces, roster)
             if piece.end_ns + protection.SETTLED_NS <= now_ns
         ]
 
-    def _missing(self, request: LookRequest, roster: str) -> list[CheckPiece]:
-        found = (
-            (piece, self._office.store.get(ProtectionCheck, _id_of(piece))) for piece in protection.pieces(request)
-        )
+    def _missing(self, pieces: Sequence[CheckPiece], roster: str) -> list[CheckPiece]:
+        found = ((piece, self._office.store.get(ProtectionCheck, _id_of(piece))) for piece in pieces)
         return [piece for piece, check in found if check is None or check.roster != roster]
 
     def _protected(self) -> list[FaceEnrolment]:
@@ -353,11 +389,24 @@ class ProtectionDesk:
             record = self._office.keys.record(touch.piece.request_id)
             if record is not None:
                 rows.append(_row(person.person_id, name, touch, record, now_ns))
+            elif (found := self._sighting(touch.piece.request_id)) is not None and _touches(touch, found.candidate):
+                rows.append(_sighting_row(person.person_id, name, touch, found))
         return rows
+
+    def _sighting(self, request_id: str) -> CandidateRecord | None:
+        return self._office.store.get(CandidateRecord, request_id.removeprefix(protection.SIGHTING))
 
     def _is_of(self, row: TouchShown, who: Principal) -> bool:
         record = self._office.keys.record(row.request_id)
-        return record is None or record.request.requester_id == who.user_id
+        if record is not None:
+            return record.request.requester_id == who.user_id
+        found = self._sighting(row.request_id)
+        return found is None or any(one.user_id == who.user_id for one in found.verdicts)
+
+
+def _touches(touch: ProtectedTouch, one: Candidate) -> bool:
+    """Whether it is the sighting's own track: whoever else was in the picture is in no sighting."""
+    return any((track.run, track.track_id) == (one.run, one.track_id) for track in touch.tracks)
 
 
 def _row(person_id: str, name: str, touch: ProtectedTouch, record: RequestRecord, now_ns: Ns) -> TouchShown:
@@ -375,6 +424,26 @@ def _row(person_id: str, name: str, touch: ProtectedTouch, record: RequestRecord
         end_ns=max(track.end_ns for track in touch.tracks),
         asked_ns=asked.filed_ns,
         phase=requests.phase(record, now_ns),
+        likelihood=max(track.likelihood for track in touch.tracks),
+    )
+
+
+def _sighting_row(person_id: str, name: str, touch: ProtectedTouch, record: CandidateRecord) -> TouchShown:
+    """Who confirmed it, as who asked; it is told to nobody, as if it had been refused."""
+    one = record.candidate
+    return TouchShown(
+        person_id=person_id,
+        person=name,
+        request_id=touch.piece.request_id,
+        requester=" and ".join(verdict.user for verdict in record.verdicts),
+        action=Action.READ_SIGHTINGS,
+        fidelity=Fidelity.MASKED,
+        purpose=PurposeKind.ALARM,
+        camera_id=one.camera_id,
+        start_ns=one.start_ns,
+        end_ns=one.end_ns,
+        asked_ns=max((verdict.utc_ns for verdict in record.verdicts), default=one.filed_ns),
+        phase=RequestPhase.REFUSED,
         likelihood=max(track.likelihood for track in touch.tracks),
     )
 

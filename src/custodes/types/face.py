@@ -237,7 +237,7 @@ class FaceEnrolment:
     issued_ns: Ns | None = None
     """When the template went to its holder, for an enrolment without zones."""
     protects: bool = False
-    """Asked for protection: compared only with what somebody asks to unmask or export (`access.protection`)."""
+    """Asked for protection: compared only with what somebody asks to see or follow (`access.protection`)."""
     may_follow: bool = False
     """The text that was signed says so: for a case, others may approve that this person's journey is told."""
     is_missing: bool = False

@@ -92,11 +92,16 @@ async def own_page(request: Request, token: str) -> Response:
 def touch_row(one: TouchShown) -> dict[str, Any]:
     """One line, in plain words."""
     wanted = "to see you unmasked" if one.fidelity is Fidelity.UNMASKED else "to have a masked copy"
+    if one.action is Action.FOLLOW:
+        wanted = "where somebody went, in pictures that you are in"
+    if one.action is Action.READ_SIGHTINGS:
+        wanted = "to have it known that somebody they took you for was there"
     return {
         "asked_ns": one.asked_ns,
         "person": one.person,
         "requester": one.requester,
         "what": f"{wanted}{', as a copy' if one.action is Action.EXPORT and 'copy' not in wanted else ''}",
+        "is_request": one.action is not Action.READ_SIGHTINGS,
         "purpose": purpose_words(one.purpose),
         "camera": one.camera_id,
         "from": _minute(one.start_ns),

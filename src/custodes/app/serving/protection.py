@@ -1,4 +1,4 @@
-"""Has compared what somebody asks to unmask or export, before it opens. Learns nothing of what was found."""
+"""Has compared what somebody asks to unmask, export or follow, before it opens. Learns nothing of what was found."""
 
 import asyncio
 
