@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from custodes.config import SiteConfig
-from custodes.web.shell import MAX_BODY_BYTES, MAX_LEAK_BYTES, MAX_PICTURE_BYTES, MAX_PLAN_BYTES
+from custodes.web.shell import MAX_BODY_BYTES, MAX_LEAK_BYTES, MAX_PICTURE_BYTES, MAX_PLAN_BYTES, MAX_POSTS_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_every_setting_that_names_a_machine_is_listed() -> None:
 
 def test_every_limit_of_a_body_is_listed() -> None:
     listed = section("Uploads")
-    for size in (MAX_LEAK_BYTES, MAX_PICTURE_BYTES, MAX_PLAN_BYTES):
+    for size in (MAX_LEAK_BYTES, MAX_POSTS_BYTES, MAX_PICTURE_BYTES, MAX_PLAN_BYTES):
         assert f"{size >> 20} MiB" in listed
     assert f"{MAX_BODY_BYTES >> 10} KiB" in listed
 

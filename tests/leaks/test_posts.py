@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tests.leaks.scenes import scene
+from tests.media.test_found_clip import clip
 
 from custodes.cli.leak import leak
 from custodes.errors import InvalidArgument
@@ -65,7 +66,6 @@ def test_case_when_drawn_then_groups_generations_and_who_posts_together(archive:
         ("p9,x,2026-05-01,,,,../../etc/passwd", "outside of the folder"),
         ("p9,x,2026-05-01,,,,none.jpg", "cannot be read"),
         ("p1,x,2026-05-01,,,,a.jpg", "same id"),
-        ("p9,x,2026-05-01,,,,posts.csv", "no picture"),
         ("p9," + "x" * 121 + ",2026-05-01,,,,", "post 7: account has 121 characters"),
     ],
 )
@@ -73,3 +73,24 @@ def test_case_when_a_row_is_wrong_then_says_which(archive: Path, row: str, says:
     archive.write_text(archive.read_text() + "\n" + row)
     with pytest.raises(InvalidArgument, match=says):
         CliRunner().invoke(leak, ["case", str(archive), "-o", str(archive.parent / "x.html")], catch_exceptions=False)
+
+
+def test_case_when_a_file_cannot_be_read_or_is_a_clip_then_named_and_the_others_compared(archive: Path) -> None:
+    (archive.parent / "clip.mp4").write_bytes(clip(3))
+    rows = "\np8,x,2026-05-04,,,,posts.csv\np9,y,2026-05-04,,,,clip.mp4"
+    archive.write_text(archive.read_text() + rows)
+    page = archive.parent / "case.html"
+    done = CliRunner().invoke(leak, ["case", str(archive), "-o", str(page), "--json"], catch_exceptions=False)
+    assert "post p8: not compared: That is no picture" in done.stderr
+    told = json.loads(done.stdout)
+    assert [len(group) for group in told["groups"]] == [3, 2, 1]
+    assert told["groups"][2][0]["post_id"] == "p9"
+    assert "p8</td><td>That is no picture" in page.read_text()
+
+
+def test_case_when_no_file_of_it_can_be_read_then_named_and_no_picture_told(archive: Path) -> None:
+    archive.write_text("id,account,time,picture\np1,x,2026-05-04,posts.csv\n")
+    page = archive.parent / "case.html"
+    done = CliRunner().invoke(leak, ["case", str(archive), "-o", str(page)], catch_exceptions=False)
+    assert "1 posts, 0 pictures" in done.stderr
+    assert "Without a picture: p1" in page.read_text()

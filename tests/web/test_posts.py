@@ -68,7 +68,9 @@ def test_archive_when_imported_then_grouped_drawn_and_only_for_those_on_the_case
     text = ann.get(PATH).text
     assert "first seen" in text and "Who copied from whom" in text
     assert text.count("<script>alert") == 0 and 'href="javascript' not in text
-    assert "no picture" in text, "one that cannot be decoded is said to be so, and the others are compared"
+    assert "picture is damaged or cut off" in text, (
+        "one that cannot be decoded is said to be so, and the others are compared"
+    )
     shown = ann.get(f"{PATH}/thumbnail?post=a")
     assert shown.headers["content-type"] == "image/jpeg" and shown.content not in FILES.values()
     taken = ann.get(f"{PATH}/picture?post=a")
@@ -107,7 +109,8 @@ WRONG = (
     ("time\n" + "2026-05-01\n" * 501, "posts.csv", "501 posts"),
     ("{", "posts.json", "is no JSON"),
     (json.dumps({"posts": 3}), "posts.json", "holds no list"),
-    ("", "posts.csv", "no post in it"),
+    ("", "posts.csv", "has no column time"),
+    ("id,time\n", "posts.csv", "no post in it"),
 )
 
 
@@ -121,7 +124,7 @@ def test_archive_when_a_row_is_wrong_then_said_and_nothing_is_kept(ann):
 
 def test_picture_when_it_is_none_then_refused(ann):
     form = {"account": "@one", "at": "2026-05-01T10:00"}
-    for content in (b"<svg onload=alert(1)>", b"\x00\x00\x00\x18ftypisom" + bytes(64)):
+    for content in (b"<svg onload=alert(1)>", b"\x00\x00\x00\x18ftypheic" + bytes(64)):
         assert send(ann, PATH, [("picture", ("a.jpg", content))], **form).status_code == 400
 
 

@@ -15,9 +15,8 @@ from custodes.app.kept_names import backgrounds_near
 from custodes.config import SitePaths
 from custodes.errors import CustodesError
 from custodes.leaks.alignment import Suspect
-from custodes.leaks.place import read_picture
+from custodes.leaks.place import found_pictures
 from custodes.leaks.ranking import Ranker, rank_plane
-from custodes.media.found_clip import is_clip, pictures_of
 from custodes.ports.clock import Clock
 from custodes.redact.timeline import MaskPolicy
 from custodes.review.archive import Archive
@@ -39,8 +38,7 @@ def seek(task: SeekTask, *, paths: SitePaths, clock: Clock, channel: Channel) ->
     weights: dict[str, float] = {}
     complaint = ""
     try:
-        found = task.picture
-        pictures = pictures_of(found, limit=_SEEK_PICTURES) if is_clip(found) else [read_picture(found)]
+        pictures = found_pictures(task.picture, limit=_SEEK_PICTURES)
         ranker = Ranker([side for one in pictures for side in Suspect(one).sides])
         for camera in task.cameras:
             weight = _weight(ranker, camera, paths, _keys(warden, camera))

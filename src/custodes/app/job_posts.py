@@ -12,8 +12,8 @@ import structlog
 from custodes.adapters.ipc.framing import Channel
 from custodes.config import SitePaths
 from custodes.errors import CustodesError, InvalidArgument
-from custodes.leaks.place import MAX_PICTURE_BYTES, read_picture
-from custodes.leaks.posts import Posted, spread
+from custodes.leaks.place import MAX_PICTURE_BYTES
+from custodes.leaks.posts import Posted, posted_of, spread
 from custodes.ports.clock import Clock
 from custodes.types.posts import PostsSpread, Spread, SpreadTask, Thumbnail
 from custodes.units import NS_PER_S
@@ -52,7 +52,7 @@ def _spread(task: SpreadTask, paths: SitePaths) -> PostsSpread:
             if not re.fullmatch(r"[0-9a-f]{64}", sha256):
                 raise InvalidArgument("its name is no SHA-256")
             with (folder / "pictures" / sha256).open("rb") as stream:
-                by_file[sha256] = Posted(read_picture(stream.read(MAX_PICTURE_BYTES + 1)))
+                by_file[sha256] = posted_of(stream.read(MAX_PICTURE_BYTES + 1))
         except (CustodesError, OSError) as error:
             wrong[sha256] = str(error) if isinstance(error, CustodesError) else "the file cannot be read"
             continue

@@ -16,12 +16,11 @@ from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import NEAR_STRETCHES, compare, compare_stretches, sketch_of_found
-from custodes.leaks.place import background_of, best_of, is_ours, read_picture
+from custodes.leaks.place import background_of, best_of, found_pictures, is_ours
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
-from custodes.media.found_clip import is_clip, pictures_of
 from custodes.ports.warden import KeyReleaser
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive, GopRef
@@ -89,9 +88,7 @@ class Tracer:
 
     def run(self) -> PictureTraced:
         """Place, moment, and, if wanted, copy."""
-        found = self._task.picture
-        pictures = pictures_of(found, limit=_CLIP_PICTURES) if is_clip(found) else [read_picture(found)]
-        suspects = [Suspect(one) for one in pictures]
+        suspects = [Suspect(one) for one in found_pictures(self._task.picture, limit=_CLIP_PICTURES)]
         answer, first_ns = self._by_footage(suspects)
         if _named(answer) or self._expired is None or not self._expired.has_older(first_ns):
             return answer

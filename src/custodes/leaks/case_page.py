@@ -31,12 +31,23 @@ STYLE = (
 )
 
 
-def case_page(title: str, posts: Sequence[Post], found: Spread, thumbnails: Mapping[str, bytes] | None = None) -> str:
-    """HTML of a case. Args: posts: those that `found` speaks of; thumbnails: JPEG by the picture's SHA-256."""
+def case_page(
+    title: str,
+    posts: Sequence[Post],
+    found: Spread,
+    thumbnails: Mapping[str, bytes] | None = None,
+    *,
+    unreadable: Sequence[tuple[str, str]] = (),
+) -> str:
+    """HTML of a case.
+
+    Args: posts: those that `found` speaks of; thumbnails: JPEG by the picture's SHA-256; unreadable: (post id, why) of
+    files that could not be compared.
+    """
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>"
-        f"{spread_section(posts, found, thumbnails or {})}</body></html>\n"
+        f"{spread_section(posts, found, thumbnails or {})}{_not_read(unreadable)}</body></html>\n"
     )
 
 
@@ -72,6 +83,11 @@ def spread_section(posts: Sequence[Post], found: Spread, thumbnails: Mapping[str
         )
         + (f"<p>Without a picture: {escape(', '.join(found.without_picture))}</p>" if found.without_picture else "")
     )
+
+
+def _not_read(unreadable: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(f"<tr><td>{escape(post_id)}</td><td>{escape(why)}</td></tr>" for post_id, why in unreadable)
+    return f"<h2>Not compared</h2><table><tr><th>post</th><th>why</th></tr>{rows}</table>" if rows else ""
 
 
 def _shown(post: Post, thumbnails: Mapping[str, bytes]) -> str:

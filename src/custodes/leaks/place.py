@@ -7,7 +7,9 @@ import numpy as np
 
 from custodes.errors import InvalidArgument
 from custodes.leaks.alignment import Fit, Original, Suspect, fit_first
+from custodes.leaks.found_file import CLIPS, media_type_of, size_of
 from custodes.leaks.registration import Luma
+from custodes.media.found_clip import pictures_of
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 MAX_PICTURE_PX = 64_000_000
@@ -23,22 +25,44 @@ ENOUGH_LIKENESS = 0.75
 MIN_PLACES = 20
 
 
+def found_pictures(encoded: bytes, *, limit: int) -> list[Luma]:
+    """The picture, or at least one and at most `limit` of a clip. Raises: InvalidArgument for what is neither."""
+    return pictures_of(encoded, limit=limit) if media_type_of(encoded) in CLIPS else [read_picture(encoded)]
+
+
 def read_picture(encoded: bytes) -> Luma:
-    """Luma of a JPEG, PNG or WebP as it was found.
+    """Luma of a JPEG, PNG, WebP, AVIF or GIF (its first picture) as it was found, turned as it says.
+
+    Nothing is decoded whose header tells no size, or too large a one: a picture of a billion pixels fits into a
+    megabyte.
 
     Raises: InvalidArgument for what is too large, too small, or no picture.
     """
     if len(encoded) > MAX_PICTURE_BYTES:
         raise InvalidArgument(f"a picture of {len(encoded)} bytes; at most {MAX_PICTURE_BYTES}")
+    media_type = media_type_of(encoded)
+    if media_type in CLIPS:
+        raise InvalidArgument("that is a clip, no picture")
+    width, height = size_of(encoded, media_type)
+    if width * height > MAX_PICTURE_PX:
+        raise InvalidArgument(
+            f"a picture of {width}×{height} pixels; at most {MAX_PICTURE_PX // 10**6} million are read"
+        )
+    if width * height and min(width, height) < _MIN_SIDE_PX:
+        raise InvalidArgument(f"a picture of {width}×{height} pixels; expected sides from {_MIN_SIDE_PX} on")
     try:
-        y = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if encoded else None
+        y = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if width * height else None
     except cv2.error as error:
-        raise InvalidArgument("the picture cannot be decoded; expected JPEG, PNG or WebP") from error
+        raise InvalidArgument(f"the {_named(media_type)} cannot be decoded") from error
     if y is None:
-        raise InvalidArgument("that is no picture that can be read; expected JPEG, PNG or WebP")
-    if min(y.shape) < _MIN_SIDE_PX or y.size > MAX_PICTURE_PX:
-        raise InvalidArgument(f"a picture of {y.shape[1]}×{y.shape[0]}; expected sides from {_MIN_SIDE_PX} pixels on")
+        raise InvalidArgument(f"the {_named(media_type)} is damaged or cut off, or is none")
+    if min(y.shape) < _MIN_SIDE_PX or y.size > MAX_PICTURE_PX:  # headers may lie
+        raise InvalidArgument(f"a picture of {y.shape[1]}×{y.shape[0]} pixels, which its header does not say")
     return np.asarray(y)
+
+
+def _named(media_type: str) -> str:
+    return f"{media_type.removeprefix('image/').upper()} picture"
 
 
 def is_ours(found: Fit | None) -> bool:

@@ -64,18 +64,18 @@ def row_of(told: dict[str, str], where: str) -> Row:
 def _csv_rows(name: str, text: str) -> Sequence[dict[str, str]]:
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if "time" not in (reader.fieldnames or ()):
+            raise InvalidArgument(f"{name} has no column time; expected a first line with {', '.join(FIELDS)}")
         rows = [{str(key): value or "" for key, value in row.items() if isinstance(value, str)} for row in reader]
     except csv.Error as error:
         raise InvalidArgument(f"{name} is no CSV: line {reader.line_num}: {error}") from error
-    if rows and "time" not in rows[0]:
-        raise InvalidArgument(f"{name} has no column time; expected a first line with {', '.join(FIELDS)}")
     return rows
 
 
 def _json_rows(name: str, text: str) -> Sequence[dict[str, str]]:
     try:
         told = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
         raise InvalidArgument(f"{name} is no JSON: {error}") from error
     if isinstance(told, dict):
         told = told.get("posts")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from custodes.errors import InvalidArgument
 from custodes.leaks.alignment import Original, Suspect
-from custodes.leaks.place import MIN_PLACES, best_fit, is_ours
+from custodes.leaks.place import MIN_PLACES, best_fit, found_pictures, is_ours
 from custodes.leaks.registration import Luma, match
 from custodes.types.posts import Descent, Pair, Post, Spread
 from custodes.units import NS_PER_S
@@ -34,6 +34,7 @@ _CLEAR = 0.92
 _FEATURES = 600
 _SEEN_OF_A_GROUP = 4
 """Posts of a group that features are matched with: its first, and those with most in them."""
+_CLIP_PICTURES = 5
 _PARENTS = 6
 """Earlier posts that are looked at closely as the one that another came from."""
 
@@ -59,6 +60,14 @@ class Posted:
         if self._original is None:
             self._original = Original(self.y, self.suspect.features(is_mirrored=False))
         return self._original
+
+
+def posted_of(encoded: bytes) -> Posted:
+    """Of a file as it was found; of a clip the picture with most in it.
+
+    Raises: InvalidArgument for what is neither picture nor clip.
+    """
+    return max((Posted(y) for y in found_pictures(encoded, limit=_CLIP_PICTURES)), key=lambda one: one.detail)
 
 
 def spread(posts: Sequence[Post], pictures: Mapping[str, Posted]) -> Spread:
@@ -96,8 +105,8 @@ class _Kin:
         self.posts = posts
         self.pictures = pictures
         prints = np.stack([one.fingerprint for one in pictures]) if pictures else np.zeros((0, _SIDE, _SIDE))
-        flat = prints.reshape(len(prints), -1)
-        flipped = prints[:, :, ::-1].reshape(len(prints), -1)
+        flat = prints.reshape(len(prints), _SIDE**2)
+        flipped = prints[:, :, ::-1].reshape(len(prints), _SIDE**2)
         self._quick = np.maximum(flat @ flat.T, flipped @ flat.T) / _SIDE**2
         self._known: dict[tuple[int, int], float] = {}
 

@@ -16,11 +16,6 @@ MAX_DECODED = 3600
 MAX_PX = 4096 * 2304
 
 
-def is_clip(content: bytes) -> bool:
-    """By its first bytes: MP4 and its kin, Matroska and WebM."""
-    return content[4:8] == b"ftyp" or content.startswith(b"\x1aE\xdf\xa3")
-
-
 def pictures_of(content: bytes, *, limit: int) -> list[Luma]:
     """Luma of at least one and at most `limit` pictures, evenly over the clip.
 

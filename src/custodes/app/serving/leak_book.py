@@ -27,6 +27,7 @@ from custodes.errors import (
     PermissionDenied,
     ResourceExhausted,
 )
+from custodes.leaks.found_file import media_type_of
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.leaks import LeakTrace, TraceState
@@ -45,21 +46,8 @@ KEEP_NS = 90 * 24 * 3600 * NS_PER_S
 
 _READ_REQUESTS = 200
 _WHO_APPROVE = frozenset({Role.SUPERVISOR, Role.PRIVACY_OFFICER})
-_SIGNS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"RIFF", "image/webp"))
 
 TraceOf = Callable[[TraceOrder, Principal, Principal], Awaitable[LeakTraced]]
-
-
-def media_type_of(picture: bytes) -> str:
-    """By its first bytes; it is decoded by a job alone. Raises: InvalidArgument for what is no picture."""
-    for sign, media_type in _SIGNS:
-        if picture.startswith(sign) and (sign != b"RIFF" or picture[8:12] == b"WEBP"):
-            return media_type
-    if picture[4:8] == b"ftyp":
-        return "video/mp4"
-    if picture.startswith(b"\x1aE\xdf\xa3"):
-        return "video/webm"
-    raise InvalidArgument("That is no JPEG, PNG, WebP, MP4 or WebM file.")
 
 
 class LeakBook:

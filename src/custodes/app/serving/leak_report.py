@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from custodes import __version__
-from custodes.app.serving.leak_book import media_type_of
 from custodes.audit.checkpoint import log_keys
 from custodes.audit.export import policy_text
 from custodes.errors import InvalidArgument
 from custodes.leaks.finding import MAY_NOT_CONCLUDE, Delivered, place_sentence, verdict_sentence
+from custodes.leaks.found_file import media_type_of
 from custodes.leaks.report_page import README, report_page
 from custodes.leaks.verdict import Verdict
 from custodes.sealing.published import read_pinned

@@ -18,10 +18,10 @@ import msgspec
 import structlog
 
 from custodes.access.cases import is_member, number_key
-from custodes.app.serving.leak_book import media_type_of
 from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.config.durable import make_folder, replace_file
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+from custodes.leaks.found_file import media_type_of
 from custodes.ports.clock import Clock
 from custodes.ports.posts import CasePosts, NewPost
 from custodes.ports.warden import Warden
@@ -255,8 +255,8 @@ class CasePostBook:
                 raise InvalidArgument(
                     f"post {new.post.post_id}: a picture is larger than {MAX_PICTURE_BYTES >> 20} MB"
                 )
-            if picture and not media_type_of(picture).startswith("image/"):
-                raise InvalidArgument(f"post {new.post.post_id}: expected a JPEG, PNG or WebP picture")
+            if picture:
+                _check_kind(picture, new.post.post_id)
         return replace(
             new.post,
             sha256=hashlib.sha256(new.picture).hexdigest() if new.picture else "",
@@ -293,6 +293,13 @@ class CasePostBook:
         for path in (*folder.glob("pictures/*"), *folder.glob("thumbnails/*")):
             if path.name not in named:
                 path.unlink()
+
+
+def _check_kind(picture: bytes, post_id: str) -> None:
+    try:
+        media_type_of(picture)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"post {post_id}: {error}") from error
 
 
 def _encoded(posts: Sequence[Post]) -> bytes:
