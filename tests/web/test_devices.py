@@ -269,4 +269,4 @@ def test_site_when_push_is_configured_makes_its_key_once_and_without_it_tells_no
 
 def test_page_when_the_site_tells_no_devices_says_how(ann):  # noqa: F811
     assert "push:" in ann.get("/me/devices").text
-    assert ann.post("/me/devices", json={"endpoint": "x"}).status_code == 503
+    assert ann.post("/me/devices", json={"endpoint": "x"}).status_code == 409

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from webauthn.helpers import base64url_to_bytes
 
-from custodes.errors import CustodesError, InvalidArgument, Unavailable
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument
 from custodes.ports.push import PushDesk
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.web.auth.passwords import clean_name
@@ -64,7 +64,7 @@ async def try_device(request: Request, device_id: str) -> Response:
 
 def _desk(deps: WebDeps) -> PushDesk:
     if deps.push is None:
-        raise Unavailable("This site tells no devices; push: in site.yaml switches it on.")
+        raise FailedPrecondition("This site tells no devices; push: in site.yaml switches it on.")
     return deps.push
 
 
