@@ -35,7 +35,7 @@ SMOKE ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint words client peers crashes sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo test lint words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 
 crashes: $(VENV)/.dev ## 100,000 operations on a warden that is killed at random, 10,000 mutations of its log
 	$(BIN)/python -m pytest -q -s -m slow tests/warden/test_crashes.py tests/audit/test_mutations.py
+
+residue: $(VENV)/.dev ## 10,000 strangers pass the matcher; then every file, its memory and what a crash leaves are searched
+	$(BIN)/python -m pytest -q -s -m slow tests/matcher/test_residue.py
 
 sast: $(VENV)/.dev ## bandit, and semgrep with our own rules (no network); semgrep lives in an environment of its own
 	@test -x .venv-sast/bin/semgrep || { $(PYTHON) -m venv .venv-sast && .venv-sast/bin/pip install $(PIP_FLAGS) 'semgrep>=1.180'; }

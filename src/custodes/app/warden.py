@@ -136,6 +136,7 @@ async def open_gate(
         )
         try:
             await gate.remember_quotas()
+            await gate.heed_withdrawals()
             yield gate
         finally:
             gate.close()

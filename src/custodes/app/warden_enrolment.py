@@ -237,6 +237,17 @@ class EnrolmentDesk:
         office.store.put(ended.person_id, replace(ended, destroyed_index=index))
         return Withdrawn(log_index=index)
 
+    async def heed(self, person_ids: frozenset[str]) -> int:
+        """End again whom the log says were ended: the file was put back from a copy of before. Returns: how many."""
+        again = 0
+        for person_id in sorted(person_ids):
+            found = self._office.store.get(FaceEnrolment, person_id)
+            if found is not None and self._office.store.has_key(person_id):
+                async with self._office.lock:
+                    await self.end(found, "process:warden", "the gallery was put back from before the person's end")
+                again += 1
+        return again
+
     def _withdrawn(self, found: FaceEnrolment) -> Withdrawn:
         if found.destroyed_index is None:
             raise FailedPrecondition("This agreement is in force; there is nothing to certify.")

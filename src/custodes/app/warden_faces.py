@@ -33,6 +33,7 @@ class FaceDesk:
         self, office: Office, signer: Ed25519PrivateKey, secrets: FaceSecrets, paths: SitePaths, timezone: str
     ) -> None:
         self._office = office
+        self.store = office.store
         self.zones = ZoneDesk(office, signer, paths.zones, timezone)
         self.people = EnrolmentDesk(office, self.zones)
         self.models = ModelDesk(office, self.people)

@@ -307,6 +307,22 @@ class Gate:
             self._quotas.restore(user_id, CameraId(entry.record.subject), segment_ids, entry.utc_ns)
         return len(found)
 
+    async def heed_withdrawals(self) -> int:
+        """Destroy again what the log says was destroyed: a gallery that was put back from a copy forgets nobody's no.
+
+        Returns how many people were ended. Called once, before the sockets are there. Raises: LogCorrupt, Unavailable.
+        """
+        store = self.faces.store
+        start, end = store.heeded, await self._log.ask(lambda log: log.size)
+        ended: set[str] = set()
+        while start < end:
+            entries = await self._log.ask(partial(_read_entries, start=start, count=_ENTRIES_READ))
+            ended |= {one.record.subject for one in entries if one.record.kind is AuditKind.ENROLMENT_ENDED}
+            start += _ENTRIES_READ
+        again = await self.faces.people.heed(frozenset(ended))
+        store.heed(end)
+        return again
+
     async def end_grant(self, message: EndGrant) -> Ok:
         """The token stops working at once; the end is logged. A grant of an earlier run is gone already."""
         live = next((grant for grant in self._grants.values() if grant.grant_id == message.grant_id), None)

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS touch (touch_id TEXT PRIMARY KEY, person_id TEXT NOT 
     STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS touch_person ON touch (person_id);
 CREATE TABLE IF NOT EXISTS rotation (epoch INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS heeded (one INTEGER PRIMARY KEY CHECK (one = 1), log_size INTEGER NOT NULL) STRICT;
 """
 _NONCE_BYTES = 12
 _KINDS: dict[type, str] = {
@@ -136,6 +137,18 @@ class FaceStore:
         if row is None:
             raise NotFound("That person's key is gone, and with it everything that it opened.")
         return self._unwrap(person_id, bytes(row[0]))
+
+    @property
+    def heeded(self) -> int:
+        """Up to which size of the log this file did what the log says; of a file that was put back, an early one."""
+        row = self._db.execute("SELECT log_size FROM heeded").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def heed(self, log_size: int) -> None:
+        """Raises: StorageFailed."""
+        self._write(
+            "INSERT INTO heeded VALUES (1, ?) ON CONFLICT DO UPDATE SET log_size = excluded.log_size", (log_size,)
+        )
 
     def has_key(self, person_id: str) -> bool:
         """Whether anything of that person can still be read."""
