@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from custodes.app.job_trace import Tracer
 from custodes.app.serving.leaks import CLOSELY, LeakDesk, is_settled, pages
 from custodes.config import SiteConfig, SitePaths
+from custodes.errors import InvalidArgument
 from custodes.testing.clock import ManualClock
 from custodes.types.access import AccessRequest, Decision, Fidelity, Grant, Principal, Role
 from custodes.types.leak import CamerasSought, CandidateScore, PictureTraced, SeekTask, TraceOrder, TraceTask
@@ -68,8 +70,17 @@ class Link:
 class Jobs:
     """`where`: cameras that the picture is in; `weighs`: what a first look says of each."""
 
-    def __init__(self, where: set[str], weighs: dict[str, float], error: str = "", likeness: float = 0.95) -> None:
+    def __init__(
+        self,
+        where: set[str],
+        weighs: dict[str, float],
+        error: str = "",
+        likeness: float = 0.95,
+        *,
+        is_unreadable: bool = False,
+    ) -> None:
         self.where, self.weighs, self.error, self.likeness = where, weighs, error, likeness
+        self.is_unreadable = is_unreadable
         self.looked: list[str] = []
 
     async def take(self) -> Link:
@@ -78,19 +89,25 @@ class Jobs:
     def _answer(self, task: object) -> object:
         if isinstance(task, SeekTask):
             assert {one.camera_id for one in task.cameras} == {one.camera_id for one in CAMERAS[1:]}
-            return CamerasSought(weights=self.weighs, error=self.error)
+            return CamerasSought(weights=self.weighs, error=self.error, is_unreadable=self.is_unreadable)
         assert isinstance(task, TraceTask)
         assert not task.segments or task.grant_token
         self.looked.append(task.camera_id)
+        if self.is_unreadable:
+            return PictureTraced(camera_id=task.camera_id, is_found=False, error=self.error, is_unreadable=True)
         return PictureTraced(camera_id=task.camera_id, is_found=task.camera_id in self.where, likeness=self.likeness)
+
+
+def desk_of(tmp_path: Path, jobs: Jobs, warden: Warden) -> LeakDesk:
+    paths, config = SitePaths(tmp_path), SiteConfig(data_dir=tmp_path)
+    return LeakDesk(
+        catalog=None, warden=warden, jobs=jobs, views=Views(), clock=ManualClock(), paths=paths, config=config
+    )
 
 
 def trace(tmp_path: Path, jobs: Jobs) -> tuple[list[PictureTraced], Warden]:
     warden = Warden()
-    paths, config = SitePaths(tmp_path), SiteConfig(data_dir=tmp_path)
-    desk = LeakDesk(
-        catalog=None, warden=warden, jobs=jobs, views=Views(), clock=ManualClock(), paths=paths, config=config
-    )
+    desk = desk_of(tmp_path, jobs, warden)
     order = TraceOrder(picture=b"picture", reference="7")
     answers = asyncio.run(desk._in_all(order, CAMERAS, (Ns(1), Ns(2)), FIRST, SECOND))
     assert not warden.open, "every grant has ended"
@@ -156,3 +173,33 @@ def test_pages_when_entries_lie_near_each_other_then_read_together_and_none_is_m
     found = pages(reversed(many))
     assert len(found) < 100 and all(count <= 1000 for _, count in found)
     assert all(any(first <= n < first + count for first, count in found) for n in many)
+
+
+@pytest.mark.parametrize("cameras", [CAMERAS, CAMERAS[:3]])
+def test_trace_when_the_file_is_no_picture_then_said_so_and_not_that_it_is_not_ours(
+    tmp_path: Path, cameras: tuple[CameraSpec, ...]
+) -> None:
+    warden = Warden()
+    desk = desk_of(tmp_path, Jobs(set(), WEIGHTS, "the PNG picture is damaged", is_unreadable=True), warden)
+    order = TraceOrder(picture=b"\x89PNG\r\n\x1a\n", reference="7")
+    with pytest.raises(InvalidArgument, match="the PNG picture is damaged"):
+        asyncio.run(desk._in_all(order, cameras, (Ns(1), Ns(2)), FIRST, SECOND))
+    assert not warden.open
+
+
+def test_trace_when_the_first_bytes_are_of_no_picture_then_nothing_is_asked_of_the_warden(tmp_path: Path) -> None:
+    warden = Warden()
+    desk = desk_of(tmp_path, Jobs(set(), WEIGHTS), warden)
+    with pytest.raises(InvalidArgument, match="expected JPEG"):
+        asyncio.run(desk.trace(TraceOrder(picture=b"<svg/>", reference="7"), FIRST, SECOND))
+    assert not warden.asked
+
+
+def test_job_when_the_file_is_no_picture_then_it_says_that_it_looked_at_nothing() -> None:
+    task = TraceTask(
+        camera_id=CameraId("c01"), session_id=SessionId("s"), grant_token="t", deadline_ns=Ns(1), start_ns=Ns(0),
+        end_ns=Ns(1), segments=(), picture=b"\x89PNG\r\n\x1a\n", is_attributing=True,
+    )  # fmt: skip
+    answer = Tracer(task, archive=None, index=None, policy=None, ask_masks=None, release=None).run()
+    assert answer.is_unreadable and not answer.is_found
+    assert "PNG picture is damaged" in answer.error

@@ -13,7 +13,7 @@ from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.app.kept_looks import KeptLooks
 from custodes.app.kept_names import backgrounds_near
 from custodes.config import SitePaths
-from custodes.errors import CustodesError
+from custodes.errors import CustodesError, InvalidArgument
 from custodes.leaks.alignment import Suspect
 from custodes.leaks.place import found_pictures
 from custodes.leaks.ranking import Ranker, rank_plane
@@ -39,6 +39,10 @@ def seek(task: SeekTask, *, paths: SitePaths, clock: Clock, channel: Channel) ->
     complaint = ""
     try:
         pictures = found_pictures(task.picture, limit=_SEEK_PICTURES)
+    except InvalidArgument as error:
+        channel.send(CamerasSought(weights={}, error=str(error), is_unreadable=True))
+        return
+    try:
         ranker = Ranker([side for one in pictures for side in Suspect(one).sides])
         for camera in task.cameras:
             weight = _weight(ranker, camera, paths, _keys(warden, camera))

@@ -13,6 +13,7 @@ import numpy as np
 
 from custodes.app.content_index import ContentIndex
 from custodes.app.job_trace_expired import ExpiredTracer
+from custodes.errors import InvalidArgument
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import NEAR_STRETCHES, compare, compare_stretches, sketch_of_found
@@ -63,7 +64,7 @@ class _Near:
 
 
 class Tracer:
-    """One trace. Raises what the archive and the warden raise; InvalidArgument for what is no picture."""
+    """One trace. Raises what the archive and the warden raise."""
 
     def __init__(
         self,
@@ -88,7 +89,10 @@ class Tracer:
 
     def run(self) -> PictureTraced:
         """Place, moment, and, if wanted, copy."""
-        suspects = [Suspect(one) for one in found_pictures(self._task.picture, limit=_CLIP_PICTURES)]
+        try:
+            suspects = [Suspect(one) for one in found_pictures(self._task.picture, limit=_CLIP_PICTURES)]
+        except InvalidArgument as error:
+            return PictureTraced(camera_id=self._task.camera_id, is_found=False, error=str(error), is_unreadable=True)
         answer, first_ns = self._by_footage(suspects)
         if _named(answer) or self._expired is None or not self._expired.has_older(first_ns):
             return answer

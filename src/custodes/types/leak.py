@@ -104,6 +104,8 @@ class CamerasSought:
 
     weights: dict[str, float]
     error: str = ""
+    is_unreadable: bool = False
+    """The file is no picture, says `error`: nothing was looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,8 @@ class PictureTraced:
     """Since when the camera looked as in the picture without people that it was compared with; 0 where footage was
     there. Content tells no time then: `utc_ns` is the mark's, or 0."""
     error: str = ""
+    is_unreadable: bool = False
+    """The file is no picture, says `error`: nothing was looked at, so it is not "not ours"."""
 
 
 # -- trace job and warden (warden-jobs.sock) --------------------------------------------------------------------

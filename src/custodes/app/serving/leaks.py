@@ -20,6 +20,7 @@ from custodes.app.serving.views import ServerViewBroker
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.leaks.finding import Delivered
+from custodes.leaks.found_file import media_type_of
 from custodes.leaks.rule import COPY_LIKENESS, MEANS_MORE, NAMED_Z
 from custodes.leaks.verdict import judge
 from custodes.ports.catalog_async import AsyncCatalog
@@ -99,6 +100,7 @@ class LeakDesk:
         """
         if not 0 < len(request.picture) <= MAX_PICTURE_BYTES:
             raise InvalidArgument(f"a picture of {len(request.picture)} bytes; expected 1 to {MAX_PICTURE_BYTES}")
+        media_type_of(request.picture)  # before anything is asked of the warden
         end_ns = Ns(request.end_ns or self._clock.now_ns())
         start_ns = Ns(max(request.start_ns or end_ns - USUAL_SPAN_NS, end_ns - MAX_SPAN_NS))
         if start_ns >= end_ns:
@@ -181,6 +183,8 @@ class LeakDesk:
         )
         task = SeekTask(picture=request.picture, cameras=cameras, deadline_ns=deadline_ns)
         sought = await ask_job(self._jobs, self._clock, task, deadline_ns, CamerasSought)
+        if sought.is_unreadable:
+            raise InvalidArgument(sought.error)
         if sought.error:
             structlog.get_logger().warning("all cameras are looked at, one by one", reason=sought.error)
             return list(grants), [], {}
@@ -236,7 +240,7 @@ class LeakDesk:
             is_attributing=request.is_attributing,
             segment_ns=round(self._config.recorder.segment_s * NS_PER_S),
         )
-        return await ask_job(
+        answer = await ask_job(
             self._jobs,
             self._clock,
             task,
@@ -244,6 +248,9 @@ class LeakDesk:
             PictureTraced,
             masks_of=lambda asked: self._masks(camera_id, asked),
         )
+        if answer.is_unreadable:  # a broken file is not "not ours"
+            raise InvalidArgument(answer.error)
+        return answer
 
     async def _masks(self, camera_id: CameraId, asked: NeedMasks) -> MaskFacts:
         frames = await self._catalog.analysed(camera_id, asked.start_ns, asked.end_ns)
