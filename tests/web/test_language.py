@@ -159,7 +159,7 @@ def test_words_of_the_request() -> None:
     assert (moment_text(moment), number_text(1.5, 1)) == ("2025-11-23T12:13:20Z", "1.5")
     with speaking(german()):
         assert (words["a"], words.get("b", "x")) == ("Wand", "x")
-        assert say("There is no page at {path}.", path="/x") == "Unter /x gibt es keine Seite."
+        assert say("Leak in case {reference}", reference="/x") == "Leck in Fall /x"
         assert number_text(1.5, 1) == "1,5"
         assert moment_text(moment) == "23.11.2025 12:13:20 UTC"
         assert say_count(2, "{count} unheard-of thing", "{count} unheard-of things") == "2 unheard-of things"

@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket
 
 from custodes.errors import CustodesError, ErrorKind, FactorNeeded, ProofNeeded, Unauthenticated
 from custodes.web.deps import is_page, page
-from custodes.web.language.speech import Words, say, translated
+from custodes.web.language.reported import INTERNAL, NO_PAGE, reported
+from custodes.web.language.speech import Words
 
 STATUS_BY_KIND: dict[ErrorKind, int] = {
     ErrorKind.INVALID_ARGUMENT: 400,
@@ -47,19 +48,22 @@ TITLES = Words(
     }
 )
 
-_INTERNAL = "Something went wrong on our side. It has been written to the server's log."
-
 
 def problem(status: int, kind: str, detail: str) -> dict[str, object]:
-    """RFC 9457 body. `type` is a stable name, not an address that anybody would fetch."""
-    title = TITLES.get(status, HTTPStatus(status).phrase)
+    """RFC 9457 body, in English whatever the visitor reads. `type` is a stable name, not an address that anybody would
+    fetch."""
+    title = dict.get(TITLES, status, HTTPStatus(status).phrase)
     return {"type": f"urn:custodes:error:{kind}", "title": title, "status": status, "detail": detail, "kind": kind}
 
 
 def describe(error: CustodesError) -> tuple[int, str, str]:
-    """Status, kind and the sentence that may be shown. Our own defects show none of their text."""
-    status = STATUS_BY_KIND[error.kind]
-    return status, error.kind.value, (translated(_INTERNAL) if status == 500 else str(error))
+    """Status, kind and the sentence that a page shows, in the visitor's language."""
+    return STATUS_BY_KIND[error.kind], error.kind.value, reported(_sentence(error))
+
+
+def _sentence(error: CustodesError) -> str:
+    """In English. Our own defects show none of their text."""
+    return INTERNAL if STATUS_BY_KIND[error.kind] == 500 else str(error)
 
 
 def install(app: FastAPI) -> None:
@@ -72,7 +76,7 @@ def install(app: FastAPI) -> None:
             await request.accept()
             await request.close(CLOSE_CODE_BY_KIND[error.kind], error.kind.value)
             return None
-        status, kind, detail = describe(error)
+        status, kind, detail = STATUS_BY_KIND[error.kind], error.kind.value, _sentence(error)
         if status >= 500:
             structlog.get_logger().warning(
                 "request_failed", path=request.url.path, error=type(error).__name__, why=str(error)
@@ -94,16 +98,12 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind = "not_found" if error.status_code == 404 else "http"
-        detail = (
-            say("There is no page at {path}.", path=request.url.path)
-            if error.status_code == 404
-            else str(error.detail)
-        )
+        detail = NO_PAGE.format(path=request.url.path) if error.status_code == 404 else str(error.detail)
         return _answer(request, error.status_code, kind, detail)
 
     async def on_defect(request: Request, error: Exception) -> Response:
         structlog.get_logger().error("request_defect", path=request.url.path, exc_info=error)
-        return _answer(request, 500, ErrorKind.INTERNAL.value, translated(_INTERNAL))
+        return _answer(request, 500, ErrorKind.INTERNAL.value, INTERNAL)
 
     app.add_exception_handler(CustodesError, on_custodes)  # type: ignore[arg-type] # the stubs know no handler of both
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -116,5 +116,9 @@ def _answer(request: Request, status: int, kind: str, detail: str, needs_proof: 
     if needs_proof:
         body["prove"] = "/prove"
     if is_page(request):
-        return page(request, "error.html", status=status, problem=body)
+        shown = {"status": status, "title": TITLES.get(status, str(body["title"])), "detail": reported(detail)}
+        return page(request, "error.html", status=status, problem=shown)
+    said = reported(detail)
+    if said != detail:
+        body["said"] = said
     return JSONResponse(body, status_code=status, media_type="application/problem+json")

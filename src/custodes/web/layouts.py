@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from custodes.errors import InvalidArgument, NotFound
 from custodes.types.wall import WallLayout
 from custodes.web.deps import deps_of, present
-from custodes.web.language.speech import say
 from custodes.web.review import known_cameras
 
 router = APIRouter(prefix="/api/v1/layouts")
@@ -67,12 +66,12 @@ async def keep(request: Request, form: LayoutForm) -> LayoutTable:
     deps, who = deps_of(request), present(request).principal
     name = " ".join(form.name.split())
     if not name:
-        raise InvalidArgument(say("A layout has a name and at least one camera."))
+        raise InvalidArgument("A layout has a name and at least one camera.")
     cameras = known_cameras(deps, form.cameras)
     own = [one for one in await deps.catalog.wall_layouts() if one.user_id == who.user_id]
     same = next((one for one in own if one.name == name), None)
     if same is None and len(own) >= MAX_LAYOUTS:
-        raise InvalidArgument(say("At most {count} layouts are kept. Remove one first.", count=MAX_LAYOUTS))
+        raise InvalidArgument(f"At most {MAX_LAYOUTS} layouts are kept. Remove one first.")
     kept = WallLayout(
         layout_id=same.layout_id if same else secrets.token_hex(8),
         user_id=who.user_id,
@@ -91,7 +90,7 @@ async def remove(request: Request, layout_id: str) -> LayoutTable:
     """One of mine. The table as it is then."""
     deps, who = deps_of(request), present(request).principal
     if not any(one.layout_id == layout_id and one.user_id == who.user_id for one in await deps.catalog.wall_layouts()):
-        raise NotFound(say("There is no such layout of yours."))
+        raise NotFound("There is no such layout of yours.")
     await deps.catalog.remove_wall_layout(layout_id)
     return await _table(request)
 

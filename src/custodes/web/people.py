@@ -15,6 +15,7 @@ from custodes.web.auth.me import place_of
 from custodes.web.auth.service import parse_roles
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.language.reported import reported
 from custodes.web.words import ROLE_WORDS
 
 router = APIRouter(include_in_schema=False)
@@ -128,7 +129,7 @@ async def explain(
             circumstances=Circumstances(minute_of_day=deps.config.access.minute_of_day(deps.clock.now_ns())),
         )
     except (InvalidArgument, NotFound) as error:
-        problem = str(error)
+        problem = reported(str(error))
     return page(
         request,
         "access.html",

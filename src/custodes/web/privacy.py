@@ -24,6 +24,7 @@ from custodes.web.auth.people import person_rows
 from custodes.web.deps import WebDeps, deps_of, page
 from custodes.web.faces import zone_rows
 from custodes.web.gate import cookie_of
+from custodes.web.language.reported import reported
 from custodes.web.moments import utc_ns_of
 from custodes.web.shell import LOOPBACK_NAMES
 
@@ -89,7 +90,7 @@ async def subject_access(
         try:
             rows = await _who_saw(deps, camera, utc_ns_of(begin), utc_ns_of(end))
         except (InvalidArgument, NotFound) as error:
-            problem = str(error)
+            problem = reported(str(error))
     return page(
         request,
         "subject_access.html",

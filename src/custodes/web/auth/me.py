@@ -22,6 +22,7 @@ from custodes.web.auth.sessions import own_sessions
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of, is_password_alone
+from custodes.web.language.reported import reported
 from custodes.web.language.speech import language_of
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
@@ -267,7 +268,7 @@ async def add_token(
             account, name=name, roles=parse_roles(roles or []), days=days, now_ns=deps.clock.now_ns()
         )
     except InvalidArgument as error:
-        return await _me(request, problem=str(error))
+        return await _me(request, problem=reported(str(error)))
     await _log_change(request, f"API token {kept.name}", "added", roles=", ".join(sorted(kept.roles)))
     await deps.catalog.put_api_token(kept)
     return await _me(request, token=text)

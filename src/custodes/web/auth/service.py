@@ -252,7 +252,8 @@ class AuthService:
     def _refuse_guessing(self, address: str, name: str) -> None:
         wait_s = self._limits.wait_s(address=address, name=name)
         if wait_s > 0:
-            raise ResourceExhausted(f"Too many wrong tries. Wait {_in_words(wait_s)} and try again.")
+            wait = _in_words(wait_s)
+            raise ResourceExhausted(f"Too many wrong tries. Wait {wait} and try again.")
 
 
 def parse_roles(names: list[str]) -> frozenset[Role]:

@@ -26,12 +26,13 @@ def brought_up(source: Path, language: Language, gathered: Mapping[Message, set[
         before = Catalog(locale=language.locale, charset="utf-8")
     after = Catalog(locale=language.locale, charset="utf-8", fuzzy=False)
     for message, places in sorted(gathered.items()):
-        known = before.get(message.text)
+        known = before.get(message.text, message.context or None)
         forms = _forms(known) if known is not None and not known.fuzzy else ("",)
         after.add(
             (message.text, message.many) if message.many else message.text,
             (*forms, *[""] * after.num_plurals)[: after.num_plurals] if message.many else forms[0],
             auto_comments=[", ".join(sorted(places))],
+            context=message.context or None,
         )
     return after
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from custodes.web.language.gather_errors import gather_errors
 from custodes.web.language.markup import rewrite
+from custodes.web.language.reported import CONTEXT
 from custodes.web.language.scripts import messages_of
 
 WEB = Path(__file__).parents[1]
@@ -23,14 +25,16 @@ _TABLES = frozenset({"Words", "WordPairs"})
 
 @dataclass(frozen=True, slots=True, order=True)
 class Message:
-    """A text in English; `many`: its form for other numbers than one, or empty."""
+    """A text in English; `many`: its form for other numbers than one, or empty; `context`: what sets it apart from the
+    same text elsewhere, or empty."""
 
     text: str
     many: str = ""
+    context: str = ""
 
 
 def gather(web: Path = WEB) -> dict[Message, set[str]]:
-    """All messages of the package `web`, with the names of the files that say them."""
+    """All messages of the package `web`, and of errors that it shows, with the names of the files that say them."""
     found: dict[Message, set[str]] = defaultdict(set)
     for template in sorted((web / "templates").glob("*.html")):
         for message in of_template(template.read_text("utf-8")):
@@ -43,6 +47,8 @@ def gather(web: Path = WEB) -> dict[Message, set[str]]:
     for module in sorted(web.rglob("*.py")):
         for message in of_module(module.read_text("utf-8")):
             found[message].add(str(module.relative_to(web)))
+    for text, places in gather_errors(web.parent).items():
+        found[Message(text, context=CONTEXT)] |= places
     return found
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
 from custodes.web.language.markup import Spoken
+from custodes.web.language.reported import reported
 from custodes.web.language.scripts import messages_of
 from custodes.web.language.speech import (
     ENGLISH,
@@ -56,6 +57,7 @@ class Pages:
         if language is not ENGLISH:
             environment.translate = catalog_of(language).gettext  # type: ignore[attr-defined] # of the extension
         environment.filters["utc"] = moment_text
+        environment.filters["reported"] = reported
         environment.filters["decimal"] = number_text
         environment.globals["_"] = translated
         environment.globals["ngettext"] = say_count

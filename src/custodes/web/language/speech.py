@@ -102,13 +102,16 @@ def catalog_of(language: Language) -> gettext.NullTranslations:
     """
     if language is ENGLISH:
         return gettext.NullTranslations()
-    source, compiled = CATALOGS / f"{language.tag}.po", CATALOGS / f"{language.tag}.mo"
     try:
-        if not source.exists():
-            return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
-        return gettext.GNUTranslations(io.BytesIO(compile_catalog(source)))
+        return gettext.GNUTranslations(io.BytesIO(compiled(language)))
     except (OSError, ValueError) as error:
         raise DataLoss(f"the translations into {language.name} are not readable: {error}") from error
+
+
+def compiled(language: Language) -> bytes:
+    """The MO of its catalog. Raises: OSError, ValueError."""
+    source = CATALOGS / f"{language.tag}.po"
+    return compile_catalog(source) if source.exists() else source.with_suffix(".mo").read_bytes()
 
 
 def compile_catalog(source: Path) -> bytes:

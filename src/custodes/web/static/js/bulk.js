@@ -1,6 +1,6 @@
 // A list of people and their pictures: a plan, then one person and one picture at a time, then a report to keep.
 import { jpegOfFile } from "./capture.js";
-import { $, el, onSubmit, plural, say } from "./dom.js";
+import { $, el, onSubmit, plural, problemText, say } from "./dom.js";
 import { post } from "./post.js";
 
 const form = $("bulk"), said = $("said"), run = $("run"), save = $("report"), bar = $("progress"), table = $("table");
@@ -35,7 +35,7 @@ async function look() {
 async function give(token, name) {
   const answer = await fetch(`/enrol/${token}/sample`, { method: "POST", body: await jpegOfFile(files.get(name)), cache: "no-store", headers: { "content-type": "image/jpeg" } });
   const tree = await answer.json();
-  if (!answer.ok) return { problem: tree.detail || tree.title };
+  if (!answer.ok) return { problem: problemText(tree) };
   return tree.is_taken ? { left: tree.wanted - tree.templates } : { problem: tree.problem };
 }
 

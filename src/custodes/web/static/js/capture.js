@@ -1,5 +1,5 @@
 // Pictures that people give of themselves: from the camera or a file, as JPEG to the server, with its judgement.
-import { $, say } from "./dom.js";
+import { $, problemText, say } from "./dom.js";
 import { t } from "./words.js";
 
 export const MAX_SIDE = 1280;
@@ -31,7 +31,7 @@ if (box) {
     say(said, "…");
     const answer = await fetch(box.dataset.post, { method: "POST", body: blob, cache: "no-store", headers: { "content-type": "image/jpeg" } });
     const tree = await answer.json();
-    if (!answer.ok) { say(said, tree.detail || tree.title); return; }
+    if (!answer.ok) { say(said, problemText(tree)); return; }
     if (!tree.is_taken) { say(said, t`Not taken: ${tree.problem}.`); return; }
     say(said, t`Taken: ${tree.templates} of ${tree.wanted}.`);
     if (tree.templates >= tree.wanted) location.reload();

@@ -1,5 +1,5 @@
 // What every page with a visitor does: ask the API, keep the session honest, show the clock and what is wrong.
-import { $, clockText, dateText, el, say } from "./dom.js";
+import { $, clockText, dateText, el, problemText, say } from "./dom.js";
 import { t } from "./words.js";
 
 const WARN_BEFORE_S = 120;
@@ -20,7 +20,7 @@ export async function ask(path) {
     throw new Error("logged out");
   }
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || body.title || `answer ${answer.status}`);
+  if (!answer.ok) throw new Error(problemText(body) || `answer ${answer.status}`);
   if (body.now_ns) skewMs = body.now_ns / 1e6 - Date.now();
   if (body.expires_ns && body.now_ns) watchSession((body.expires_ns - body.now_ns) / 1e9);
   return body;

@@ -35,6 +35,9 @@ export function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** What a refused request's answer says, in the language of the page where the server knows it (problem details). */
+export const problemText = (tree) => tree.said || tree.detail || tree.title;
+
 /** Change text only when it differs, so that screen readers and selections are left alone. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
