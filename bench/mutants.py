@@ -1,78 +1,164 @@
-"""Mutation score of what `make mutants` has run, module by module, without what only changes an error's words.
+"""Mutation score of what decides and proves, and of the warden, by part: does a test fail where the code is changed?
 
-    python -m bench.mutants [--folder mutants] [--missed]
+    python -m bench.mutants [--part access|audit|warden] [--sample N] [--minutes M] [--seed S]
+                            [--missed] [--only NAME…]
 
-A mutant that changes the words of a `raise` alone is counted apart: no caller decides by them. One that no test
-reaches counts as missed; one that was not tried yet is counted as such and is in no score. `--missed` shows what was
-missed. mutmut numbers mutants within a function; they are read from the files it wrote: asking it takes a second each.
+mutmut changes the code (in `mutants/`, nothing else is touched); `bench.mutant_runner` loads the part's tests once and
+forks for each mutant, with the tests that run the changed line. `--sample` tries that many of each part, drawn by
+`--seed`, `--minutes` as many of those as fit into that time; then the interval (Wilson, 95 %) is told in which the
+whole part's score lies. What changes the words of a `raise` alone is counted apart and not tried: no caller decides by
+them. A mutant whose line no test runs counts as missed, one that ran out of time as found. `--missed` shows what was
+missed; `--only` tries mutants by name again.
 """
 
 import argparse
 import ast
-import difflib
+import hashlib
 import json
-import re
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_FOUND = frozenset({1, 3, 24, 36, 152, 255, -9, -24})
-"""Exit codes: a test failed, pytest broke, or it ran out of time."""
-_NOT_TRIED = frozenset({None, 2, 34, 37})
-_MUTANT = re.compile(r"__mutmut_\d+$")
+FOLDER = Path("mutants")
+Z_95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is changed, by which tests it is held, and which of them are not asked."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+PARTS = {
+    "access": Part(("access/*.py",), ("tests/access",)),
+    "audit": Part(("audit/*.py",), ("tests/audit",)),
+    # crash points and real processes: a mutant is changed in the process that forks, not in one that a test starts
+    "warden": Part(
+        ("app/warden*.py", "adapters/keys/*.py"),
+        ("tests/warden",),
+        ("tests/warden/test_crashes.py", "tests/warden/test_process.py"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """Of one mutant; `change` is what it changes, in lines of a diff."""
+class Mutant:
+    """One change; `lines` of the changed file are those where the original differs, empty for a function's head."""
 
-    module: str
     name: str
-    kind: str
-    """found, missed, words or untried."""
-    change: str = ""
+    module: str
+    file: str
+    lines: tuple[int, ...]
+    head: int
+    """The line of the original's `def`, reached by whoever calls it."""
+    change: str
+    is_words: bool
 
 
-def outcomes(folder: Path) -> Iterator[Outcome]:
-    """Of every mutant below `folder`, module by module."""
-    for meta in sorted(folder.rglob("*.py.meta")):
-        try:
-            codes: dict[str, int | None] = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
-        except ValueError as error:
-            raise SystemExit(f"{meta} is not whole; is mutmut writing it? ask again when it is done") from error
-        source = meta.with_suffix("")
-        functions = _mutated(source) if any(_is_missed(code) for code in codes.values()) else {}
-        module = ".".join(source.relative_to(folder).with_suffix("").parts).removeprefix("src.custodes.")
-        for key, code in codes.items():
-            name = key.rpartition(".")[2]
-            if code in _NOT_TRIED:
-                yield Outcome(module=module, name=name, kind="untried")
-            elif not _is_missed(code):
-                yield Outcome(module=module, name=name, kind="found")
-            else:
-                yield _missed(module, name, functions)
+@dataclass(slots=True)
+class Tally:
+    """Of one part or module."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def score(self) -> float | None:
+        """Found by how many of those tried."""
+        tried = self.counts["found"] + self.counts["missed"]
+        return round(self.counts["found"] / tried, 3) if tried else None
+
+    def interval(self) -> tuple[float, float]:
+        """Wilson's, at 95 %."""
+        n = self.counts["found"] + self.counts["missed"]
+        p = self.counts["found"] / n
+        centre, spread = p + Z_95**2 / (2 * n), Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n))
+        scale = 1 + Z_95**2 / n
+        return round((centre - spread) / scale, 3), round((centre + spread) / scale, 3)
 
 
-def _is_missed(code: int | None) -> bool:
-    return code not in _FOUND and code not in _NOT_TRIED
+def make(part: Part) -> list[Mutant]:
+    """Write the changed modules of `part` into a copy of the sources, and list what was changed."""
+    try:
+        from mutmut.mutation.file_mutation import mutate_file_contents
+    except ImportError as error:
+        raise SystemExit("bench.mutants: mutmut is not installed; `make mutants` installs it") from error
+    shutil.rmtree(FOLDER / "src", ignore_errors=True)
+    shutil.copytree("src", FOLDER / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    found: list[Mutant] = []
+    for pattern in part.files:
+        for source in sorted(Path("src/custodes").glob(pattern)):
+            text, target = source.read_text(encoding="utf-8"), FOLDER / source
+            kept = FOLDER / "made" / hashlib.sha256(text.encode()).hexdigest()
+            if not kept.exists():  # a second a hundred lines
+                changed = mutate_file_contents(str(source), text)
+                kept.parent.mkdir(exist_ok=True)
+                kept.write_text(json.dumps([changed.code, list(changed.mutant_names)]), encoding="utf-8")
+            code, names = json.loads(kept.read_text(encoding="utf-8"))
+            target.write_text(code, encoding="utf-8")
+            found += _listed(target, ".".join(source.relative_to("src").with_suffix("").parts), names)
+    return found
 
 
-def _mutated(source: Path) -> dict[str, ast.AST]:
-    """Functions by name, mutants and originals."""
-    tree = ast.parse(source.read_text(encoding="utf-8"))
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return {node.name: node for node in found if "__mutmut_" in node.name}
+def _listed(file: Path, module: str, names: Iterable[str]) -> Iterator[Mutant]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    functions = {
+        node.name: node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
+    }
+    for full in names:
+        name = full.rpartition(".")[2]
+        original, mutant = functions[name.rpartition("__mutmut_")[0] + "__mutmut_orig"], functions[name]
+        was, now = ast.unparse(original).split("\n")[1:], ast.unparse(mutant).split("\n")[1:]
+        yield Mutant(
+            name=f"{module}.{name}",
+            module=module.removeprefix("custodes."),
+            file=str(file.resolve()),
+            lines=tuple(sorted(differing(original, mutant))),
+            head=original.lineno,
+            change="\n".join(
+                [f"- {line.strip()}" for line in was if line not in now]
+                + [f"+ {line.strip()}" for line in now if line not in was]
+            ),
+            is_words=_bare(original) == _bare(mutant),
+        )
 
 
-def _missed(module: str, name: str, functions: dict[str, ast.AST]) -> Outcome:
-    mutant, original = functions.get(name), functions.get(_MUTANT.sub("__mutmut_orig", name))
-    if mutant is None or original is None:
-        return Outcome(module=module, name=name, kind="missed")
-    is_words = _bare(mutant) == _bare(original)
-    lines = difflib.unified_diff(*(ast.unparse(one).split("\n")[1:] for one in (original, mutant)), lineterm="", n=0)
-    change = "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
-    return Outcome(module=module, name=name, kind="words" if is_words else "missed", change=change)
+def differing(original: ast.AST, mutant: ast.AST) -> set[int]:
+    """Lines of `original`'s innermost statements that `mutant` has otherwise; none where its head differs."""
+    lines: set[int] = set()
+    for name, value in ast.iter_fields(original):
+        other = getattr(mutant, name)
+        if name in ("body", "orelse", "finalbody", "handlers", "cases") and isinstance(value, list):
+            if len(value) != len(other):
+                return {inner.lineno for one in value for inner in ast.walk(one) if isinstance(inner, ast.stmt)}
+            for one, twin in zip(value, other, strict=True):
+                if ast.dump(one) != ast.dump(twin):
+                    lines |= differing(one, twin) if type(one) is type(twin) else _span(one)
+    if lines or isinstance(original, ast.FunctionDef | ast.AsyncFunctionDef):
+        return lines
+    return _span(original)
+
+
+def _span(node: ast.AST) -> set[int]:
+    """Its lines, without those of what it holds; a case of a `match` is its first statement's."""
+    body = getattr(node, "body", None)
+    inner = body[0] if isinstance(body, list) and body else None
+    if isinstance(node, ast.match_case):
+        return {node.body[0].lineno}
+    if not isinstance(node, ast.stmt | ast.excepthandler):
+        return set()
+    end = max(node.lineno, inner.lineno - 1) if inner is not None else node.end_lineno or node.lineno
+    return set(range(node.lineno, end + 1))
 
 
 def _bare(function: ast.AST) -> str:
@@ -88,25 +174,74 @@ def _bare(function: ast.AST) -> str:
     return ast.dump(tree)
 
 
-def _score(counts: Counter[str]) -> float | None:
-    tried = counts["found"] + counts["missed"]
-    return round(counts["found"] / tried, 3) if tried else None
+def run(part: Part, mutants: list[Mutant], *, minutes: float) -> dict[str, str]:
+    """Outcomes (found, missed, unreached, slow) by name, of those that fitted into `minutes`."""
+    wanted, told = FOLDER / "wanted.json", FOLDER / "told.json"
+    told.unlink(missing_ok=True)
+    wanted.write_text(json.dumps([[m.name, m.file, m.lines, m.head] for m in mutants]), encoding="utf-8")
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "bench.mutant_runner", "-p", "no:cacheprovider"),
+        *("-m", "not slow", "-o", f"pythonpath={FOLDER}/src .", f"--basetemp={FOLDER.resolve()}/tmp"),
+        *(
+            "-o",
+            "tmp_path_retention_policy=failed",
+            f"--wanted={wanted}",
+            f"--told={told}",
+            f"--minutes={minutes}",
+            *part.tests,
+        ),
+        *(f"--ignore={path}" for path in part.without),
+    ]
+    ended = subprocess.run(
+        command, check=False, env={**os.environ, "MUTANT_UNDER_TEST": ""}, stdout=subprocess.DEVNULL
+    )
+    if not told.exists():
+        raise SystemExit(f"bench.mutants: the tests could not be loaded (pytest ended with {ended.returncode})")
+    answers: dict[str, str] = json.loads(told.read_text(encoding="utf-8"))
+    return answers
 
 
 def main() -> None:
     """One JSON line."""
     parser = argparse.ArgumentParser(prog="bench.mutants")
-    parser.add_argument("--folder", type=Path, default=Path("mutants"))
-    parser.add_argument("--missed", action="store_true")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be repeated")
+    parser.add_argument("--sample", type=int, help="try so many of each part, not all")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of each part, as many as fit into that time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", default=(), help="mutants by the end of their name")
+    parser.add_argument("--missed", action="store_true", help="show what was missed")
     arguments = parser.parse_args()
-    counts: dict[str, Counter[str]] = {}
-    for one in outcomes(arguments.folder):
-        counts.setdefault(one.module, Counter())[one.kind] += 1
-        if arguments.missed and one.kind == "missed":
-            print(f"{one.module} {one.name}\n{one.change}")
-    total = sum(counts.values(), Counter[str]())
-    scores = {module: score for module, each in counts.items() if (score := _score(each)) is not None}
-    print(json.dumps({"name": "mutants", "config": dict(total), "results": {**scores, "all": _score(total)}}))
+    parts = arguments.part or list(PARTS)
+    results: dict[str, object] = {}
+    total: Counter[str] = Counter()
+    for name in parts:
+        made = make(PARTS[name])
+        tried = [one for one in made if not one.is_words]
+        if arguments.only:
+            tried = [one for one in tried if one.name.endswith(tuple(arguments.only))]
+        else:  # in a random order: those that fit into the time are a sample too
+            tried = random.Random(arguments.seed).sample(tried, min(arguments.sample or len(tried), len(tried)))
+        whole = sum(not one.is_words for one in made)
+        told = run(PARTS[name], tried, minutes=arguments.minutes)
+        tried = [one for one in tried if one.name in told]
+        tallies: dict[str, Tally] = {"": Tally()}
+        for one in tried:
+            kind = told[one.name]
+            score = "found" if kind in ("found", "slow") else "missed"
+            for key in ("", one.module):
+                tallies.setdefault(key, Tally()).counts[score] += 1
+            total[kind] += 1
+            if arguments.missed and score == "missed":
+                print(f"{kind} {one.name}\n{one.change}")
+        results[name] = {
+            "score": tallies[""].score(),
+            **({"interval_95": tallies[""].interval()} if 0 < len(tried) < whole else {}),
+            "tried": len(tried),
+            "of": whole,
+            "words": len(made) - whole,
+            "modules": {key: tally.score() for key, tally in sorted(tallies.items()) if key},
+        }
+    print(json.dumps({"name": "mutants", "config": {"seed": arguments.seed, **total}, "results": results}))
 
 
 if __name__ == "__main__":

@@ -168,10 +168,10 @@ def test_logout_without_its_token_is_refused(claimed, csrf):
 
 
 def test_session_on_a_full_disk_still_shows_the_status(claimed, monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise ResourceExhausted("the disk is full")
 
-    monkeypatch.setattr(claimed.catalog, "put_session", refuse)
+    monkeypatch.setattr(claimed.catalog, "renew_session", refuse)
     claimed.clock.advance(300 * NS_PER_S)
     assert claimed.client.get("/api/v1/status").status_code == 200
     claimed.clock.advance(700 * NS_PER_S)

@@ -1,5 +1,6 @@
 """Proofs of identity: passkeys, codes by time, API tokens; sensitive acts want a fresh one."""
 
+import asyncio
 from dataclasses import replace
 
 import anyio
@@ -76,8 +77,38 @@ def test_sensitive_act_with_an_old_proof_wants_a_fresh_one(ann):
     page = site.client.post("/me/totp", data={"csrf": site.csrf}, headers={"accept": "text/html"})
     assert page.headers["location"] == "/prove"
     assert ann.post("/prove", password="not the password").status_code == 401
+    old = dict(ann.cookies)
     assert ann.post("/prove", password=PASSWORD).status_code == 200
     assert ann.post("/me/passkeys/options", json={}).status_code == 200
+    assert ann.cookies != old
+    site.client.cookies.clear()  # a copy of the cookie of before is worth nothing
+    site.client.cookies.update(old)
+    assert site.client.get("/api/v1/session").status_code == 401
+
+
+def test_picture_that_runs_follows_to_the_new_cookie_and_ends_with_it(ann):
+    site = ann.site
+    auth, (before,) = site.app.state.deps.auth, site.catalog.sessions(site.catalog.accounts()[0].user_id)
+    for _ in range(2):
+        assert ann.post("/prove", password=PASSWORD).status_code == 200
+    assert asyncio.run(auth.is_alive(before.token_hash))
+    assert ann.post("/logout").status_code == 303
+    assert not asyncio.run(auth.is_alive(before.token_hash))
+
+
+def test_session_that_ended_while_a_request_of_it_is_on_its_way_does_not_come_back(ann, monkeypatch):
+    site = ann.site
+    read = site.catalog.account
+
+    def logged_out_meanwhile(user_id):
+        site.catalog.end_sessions(user_id)
+        return read(user_id)
+
+    site.clock.advance(60 * NS_PER_S)
+    monkeypatch.setattr(site.catalog, "account", logged_out_meanwhile)
+    assert site.client.get("/api/v1/session").status_code == 401
+    monkeypatch.undo()
+    assert site.client.get("/api/v1/session").status_code == 401
 
 
 def test_code_when_added_is_wanted_once_per_code(ann):

@@ -26,11 +26,13 @@ class Person:
         client.cookies.clear()
         client.cookies.update(self.cookies)
         headers = {**HERE, "x-csrf-token": self.site.csrf}
-        return (
+        answer = (
             client.post(path, json=json, headers=headers)
             if json is not None
             else client.post(path, data=form, headers=headers)
         )
+        self.cookies |= dict(answer.cookies)
+        return answer
 
     def get(self, path):
         self.site.client.cookies.clear()

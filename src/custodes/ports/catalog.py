@@ -455,6 +455,10 @@ class Catalog(Protocol):
         """Create or replace by token hash."""
         ...
 
+    def renew_session(self, token_hash: bytes, session: LoginSession) -> bool:
+        """`session` in place of the one of `token_hash`; False, and nothing is kept, when that has ended meanwhile."""
+        ...
+
     def session(self, token_hash: bytes) -> LoginSession | None:
         """The session, unless it has expired or was ended."""
         ...

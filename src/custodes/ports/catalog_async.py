@@ -299,6 +299,10 @@ class AsyncCatalog(Protocol):
         """Create or replace by token hash."""
         ...
 
+    async def renew_session(self, token_hash: bytes, session: LoginSession) -> bool:
+        """`session` in place of the one of `token_hash`; False, and nothing is kept, when that has ended meanwhile."""
+        ...
+
     async def session(self, token_hash: bytes) -> LoginSession | None:
         """The session, unless it has expired or was ended."""
         ...

@@ -788,6 +788,12 @@ class CatalogSuite:
         catalog.put_session(session)
         assert catalog.session(b"h" * 32) == session
         assert catalog.session(b"other") is None
+        renewed = replace(session, token_hash=b"n" * 32, proven_ns=at(5))
+        assert catalog.renew_session(b"h" * 32, renewed)
+        assert (catalog.session(b"h" * 32), catalog.session(b"n" * 32)) == (None, renewed)
+        assert not catalog.renew_session(b"h" * 32, session), "it ended: nothing comes back"
+        assert catalog.sessions("u1") == [renewed]
+        assert catalog.renew_session(b"n" * 32, session)
         clock.advance(901 * NS_PER_S)
         assert catalog.session(b"h" * 32) is None
         clock.jump(-901 * NS_PER_S)

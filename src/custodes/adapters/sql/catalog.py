@@ -465,6 +465,11 @@ class SqlCatalog:
         with self._write() as connection:
             people.put_session(connection, session, self._clock.now_ns())
 
+    def renew_session(self, token_hash: bytes, session: LoginSession) -> bool:
+        """See `Catalog`."""
+        with self._write() as connection:
+            return people.renew_session(connection, token_hash, session)
+
     def session(self, token_hash: bytes) -> LoginSession | None:
         """See `Catalog`."""
         with self._read() as connection:

@@ -313,6 +313,10 @@ class ThreadedCatalog:
         """See `Catalog`."""
         await self._write(self._catalog.put_session, session)
 
+    async def renew_session(self, token_hash: bytes, session: LoginSession) -> bool:
+        """See `Catalog`."""
+        return await self._write(self._catalog.renew_session, token_hash, session)
+
     async def session(self, token_hash: bytes) -> LoginSession | None:
         """See `Catalog`."""
         return await self._read(self._catalog.session, token_hash)

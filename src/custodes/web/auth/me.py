@@ -127,12 +127,14 @@ async def prove_page(request: Request) -> Response:
 async def prove(request: Request, password: _Text = "", code: _Text = "") -> Response:
     """With the password, and the code where one is used."""
     try:
-        await deps_of(request).auth.prove(
+        proven = await deps_of(request).auth.prove(
             present(request).session, password=password, code=code, address=address_of(request)
         )
     except CustodesError as error:
         return await _prove(request, error=error)
-    return page(request, "proven.html")
+    answer = page(request, "proven.html")
+    set_session(request, answer, proven)
+    return answer
 
 
 @router.post("/prove/passkey/options")
@@ -152,8 +154,9 @@ async def prove_with_passkey(request: Request, body: _Body) -> Response:
     if account.user_id != visitor.principal.user_id:
         raise InvalidArgument("That passkey is somebody else's.")
     deps.auth.forgive(address_of(request))
-    await deps.auth.note_proof(visitor.session)
-    return JSONResponse({"to": "/me"})
+    answer = JSONResponse({"to": "/me"})
+    set_session(request, answer, await deps.auth.renew(visitor.session))
+    return answer
 
 
 # -- one's own page --------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ ABSOLUTE_NS = 8 * 3600 * NS_PER_S
 _TOUCH_NS = 20 * NS_PER_S
 """A session's last use is written at most this often."""
 _TOKEN_BYTES = 32
+_RENEWED_KEPT = 10_000
+"""Sessions that go on under another cookie, so that a running picture is not cut; 1 MB. Beyond it, the oldest are."""
 
 LOG_IS_DOWN = (
     "Nobody can log in right now: the warden, which writes the audit log, is not running, and nothing happens here "
@@ -69,6 +71,7 @@ class AuthService:
         self._passwords = passwords
         self._factor = factor
         self._limits = FailureLimits(clock)
+        self._renewed: dict[bytes, bytes] = {}
 
     # -- login and logout ---------------------------------------------------------------------------------
 
@@ -94,8 +97,11 @@ class AuthService:
         self._limits.succeeded(address=address, name=key)
         return logged_in
 
-    async def prove(self, session: LoginSession, *, password: str, code: str, address: str) -> None:
-        """Prove again who is at the keyboard, before a sensitive act. Raises: Unauthenticated, ResourceExhausted."""
+    async def prove(self, session: LoginSession, *, password: str, code: str, address: str) -> LoggedIn:
+        """Prove again who is at the keyboard, before a sensitive act: `renew`.
+
+        Raises: Unauthenticated, ResourceExhausted, Unavailable.
+        """
         account = await self.account_of(session)
         key = name_key(account.name)[:256]
         self._refuse_guessing(address, key)
@@ -108,7 +114,7 @@ class AuthService:
         if step is not None:
             await self._factor.use(account, step)
         self._limits.succeeded(address=address, name=key)
-        await self.note_proof(session)
+        return await self.renew(session)
 
     async def _step(self, account: Account | None, code: str) -> int | None:
         try:
@@ -142,9 +148,20 @@ class AuthService:
         await self._catalog.end_sessions(account.user_id)
         return await self.open_session(changed, address=address, method=session.method)
 
-    async def note_proof(self, session: LoginSession) -> None:
-        """The person proved themselves just now, by whatever means."""
-        await self._catalog.put_session(replace(session, proven_ns=self._clock.now_ns()))
+    async def renew(self, session: LoginSession) -> LoggedIn:
+        """The person proved themselves just now, by whatever means: the session goes on under a new cookie.
+
+        The old cookie is worth nothing from here on; pictures that run under it go on, and so do forms of other tabs.
+        Raises: Unauthenticated when the session has ended meanwhile.
+        """
+        cookie = secrets.token_urlsafe(_TOKEN_BYTES)
+        renewed = replace(session, token_hash=_sha256(cookie), proven_ns=self._clock.now_ns())
+        if not await self._catalog.renew_session(session.token_hash, renewed):
+            raise Unauthenticated("Your session has ended. Log in again.")
+        self._renewed[session.token_hash] = renewed.token_hash
+        while len(self._renewed) > _RENEWED_KEPT:
+            del self._renewed[next(iter(self._renewed))]
+        return LoggedIn(cookie=cookie, session=renewed)
 
     def is_fresh(self, session: LoginSession) -> bool:
         """Whether the proof is recent enough for a sensitive act."""
@@ -211,7 +228,8 @@ class AuthService:
         if is_active and now_ns - session.last_seen_ns > _TOUCH_NS:
             touched = replace(session, last_seen_ns=now_ns, expires_ns=_expiry(session.created_ns, now_ns))
             try:
-                await self._catalog.put_session(touched)
+                if not await self._catalog.renew_session(session.token_hash, touched):
+                    return None  # it ended while this request was on its way
             except ResourceExhausted as error:
                 # On a full disk people must still see that it is full; the session ends a little earlier at worst.
                 structlog.get_logger().warning("session_not_prolonged", why=str(error))
@@ -221,6 +239,8 @@ class AuthService:
 
     async def is_alive(self, token_hash: bytes) -> bool:
         """Whether a session that opened a long-lived connection still counts."""
+        while token_hash in self._renewed:
+            token_hash = self._renewed[token_hash]
         session = await self._catalog.session(token_hash)
         return session is not None and self._clock.now_ns() < session.expires_ns
 
