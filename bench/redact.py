@@ -7,6 +7,8 @@ deface's own `video_detect` with its defaults, on one 1080p clip in one process 
 clip is PETS 2009 enlarged to 1920 wide at 25 frames per second, 60 frames of it (6 in smoke). Both have all cores.
 `cpu_vs_deface`: the same in CPU time, which a busy machine changes less.
 `mask_ms_per_1080p`: CPU time of finding and filling the masks of one 1080p frame with four people, the median.
+`burn_ms_per_1080p`: CPU time of filling a privacy zone before storing (`burn_in`): decoding, filling and coding one
+frame of that clip. `burn_size_ratio`: bytes of what comes out ÷ bytes of what came in.
 """
 
 import argparse
@@ -25,11 +27,17 @@ import av
 import numpy as np
 
 from bench.footage import WALKERS, shared_data
+from custodes.adapters.camera import open_camera
+from custodes.adapters.camera.burning import BurningCamera
 from custodes.cli.main import run
+from custodes.errors import CameraEnded
+from custodes.ports.camera import CameraSource
 from custodes.redact.fill import fill_boxes
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.testing.camera import FastClock, file_spec
 from custodes.testing.media import vouch
 from custodes.types.media import Frame
+from custodes.types.scene import CameraScene
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
 from eval.report import Report
 
@@ -109,6 +117,28 @@ def mask_ms(rounds: int) -> float:
     return statistics.median(spent)
 
 
+def burn(clip: Path) -> tuple[float, float]:
+    """CPU milliseconds a frame, and bytes out ÷ bytes in."""
+    clock, zone = FastClock(), ((0.0, 0.0), (0.3, 0.0), (0.3, 0.4), (0.0, 0.4))
+
+    def played(source: CameraSource) -> tuple[int, int, float]:
+        started, frames, size = time.process_time(), 0, 0
+        source.open()
+        with contextlib.suppress(CameraEnded):
+            for packet in source.packets():
+                frames, size = frames + 1, size + len(packet.payload)
+        source.close()
+        return frames, size, time.process_time() - started
+
+    def opened() -> CameraSource:
+        return open_camera(file_spec(clip), clock, wait=clock.wait)
+
+    _, came, reading_s = played(opened())
+    scene = CameraScene(privacy=(zone,), burns_in=True)
+    frames, stored, spent_s = played(BurningCamera(opened(), camera_id=CameraId("cam"), scene=scene, clock=clock))
+    return (spent_s - reading_s) * 1e3 / frames, stored / came
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None)
@@ -124,6 +154,8 @@ def main() -> None:
         clip = folder / "clip.mp4"
         enlarged(data / WALKERS, clip, frames)
         report.progress(1, 4, "clip made")
+        burn_ms, ratio = burn(clip)
+        report.results["burn_ms_per_1080p"], report.results["burn_size_ratio"] = round(burn_ms, 2), round(ratio, 2)
         ours = [ours_fps(clip, folder, frames)]
         report.progress(2, 4, f"ours {ours[0][0]:.2f} frames per second")
         theirs = None

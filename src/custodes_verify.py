@@ -556,6 +556,10 @@ def _verify_bundle(bundle: zipfile.ZipFile, policy: Policy | None) -> list[str]:
         check_recorded(read_member(bundle, segment["proof"]), policy, segment["segment_id"], root, fragments)
         proven += 1
     report.append(f"  {proven} of {len(manifest['segments'])} native segments are as the log recorded them")
+    if altered := manifest.get("altered_before_storage"):
+        report.append(
+            f"  in {len(altered)} stretches privacy zones were filled before recording, as the recorder says"
+        )
     report += [f"  checkpoint seen by {who}" for who in sealed.witnesses]
     return report
 

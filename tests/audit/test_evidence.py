@@ -115,6 +115,7 @@ class Export:
             "gaps": [Gap(camera_id=CameraId("gate"), start_ns=Ns(5), end_ns=Ns(6), cause=GapCause.STALLED)],
             "unreadable": ["s9"],
             "signatures": [{"verdict": "authentic"}],
+            "altered": [{"what": "zones filled"}],
             "grant_index": self.grant,
             "grant_proof": self.proof(self.grant),
             "policy": POLICY,
@@ -205,6 +206,7 @@ def test_bundle_says_what_it_is_about_and_names_each_of_its_files(export: Export
         "gaps": [{"start_ns": 5, "end_ns": 6, "cause": "stalled"}],
         "unreadable": ["s9"],
         "signatures": [{"verdict": "authentic"}],
+        "altered_before_storage": [{"what": "zones filled"}],
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.capacity import table_of
-from custodes.app.capacity import Run, Table, fit, plan_site, read_table
+from custodes.app.capacity import BURN_FPS, BURN_MS, BURN_SIZE, Run, Table, fit, plan_site, read_table
 from custodes.cli.plan import plan
 from custodes.errors import ConfigError, InvalidArgument
 
@@ -64,6 +64,16 @@ def test_plan_when_drawn_up_adds_what_each_part_needs() -> None:
     assert found.memory_gb == pytest.approx((1600 + 4 * 200 + 1024) / 1000)
     assert found.disk_tb == pytest.approx(8 * 0.5e6 * 86_400 * 10 * 1.003 / 0.9 / 1e12)
     assert (found.network_in_mbps, found.network_out_mbps, found.beyond) == (32.0, 8.0, 1.0)
+
+
+def test_plan_when_zones_are_filled_before_storing_adds_their_cost() -> None:
+    usual, burnt = (plan_site(TABLE, cameras=8, viewers=0, days=1, burnt_in=count, **RATES) for count in (0, 3))
+    assert burnt.cores - usual.cores == pytest.approx(3 * BURN_MS * BURN_FPS / 1000)
+    assert burnt.disk_tb / usual.disk_tb == pytest.approx((8 + 3 * (BURN_SIZE - 1)) / 8)
+    said = CliRunner().invoke(plan, ["--cameras", "8", "--burn-in", "3"]).output
+    assert "burn-in" in said
+    refused = CliRunner().invoke(plan, ["--cameras", "2", "--burn-in", "3"])
+    assert refused.exit_code and "3 of 2 cameras" in str(refused.exception)
 
 
 @pytest.mark.parametrize("wrong", [{"cameras": -1}, {"days": 0}, {"days": float("nan")}, {"camera_mbps": 0}])

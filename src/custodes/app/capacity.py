@@ -29,6 +29,13 @@ MAX_CAMERAS, MAX_VIEWERS, MAX_DAYS = 1_000_000, 100_000, 3660
 
 _Positive = Annotated[float, Meta(gt=0)]
 
+BURN_MS = 22.3
+"""CPU a 1080p picture whose zones are filled before storing: `python -m bench.redact`, `burn_ms_per_1080p`, on a busy
+machine of two cores, 2026-11-26."""
+BURN_SIZE = 1.22
+"""`burn_size_ratio` of the same."""
+BURN_FPS = 25
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One number of cameras."""
@@ -117,14 +124,26 @@ def _line(counts: list[int], values: list[float]) -> tuple[float, float]:
     return float(fixed), max(float(each), 0.0)
 
 
-def plan_site(table: Table, *, cameras: int, viewers: int, days: float, camera_mbps: float, view_mbps: float) -> Plan:
-    """Args: `viewers`: views at once; `days`: that recordings are kept; rates in 10^6 bits a second.
+def plan_site(
+    table: Table,
+    *,
+    cameras: int,
+    viewers: int,
+    days: float,
+    camera_mbps: float,
+    view_mbps: float,
+    burnt_in: int = 0,
+) -> Plan:
+    """Args: `viewers`: views at once; `days`: that recordings are kept; rates in 10^6 bits a second;
+    `burnt_in`: how many of the cameras have their privacy zones filled before storing, each 1080p at `BURN_FPS`.
 
     Raises: InvalidArgument for numbers out of range.
     """
     for name, value, most in (("cameras", cameras, MAX_CAMERAS), ("viewers", viewers, MAX_VIEWERS)):
         if not 0 <= value <= most:
             raise InvalidArgument(f"{name}: {value}; expected 0 to {most}")
+    if not 0 <= burnt_in <= cameras:
+        raise InvalidArgument(f"burn-in: {burnt_in} of {cameras} cameras; expected 0 to {cameras}")
     if not 0 < days <= MAX_DAYS or not 0 < camera_mbps <= 1000 or not 0 < view_mbps <= 1000:
         raise InvalidArgument(f"expected 0 to {MAX_DAYS} days and 0 to 1000 Mbit/s, both above 0")
     counts = [one.cameras for one in table.runs]
@@ -132,8 +151,9 @@ def plan_site(table: Table, *, cameras: int, viewers: int, days: float, camera_m
     memory = fit(counts, [one.rss_mb for one in table.runs])
     view_cores = max(one.view_cores for one in table.runs)
     job_mb = max(one.job_mb for one in table.runs)
-    cores = cpu.at(cameras) + viewers * view_cores
-    stored = cameras * camera_mbps * 1e6 / 8 * 86_400 * days * OVERHEAD
+    cores = cpu.at(cameras) + viewers * view_cores + burnt_in * BURN_MS * BURN_FPS / 1000
+    streams = cameras + burnt_in * (BURN_SIZE - 1)
+    stored = streams * camera_mbps * 1e6 / 8 * 86_400 * days * OVERHEAD
     return Plan(
         cores=cores,
         cores_to_have=max(2, int(np.ceil(cores * (1 + cpu.error_share) / USED_SHARE))),

@@ -22,6 +22,7 @@ import structlog
 
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.camera import open_camera
+from custodes.adapters.camera.burning import BurningCamera
 from custodes.adapters.camera.rtsp import CONNECT_BOUND_S
 from custodes.adapters.camera.source import MAX_KEYFRAME_WAIT_NS
 from custodes.adapters.ipc.hub import Hub
@@ -49,7 +50,6 @@ from custodes.types.event import JournalRecord, OpenSegment
 from custodes.types.media import GapCause
 from custodes.types.message import CameraSpec
 from custodes.types.recorders import GivenCamera
-from custodes.types.scene import CameraScene
 from custodes.types.stream import camera_of
 from custodes.units import NS_PER_S, CameraId, Ns
 
@@ -316,9 +316,10 @@ class Recorder:
             self._log.error("assignment cannot be used; cameras stay as they are", reason=str(error))
             return
         # What people draw into the picture, and whether it is analysed, is the analysers' business: it must not make a
-        # camera reconnect.
+        # camera reconnect. But for zones that are filled before storing: a changed one makes a new worker, so that no
+        # picture is filled by halves.
         wanted = {
-            spec.camera_id: replace(spec, detect_areas=(), scene=CameraScene(), is_analysed=True)
+            spec.camera_id: replace(spec, detect_areas=(), scene=spec.scene.for_recorder(), is_analysed=True)
             for spec in assignment.cameras
             if given is None or not spec.is_enabled or camera_of(spec.camera_id) in given
         }
@@ -380,7 +381,12 @@ class Recorder:
         )
 
     def _source(self, spec: CameraSpec, wait: Callable[[float], object]) -> CameraSource:
-        return open_camera(spec, self._clock, stall_s=self._config.recorder.stall_s, environ=self._environ, wait=wait)
+        source = open_camera(
+            spec, self._clock, stall_s=self._config.recorder.stall_s, environ=self._environ, wait=wait
+        )
+        if not spec.scene.burns_in:
+            return source
+        return BurningCamera(source, camera_id=spec.camera_id, scene=spec.scene, clock=self._clock)
 
     def _replace(self, worker: CameraWorker) -> None:
         """A new thread and a new recording; the old ones are sealed and left."""

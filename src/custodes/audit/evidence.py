@@ -49,7 +49,9 @@ manifest.tsr, if there is one, is a time stamp of a third party:
 
     openssl ts -verify -data manifest.json -in manifest.tsr -CAfile ITS-ROOT.pem
 
-derived/ is what the camera saw, masked and marked for whoever asked for it: each picture leads back to this export. If
+derived/ is what the camera saw, masked and marked for whoever asked for it: each picture leads back to this export.
+Where manifest.json lists "altered_before_storage", the site filled privacy zones before it recorded: then recordings
+are not the camera's own pictures, and what lay in those zones exists nowhere. If
 c2pa-authority.pem lies there, the films carry content credentials (C2PA) under that authority, the site's own.
 """
 
@@ -196,6 +198,7 @@ def write_bundle(
     gaps: Sequence[Gap],
     unreadable: Sequence[str],
     signatures: Sequence[dict[str, object]] = (),
+    altered: Sequence[dict[str, object]] = (),
     grant_index: int,
     grant_proof: str,
     policy: str,
@@ -234,6 +237,8 @@ def write_bundle(
         "unreadable": list(unreadable),
         # What the camera's own signatures say (ONVIF Media Signing), stretch by stretch; empty when it does not sign.
         "signatures": list(signatures),
+        # Where pictures were changed before they were stored, by whom and how; empty where they are as the camera's.
+        "altered_before_storage": list(altered),
     }
     return writer.finish(manifest)
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive, GopRef
+from custodes.review.burnt import BurntStretches, FilledStretch
 from custodes.review.decoding import FollowingDecoder, find_frame
 from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
@@ -26,6 +27,9 @@ from custodes.units import NS_PER_MS, NS_PER_S, Ns
 
 END_CODE = "end"
 UNREADABLE_CODE = "unreadable"
+ALTERED_CODE = "altered"
+"""Its message is JSON, for the manifest: a stretch whose privacy zones were filled before it was stored."""
+
 SIGNATURE_CODE = "signature"
 """Its message is JSON, for the manifest: what the camera's own signatures say of a stretch."""
 
@@ -59,6 +63,7 @@ class ExportView:
         self._frames: deque[Frame] = deque()
         self._gop: GopRef | None = None
         self._signatures = RecordedSignatures()
+        self._burnt = BurntStretches()
         self._is_read = False
         self._is_over = False
         self._is_patient = True
@@ -97,6 +102,7 @@ class ExportView:
             if not self._frames or self._frames[0].utc_ns > self._end_ns:
                 self._is_over = True
                 outputs += map(_signature_note, self._signatures.finish())
+                outputs += map(_altered_note, self._burnt.finish())
                 outputs.append(note(END_CODE, "The export is rendered."))
                 break
             if self._waits_for_masks(self._frames[0]):
@@ -132,6 +138,7 @@ class ExportView:
             self._take(self._decoder.switch(info))
             self._packets.extend(packets)
             outputs += map(_signature_note, self._signatures.add(info, packets))
+            outputs += map(_altered_note, self._burnt.add(info, packets))
         except (DataLoss, MediaError, KeyMissing) as error:
             outputs.append(note(UNREADABLE_CODE, f"{ref.start_ns}: {error}"))
         return True
@@ -157,3 +164,8 @@ class ExportView:
 
 def _signature_note(stretch: SignedStretch) -> ViewNote:
     return note(SIGNATURE_CODE, json.dumps(asdict(stretch)))
+
+
+def _altered_note(stretch: FilledStretch) -> ViewNote:
+    said = "The recorder filled these zones before it stored the pictures; what lay in them was never recorded."
+    return note(ALTERED_CODE, json.dumps({"what": said, **asdict(stretch)}))

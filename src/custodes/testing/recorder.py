@@ -34,7 +34,7 @@ from custodes.sealing.published import (
 from custodes.sealing.unwrap import generate_camera_day_key, unwrap_data_key
 from custodes.testing.camera import FastClock, file_spec
 from custodes.types.event import GapRecorded, SegmentSealed
-from custodes.types.media import Gap, Packet, Segment
+from custodes.types.media import Gap, Packet, Segment, StreamInfo
 from custodes.types.message import CameraSpec
 from custodes.units import NS_PER_S, CameraId, KeyId, Ns
 
@@ -99,6 +99,10 @@ class RecorderSite:
 
     def packets(self, segment: Segment) -> list[Packet]:
         """Unseal a segment, fragment by fragment."""
+        return self.read(segment)[1]
+
+    def read(self, segment: Segment) -> tuple[StreamInfo, list[Packet]]:
+        """The same, with what a decoder needs to know."""
         found: list[Packet] = []
         with (self.data_dir / segment.path).open("rb") as stream:
             header = read_header(stream)
@@ -110,7 +114,7 @@ class RecorderSite:
             for fragment in gops:
                 payload = read_fragment(stream, header, data_key, fragment)
                 found += read_packets(info, payload, start_ns=fragment.start_ns)
-        return found
+        return info, found
 
 
 def record_clip(site: RecorderSite, camera_id: CameraId, clip: Path, *, segment_s: int = 4) -> None:

@@ -646,7 +646,7 @@ class CameraSpec:
             retention_h=self.second.retention_h or self.retention_h,
             is_analysed=self.second.is_analysed,
             detect_areas=(),
-            scene=CameraScene(privacy=self._second_privacy(self.second)),
+            scene=CameraScene(privacy=self._second_privacy(self.second), burns_in=self.scene.burns_in),
         )
         return first, second
 
@@ -662,7 +662,10 @@ class CameraSpec:
             "queues": len(self.scene.queues),
             "ground points": len(self.scene.ground),
         }
-        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        words = [f"{count} {what}" for what, count in counts.items() if count]
+        if self.scene.burns_in:
+            words.append("privacy zones filled before storing")
+        return ", ".join(words)
 
     def kept_h(self, usual_h: float) -> float:
         """Hours after which nothing of it is left; `usual_h` is the site's."""

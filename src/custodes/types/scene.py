@@ -71,3 +71,9 @@ class CameraScene:
     floor: str = ""
     """Cameras of one floor measure their ground from the same point along the same axes; empty: on none."""
     queues: tuple[QueueArea, ...] = ()
+    burns_in: bool = False
+    """`privacy` is filled before anything is stored, too: the recorder decodes, fills and codes anew (ADR 95)."""
+
+    def for_recorder(self) -> "CameraScene":
+        """What of it the recorder acts upon: a change of the rest must not make it reconnect."""
+        return CameraScene(privacy=self.privacy, burns_in=True) if self.burns_in else CameraScene()

@@ -53,6 +53,7 @@ class Drawing(BaseModel):
     queues: Annotated[list[Any], Field(max_length=64)] = []
     ground: Annotated[list[Any], Field(max_length=64)]
     floor: Annotated[str, Field(max_length=80)]
+    burn_in: bool = False
 
 
 @router.get("/site/cameras/{camera_id}/drawing")
@@ -112,6 +113,7 @@ def drawing_of(spec: CameraSpec) -> dict[str, object]:
         "queues": [{"name": one.name, "polygon": one.polygon} for one in scene.queues],
         "ground": [{"at": one.at, "place_m": one.place_m} for one in scene.ground],
         "floor": scene.floor,
+        "burn_in": scene.burns_in,
     }
 
 
@@ -127,6 +129,7 @@ def drawn_into(spec: CameraSpec, drawing: Drawing) -> CameraSpec:
         "queues": drawing.queues,
         "ground": drawing.ground,
         "floor": drawing.floor,
+        "burn_in": drawing.burn_in,
     }
     if spec.second is not None:
         tree["second"] = _second(spec.second)

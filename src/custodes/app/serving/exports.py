@@ -346,6 +346,7 @@ class Exporter:
                 gaps=gaps,
                 unreadable=reel.unreadable,
                 signatures=reel.signatures,
+                altered=reel.altered,
                 grant_index=grant.log_index,
                 grant_proof=proofs[grant.log_index],
                 policy=policy,

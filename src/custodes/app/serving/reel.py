@@ -20,6 +20,7 @@ class Reel:
     films: list[Film] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     signatures: list[dict[str, object]] = field(default_factory=list)
+    altered: list[dict[str, object]] = field(default_factory=list)
     problem: str = ""
     position_ns: int = 0
     is_through: bool = False
@@ -51,6 +52,8 @@ class Reel:
                 self.unreadable.append(text)
             case ViewNote(code="signature", message=text) if len(self.signatures) < _MAX_UNREADABLE:
                 self.signatures.append(json.loads(text))
+            case ViewNote(code="altered", message=text) if len(self.altered) < _MAX_UNREADABLE:
+                self.altered.append(json.loads(text))
             case ViewEnded(error=error):
                 self.problem = error
 

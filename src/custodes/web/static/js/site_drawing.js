@@ -335,6 +335,7 @@ function show() {
   $("list").replaceChildren(...rows);
   $("list-empty").hidden = rows.length > 0;
   if ($("floor").value !== drawing.floor) $("floor").value = drawing.floor;
+  $("burn_in").checked = drawing.burn_in;
   $("undo").disabled = past.length === 0;
   $("redo").disabled = future.length === 0;
   $("save").disabled = JSON.stringify(drawing) === saved;
@@ -347,6 +348,7 @@ function show() {
 $("undo").addEventListener("click", undo);
 $("redo").addEventListener("click", redo);
 $("floor").addEventListener("change", () => change(() => { drawing.floor = $("floor").value; }));
+$("burn_in").addEventListener("change", () => change(() => { drawing.burn_in = $("burn_in").checked; }));
 addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select");
   if (event.key === "Escape" && tool) choose("");
