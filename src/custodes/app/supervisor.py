@@ -238,7 +238,10 @@ class _Site:
 
 def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]:
     """The site's processes in starting order; view jobs come when the server asks."""
-    analysers = (_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes))
+    if config.analyser.runner == "ray":
+        analysers = [_spec("analyser", "analyser-0", paths, module="cluster")]
+    else:
+        analysers = [_spec("analyser", f"analyser-{number}", paths) for number in range(config.analyser.processes)]
     recorders = (
         _spec("recorder", name, paths, ready=paths.hub("hub-analysis", name).stem) for name in config.recorder.names
     )
@@ -255,11 +258,16 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
     )
 
 
-def _spec(kind: str, name: str, paths: SitePaths, *, ready: str = "", is_one_shot: bool = False) -> ChildSpec:
+def _spec(
+    kind: str, name: str, paths: SitePaths, *, ready: str = "", is_one_shot: bool = False, module: str = ""
+) -> ChildSpec:
+    """`module`: of `custodes.app`, where it is not called like the kind."""
     return ChildSpec(
         name=name,
         kind=kind,
-        argv=module_argv(sys.executable, f"custodes.app.{kind}", ("--data", str(paths.data_dir), "--name", name)),
+        argv=module_argv(
+            sys.executable, f"custodes.app.{module or kind}", ("--data", str(paths.data_dir), "--name", name)
+        ),
         ready_socket=paths.socket(ready) if ready else None,
         is_one_shot=is_one_shot,
         withheld=frozenset() if kind == "warden" else WARDEN_ENVIRONMENT,

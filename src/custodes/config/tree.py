@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from custodes.config.cluster import RayConfig
 from custodes.config.database import DatabaseConfig
 from custodes.config.federation import FederationConfig
 from custodes.config.leaks import LeakConfig
@@ -318,6 +319,15 @@ class AnalyserConfig(_Strict):
     gate: bool = True
     """Decode only what packets say is active (and samples); without it every packet of every camera is decoded."""
     tampering: TamperingConfig = TamperingConfig()
+    runner: Literal["procs", "ray"] = "procs"
+    """procs: `processes` on this machine. ray: cells on the machines of a cluster (`ray`)."""
+    ray: RayConfig | None = None
+
+    @model_validator(mode="after")
+    def _cluster_is_named(self) -> "AnalyserConfig":
+        if self.runner == "ray" and self.ray is None:
+            raise ValueError("runner: ray needs ray: with the cluster's address and token_file")
+        return self
 
 
 class FacesConfig(_Strict):
@@ -534,6 +544,12 @@ class SiteConfig(_Strict):
     federation: FederationConfig | None = None
     """A centre that is told of health, counts, flows, fleet and log. None: nobody is told anything."""
     cameras: tuple[CameraConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _recognition_stays(self) -> "SiteConfig":
+        if self.analyser.runner == "ray" and self.faces.enabled:
+            raise ValueError("faces.enabled needs analyser.runner: procs; what makes templates never leaves the site")
+        return self
 
     @field_validator("cameras")
     @classmethod

@@ -15,6 +15,7 @@ from custodes.types import (
     approval,
     backfill,
     cases,
+    cell,
     credential,
     event,
     face,
@@ -99,6 +100,7 @@ def _registered() -> dict[str, type]:
         recorders,
         setup,
         credential,
+        cell,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (
