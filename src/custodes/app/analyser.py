@@ -30,6 +30,7 @@ from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline
+from custodes.pipeline.face_watch import FaceLook
 from custodes.pipeline.gops import GopQueue
 from custodes.pipeline.signatures import SignatureWatch
 from custodes.pipeline.tampering import TamperWatch
@@ -45,7 +46,7 @@ from custodes.types.message import CameraSpec, CameraWatched, StreamClosed, Stre
 from custodes.types.model import ModelFormat
 from custodes.types.scene import CameraScene
 from custodes.types.stream import is_second
-from custodes.types.vision import DetectArea, TrackedFrame
+from custodes.types.vision import DetectArea, ModelTask, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, RunId
 
 if TYPE_CHECKING:
@@ -395,8 +396,18 @@ def make_looking(config: SiteConfig) -> Looking:
         runtime=ModelFormat(config.analyser.runtime) if config.analyser.runtime else None,
         acknowledged=acknowledged_from_environment(),
     )
-    return Looking(detector=detector, to_picture=PictureMaker(), limits=limits_of(detector.manifest.input),
-                   clock=SystemClock(), tracker=TrackerConfig())  # fmt: skip
+    to_picture, faces = PictureMaker(), None
+    if config.redaction.is_finding_faces:
+        found = load_detector(
+            models_dir=models_dir_from_environment() or config.models_dir,
+            name=None,
+            task=ModelTask.FACE_DETECT,
+            threads=config.analyser.threads,
+            acknowledged=acknowledged_from_environment(),
+        )
+        faces = FaceLook(detector=found, to_picture=to_picture)
+    return Looking(detector=detector, to_picture=to_picture, limits=limits_of(detector.manifest.input),
+                   clock=SystemClock(), tracker=TrackerConfig(), faces=faces)  # fmt: skip
 
 
 def _index_of(name: str) -> int:

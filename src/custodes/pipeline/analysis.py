@@ -5,7 +5,7 @@ fact vouches for its own moment only.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from custodes.errors import CustodesError, DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
 from custodes.geometry.lines import SideRow
 from custodes.pipeline.counters import Counters
+from custodes.pipeline.face_watch import FaceLook, FaceWatch
 from custodes.pipeline.scene import Crossings, ground_of
 from custodes.ports.clock import Clock
 from custodes.ports.model import Detector
@@ -58,6 +59,8 @@ class Looking:
     clock: Clock
     """Only to measure cost; results do not depend on it."""
     tracker: TrackerConfig
+    faces: FaceLook | None = None
+    """Faces are looked for, too, and masked; counted nowhere."""
 
 
 AnalysisFact = FrameAnalysed | TrackEnded | LineCrossed
@@ -89,6 +92,7 @@ class FrameAnalysis:
         self._expected_px = empty_boxes()
         """Where tracks are predicted that the last look did not measure."""
         self._tracker: Tracker | None = None
+        self._faces: FaceWatch | None = None
         self._is_resumed = False
         """Its tracks come from a checkpoint, and no frame was looked at since."""
         self._crossings = Crossings(self._camera_id, self._run, self._scene)
@@ -126,7 +130,8 @@ class FrameAnalysis:
             return []
         ended = self._restart_if_back(frame)
         plan, detections = self._look(frame)
-        if detections is None:
+        faces = None if detections is None else self._look_at_faces(frame, plan)
+        if detections is None or faces is None:
             return ended
         size = (frame.y.shape[1], frame.y.shape[0])
         is_counted = counted(detections, self.areas, size)
@@ -138,7 +143,7 @@ class FrameAnalysis:
             columns = _with_unseen(columns, norm_from_px(plan.shed_px, *size))
         is_joined = before_ns is not None and 0 <= frame.utc_ns - before_ns <= VOUCH_MAX_NS
         fact = FrameAnalysed(
-            frame=self._tracked(frame, columns),
+            frame=self._tracked(frame, columns if faces is _NO_TRACKS else _joined(columns, faces)),
             valid_from_ns=Ns(before_ns) if is_joined and before_ns is not None else frame.utc_ns,
         )
         self._counters.frames_analysed += 1
@@ -247,6 +252,22 @@ class FrameAnalysis:
         counters.detect_cost_ns += clock.monotonic_ns() - looked_ns
         return plan, detections
 
+    def _look_at_faces(self, frame: Frame, plan: LookPlan) -> TrackColumns | None:
+        """Faces by themselves; None when their detector failed: then nothing is vouched for."""
+        look = self._looking.faces
+        if look is None:
+            return _NO_TRACKS
+        if self._faces is None:
+            self._faces = FaceWatch(look, self._looking.tracker, frame.seq * IDS_PER_PACKET)
+        started_ns = self._looking.clock.monotonic_ns()
+        try:
+            return self._faces.step(frame, has_moved=bool(plan.regions))
+        except CustodesError:
+            self._counters.detector_errors += 1
+            return None
+        finally:
+            self._counters.detect_cost_ns += self._looking.clock.monotonic_ns() - started_ns
+
     def _track(self, frame: Frame, detections: Detections, is_new: npt.NDArray[np.bool_]) -> TrackColumns:
         """Take the tracker a step further, and learn from it where and how large objects are."""
         assert self._tracker is not None
@@ -328,6 +349,15 @@ def _take(detections: Detections, rows: npt.NDArray[np.bool_]) -> Detections:
         return detections
     return Detections(boxes_px=detections.boxes_px[rows], scores=detections.scores[rows],
                       class_ids=detections.class_ids[rows])  # fmt: skip
+
+
+def _joined(one: TrackColumns, other: TrackColumns) -> TrackColumns:
+    return TrackColumns(
+        **{
+            field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
+            for field in fields(TrackColumns)
+        }
+    )
 
 
 def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:

@@ -13,6 +13,8 @@ LOOKS_PER_TRACK = 12
 a face is turned to the camera."""
 
 APART_NS = 300 * NS_PER_MS
+_PEOPLE = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
+"""A face that was found by itself is somebody, too."""
 
 Box = tuple[float, float, float, float]
 TrackKey = tuple[RunId, int]
@@ -30,8 +32,9 @@ class PlannedLook:
 
 
 def plan_looks(frames: Sequence[FrameAnalysed], *, per_track: int = LOOKS_PER_TRACK) -> list[PlannedLook]:
-    """At most `per_track` looks at each person with a track, in order of run and time."""
+    """At most `per_track` looks at each person, or face, with a track, in order of run and time."""
     seen: dict[TrackKey, dict[Ns, Box]] = defaultdict(dict)
+    faces: set[TrackKey] = set()
     for fact in frames:
         frame = fact.frame
         rows = zip(
@@ -42,14 +45,25 @@ def plan_looks(frames: Sequence[FrameAnalysed], *, per_track: int = LOOKS_PER_TR
             strict=True,
         )
         for track_id, class_id, box, is_measured in rows:
-            if track_id >= 0 and class_id == int(ObjectClass.PERSON) and is_measured:
+            if track_id >= 0 and class_id in _PEOPLE and is_measured:
                 seen[(frame.run, track_id)][frame.utc_ns] = tuple(box)
+                if class_id == int(ObjectClass.FACE):
+                    faces.add((frame.run, track_id))
     looks = [
-        PlannedLook(run=run, track_id=track_id, utc_ns=utc_ns, part=_part(boxes[utc_ns]), at=_head(boxes[utc_ns]))
+        _look_at(run, track_id, utc_ns, boxes[utc_ns], is_face=(run, track_id) in faces)
         for (run, track_id), boxes in seen.items()
         for utc_ns in _chosen(boxes, per_track)
     ]
     return sorted(looks, key=lambda look: (look.utc_ns, look.run, look.track_id))
+
+
+def _look_at(run: RunId, track_id: int, utc_ns: Ns, box: Box, *, is_face: bool) -> PlannedLook:
+    if not is_face:
+        return PlannedLook(run=run, track_id=track_id, utc_ns=utc_ns, part=_part(box), at=_head(box))
+    width, height = box[2] - box[0], box[3] - box[1]
+    around = (max(box[0] - width, 0.0), max(box[1] - height, 0.0), min(box[2] + width, 1.0), min(box[3] + height, 1.0))
+    centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return PlannedLook(run=run, track_id=track_id, utc_ns=utc_ns, part=around, at=centre)
 
 
 def _chosen(boxes: dict[Ns, Box], per_track: int) -> list[Ns]:
