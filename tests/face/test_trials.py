@@ -1,6 +1,7 @@
 """What an operator's trials prove: rates with intervals, the rule of three, groups that are large enough."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from custodes.face.trials import (
     det,
     det_svg,
     differential,
+    rate,
     rates_of,
     read_groups,
     read_trials,
@@ -46,6 +48,47 @@ def test_claim_when_there_is_no_error_then_it_is_the_rule_of_three_and_else_an_i
     assert "0.10%" in Rate(errors=0, trials=3000).claim
     assert "too few" in Rate(errors=5, trials=1000).claim
     assert Rate(errors=50, trials=1000).claim.startswith("5.00%")
+
+
+@pytest.mark.parametrize(
+    ("walks", "errors_of", "low", "high"),
+    [
+        # (walks a person, who errs each time or by turns, as how many trials they count)
+        (10, "nobody", 20, 20),
+        (10, "everybody once", 200, 200),
+        (10, "two always", 20, 25),
+        (1, "two always", 20, 20),
+    ],
+)
+def test_rate_when_people_walk_several_times_then_alike_walks_count_once(walks, errors_of, low, high) -> None:
+    rows = []
+    for person in range(20):
+        for step in range(walks):
+            wrong = {"nobody": False, "everybody once": step == 0, "two always": person < 2}[errors_of]
+            rows.append((wrong, f"v{person}"))
+    found = rate(rows)
+    assert low <= found.counted <= high
+    assert found.interval[0] <= found.value <= found.interval[1]
+    assert ("of 20 people" in found.claim) is (walks > 1)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("abcde")), max_size=60))
+def test_rate_when_walks_are_anybody_s_then_it_never_counts_more_than_walks_nor_fewer_than_people(rows) -> None:
+    found = rate(rows)
+    plain = rate([(wrong, "") for wrong, _ in rows])
+    assert (found.errors, found.trials) == (plain.errors, plain.trials)
+    assert found.counted <= len(rows) + 1e-9
+    assert found.interval[1] >= plain.interval[1] - 1e-9 or found.errors == found.trials
+
+
+def test_groups_when_labels_are_by_volunteer_then_few_people_are_no_group() -> None:
+    trials = [replace(walk(n, person="ann", score=4.0), volunteer=f"v{n % 8}") for n in range(80)]
+    labels = read_groups(["volunteer,group", *(f"v{n},{'older' if n < 5 else 'younger'}" for n in range(8))])
+    older, younger = by_group(trials, labels)
+    assert older.fnir is not None and older.fnir.people == 5
+    assert younger.fnir is None, "thirty walks, but three people"
+    with pytest.raises(InvalidArgument, match="volunteer,group"):
+        read_groups(["name,group", "x,y"])
 
 
 @pytest.mark.parametrize(("trials", "is_proven"), [(0, False), (299, False), (300, True)])

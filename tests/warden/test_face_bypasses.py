@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.warden.conftest import Site
+from tests.warden.conftest import GATE, Site
 from tests.warden.office import (
     ADMIN,
     ANN,
@@ -66,6 +66,7 @@ from custodes.types.face_message import (
     TellSighting,
 )
 from custodes.types.message import Append
+from custodes.types.trial import InviteVolunteer, NoteWalk, OpenTrial, SignTrial
 from custodes.units import CameraId, Ns
 
 
@@ -561,6 +562,24 @@ async def _(case: Case) -> None:
 @attempt("the server files a candidate")
 async def _(case: Case) -> None:
     await refused(case.office.ask(filing(case.zone_id, case.person_id)))
+
+
+@attempt("the server says what a volunteer's walk scored")
+async def _(case: Case) -> None:
+    note = NoteWalk(
+        walk_id="w", zone_id=case.zone_id, camera_id=GATE, start_ns=Ns(1), person_id=case.person_id, score=9.0,
+        threshold=3.0,
+    )  # fmt: skip
+    await refused(case.office.ask(note))
+
+
+@attempt("a volunteer's link used as an invitation to be enrolled")
+async def _(case: Case) -> None:
+    await case.office.ask(OpenTrial(principal=BOSS, zone_id=case.zone_id, days=1))
+    message = InviteVolunteer(principal=BOSS, zone_id=case.zone_id, name="Vera", person_id="")
+    link = (await case.office.ask(message)).token
+    await case.office.ask(SignTrial(token=link, signature="Vera Visitor", text_sha256="a" * 64))
+    await refused(case.office.process(template(link, face(9))), PermissionDenied)
 
 
 @attempt("a verdict at the matcher's door")

@@ -14,12 +14,12 @@ from custodes.types.face_message import DecideZone, DraftZone
 HTML = {"accept": "text/html"}
 
 
-def plate_zone(site) -> str:
+def approved_zone(site, kind: ZoneKind = ZoneKind.PLATES) -> str:
     """Drafted and approved by three people."""
 
     async def make() -> str:
         admin = Principal(user_id="a", name="A", roles=frozenset({Role.ADMINISTRATOR}))
-        record = await site.warden.about_requests(DraftZone(principal=admin, draft=draft(kind=ZoneKind.PLATES)))
+        record = await site.warden.about_requests(DraftZone(principal=admin, draft=draft(kind=kind)))
         for number, role in enumerate((Role.PRIVACY_OFFICER, Role.SUPERVISOR)):
             who, key = Principal(user_id=f"b{number}", name="B", roles=frozenset({role})), FakeAuthenticator()
             await site.warden.about_requests(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
@@ -40,7 +40,7 @@ def test_a_vehicle_is_listed_shown_without_its_plate_and_taken_off(make_site):
     site = make_site()
     site.claim(roles=("supervisor",))
     assert "no zone for plates yet" in site.client.get("/vehicles", headers=HTML).text
-    zone_id = plate_zone(site)
+    zone_id = approved_zone(site)
     form = {"plate": "KA RL 4711", "label": "Van 3", "agreement": "signed, folder 7", "zones": zone_id, "days": "30"}
     answer = post(site, "/vehicles", form)
     assert "Van 3" in answer.text and "Take Van 3 off" in answer.text

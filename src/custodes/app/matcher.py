@@ -17,8 +17,16 @@ from custodes.errors import CustodesError, ProtocolError
 from custodes.face.filling import GalleryFiller
 from custodes.face.matching import Matching
 from custodes.runtime.memory import lock_memory
-from custodes.types.face_message import GalleryChanges, Probe, ReadGalleryChanges, ReadZoneLoads, ZoneLoads
+from custodes.types.face_message import (
+    FileCandidate,
+    GalleryChanges,
+    Probe,
+    ReadGalleryChanges,
+    ReadZoneLoads,
+    ZoneLoads,
+)
 from custodes.types.message import Appended, GalleryStatus, Ok, Ping, ReadGallery
+from custodes.types.trial import NoteWalk
 
 POLL_S = 1.0
 """How soon the gallery knows what the warden knows: a withdrawal counts within this and a round trip."""
@@ -51,12 +59,18 @@ class MatcherService:
         if not isinstance(request, Probe):
             raise ProtocolError(f"the matcher does not answer {type(request).__name__} there")
         candidate = self.matching.compare(request)
+        if (walk := self.matching.take_note()) is not None:
+            await self._tell(walk, Ok)
         if candidate is not None:
-            try:
-                await self._warden.request(candidate, Appended, is_repeatable=False)
-            except CustodesError as error:
-                structlog.get_logger().warning("candidate lost", zone=candidate.zone_id, reason=str(error))
+            await self._tell(candidate, Appended)
         return Ok()
+
+    async def _tell(self, message: FileCandidate | NoteWalk, reply: type[Ok] | type[Appended]) -> None:
+        try:
+            await self._warden.request(message, reply, is_repeatable=False)
+        except CustodesError as error:
+            what = "candidate" if isinstance(message, FileCandidate) else "walk"
+            structlog.get_logger().warning(f"{what} lost", zone=message.zone_id, reason=str(error))
 
     async def follow(self) -> None:
         """Ask the warden what changed, for ever."""

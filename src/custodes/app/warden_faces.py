@@ -15,12 +15,14 @@ from custodes.app.warden_office import Office
 from custodes.app.warden_plates import PlateDesk
 from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_requests import RequestDesk
+from custodes.app.warden_trials import TrialDesk
 from custodes.app.warden_zones import RENEW_S, ZoneDesk
 from custodes.config import SitePaths
 from custodes.errors import CustodesError, ProtocolError
 from custodes.types.face_message import FileCandidate, PutTemplate, ReadGalleryChanges
 from custodes.types.message import Ok, Ping
 from custodes.types.plate import AskPlate
+from custodes.types.trial import NoteWalk
 
 SWEEP_S = 5.0
 """How soon what expired is destroyed, and how soon a crash during a withdrawal is made good."""
@@ -41,6 +43,7 @@ class FaceDesk:
         self.candidates = CandidateDesk(office, self.zones, self.people, signer, self.protection.may_tell)
         self.checkpoint = CheckpointDesk(office, self.people, signer, secrets.token_key)
         self.plates = PlateDesk(office, self.zones, secrets.plate_key)
+        self.trials = TrialDesk(office, self.zones, self.people)
         self._requests: RequestDesk | None = None
         self.journeys = JourneyDesk(office, self.people, self._known_requests, self.protection)
 
@@ -54,7 +57,7 @@ class FaceDesk:
 
     async def answer_server(self, message: object) -> object:
         """The answer, or None for what is not about recognition. What makes templates is not the server's to say."""
-        if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate | AskPlate):
+        if isinstance(message, PutTemplate | ReadGalleryChanges | FileCandidate | AskPlate | NoteWalk):
             return None
         for answer in (
             self.zones.answer,
@@ -65,6 +68,7 @@ class FaceDesk:
             self.protection.answer_server,
             self.journeys.answer,
             self.plates.answer,
+            self.trials.answer,
         ):
             reply = await answer(message)
             if reply is not None:
@@ -79,6 +83,8 @@ class FaceDesk:
                 return Ok()
             case FileCandidate():
                 return await self.candidates.file(message)
+            case NoteWalk():
+                return self.trials.note(message)
             case PutTemplate() | ReadGalleryChanges():
                 reply = await self.people.answer(message)
             case _:
@@ -98,10 +104,15 @@ class FaceDesk:
                 await self.people.sweep()
                 await self.candidates.sweep()
                 await self.plates.sweep()
+                await self.trials.sweep()
             except CustodesError as error:
                 note.error("zones, enrolments or candidates could not be seen to", error=str(error))
             await asyncio.sleep(SWEEP_S)
             since_s += SWEEP_S
+
+    async def heed(self, gone: frozenset[str]) -> int:
+        """End again whom the log says were ended. Returns: how many were there."""
+        return await self.people.heed(gone) + await self.trials.heed(gone)
 
     def close(self) -> None:
         """Close the store."""

@@ -121,6 +121,7 @@ class GateIdentity:
     """Folder of the published keys."""
 
 
+_ENDS = (AuditKind.ENROLMENT_ENDED, AuditKind.VOLUNTEER_LEFT)
 _ENTRIES_READ = 1000
 """At once, when the quotas are counted again."""
 
@@ -317,9 +318,9 @@ class Gate:
         ended: set[str] = set()
         while start < end:
             entries = await self._log.ask(partial(_read_entries, start=start, count=_ENTRIES_READ))
-            ended |= {one.record.subject for one in entries if one.record.kind is AuditKind.ENROLMENT_ENDED}
+            ended |= {one.record.subject for one in entries if one.record.kind in _ENDS}
             start += _ENTRIES_READ
-        again = await self.faces.people.heed(frozenset(ended))
+        again = await self.faces.heed(frozenset(ended))
         store.heed(end)
         return again
 

@@ -40,6 +40,7 @@ from custodes.types.face_message import (
     ZoneTable,
 )
 from custodes.types.plate import PlateListing
+from custodes.types.trial import WalkWindow
 from custodes.units import Ns
 
 MAX_ZONES = 256
@@ -56,6 +57,8 @@ class ZoneDesk:
         self._path = path
         self._timezone = ZoneInfo(timezone)
         self._on: set[str] = set()
+        self.walks: dict[str, WalkWindow] = {}
+        """By zone: a volunteer of a trial walks there."""
 
     async def answer(self, message: object) -> object:
         """The answer, or None for what is not about zones. One step at a time: no two approvals race."""
@@ -142,6 +145,10 @@ class ZoneDesk:
             raise FailedPrecondition("The zone is not active.")
         return record
 
+    def phase(self, record: ZoneRecord) -> ZonePhase:
+        """By the warden's clock."""
+        return zones.phase(record, self._office.now_ns())
+
     def is_on(self, record: ZoneRecord, now_ns: Ns) -> bool:
         """Active, and its schedule says now."""
         is_active = zones.phase(record, now_ns) is ZonePhase.ACTIVE
@@ -156,6 +163,7 @@ class ZoneDesk:
                 camera_id=one.draft.camera_id,
                 fpir=one.draft.fpir,
                 samples=one.draft.samples,
+                walk=self.walks.get(one.draft.zone_id),
             )
             for one in self._office.store.all(ZoneRecord)
             if one.draft.kind is ZoneKind.FACES and self.is_on(one, now_ns)

@@ -15,6 +15,7 @@ from custodes.face.trials import (
     det,
     det_svg,
     differential,
+    least_proven,
     rates_of,
     read_groups,
     read_trials,
@@ -37,7 +38,7 @@ def faces() -> None:
     "--groups",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=None,
-    help="CSV trial,group: what volunteers say of themselves. Keep it apart; nothing of it is stored.",
+    help="CSV volunteer,group (or trial,group): what they say of themselves. Keep it apart; nothing of it is stored.",
 )
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the DET curve, SVG."
@@ -47,7 +48,8 @@ def evaluate(trials: Path, wanted: float | None, groups: Path | None, plot: Path
 
     The trials are CSV, a line a walk: trial,zone,person,found. `person` is empty for a volunteer who is not enrolled,
     `found` where there was no candidate. Whoever has them adds score,threshold (score empty where no face could be
-    compared), which a DET curve needs.
+    compared), which a DET curve needs, and volunteer: then several walks of one person do not count as many people.
+    The page of a zone's trial gives such a file.
     """
     read = read_trials(_lines(trials))
     if not read:
@@ -60,11 +62,11 @@ def evaluate(trials: Path, wanted: float | None, groups: Path | None, plot: Path
             click.echo(f"  no usable face (FTA)        {zone.fta.claim}")
     if groups is not None:
         _show_groups(read, read_groups(_lines(groups)))
-    _, fpir, _ = rates_of(read)
+    fnir, fpir, _ = rates_of(read)
     if plot is not None and not (curve := det(read)):
         raise InvalidArgument("a DET curve needs the columns score,threshold, of enrolled people and of strangers")
     if plot is not None:
-        plot.write_text(det_svg(curve, fpir.interval[1] if fpir.errors == 0 else 3 / max(fpir.trials, 1)))
+        plot.write_text(det_svg(curve, least_proven(fpir), (fpir.value, fnir.value)))
         click.echo(f"{plot}: the shaded part is below what {fpir.trials} strangers can prove")
     if wanted is not None and not fpir.proves(wanted):
         click.echo(f"NOT PROVEN: FPIR {wanted:.3%} needs {int(3 / wanted) + 1} strangers without an error at least")

@@ -30,6 +30,7 @@ from custodes.face.rotation import Turn, turn_of, turned
 from custodes.face.tally import ZoneTally
 from custodes.face.threshold import Tail, expected_fpir, fit_tail, shrunk, solve
 from custodes.types.face_message import FileCandidate, Probe, ScoreSource, ZoneLoad, ZoneRule
+from custodes.types.trial import NoteWalk
 
 LEARN_PEOPLE = 600
 """Enrolled people whose scores among each other are looked at: 20 ms; more move no threshold by a hundredth."""
@@ -84,6 +85,7 @@ class Matching:
         self._learnt: dict[str, Learnt] = {}
         self._tallies: dict[str, ZoneTally] = {}
         self._counts: dict[str, _Count] = {}
+        self._noted: NoteWalk | None = None
 
     def compare(self, probe: Probe) -> FileCandidate | None:
         """A candidate, or None: the zone is not on, nobody is enrolled in it, or nobody is above the threshold.
@@ -95,6 +97,11 @@ class Matching:
             return self._compare(probe, vector)
         finally:
             vector[:] = 0
+
+    def take_note(self) -> NoteWalk | None:
+        """What the probe just compared scored, if it was in a volunteer's walk; once."""
+        noted, self._noted = self._noted, None
+        return noted
 
     def turn_by(self, rotation: bytes) -> None:
         """The site's secret by which its templates are turned."""
@@ -126,6 +133,12 @@ class Matching:
         one = expected(model, samples, probe.quality)
         score, threshold, one = self.read(shelf, scan, model, one, rule.fpir)
         self._tallies.setdefault(shelf, ZoneTally()).add(scan.others.over(expected(model, samples)))
+        walk = rule.walk
+        if walk is not None and walk.from_ns <= probe.start_ns < walk.until_ns:
+            self._noted = NoteWalk(
+                walk_id=walk.walk_id, zone_id=probe.zone_id, camera_id=probe.camera_id, start_ns=probe.start_ns,
+                person_id=scan.best.person_id, score=score, threshold=threshold,
+            )  # fmt: skip
         if score < threshold:
             return None
         count.candidates += 1

@@ -125,10 +125,10 @@ def _density(quantiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.exp(-(quantiles**2) / 2) / np.asarray(ndtr(-quantiles))
 
 
-def rate_interval(errors: int, trials: int) -> tuple[float, float]:
+def rate_interval(errors: float, trials: float) -> tuple[float, float]:
     """95 % Wilson interval of a rate; without an error its upper end is the rule of three, 3/n (ISO/IEC 19795-1).
 
-    Args: 0 ≤ errors ≤ trials. Returns: (0, 1) when nothing was tried.
+    Args: 0 ≤ errors ≤ trials; fractions of trials that hang together. Returns: (0, 1) when nothing was tried.
     """
     if trials <= 0:
         return 0.0, 1.0

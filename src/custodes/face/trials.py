@@ -8,6 +8,7 @@ them.
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +23,13 @@ NUMBERS = ("score", "threshold")
 """Columns of whoever has them, from the evaluation of a network outside the product: then `found` is the best person
 whatever the score, and there is a DET curve. The product keeps no score of a face that matches nobody."""
 
+VOLUNTEER = "volunteer"
+"""Column of whoever knows who walked when: walks of one person are not as many people, and intervals are wider."""
+
 LEAST_ERRORS = 30
 """Rule of 30: with 30 errors a rate is within 30 % of the truth, nine times of ten."""
 
+LEAST_GROUP_PEOPLE = 5
 LEAST_GROUP = 30
 """Trials of a group below which nothing is said of it: not even whether it differs, and whose it is would show."""
 
@@ -40,6 +45,8 @@ class Trial:
     found: str
     score: float
     threshold: float
+    volunteer: str = ""
+    """Who walked, also of who is not enrolled; empty where that is not known."""
 
     @property
     def is_candidate(self) -> bool:
@@ -59,10 +66,21 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A share with its 95 % interval. `claim`: what may be said of it in words."""
+    """A share with its 95 % interval. `claim`: what may be said of it in words.
+
+    `people`: who made the trials, None where each is somebody else's. `counts`: as how many independent trials they
+    count; by default all.
+    """
 
     errors: int
     trials: int
+    people: int | None = None
+    counts: float | None = None
+
+    @property
+    def counted(self) -> float:
+        """Independent trials."""
+        return self.trials if self.counts is None else self.counts
 
     @property
     def value(self) -> float:
@@ -72,7 +90,8 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson, or the rule of three."""
-        return rate_interval(self.errors, self.trials)
+        share = self.counted / self.trials if self.trials else 0.0
+        return rate_interval(self.errors * share, self.counted)
 
     @property
     def claim(self) -> str:
@@ -81,10 +100,16 @@ class Rate:
         if not self.trials:
             return "no trial: nothing can be claimed"
         if self.errors == 0:
-            return f"at most {high:.2%} (rule of three: no error in {self.trials} trials)"
+            return f"at most {high:.2%} (rule of three: no error in {self.trials} trials{self._who})"
         if self.errors < LEAST_ERRORS:
-            return f"between {low:.2%} and {high:.2%}; {self.errors} errors are too few for a single number"
-        return f"{self.value:.2%} ({low:.2%} to {high:.2%})"
+            return f"between {low:.2%} and {high:.2%}; {self.errors} errors{self._who} are too few for a single number"
+        return f"{self.value:.2%} ({low:.2%} to {high:.2%}){self._who}"
+
+    @property
+    def _who(self) -> str:
+        if self.people is None:
+            return ""
+        return f" of {self.people} {'person' if self.people == 1 else 'people'}"
 
     def proves(self, wanted: float) -> bool:
         """Whether the rate is at most `wanted`, with 95 %."""
@@ -148,7 +173,7 @@ def read_trials(lines: Iterable[str]) -> list[Trial]:
         trials.append(
             Trial(
                 trial=row["trial"], zone=row["zone"] or "", person=row["person"] or "", found=row["found"] or "",
-                score=score, threshold=threshold,
+                score=score, threshold=threshold, volunteer=row.get(VOLUNTEER) or "",
             )
         )  # fmt: skip
     return trials
@@ -159,13 +184,39 @@ def rates_of(trials: Sequence[Trial]) -> tuple[Rate, Rate, Rate]:
     mated = [one for one in trials if one.person]
     other = [one for one in trials if not one.person]
     return (
-        Rate(errors=sum(not one.is_identified for one in mated), trials=len(mated)),
-        Rate(errors=sum(one.is_candidate for one in other), trials=len(other)),
-        Rate(
-            errors=sum(math.isnan(one.score) for one in mated if one.has_numbers),
-            trials=sum(one.has_numbers for one in mated),
-        ),
+        rate([(not one.is_identified, one.volunteer) for one in mated]),
+        rate([(one.is_candidate, one.volunteer) for one in other]),
+        rate([(math.isnan(one.score), one.volunteer) for one in mated if one.has_numbers]),
     )
+
+
+def rate(trials: Sequence[tuple[bool, str]]) -> Rate:
+    """Of (is an error, who walked). People who walked several times count as many as their walks differ.
+
+    The design effect with the intraclass correlation of an analysis of variance (Donner 1986, eq. 2.2). Where nothing
+    varies, all without an error or all with one, a person's walks count as one.
+    """
+    errors, walks = Counter[str](), Counter(who for _, who in trials)
+    errors.update(who for is_error, who in trials if is_error)
+    total, people = len(trials), len(walks)
+    wrong = errors.total()
+    if "" in walks or people == total:
+        return Rate(errors=wrong, trials=total)
+    squares = sum(count * count for count in walks.values())
+    alike = 1.0
+    if 0 < wrong < total and people > 1:
+        mean = wrong / total
+        between = sum(n * (errors[who] / n - mean) ** 2 for who, n in walks.items()) / (people - 1)
+        within = sum(errors[who] * (1 - errors[who] / n) for who, n in walks.items()) / (total - people)
+        size = (total - squares / total) / (people - 1)
+        alike = min(max((between - within) / (between + (size - 1) * within), 0.0), 1.0)
+    counts = min(total / (1 + (squares / total - 1) * alike), float(total))
+    return Rate(errors=wrong, trials=total, people=people, counts=counts)
+
+
+def least_proven(fpir: Rate) -> float:
+    """The smallest rate that so many strangers can prove."""
+    return min(3 / fpir.counted, 1.0) if fpir.trials else 1.0
 
 
 def by_zone(trials: Sequence[Trial]) -> list[ZoneRates]:
@@ -197,19 +248,23 @@ def det(trials: Sequence[Trial]) -> list[tuple[float, float]]:
 
 
 def by_group(trials: Sequence[Trial], groups: dict[str, str]) -> list[GroupRates]:
-    """Args: groups: trial → the walker's own word. Trials without one are in no group."""
+    """Args: groups: trial or volunteer → the walker's own word. Trials without one are in no group."""
     found = []
     for group in sorted(set(groups.values())):
-        own = [one for one in trials if groups.get(one.trial) == group]
+        own = [one for one in trials if groups.get(one.trial, groups.get(one.volunteer)) == group]
         fnir, fpir, _ = rates_of(own)
         found.append(
             GroupRates(
                 group=group,
-                fnir=fnir if fnir.trials >= LEAST_GROUP else None,
-                fpir=fpir if fpir.trials >= LEAST_GROUP else None,
+                fnir=fnir if _is_enough(fnir) else None,
+                fpir=fpir if _is_enough(fpir) else None,
             )
         )
     return found
+
+
+def _is_enough(rate: Rate) -> bool:
+    return rate.trials >= LEAST_GROUP and (rate.people is None or rate.people >= LEAST_GROUP_PEOPLE)
 
 
 def differential(of: str, rates: Sequence[tuple[str, Rate | None]]) -> Differential | None:
@@ -224,15 +279,20 @@ def differential(of: str, rates: Sequence[tuple[str, Rate | None]]) -> Different
 
 
 def read_groups(lines: Iterable[str]) -> dict[str, str]:
-    """From CSV with the columns trial, group. Raises: InvalidArgument."""
+    """From CSV with the columns trial or volunteer, and group. Raises: InvalidArgument."""
     reader = csv.DictReader(lines)
-    if not {"trial", "group"} <= set(reader.fieldnames or ()):
-        raise InvalidArgument("the labels need the columns trial,group")
-    return {row["trial"]: row["group"] for row in reader if row["trial"] and row["group"]}
+    columns = set(reader.fieldnames or ())
+    whose = "trial" if "trial" in columns else VOLUNTEER
+    if not {whose, "group"} <= columns:
+        raise InvalidArgument("the labels need the columns volunteer,group or trial,group")
+    return {row[whose]: row["group"] for row in reader if row[whose] and row["group"]}
 
 
-def det_svg(curve: Sequence[tuple[float, float]], least_fpir: float) -> str:
-    """The DET curve as SVG, both axes logarithmic. `least_fpir`: below it the trials prove nothing; shaded."""
+def det_svg(curve: Sequence[tuple[float, float]], least_fpir: float, now: tuple[float, float] | None = None) -> str:
+    """The DET curve as SVG, both axes logarithmic.
+
+    Args: least_fpir: below it the trials prove nothing; shaded. now: (FPIR, FNIR) at the thresholds in force, a dot.
+    """
     side, margin = 420, 50
     low = -4.0
 
@@ -252,6 +312,10 @@ def det_svg(curve: Sequence[tuple[float, float]], least_fpir: float) -> str:
             f'<text x="{x:.1f}" y="{margin + side + 16}" text-anchor="middle">{label}</text>'
             f'<text x="{margin - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
         )
+    dot = ""
+    if now is not None:
+        x, y = at(*now)
+        dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#c50"><title>at the threshold in force</title></circle>'
     total = side + 2 * margin
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {total}" font-family="sans-serif" '
@@ -259,7 +323,7 @@ def det_svg(curve: Sequence[tuple[float, float]], least_fpir: float) -> str:
         f"<title>DET: FNIR over FPIR</title><rect width='{total}' height='{total}' fill='#fff'/>{''.join(marks)}"
         f'<rect x="{margin}" y="{margin}" width="{max(edge - margin, 0):.1f}" height="{side}" fill="#a33" '
         'fill-opacity=".12"><title>too few trials of strangers to claim anything here</title></rect>'
-        f'<polyline points="{points}" fill="none" stroke="#124" stroke-width="2"/>'
+        f'<polyline points="{points}" fill="none" stroke="#124" stroke-width="2"/>{dot}'
         f'<text x="{total / 2}" y="{total - 12}" text-anchor="middle">FPIR: strangers with a candidate</text>'
         f'<text transform="translate(14 {total / 2}) rotate(-90)" text-anchor="middle">FNIR: enrolled missed</text>'
         "</svg>"

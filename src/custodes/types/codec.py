@@ -33,6 +33,7 @@ from custodes.types import (
     recorders,
     setup,
     traffic,
+    trial,
     vision,
 )
 
@@ -101,6 +102,7 @@ def _registered() -> dict[str, type]:
         setup,
         credential,
         cell,
+        trial,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (

@@ -22,6 +22,7 @@ from custodes.types.face import (
     ZonePhase,
     ZoneRecord,
 )
+from custodes.types.trial import WalkWindow
 from custodes.units import CameraId, Ns, RunId
 
 # -- zones: server to warden ---------------------------------------------------------------------------------
@@ -506,6 +507,8 @@ class ZoneRule:
     camera_id: CameraId
     fpir: float
     samples: int
+    walk: WalkWindow | None = None
+    """A volunteer walks there just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ from custodes.web import (
     site_map,
     site_plan,
     traffic,
+    trials,
     upkeep,
     vehicles,
 )
@@ -220,6 +221,7 @@ def create_app(
         live_routes,
         faces,
         enrol,
+        trials,
         bulk,
         networks,
         protection,

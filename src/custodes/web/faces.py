@@ -126,7 +126,7 @@ async def zone_page(request: Request, zone_id: str) -> Response:
 @router.post("/faces/zones/{zone_id}/options")
 async def zone_options(request: Request, zone_id: str) -> Response:
     """What my passkey is to sign: the hash of the draft."""
-    row = await _row(deps_of(request), zone_id)
+    row = await zone_row(deps_of(request), zone_id)
     return await sign_with_passkey(request, rules.digest(row.record.draft))
 
 
@@ -200,7 +200,8 @@ async def zone_names(deps: WebDeps) -> dict[str, str]:
     return {row.record.draft.zone_id: row.record.draft.name for row in await zone_rows(deps)}
 
 
-async def _row(deps: WebDeps, zone_id: str) -> ZoneRow:
+async def zone_row(deps: WebDeps, zone_id: str) -> ZoneRow:
+    """Raises: NotFound."""
     for row in await zone_rows(deps):
         if row.record.draft.zone_id == zone_id:
             return row
@@ -234,7 +235,7 @@ async def _zones(request: Request, *, error: CustodesError | None = None) -> Res
 
 async def _zone(request: Request, zone_id: str, *, error: CustodesError | None = None) -> Response:
     deps, who = deps_of(request), present(request).principal
-    row = await _row(deps, zone_id)
+    row = await zone_row(deps, zone_id)
     status, _, problem = describe(error) if error else (200, "", "")
     draft = row.record.draft
     load = None

@@ -24,6 +24,7 @@ from custodes.types.face import CandidateRecord, FaceEnrolment, Training, ZoneRe
 from custodes.types.face_message import SealedTemplate
 from custodes.types.plate import PlateListing
 from custodes.types.protection import ProtectionCheck
+from custodes.types.trial import Trial, TrialWalk, Volunteer
 
 T = TypeVar("T")
 
@@ -51,6 +52,9 @@ _KINDS: dict[type, str] = {
     CandidateRecord: "candidate",
     ProtectionCheck: "protection",
     PlateListing: "plate",
+    Trial: "trial",
+    Volunteer: "volunteer",
+    TrialWalk: "walk",
 }
 CANDIDATES_KEPT = 10_000
 TOUCHES_READ = 100_000
@@ -101,7 +105,15 @@ class FaceStore:
     def put(
         self,
         item_id: str,
-        item: ZoneRecord | FaceEnrolment | Training | CandidateRecord | ProtectionCheck | PlateListing,
+        item: ZoneRecord
+        | FaceEnrolment
+        | Training
+        | CandidateRecord
+        | ProtectionCheck
+        | PlateListing
+        | Trial
+        | Volunteer
+        | TrialWalk,
     ) -> None:
         """Create or replace, durably. Raises: StorageFailed."""
         kind = _KINDS[type(item)]
