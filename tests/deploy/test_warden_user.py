@@ -61,6 +61,11 @@ def may(name: str, group: str, *command: str) -> bool:
     return done.returncode == 0
 
 
+def status_of_warden(site: RunningSite) -> dict[str, object]:
+    (row,) = [one for one in site.status()["processes"] if one["name"] == "warden"]
+    return row
+
+
 def test_site_when_its_warden_is_another_user_works_and_cannot_read_what_is_the_wardens(folder: Path) -> None:
     environ = dict.fromkeys(("HOME", "TMPDIR", "XDG_RUNTIME_DIR"), str(folder))
     data = folder / "site"
@@ -71,6 +76,7 @@ def test_site_when_its_warden_is_another_user_works_and_cannot_read_what_is_the_
     with RunningSite(data, config, env=environ, wrapper=as_user(SITE, GROUP)) as site:
         try:
             assert site.pids("warden") == []
+            assert status_of_warden(site)["state"] == "stopped"
             warden = subprocess.Popen(command, env={**os.environ, **environ, "CUSTODES_PASSPHRASE": "long and secret"})
             site.wait_for(lambda: site.token, "the first-boot token")
             site.wait_for((data / "run/warden-server.sock").exists, "the warden's socket")
@@ -79,6 +85,8 @@ def test_site_when_its_warden_is_another_user_works_and_cannot_read_what_is_the_
             assert viewer.get("log")["entries"]
             (server, *_), own = site.pids("server"), psutil.Process(warden.pid)
             assert psutil.Process(server).username() == SITE and own.username() == WARDEN
+            site.wait_for(lambda: status_of_warden(site)["state"] == "running", "its line in `custodes status`")
+            assert status_of_warden(site)["pid"] == warden.pid
             keys, log = data / "warden/keys.db", data / "warden/log.db"
             assert may(WARDEN, GROUP, "head", "-c1", str(keys)) and keys.stat().st_mode & 0o077 == 0
             for path in (keys, log, f"/proc/{warden.pid}/environ", f"/proc/{warden.pid}/mem"):

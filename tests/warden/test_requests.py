@@ -17,7 +17,7 @@ from custodes.config import AccessConfig
 from custodes.errors import PermissionDenied, ResourceExhausted
 from custodes.testing.cases import opening
 from custodes.testing.passkey import FakeAuthenticator
-from custodes.types.access import Action, AuditKind, Fidelity, Principal, Role
+from custodes.types.access import Action, AuditKind, Fidelity, Principal, Purpose, PurposeKind, Role
 from custodes.types.approval import (
     CastVote,
     EnrolKey,
@@ -28,11 +28,13 @@ from custodes.types.approval import (
     VouchForKey,
     WithdrawRequest,
 )
-from custodes.types.message import Append, ReleaseKeys
+from custodes.types.leak import ReleaseMarks
+from custodes.types.message import Append, EraseSegments, ReleaseKeys
 from custodes.units import Ns
 
 ANN = Principal(user_id="u1", name="Ann Miller", roles=frozenset({Role.INVESTIGATOR}))
 BEN = Principal(user_id="u2", name="Ben Ude", roles=frozenset({Role.SUPERVISOR}))
+BOTH = Principal(user_id="u3", name="Cid Or", roles=frozenset({Role.INVESTIGATOR, Role.PRIVACY_OFFICER}))
 KEY = FakeAuthenticator()
 
 
@@ -86,6 +88,78 @@ def test_unmasked_release_when_approved_says_so_and_stops_at_the_withdrawal(site
     site.run(main())
     assert site.verify().size == len(site.entries())
     assert AuditKind.REQUEST_APPROVED in site.kinds()
+
+
+def test_release_that_races_a_withdrawal_or_an_erasure_gives_nothing_after_it(site: Site) -> None:
+    """The log writes the veto or the erasure first; the release has passed its checks by then."""
+
+    async def main() -> None:
+        async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
+            header, _ = site.segment()
+            record = await approved(site, gate)
+            look = (await gate.authorise(wanted(site, record.request.request_id))).grant
+            erasing = await gate.answer_server(
+                replace(
+                    filing(site),
+                    principal=BOTH,
+                    action=Action.ERASE,
+                    purpose=Purpose(kind=PurposeKind.SUBJECT_ACCESS, reference="SAR-9"),
+                    fidelity=Fidelity.MASKED,
+                )
+            )
+            request_id = erasing.request.request_id
+            signed = KEY.get(digest(erasing.request))
+            await gate.answer_server(
+                CastVote(principal=BEN, request_id=request_id, is_yes=True, note="", assertion=signed)
+            )
+            asked = replace(
+                wanted(site, request_id, action=Action.ERASE, purpose=erasing.request.purpose),
+                principal=BOTH,
+                fidelity=Fidelity.MASKED,
+                start_ns=erasing.request.start_ns,
+                end_ns=erasing.request.end_ns,
+            )
+            grant = (await gate.authorise(asked)).grant
+            opens = ReleaseKeys(grant_token=look.token, headers=(header,))
+            erases = EraseSegments(grant_token=grant.token, segment_ids=(header.segment_id,))
+            other, _ = site.segment()
+            again = ReleaseKeys(grant_token=look.token, headers=(other,))
+            for act, release, word in (
+                (erases, opens, "was erased"),
+                (WithdrawRequest(principal=ANN, request_id=record.request.request_id), again, "not in force"),
+            ):
+                done, refused = await asyncio.gather(
+                    gate.answer_server(act), gate.answer_job(release), return_exceptions=True
+                )
+                assert not isinstance(done, Exception), done
+                assert isinstance(refused, PermissionDenied) and word in str(refused)
+
+    site.run(main())
+    assert site.kinds()[-3:] == [AuditKind.REQUEST_WITHDRAWN, AuditKind.KEYS_RELEASED, AuditKind.KEYS_REFUSED]
+
+
+def test_marks_when_the_trace_was_withdrawn_are_not_released(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            leak = Purpose(kind=PurposeKind.LEAK_TRACE, reference="LEAK-1")
+            asked = replace(filing(site), action=Action.TRACE_LEAK, purpose=leak, fidelity=Fidelity.MASKED)
+            record = await gate.answer_server(replace(asked, principal=BOTH))
+            await gate.answer_server(EnrolKey(principal=BEN, key=KEY.enrolled(BEN.user_id), name="Key"))
+            request_id = record.request.request_id
+            signed = KEY.get(digest(record.request))
+            await gate.answer_server(
+                CastVote(principal=BEN, request_id=request_id, is_yes=True, note="", assertion=signed)
+            )
+            look = wanted(site, request_id, action=Action.TRACE_LEAK, purpose=leak, fidelity=Fidelity.MASKED)
+            grant = (await gate.authorise(replace(look, principal=BOTH))).grant
+            marks = ReleaseMarks(grant_token=grant.token, segment_ids=())
+            assert (await gate.answer_job(marks)).candidates == ()
+            await gate.answer_server(WithdrawRequest(principal=BOTH, request_id=request_id))
+            with pytest.raises(PermissionDenied, match="not in force"):
+                await gate.answer_job(marks)
+
+    site.run(main())
 
 
 def test_approval_when_the_warden_restarts_still_holds_and_the_signature_counts_no_more(site: Site) -> None:

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -17,7 +18,7 @@ from typing import Protocol
 import psutil
 import structlog
 
-from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
+from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, listener_pid, serve
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import AlreadyExists, ProtocolError
 from custodes.runtime.child import ChildSpec, ChildState, module_argv, usage_of
@@ -218,7 +219,33 @@ class _Site:
             site_id=self._site.identity.site_id,
             data_dir=str(self._site.paths.data_dir),
             address=self._address,
-            processes=(self._own_status(), *self._supervisor.statuses()),
+            processes=(self._own_status(), *self._foreign_warden(), *self._supervisor.statuses()),
+        )
+
+    def _foreign_warden(self) -> tuple[ProcessStatus, ...]:
+        """The warden that a service of its own starts (`keys.user`), as far as its socket and the system tell."""
+        user = self._site.config.keys.user
+        if not user:
+            return ()
+        pid, cpu_s, rss_mb, uptime_s = listener_pid(self._site.paths.socket("warden-server")), 0.0, 0.0, 0.0
+        try:
+            if pid is not None:
+                process = psutil.Process(pid)
+                (cpu_s, rss_mb), uptime_s = usage_of(process), time.time() - process.create_time()
+        except psutil.Error:
+            pid = None
+        return (
+            ProcessStatus(
+                name="warden",
+                kind="warden",
+                state=(ChildState.STOPPED if pid is None else ChildState.RUNNING).value,
+                pid=pid or 0,
+                restarts=0,
+                cpu_s=cpu_s,
+                rss_mb=rss_mb,
+                uptime_s=uptime_s,
+                last_exit=f"a service of its own starts it, as user {user}" if pid is None else "",
+            ),
         )
 
     def _own_status(self) -> ProcessStatus:

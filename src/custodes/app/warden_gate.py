@@ -350,21 +350,20 @@ class Gate:
                 raise PermissionDenied("no such grant, or it has ended")
             now_ns = self._clock.now_ns()
             check_release(live, message.grant_token, message.headers, now_ns=now_ns, site_id=self._site.site_id)
-            self._check_still(live, message, now_ns)
+            self._check_still(live, message)
+            if live.request.action is Action.PLAY_BACK:
+                segment_ids = tuple(header.segment_id for header in message.headers)
+                self._quotas.charge(live.request.principal, live.request.camera_id, segment_ids, now_ns)
             return await self._release_checked(live, message)
         except (PermissionDenied, InvalidArgument, KeyMissing, SealBroken, ResourceExhausted, Unavailable) as error:
             await self._log.append(refusal(live, message, error))
             raise
 
-    def _check_still(self, live: LiveGrant, message: ReleaseKeys, now_ns: Ns) -> None:
-        """What can change while a grant lives: what it rests on, and the hour's quota."""
-        asked = live.request
-        if asked.principal != CHECKER:
-            self._desk.check_still(asked)
+    def _check_still(self, live: LiveGrant, message: ReleaseKeys) -> None:
+        """What can change while a grant lives: what it rests on, and what there still is to see."""
+        if live.request.principal != CHECKER:
+            self._desk.check_still(live.request)
         self._desk.check_not_erased(tuple(header.segment_id for header in message.headers))
-        if asked.action is Action.PLAY_BACK:
-            segment_ids = tuple(header.segment_id for header in message.headers)
-            self._quotas.charge(asked.principal, asked.camera_id, segment_ids, now_ns)
 
     async def erase(self, message: EraseSegments) -> Appended:
         """Check, log the list's hash, then remember each: from here on no key of them is released.
@@ -389,6 +388,7 @@ class Gate:
         if live is None:
             raise PermissionDenied("no such grant, or it has ended")
         check_marks(live, message, self._clock.now_ns())
+        self._desk.check_still(live.request)
         shown = await self._log.ask(lambda log: who_was_shown(log, live.request, message.segment_ids))
         entry = await self._log.append(marks_record(live, message, shown))
         camera_id = live.request.camera_id
@@ -401,9 +401,10 @@ class Gate:
         key_ids = {header.key_id for header in message.headers}
         privates = await self._with_keys(lambda keys: {key_id: keys.private(key_id) for key_id in key_ids})
         entry = await self._log.append(release_record(live, message))
-        # The view may have been ended while the disk worked.
+        # While the disk worked the view may have been ended, its request vetoed, what it shows given up.
         if live.token_hash not in self._grants:
             raise PermissionDenied("no such grant, or it has ended")
+        self._check_still(live, message)
         data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
         mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
         protection = self.faces.protection

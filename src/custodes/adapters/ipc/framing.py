@@ -25,6 +25,8 @@ _BACKLOG = 100
 """Connections that may wait; more processes than a site has."""
 
 REQUEST_TIMEOUT_S = 10.0
+_LOOK_S = 0.5
+"""Connecting to a unix socket waits only where the listener's queue is full."""
 """A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
 
 
@@ -56,8 +58,23 @@ def _checked_length(head: bytes) -> int:
 
 def peer_uid(sock: socket.socket) -> int:
     """User id of the process at the other end (SO_PEERCRED)."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[1])
+    return _peer(sock)[1]
+
+
+def listener_pid(path: Path) -> int | None:
+    """Process that listens on a unix socket; None when none does, or it lets nobody in."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_LOOK_S)
+        try:
+            sock.connect(str(path))
+        except OSError:
+            return None
+        return _peer(sock)[0]
+
+
+def _peer(sock: socket.socket) -> tuple[int, int, int]:
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return pid, uid, gid
 
 
 class Channel:
