@@ -7,18 +7,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
-from custodes.testing.viewer import NAME, PASSWORD, Viewer
+from custodes.testing.viewer import Viewer
 from demo.footage import fetch
 from demo.prepare import prepare
 
 PETS_FPS = 7.0
-OFFICER = "Pia Officer"
-"""The second of two who trace."""
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -62,18 +59,3 @@ def viewer(site: RunningSite) -> Viewer:
     person = Viewer(site.address)
     person.claim(site.token)
     return person
-
-
-def who_trace(site: RunningSite, folder: Path) -> list[str]:
-    """The options of `custodes leak` that say which two people trace: the first account, and one invited now."""
-    invited = site.cli("person", "invite", OFFICER, "--role", "privacy_officer")
-    assert invited.returncode == 0, invited.stderr
-    form = {"password": "a second long password", "password_again": "a second long password"}
-    form["token"] = invited.stdout.splitlines()[-1]
-    assert httpx.post(f"{site.address}/invitation", data=form, headers={"origin": site.address}).status_code == 303
-    for name, password in (("first", PASSWORD), ("second", form["password"])):
-        (folder / name).write_text(password)
-    return [
-        *("--as", NAME, "--password-file", str(folder / "first")),
-        *("--with", OFFICER, "--with-password-file", str(folder / "second"), "--reference", "leak 1"),
-    ]

@@ -7,48 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
-from tests.e2e.conftest import OFFICER, who_trace
 
+from custodes.testing.leaked import OFFICER, screenshot, sent_on, who_trace
 from custodes.testing.site import RunningSite
-from custodes.testing.viewer import NAME, PASSWORD, Viewer
+from custodes.testing.viewer import NAME, Viewer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rtsp, pytest.mark.browser]
-
-
-def screenshot(site: RunningSite) -> bytes:
-    """A logged-in person looks at the camera's page for a case in Chromium, goes back a bit, takes a screenshot."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
-        page.goto(site.address + "/login")
-        page.get_by_label("Name").fill(NAME)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/")
-        page.goto(site.address + "/cameras/walkers")
-        page.locator("#purpose").get_by_label("Case, alarm or ticket").fill("the leak")
-        page.get_by_role("button", name="Look").click()
-        page.wait_for_function("() => document.getElementById('still').naturalWidth > 100")
-        # The newest moments may be masked whole; some presses back is where analysis has been.
-        for _ in range(6):
-            page.keyboard.press("ArrowLeft")
-            page.wait_for_timeout(400)
-        taken = page.screenshot()
-        chromium.close()
-    return taken
-
-
-def posted(png: bytes, path: Path) -> Path:
-    """Sent through two services."""
-    page = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    smaller = cv2.resize(page, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
-    once = cv2.imdecode(cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)
-    path.write_bytes(cv2.imencode(".jpg", once, [cv2.IMWRITE_JPEG_QUALITY, 60])[1].tobytes())
-    return path
 
 
 def recorded_moments(viewer: Viewer, from_ns: int) -> list[int]:
@@ -72,9 +36,10 @@ def test_still_when_posted_then_camera_second_and_session_are_named_and_proven(
     site.wait_for(lambda: site.camera("walkers")["frames_analysed"] >= 10, "ten analysed frames")
     site.wait_for(lambda: site.camera("walkers")["recorded_s"] > 15, "15 recorded seconds")
     before_ns = time.time_ns()
-    png = screenshot(site)
+    shot = screenshot(site, "walkers", reference="the leak")
     others = viewer.stills("walkers", recorded_moments(viewer, before_ns - 60 * 10**9), reference="a bystander")
-    picture = posted(png, tmp_path / "post.jpg")
+    picture = tmp_path / "post.jpg"
+    picture.write_bytes(sent_on(shot.png))
     bundle = tmp_path / "leak.zip"
     # Other tests may have recorded for long before: the minutes that the post can be from, on all cameras.
     since = ("--from", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(before_ns // 10**9 - 60)))
@@ -83,7 +48,7 @@ def test_still_when_posted_then_camera_second_and_session_are_named_and_proven(
     told = json.loads(done.stdout)
     assert told["verdict"] == "named", told
     assert told["camera"] == "walkers"
-    assert before_ns - 60 * 10**9 < told["utc_ns"] < time.time_ns()
+    assert abs(told["utc_ns"] / 10**9 - (shot.utc_s + 0.5)) <= 1.5, "the second, by what the page said"
     (named,) = told["named"]
     assert named["z"] >= 9
     assert told["decoy_z_max"] < 6

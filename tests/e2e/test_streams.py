@@ -10,8 +10,9 @@ from typing import Any
 
 import av
 import pytest
-from tests.e2e.conftest import PETS_FPS, walkers_clip, who_trace
+from tests.e2e.conftest import PETS_FPS, walkers_clip
 
+from custodes.testing.leaked import who_trace
 from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer

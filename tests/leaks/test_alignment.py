@@ -8,7 +8,7 @@ import pytest
 from tests.leaks.scenes import NOW_NS, frame_of, scene
 
 from custodes.leaks.alignment import Original, Suspect, align, fit
-from custodes.leaks.place import best_of, is_ours
+from custodes.leaks.place import best_of, is_ours, references_of
 from custodes.leaks.registration import features_of, match, mirrored, mirrored_features
 from custodes.leaks.rule import NAMED_Z
 from custodes.types.mark import slot_of
@@ -103,3 +103,16 @@ def test_fit_when_no_place_backs_a_displaced_blurred_picture_then_small_pictures
     assert found.likeness > 0.8
     landed = cv2.perspectiveTransform(np.array([[[0.5, 0.28]]]), found.registration.matrix)[0, 0]
     assert landed == pytest.approx([0.5 - shift_px / 960, 0.28], abs=2 / 960)
+
+
+def test_references_when_they_look_like_the_background_then_only_those_of_other_light_or_place_are_laid_on() -> None:
+    background = scene(1)
+    passed = background.copy()
+    passed[300:480, 400:470] = 30  # somebody
+    brighter = np.clip(background * 1.3 + 10, 0, 255).astype(np.uint8)
+    drifted = np.roll(background, 25, axis=1)
+    taller = scene(1, height=720)
+    found = references_of(background, [passed, brighter, drifted, scene(2), taller])
+    shown = [any(np.array_equal(one.y, y) for one in found) for y in (background, passed, brighter, drifted, taller)]
+    assert shown == [True, False, False, True, True]
+    assert len(found) == 4

@@ -1,12 +1,15 @@
 """Sketches of a segment: small, the same again, sealed with the segment's key, and refused when bent."""
 
+import lzma
+import zlib
+
 import numpy as np
 import pytest
 from tests.leaks.scenes import NOW_NS, scene
 
 from custodes.errors import DataLoss, SealBroken
 from custodes.leaks.sketch import sketch
-from custodes.leaks.sketchbook import Dated, pack, unpack
+from custodes.leaks.sketchbook import _LZMA, Dated, pack, unpack
 from custodes.sealing.beside import open_beside, seal_beside
 from custodes.testing.keys import SITE_ID
 from custodes.types.media import SegmentHeader
@@ -36,7 +39,24 @@ def test_unpack_when_packed_then_near_and_small():
     assert len(packed) < 300 * len(made)
 
 
-@pytest.mark.parametrize("bent", [b"", b"SKB1", b"x" * 200, None], ids=["empty", "head", "other", "cut"])
+def test_unpack_when_packed_before_lzma_then_still_read_and_it_was_larger():
+    made = book()
+    packed = pack(made)
+    old = b"SKB1" + packed[4:12] + zlib.compress(lzma.decompress(packed[12:], lzma.FORMAT_RAW, filters=_LZMA), 9)
+    assert len(old) > len(packed)
+    for one, other in zip(unpack(old), unpack(packed), strict=True):
+        assert one.utc_ns == other.utc_ns
+        assert np.array_equal(one.sketch.luma, other.sketch.luma)
+
+
+def test_unpack_when_it_would_unfold_to_more_than_it_says_then_refused():
+    packed = pack(book())
+    bomb = lzma.compress(bytes(10**8), lzma.FORMAT_RAW, filters=_LZMA)
+    with pytest.raises(DataLoss):
+        unpack(packed[:12] + bomb)
+
+
+@pytest.mark.parametrize("bent", [b"", b"SKB2", b"x" * 200, None], ids=["empty", "head", "other", "cut"])
 def test_unpack_when_damaged_then_says_so(bent):
     with pytest.raises(DataLoss):
         unpack(pack(book())[:-9] if bent is None else bent)

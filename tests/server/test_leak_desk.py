@@ -203,3 +203,11 @@ def test_job_when_the_file_is_no_picture_then_it_says_that_it_looked_at_nothing(
     answer = Tracer(task, archive=None, index=None, policy=None, ask_masks=None, release=None).run()
     assert answer.is_unreadable and not answer.is_found
     assert "PNG picture is damaged" in answer.error
+
+
+def test_trace_when_settled_then_cameras_that_could_not_be_weighed_are_looked_at_all_the_same(tmp_path: Path) -> None:
+    weights = {name: weight for name, weight in WEIGHTS.items() if name != "c05"}
+    jobs = Jobs({"c13"}, weights)
+    trace(tmp_path, jobs)
+    assert jobs.looked[0] == "c13"
+    assert set(jobs.looked) == {"c13", "c12", "c05"}

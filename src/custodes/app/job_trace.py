@@ -17,7 +17,7 @@ from custodes.errors import InvalidArgument
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
 from custodes.leaks.attribution import Attribution, attribute, looks_like
 from custodes.leaks.moment import NEAR_STRETCHES, compare, compare_stretches, sketch_of_found
-from custodes.leaks.place import background_of, best_of, found_pictures, is_ours
+from custodes.leaks.place import background_of, best_of, found_pictures, is_ours, references_of
 from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.sketch import Sketch, sketch
@@ -111,8 +111,7 @@ class Tracer:
         if not references:
             return replace(nothing, error=NOTHING_LEFT), self._task.end_ns
         background = background_of(references)
-        originals = [Original(background), *(Original(one) for one in references[:2])]
-        suspect, placed, tried = best_of(suspects, originals)
+        suspect, placed, tried = best_of(suspects, references_of(background, references[:2]))
         if placed is None or not is_ours(placed):
             likeness = 0.0 if placed is None else placed.likeness
             inliers = 0 if placed is None else placed.registration.inliers

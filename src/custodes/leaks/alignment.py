@@ -100,6 +100,15 @@ def fit_first(
     return None if best is None else replace(best, hypotheses=tried), tried
 
 
+def likeness_in_place(one: Original, other: Original) -> float:
+    """-1..1: how alike two pictures of one camera are as they stand."""
+    return (
+        _likeness_of(other, one.small, np.ones(one.small.shape, np.uint8))
+        if one.small.shape == other.small.shape
+        else -1.0
+    )
+
+
 def refit(suspect: Suspect, original: Original, found: Fit) -> Fit:
     """A fit on one picture of a fixed camera, sharpened on another of the same camera. 0.1 s; one more trial."""
     sharp = _sharpened(suspect, original, found.registration)
@@ -195,7 +204,11 @@ def _warped_small(suspect: Suspect, original: Original, found: Registration) -> 
 
 def _likeness(suspect: Suspect, original: Original, found: Registration) -> float:
     """Correlation of structure over the blocks that agree best: what was pasted over others is not held against it."""
-    warped, seen = _warped_small(suspect, original, found)
+    return _likeness_of(original, *_warped_small(suspect, original, found))
+
+
+def _likeness_of(original: Original, warped: Plane, seen: npt.NDArray[np.uint8]) -> float:
+    """`warped`: flattened, at `ECC_PX`; `seen`: where it reaches."""
     inside = (cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0).astype(np.float32)
     count = _block_sums(inside)
     total = float(inside.sum())

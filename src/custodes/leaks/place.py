@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from custodes.errors import InvalidArgument
-from custodes.leaks.alignment import Fit, Original, Suspect, fit_first
+from custodes.leaks.alignment import Fit, Original, Suspect, fit_first, likeness_in_place
 from custodes.leaks.found_file import CLIPS, media_type_of, size_of
 from custodes.leaks.registration import Luma
+from custodes.leaks.rule import COPY_LIKENESS
 from custodes.media.found_clip import pictures_of
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
@@ -88,6 +89,17 @@ def best_of(suspects: Sequence[Suspect], originals: Sequence[Original]) -> tuple
     fits = [(one, *best_fit(one, originals)) for one in suspects]
     best = max(fits, key=lambda found: -1.0 if found[1] is None else found[1].likeness)
     return best[0], best[1], sum(tried for _, _, tried in fits)
+
+
+def references_of(background: Luma, pictures: Sequence[Luma]) -> list[Original]:
+    """What a found picture is laid on: the background, and those pictures of the camera that do not look like it.
+
+    They are for other light and for cameras that drift. One that is as alike as a copy has nothing that the background
+    has not, and would be a third of the work for each camera that the picture is not of.
+    """
+    first = Original(background)
+    others = [Original(one) for one in pictures]
+    return [first, *(one for one in others if likeness_in_place(one, first) < COPY_LIKENESS)]
 
 
 def background_of(pictures: Sequence[Luma]) -> Luma:
