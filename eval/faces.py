@@ -13,6 +13,7 @@ weighed by the spread of its scores. An image without a face counts as an error 
 mean and spread; place and tail are learnt on at most 400 simulated people, as the matcher does on its gallery.
 - `fpir_asked_1e2_n*`: random galleries of 1 to 400 people of LFW, where 1 % is asked; `…_low`, `…_high` by galleries,
 because who is enrolled decides more than who walks by (ADR 62).
+- `cllr_*`, `fit_*`: likelihood ratios by quality of the picture, with `--likelihood` alone (`eval.faces_likelihood`).
 - `asl_checkpoint_{fnmr,fmr}`: 1:1 by the checkpoint's rule, everybody filmed by the same camera.
 
 The alignment templates and the weighing are published or follow from the spread of scores; nothing was fitted to LFW
@@ -50,6 +51,7 @@ from custodes.face.threshold import NORMAL, rate_interval, solve
 from custodes.pipeline.faces import FaceTools
 from custodes.types.face import SamplePermit
 from custodes.units import Ns
+from eval.faces_likelihood import likelihood, people_of
 from eval.report import Report, bootstrap
 
 Picture = npt.NDArray[np.uint8]
@@ -438,6 +440,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", type=Path, default=None)
     parser.add_argument("--pairs", type=int, default=None, help="of each kind in each fold, instead of all 300")
+    parser.add_argument("--likelihood", action="store_true", help="likelihood ratios by quality, and nothing else")
     parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
     data: Path = arguments.data
@@ -449,6 +452,11 @@ def main() -> None:
     )
     lawful = permit()
     tools = load_face_tools(models_dir=models_dir)
+    if arguments.likelihood:
+        archives = [images for _, images in folds(data, limit)]
+        likelihood(report, tools, lawful, people_of(archives, decode_jpeg), limit)
+        report.finish()
+        return
     simulated(report, 500 if arguments.smoke else 3000)
     vectors = evaluate(report, "packaged", product_chain(tools, lawful), data, limit)
     report.results["tar_far_1e3"] = report.results["tar_far_1e3_packaged"]

@@ -21,8 +21,9 @@ Scores = npt.NDArray[np.floating]
 
 QUALITY_BINS = (0.35, 0.6)
 """Edges of low, middle, high `FaceQuality.score`."""
-_LOOK_OF_BIN = (2.0, 1.25, 0.9)
-"""How much larger W is in a bin than on the whole."""
+LOOK_OF_BIN = (2.0, 1.25, 0.9)
+"""How much larger W is in a bin than on the whole. Set, not fitted: `python -m eval.faces --likelihood` says what
+LFW's pictures, made worse, would fit. It moves the number that verifiers see, not the threshold."""
 
 LIKELIHOOD_MAX = 6.0
 """No set of faces at hand supports a larger claim than a million to one."""
@@ -105,7 +106,7 @@ def expected(model: ScoreModel, samples: int, quality: float = 0.5) -> Expected:
     common = max(model.other_mean, 0.0)
     person = max(model.same_mean - common, 1e-3)
     look = max(1 - common - person, 1e-3)
-    factor = _LOOK_OF_BIN[int(np.searchsorted(QUALITY_BINS, quality))]
+    factor = LOOK_OF_BIN[int(np.searchsorted(QUALITY_BINS, quality))]
     length = math.sqrt(common + person + look / samples)
     worse = math.sqrt(common + person + look * factor / samples)
     own = math.sqrt((person + look / samples) / (person + look))

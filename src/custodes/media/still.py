@@ -19,6 +19,21 @@ KEPT_SIDE_PX = 1600
 """Larger pictures are scaled down: a face that fills a quarter of it still has 400 pixels."""
 
 _MAGIC = ((b"\xff\xd8\xff", "mjpeg"), (b"\x89PNG\r\n\x1a\n", "png"))
+_LAST = {"mjpeg": b"\xff\xd9", "png": b"IEND"}
+"""What stands at or near the end of a whole one: decoders fill the rest of half a picture with grey."""
+_OTHERS = (
+    (b"GIF8", 0, "GIF"),
+    (b"WEBP", 8, "WebP"),
+    (b"ftyphe", 4, "HEIC"),
+    (b"ftypmif1", 4, "HEIC"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"ftyp", 4, "video"),
+    (b"%PDF", 0, "PDF"),
+    (b"II*\0", 0, "TIFF"),
+    (b"MM\0*", 0, "TIFF"),
+    (b"BM", 0, "BMP"),
+)
+"""What people hand over instead: first bytes, where, name."""
 _QSCALE = 5
 _SECOND = Fraction(1, 1)
 
@@ -29,7 +44,9 @@ def read_picture(content: bytes) -> Picture:
         raise InvalidArgument(f"The picture has {len(content)} bytes; at most {MAX_PICTURE_BYTES} are taken.")
     codec = next((name for magic, name in _MAGIC if content.startswith(magic)), None)
     if codec is None:
-        raise InvalidArgument("That is not a JPEG or PNG picture.")
+        raise InvalidArgument(_not_taken(content))
+    if _LAST[codec] not in content:
+        raise InvalidArgument("The picture is cut off: its end is missing. Send it again.")
     width, height = _size(content, codec)
     if not (LEAST_SIDE_PX <= width <= MAX_SIDE_PX and LEAST_SIDE_PX <= height <= MAX_SIDE_PX):
         raise InvalidArgument(
@@ -51,6 +68,15 @@ def read_picture(content: bytes) -> Picture:
             return np.ascontiguousarray(scaled.to_ndarray(), np.uint8)
     except (av.FFmpegError, StopIteration, IndexError, ValueError) as error:
         raise InvalidArgument("The picture cannot be read; it may be damaged.") from error
+
+
+def _not_taken(content: bytes) -> str:
+    if not content:
+        return "The picture is empty: no byte of it came."
+    name = next((name for magic, at, name in _OTHERS if content[at : at + len(magic)] == magic), "")
+    if name:
+        return f"That is a {name} file, not a JPEG or PNG picture. Save it as JPEG."
+    return "That is not a JPEG or PNG picture."
 
 
 def _size(content: bytes, codec: str) -> tuple[int, int]:

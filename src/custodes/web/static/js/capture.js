@@ -20,7 +20,8 @@ export async function jpegOf(source, width, height) {
 }
 
 export async function jpegOfFile(file) {
-  const bitmap = await createImageBitmap(file);
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) throw new Error(t`This browser cannot read ${file.name}. Give a JPEG or PNG picture.`);
   return jpegOf(bitmap, bitmap.width, bitmap.height);
 }
 
@@ -29,7 +30,9 @@ if (box) {
   const video = $("video"), said = $("said");
   const send = async (blob) => {
     say(said, "…");
-    const answer = await fetch(box.dataset.post, { method: "POST", body: blob, cache: "no-store", headers: { "content-type": "image/jpeg" } });
+    const answer = await fetch(box.dataset.post, { method: "POST", body: blob, cache: "no-store", headers: { "content-type": "image/jpeg" } })
+      .catch(() => null);
+    if (!answer) { say(said, t`The site does not answer. Try again.`); return; }
     const tree = await answer.json();
     if (!answer.ok) { say(said, problemText(tree)); return; }
     if (!tree.is_taken) { say(said, t`Not taken: ${tree.problem}.`); return; }
@@ -41,7 +44,10 @@ if (box) {
   });
   $("shoot").addEventListener("click", async () => send(await jpegOf(video, video.videoWidth, video.videoHeight)));
   $("file").addEventListener("change", async (event) => {
-    if (event.target.files[0]) await send(await jpegOfFile(event.target.files[0]));
+    const [file] = event.target.files;
+    if (!file) return;
+    try { await send(await jpegOfFile(file)); } catch (error) { say(said, error.message); }
+    event.target.value = "";  // the same file again is a new try
   });
   $("camera").disabled = $("file").disabled = false;
 }
