@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "site": ("custodes.cli.site", "site", "Where the running site is; stop it."),
     "camera": ("custodes.cli.camera", "camera", "Add, list and remove cameras of a running site."),
     "recorder": ("custodes.cli.recorder", "recorder", "Several recorders: who has which cameras; drain one."),
+    "cluster": ("custodes.cli.cluster", "cluster", "Machines that analyse for sites: begin, join, look, drain."),
     "apply": ("custodes.cli.camera", "apply", "Make the cameras of a running site those of a site.yaml."),
     "fleet": ("custodes.cli.fleet", "fleet", "What the cameras are, and what is wrong with them."),
     "person": ("custodes.cli.person", "person", "Invite people, give and take roles, disable accounts."),

@@ -37,7 +37,7 @@ def connect(address: str, token_file: Path | None = None) -> Any:
     own: dict[str, Any] = {"include_dashboard": False, "num_cpus": os.cpu_count()} if address == "local" else {}
     try:
         ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False, **own)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:
         raise Unavailable(f"the Ray cluster at {address} cannot be joined: {error}") from error
     return ray
 
