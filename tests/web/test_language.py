@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 from tests.web.conftest import NAME, Site
+from tests.web.unmarked import unmarked_of_module, unmarked_of_script
 
 from custodes.units import Ns
 from custodes.web.language.__main__ import brought_up, untranslated
@@ -97,6 +98,33 @@ def test_templates(template: Path) -> None:
     assert rewrite(source, lambda one: one) == source, "English is what is written"
     rest = unmarked_of_template(source)
     assert not rest, f"{template.name}: words in statements that nothing translates; write _({json.dumps(rest[0])})"
+
+
+SCRIPTS = sorted(one for one in (WEB / "static/js").glob("*.js") if one.name not in ("words.js", "worker.js"))
+MODULES = sorted(WEB.rglob("*.py"))
+NOT_SAID = {"service.py": ["the warden is down"]}
+"""For the log."""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[one.name for one in SCRIPTS])
+def test_scripts(script: Path) -> None:
+    rest = unmarked_of_script(script.read_text("utf-8"))
+    assert not rest, f"{script.name}: words that nothing translates; write t`{rest[0]}`"
+
+
+def test_modules() -> None:
+    rest = {one.name: found for one in MODULES if (found := unmarked_of_module(one.read_text("utf-8")))}
+    assert rest == NOT_SAID, "words that go onto a page as they are; write translated(…), say(…) or reported(…)"
+
+
+def test_unmarked_words_are_found() -> None:
+    script = """say(said, "Nobody is here"); t`Marked ${one ? "inner words too" : ""}`; `${a} to ${b}`; ["Free", x];
+    el("p", { class: "num muted" }); document.querySelector("#a .b button"); if (x === "logged out") y; // a comment
+    node.title = 'It\\'s so'; const path = `/api/v1/${id}/words of`; context.font = "11px system ui";"""
+    assert unmarked_of_script(script) == ["Nobody is here", "inner words too", "\0 to \0", "Free", "It\\'s so"]
+    module = """page(request, problem="The two differ.", path="no words here"); problem = f"Only {n} GB are free."
+page(request, problem=translated("Marked and said")); warning = "fine" if x else "not so fine"; other = "any thing" """
+    assert sorted(unmarked_of_module(module)) == ["Only \0 GB are free.", "The two differ.", "not so fine"]
 
 
 def test_messages_of_a_script() -> None:

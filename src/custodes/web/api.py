@@ -16,6 +16,7 @@ from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.event_words import OF_THE_DISK, site_event_words
+from custodes.web.language.speech import say
 from custodes.web.shell import LOOPBACK_NAMES
 from custodes.web.words import (
     PROCESS_WORDS,
@@ -183,7 +184,7 @@ async def system(request: Request) -> dict[str, object]:
     except Unavailable as error:
         storage_warning = str(error)
     if storage is not None and storage.free_bytes < _LOW_DISK_SHARE * storage.total_bytes:
-        storage_warning = f"Only {storage.free_bytes // 10**9} GB of the disk are free."
+        storage_warning = say("Only {size} GB of the disk are free.", size=storage.free_bytes // 10**9)
     _, log_warning = await _log_head(deps)
     rows = deps.visible_cameras(present(request).principal)
     recorders, recorders_warning = await _recorders(deps, rows)

@@ -183,6 +183,7 @@ async def _people(
     rows = [
         {
             "account": one,
+            "roles": [ROLE_WORDS[role][0] for role in sorted(one.roles)],
             "duty": duty_words(one.duty),
             "passkeys": sum(key.user_id == one.user_id for key in keys),
             "is_self": one.user_id == present(request).principal.user_id,

@@ -11,6 +11,8 @@ from custodes.fleet.health import StorageForecast
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import deps_of, present
+from custodes.web.language.reported import reported
+from custodes.web.language.speech import translated
 
 router = APIRouter(prefix="/api/v1")
 
@@ -26,12 +28,12 @@ async def upkeep(request: Request) -> dict[str, object]:
         try:
             storage = (await deps.health()).storage
         except Unavailable as error:
-            storage_problem = str(error)
+            storage_problem = reported(str(error))
     backup, backup_problem = None, ""
     try:
         backup = await deps.backups.read()
     except Unavailable:
-        backup_problem = "The warden does not answer, so the log cannot be asked."
+        backup_problem = translated("The warden does not answer, so the log cannot be asked.")
     return {
         "now_ns": deps.clock.now_ns(),
         "storage": _storage(request, storage) if storage else None,
@@ -79,7 +81,7 @@ def models(config: SiteConfig) -> list[dict[str, str]]:
     analyser = config.analyser
     rows = [
         {
-            "task": "finds people and vehicles",
+            "task": translated("finds people and vehicles"),
             "name": analyser.detector or "the packaged default",
             "runtime": analyser.runtime or "the file's own",
         }
@@ -87,7 +89,7 @@ def models(config: SiteConfig) -> list[dict[str, str]]:
     if config.faces.enabled:
         rows.append(
             {
-                "task": "compares enrolled people",
+                "task": translated("compares enrolled people"),
                 "name": config.faces.embedder or "the packaged default",
                 "runtime": "the file's own",
             }

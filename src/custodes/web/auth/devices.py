@@ -12,6 +12,7 @@ from custodes.types.access import AuditKind, AuditRecord
 from custodes.web.auth.passwords import clean_name
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.language.speech import translated
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,7 +60,9 @@ async def try_device(request: Request, device_id: str) -> Response:
         await _desk(deps_of(request)).try_out(device_id, present(request).principal.user_id)
     except CustodesError as error:
         return await _page(request, error=error)
-    return await _page(request, said="It was told. Nothing to see? Look at the device's settings for notifications.")
+    return await _page(
+        request, said=translated("It was told. Nothing to see? Look at the device's settings for notifications.")
+    )
 
 
 def _desk(deps: WebDeps) -> PushDesk:

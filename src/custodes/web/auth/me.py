@@ -23,7 +23,7 @@ from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of, is_password_alone
 from custodes.web.language.reported import reported
-from custodes.web.language.speech import language_of
+from custodes.web.language.speech import language_of, translated
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
 
@@ -206,7 +206,7 @@ async def remove_passkey(request: Request, credential_id: str) -> Response:
 async def change_password(request: Request, current: _Secret = "", new: _Secret = "", again: _Secret = "") -> Response:
     """A new password; everywhere else I am logged out."""
     if new != again:
-        return await _me(request, problem="The two new passwords differ.")
+        return await _me(request, problem=translated("The two new passwords differ."))
     try:
         logged_in = await deps_of(request).auth.change_password(
             present(request).session, current=current, new=new, address=address_of(request)
@@ -240,7 +240,9 @@ async def set_totp(request: Request, secret: _Text = "", code: _Text = "") -> Re
         raise InvalidArgument("That is not a secret of ours.")
     sealed, step = await deps.factor.first_step(account, secret, code)
     if step is None:
-        return await _me(request, secret=secret, problem="The code is not the one of this moment. Is the clock right?")
+        return await _me(
+            request, secret=secret, problem=translated("The code is not the one of this moment. Is the clock right?")
+        )
     await _log_change(request, "code by time", "added")
     await deps.catalog.put_account(replace(account, totp_sealed=sealed, totp_secret="", totp_step=step))
     return RedirectResponse("/me", status_code=303)
@@ -318,6 +320,7 @@ async def _me(request: Request, *, secret: str = "", problem: str = "", token: s
         ],
         tokens=[one for one in await deps.catalog.api_tokens() if one.user_id == account.user_id],
         sessions=await own_sessions(request),
+        role_names={role.value: ROLE_WORDS[role][0] for role in Role},
         own_roles=[(role.value, ROLE_WORDS[role][0]) for role in sorted(account.roles)],
         now_ns=deps.clock.now_ns(),
     )

@@ -17,6 +17,7 @@ from custodes.web.auth.routes import address_of, set_session
 from custodes.web.deps import deps_of, page, present, visitor_of
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of
+from custodes.web.language.speech import say, translated
 
 router = APIRouter(include_in_schema=False)
 
@@ -70,7 +71,7 @@ async def arrive(request: Request, state: _Short = "", code: _Short = "") -> Res
         status, _, problem = describe(error)
         return page(request, "login.html", status=status, problem=problem, name="", provider=_label(request))
     # a page of ours, not a redirect: our Strict cookie goes along only with what our own page asks for
-    answer = page(request, "continue.html", to="/", words="Logged in")
+    answer = page(request, "continue.html", to="/", words=translated("Logged in"))
     set_session(request, answer, logged_in)
     answer.delete_cookie(_COOKIE, path=_CALLBACK)
     return answer
@@ -81,7 +82,12 @@ async def _depart(request: Request, user_id: str) -> Response:
         redirect_uri=place_of(request).origin + _CALLBACK, link_user_id=user_id
     )
     # a page of ours: browsers hold `form-action 'self'` against redirects that follow a form
-    answer = page(request, "continue.html", to=departure.address, words=f"On to {_provider(request).label}")
+    answer = page(
+        request,
+        "continue.html",
+        to=departure.address,
+        words=say("On to {provider}", provider=_provider(request).label),
+    )
     answer.set_cookie(
         _COOKIE,
         departure.browser,

@@ -13,6 +13,7 @@ from custodes.web.auth.service import ABSOLUTE_NS, LoggedIn, parse_roles
 from custodes.web.deps import deps_of, page, present, visitor_of
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of
+from custodes.web.language.speech import translated
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
 
@@ -67,7 +68,9 @@ async def claim(
 ) -> Response:
     """Make the first account and log in."""
     if password != password_again:
-        return _first_boot(request, problem="The two passwords differ.", name=name, roles=roles or [], token=token)
+        return _first_boot(
+            request, problem=translated("The two passwords differ."), name=name, roles=roles or [], token=token
+        )
     try:
         logged_in = await deps_of(request).joining.claim(
             token=token, name=name, password=password, roles=parse_roles(roles or []), address=address_of(request)
@@ -96,7 +99,7 @@ async def accept_invitation(
     """Make the account and log in."""
     values: dict[str, Any] = {"token": token, "min_chars": MIN_PASSWORD_CHARS}
     if password != password_again:
-        return _page(request, "invitation.html", problem="The two passwords differ.", **values)
+        return _page(request, "invitation.html", problem=translated("The two passwords differ."), **values)
     try:
         logged_in = await deps_of(request).joining.accept(token=token, password=password, address=address_of(request))
     except CustodesError as error:
@@ -117,12 +120,12 @@ async def reset_password(
     """Set it; then one logs in with it, and with the code where one is wanted."""
     values: dict[str, Any] = {"token": token, "min_chars": MIN_PASSWORD_CHARS}
     if password != password_again:
-        return _page(request, "reset.html", problem="The two passwords differ.", **values)
+        return _page(request, "reset.html", problem=translated("The two passwords differ."), **values)
     try:
         await deps_of(request).joining.reset(token=token, password=password, address=address_of(request))
     except CustodesError as error:
         return _page(request, "reset.html", error=error, **values)
-    return _page(request, "login.html", name="", said="The password is set. Log in with it.")
+    return _page(request, "login.html", name="", said=translated("The password is set. Log in with it."))
 
 
 @router.post("/logout", include_in_schema=False)

@@ -18,7 +18,7 @@ def _tagged(source: str) -> list[str]:
         parts, at, count = [""], start.end(), 0
         while at < len(source) and source[at] != "`":
             if source.startswith("${", at):
-                at = _after_value(source, at + 2)
+                at = after_value(source, at + 2)
                 parts.append(f"{{{count}}}")
                 count += 1
             elif source[at] == "\\":
@@ -31,25 +31,26 @@ def _tagged(source: str) -> list[str]:
     return messages
 
 
-def _after_value(source: str, at: int) -> int:
+def after_value(source: str, at: int) -> int:
     """Behind the `}` that closes a value; braces, strings and literals within it are passed over."""
     depth = 1
     while at < len(source) and depth:
         char = source[at]
         if char in "\"'`":
-            at = _after_string(source, at + 1, char)
+            at = after_string(source, at + 1, char)
             continue
         depth += {"{": 1, "}": -1}.get(char, 0)
         at += 1
     return at
 
 
-def _after_string(source: str, at: int, quote: str) -> int:
+def after_string(source: str, at: int, quote: str) -> int:
+    """Behind the quote that closes a string or literal of which `at` is the first character."""
     while at < len(source) and source[at] != quote:
         if source[at] == "\\":
             at += 2
         elif quote == "`" and source.startswith("${", at):
-            at = _after_value(source, at + 2)
+            at = after_value(source, at + 2)
         else:
             at += 1
     return at + 1

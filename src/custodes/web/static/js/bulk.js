@@ -2,6 +2,7 @@
 import { jpegOfFile } from "./capture.js";
 import { $, el, onSubmit, plural, problemText, say } from "./dom.js";
 import { post } from "./post.js";
+import { t } from "./words.js";
 
 const form = $("bulk"), said = $("said"), run = $("run"), save = $("report"), bar = $("progress"), table = $("table");
 let csv = "", rows = [], files = new Map();
@@ -21,13 +22,13 @@ async function look() {
   rows = [];
   for (const row of plan.rows) {
     const lacking = row.pictures.filter((name) => !files.has(name));
-    const words = lacking.length ? `refused: the picture ${lacking[0]} was not chosen` : row.basis ? plural(row.pictures.length, "picture", "pictures") : "gets a link";
+    const words = lacking.length ? t`refused: the picture ${lacking[0]} was not chosen` : row.basis ? plural(row.pictures.length, "picture", "pictures") : t`gets a link`;
     row.outcome = line(row.line, row.name, row.basis || "link", words);
     if (!lacking.length) rows.push(row);
   }
-  for (const one of plan.refused) line(one.line, "", "", `refused: ${one.words}`);
+  for (const one of plan.refused) line(one.line, "", "", t`refused: ${one.words}`);
   const refused = plan.rows.length + plan.refused.length - rows.length;
-  say(said, `${plural(rows.length, "person", "people")} can be enrolled, ${refused} refused.`);
+  say(said, t`${plural(rows.length, "person", "people")} can be enrolled, ${refused} refused.`);
   run.hidden = !rows.length;
   save.hidden = true;
 }
@@ -49,9 +50,9 @@ async function enrol(row) {
     if (found.problem) problems.push(`${name}: ${found.problem}`);
     else { taken += 1; left = found.left; }
   }
-  if (!row.pictures.length) return "link to sign behind";
-  const words = `${taken} of ${plural(row.pictures.length, "picture", "pictures")} taken`;
-  const more = left > 0 ? "; more are needed before anybody is compared" : "; now somebody else looks at the basis";
+  if (!row.pictures.length) return t`link to sign behind`;
+  const words = t`${taken} of ${plural(row.pictures.length, "picture", "pictures")} taken`;
+  const more = left > 0 ? t`; more are needed before anybody is compared` : t`; now somebody else looks at the basis`;
   return [words + more, ...problems].join("; ");
 }
 
@@ -72,11 +73,11 @@ async function enrolAll() {
   bar.max = rows.length;
   for (const [n, row] of rows.entries()) {
     say(said, `${row.name} …`);
-    say(row.outcome, await enrol(row).catch((error) => `refused: ${error.message}`));
+    say(row.outcome, await enrol(row).catch((error) => t`refused: ${error.message}`));
     bar.value = n + 1;
     report(); // what was done is kept, also when the page is left half way
   }
-  say(said, "Done. Save the report: its links are shown nowhere else.");
+  say(said, t`Done. Save the report: its links are shown nowhere else.`);
   addEventListener("beforeunload", (event) => { if (!save.dataset.isSaved) event.preventDefault(); });
 }
 

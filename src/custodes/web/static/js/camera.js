@@ -217,7 +217,7 @@ function take(data) {
   const crossed = (way) => t`${way.people} people, ${way.vehicles} vehicles`;
   $("lines").replaceChildren(...data.lines.map((line) =>
     el("li", {}, t`${line.line}: ${crossed(line.forward)} forward · ${crossed(line.backward)} backward`)));
-  say($("bin-words"), data.counts.bin_ns === 60e9 ? "minute" : `${data.counts.bin_ns / 60e9} minutes`);
+  say($("bin-words"), data.counts.bin_ns === 60e9 ? t`minute` : t`${data.counts.bin_ns / 60e9} minutes`);
   showTracks(data);
   if (timeline.cursorNs === null && data.recorded.length) {
     if (purpose) show(newestNs());

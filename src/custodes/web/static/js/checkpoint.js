@@ -110,7 +110,7 @@ async function readCodes() {
     const codes = await detector.detect(video).catch(() => []);
     if (!codes[0]) return;
     token.value = codes[0].rawValue;
-    if (isKiosk) { say(said, "Now look into the camera."); await pause(1500); check(); }
+    if (isKiosk) { say(said, t`Now look into the camera.`); await pause(1500); check(); }
   }, 500);
 }
 

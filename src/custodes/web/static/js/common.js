@@ -65,7 +65,7 @@ export function showEvents(events, now) {
   const fresh = events.filter((one) => !one.end_ns || now - one.end_ns < EVENT_SHOWN_NS);
   alertLine("events", fresh.map((one) => {
     const from = clockText(one.start_ns);
-    return `${one.end_ns ? `${from} to ${clockText(one.end_ns)}` : t`Since ${from}`}: ${one.words}`;
+    return one.end_ns ? t`${from} to ${clockText(one.end_ns)}: ${one.words}` : t`Since ${from}: ${one.words}`;
   }).join(" "));
 }
 

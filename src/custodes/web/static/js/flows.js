@@ -2,7 +2,7 @@
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { drawSeries, withHoles } from "./plot.js";
-import { t } from "./words.js";
+import { inOrder, t } from "./words.js";
 
 const FEW = t`In every hour of this stretch there were fewer than the minimum group.`;
 const COLUMNS = 24;
@@ -42,7 +42,7 @@ function draw() {
   }) }));
   drawSeries($("present"), seriesOf((place) => place.mean_present), bins, fromNs, toNs, FEW);
   drawSeries($("dwell"), seriesOf((place) => place.dwell_median_s), bins, fromNs, toNs, FEW);
-  const queues = [...new Set(hours.flatMap((hour) => hour.queues.map((one) => `${nameOf(one.camera_id)}: ${one.name}`)))].sort();
+  const queues = [...new Set(hours.flatMap((hour) => hour.queues.map((one) => `${nameOf(one.camera_id)}: ${one.name}`)))].sort(inOrder);
   $("queues-panel").hidden = !queues.length;
   const waited = (pick) => queues.map((name) => ({ name, isBar: false, points: hours.map((hour) => {
     const one = hour.queues.find((each) => `${nameOf(each.camera_id)}: ${each.name}` === name);

@@ -40,7 +40,7 @@ function row(one) {
     attempt(() => post(`${path}/${encodeURIComponent(one.hold_id)}/release`, values), () => t`Released. It is in the log.`);
   });
   const open = el("button", { type: "button", class: "link", onclick: () => { form.hidden = !form.hidden; } }, t`Release`);
-  return el("li", {}, el("b", {}, `${when(one.start_ns)} to ${when(one.end_ns)}`), t` until ${dateText(one.expires_ns)} by ${one.owner}: ${one.reason} `,
+  return el("li", {}, el("b", {}, t`${when(one.start_ns)} to ${when(one.end_ns)}`), t` until ${dateText(one.expires_ns)} by ${one.owner}: ${one.reason} `,
     mayRelease ? open : null, mayRelease ? form : null);
 }
 

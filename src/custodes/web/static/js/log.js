@@ -1,7 +1,7 @@
 // The audit log: pages of entries, filters, the checkpoint, a proof per entry.
 import { alertLine, ask } from "./common.js";
 import { $, clockText, dateText, el, onSubmit, say } from "./dom.js";
-import { t } from "./words.js";
+import { plural, t, whole } from "./words.js";
 
 let nextBefore = null;
 let isBusy = false;
@@ -29,9 +29,9 @@ function row(entry) {
 function witnessLines(page) {
   return page.witnesses.map((seen) => {
     const behind = page.checkpoint.size - seen.size;
-    const rest = behind > 0 ? t`, ${behind.toLocaleString()} ${behind === 1 ? "entry" : "entries"} ago` : "";
+    const rest = behind > 0 ? t`, ${plural(behind, "entry", "entries")} ago` : "";
     return el("li", { title: seen.utc },
-      t`${seen.name} has signed that the log only grew, up to ${seen.size.toLocaleString()} entries${rest} (${seen.utc})`);
+      t`${seen.name} has signed that the log only grew, up to ${whole(seen.size)} entries${rest} (${seen.utc})`);
   });
 }
 
@@ -57,7 +57,7 @@ async function load(isFresh) {
     nextBefore = page.next_before;
     $("older").hidden = nextBefore === null;
     $("log-empty").hidden = $("entries").children.length > 0;
-    say($("cp-size"), page.checkpoint.size.toLocaleString());
+    say($("cp-size"), whole(page.checkpoint.size));
     say($("cp-origin"), page.checkpoint.origin);
     say($("cp-root"), page.checkpoint.root);
     say($("cp-note"), page.checkpoint.note);

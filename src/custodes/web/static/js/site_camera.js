@@ -3,7 +3,7 @@ import { ask } from "./common.js";
 import { $, durationText, el, onSubmit, say } from "./dom.js";
 import { Player } from "./player.js";
 import { post } from "./post.js";
-import { t } from "./words.js";
+import { t, whole } from "./words.js";
 
 const STATE_EVERY_MS = 1500;
 
@@ -109,7 +109,7 @@ async function showState() {
     milestone("recorded", now.recorded_s > 0, now.recorded_s > 0
       ? t`${durationText(now.recorded_s)} recorded and sealed${now.width_px ? t`, ${now.width_px} pixels wide` : ""}` : t`Nothing recorded yet: the first piece counts when it is closed`);
     milestone("analysed", now.frames_analysed > 0, now.frames_analysed > 0
-      ? t`${now.frames_analysed.toLocaleString()} pictures analysed for masks` : now.analyser || t`Nothing analysed yet`);
+      ? t`${whole(now.frames_analysed)} pictures analysed for masks` : now.analyser || t`Nothing analysed yet`);
     if (now.is_recording && now.frames_analysed > 0) watch();
   } catch (error) {
     if (error.message !== "logged out") milestone("recording", false, error.message);

@@ -1,7 +1,7 @@
 // The system page: processes, storage, cameras, warnings, every 2 s.
 import { poll } from "./common.js";
 import { $, bytesText, clockText, dateText, durationText, el, say, shortDateText, svg } from "./dom.js";
-import { fixed, t } from "./words.js";
+import { fixed, t, whole } from "./words.js";
 
 function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
@@ -19,8 +19,8 @@ function recorderRow(one) {
   return el("tr", {},
     el("td", {}, el("b", {}, one.name)),
     el("td", {}, el("span", { class: `dot ${one.is_well ? "ok" : "bad"}` }), ` ${one.state}`),
-    el("td", { class: "num" }, one.cameras.toLocaleString()),
-    el("td", { class: "num" }, Math.round(one.packets_per_s).toLocaleString()),
+    el("td", { class: "num" }, whole(one.cameras)),
+    el("td", { class: "num" }, whole(Math.round(one.packets_per_s))),
     el("td", {}, one.named.join(", ")));
 }
 
@@ -31,10 +31,10 @@ function cameraRow(one) {
       one.detail ? el("span", { class: "muted" }, ` ${one.detail}`) : null),
     el("td", { class: "num" }, durationText(one.recorded_s)),
     el("td", { class: "num" }, durationText(one.gaps_s)),
-    el("td", { class: "num" }, one.frames_decoded.toLocaleString()),
-    el("td", { class: "num" }, one.frames_analysed.toLocaleString()),
-    el("td", { class: "num" }, one.people.toLocaleString()),
-    el("td", { class: "num" }, one.vehicles.toLocaleString()));
+    el("td", { class: "num" }, whole(one.frames_decoded)),
+    el("td", { class: "num" }, whole(one.frames_analysed)),
+    el("td", { class: "num" }, whole(one.people)),
+    el("td", { class: "num" }, whole(one.vehicles)));
 }
 
 function showStorage(storage) {
@@ -44,8 +44,8 @@ function showStorage(storage) {
   $("meter-own").style.width = `${Math.max(own * 100, own > 0 ? 0.5 : 0)}%`;
   $("meter-other").style.width = `${other * 100}%`;
   $("meter").setAttribute("aria-label", t`${bytesText(storage.free_bytes)} of ${bytesText(storage.total_bytes)} free`);
-  const facts = [["Recordings", t`${bytesText(storage.recordings_bytes)} in ${storage.recordings_files.toLocaleString()} files`],
-    ["Free", bytesText(storage.free_bytes)], ["Disk", bytesText(storage.total_bytes)]];
+  const facts = [[t`Recordings`, t`${bytesText(storage.recordings_bytes)} in ${whole(storage.recordings_files)} files`],
+    [t`Free`, bytesText(storage.free_bytes)], [t`Disk`, bytesText(storage.total_bytes)]];
   $("storage").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
@@ -53,7 +53,7 @@ function eventRow(one, nowNs) {
   const when = (ns) => `${dateText(ns)} ${clockText(ns)}`;
   return el("tr", {},
     el("td", {}, when(one.start_ns)),
-    el("td", {}, el("span", { class: `dot ${one.end_ns ? "ok" : "bad"}` }), ` ${one.end_ns ? when(one.end_ns) : "lasts"}`),
+    el("td", {}, el("span", { class: `dot ${one.end_ns ? "ok" : "bad"}` }), ` ${one.end_ns ? when(one.end_ns) : t`lasts`}`),
     el("td", { class: "num" }, durationText(((one.end_ns || nowNs) - one.start_ns) / 1e9)),
     el("td", {}, one.words));
 }
@@ -123,7 +123,7 @@ function showForecast(upkeep) {
   $("forecast-rows").replaceChildren(...found.streams.map((one) => el("tr", {},
     el("td", {}, one.name),
     el("td", { class: "num" }, bytesText(one.bytes_per_day)),
-    el("td", { class: "num" }, one.kept_h < 48 ? `${one.kept_h} h` : `${+(one.kept_h / 24).toFixed(1)} d`),
+    el("td", { class: "num" }, one.kept_h < 48 ? t`${one.kept_h} h` : daysText(one.kept_h / 24)),
     el("td", { class: "num" }, bytesText(one.bytes_per_day * one.kept_h / 24)),
     el("td", { class: "num" }, durationText(one.measured_s)))));
 }
@@ -136,13 +136,13 @@ function backupWords(upkeep) {
     return [backup.since_ns === null ? t`never, by the log; custodes backup make makes one` : t`none since ${dateText(backup.since_ns)}, as far as was looked; custodes backup make makes one`, "bad"];
   }
   const ago = upkeep.now_ns - backup.made_ns;
-  return [`${dateText(backup.made_ns)} ${clockText(backup.made_ns)}, ${durationText(ago / 1e9)} ago`, ago > OVERDUE_NS ? "bad" : "ok"];
+  return [t`${dateText(backup.made_ns)} ${clockText(backup.made_ns)}, ${durationText(ago / 1e9)} ago`, ago > OVERDUE_NS ? "bad" : "ok"];
 }
 
 poll("/api/v1/upkeep", UPKEEP_EVERY_S, (upkeep) => {
   showForecast(upkeep);
   const [words, mood] = backupWords(upkeep);
-  const rows = [["Last backup begun", el("span", {}, el("span", { class: `dot ${mood}` }), ` ${words}`)],
-    ...upkeep.models.map((one) => [`Network that ${one.task}`, t`${one.name}, run by ${one.runtime}`])];
+  const rows = [[t`Last backup begun`, el("span", {}, el("span", { class: `dot ${mood}` }), ` ${words}`)],
+    ...upkeep.models.map((one) => [t`Network that ${one.task}`, t`${one.name}, run by ${one.runtime}`])];
   $("upkeep").replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 });

@@ -2,7 +2,7 @@
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, clockText, dateText, durationText, el, say } from "./dom.js";
 import { drawSeries, withHoles } from "./plot.js";
-import { t } from "./words.js";
+import { inOrder, t } from "./words.js";
 
 const wayText = (line) => `${line.line} ${line.is_forward ? "→" : "←"}`;
 let generation = 0;
@@ -27,7 +27,7 @@ async function show() {
 function draw(body, fromNs, toNs) {
   const quarters = body.quarters;
   const bins = withHoles(quarters.map((one) => [one.start_ns, one.end_ns, one.coverage]), fromNs, Math.min(toNs, body.now_ns));
-  const ways = [...new Set(quarters.flatMap((one) => one.lines.filter((line) => line.vehicles).map(wayText)))].sort();
+  const ways = [...new Set(quarters.flatMap((one) => one.lines.filter((line) => line.vehicles).map(wayText)))].sort(inOrder);
   const seriesOf = (pick, isBar) => ways.map((way) => ({ name: way, isBar, points: quarters.map((one) => {
     const line = one.lines.find((each) => wayText(each) === way);
     return [one.start_ns, line ? pick(line) : null, one.end_ns];

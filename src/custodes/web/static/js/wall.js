@@ -73,7 +73,7 @@ class Tile {
     this.choose();
     this.link.dataset.stream = this.stream;
     say(this.streamTag, this.stream === "second" ? "2nd" : "");
-    const words = `${camera.name}. ${camera.words}. ${plural(camera.live_people, "person", "people")} and ${plural(camera.live_vehicles, "vehicle", "vehicles")} now.`;
+    const words = t`${camera.name}. ${camera.words}. ${plural(camera.live_people, "person", "people")} and ${plural(camera.live_vehicles, "vehicle", "vehicles")} now.`;
     if (this.link.getAttribute("aria-label") !== words) this.link.setAttribute("aria-label", words);
   }
 
@@ -99,7 +99,7 @@ class Tile {
     const { fps } = this.arrived;
     const isLate = isFine && (this.player.delayS ?? 0) > LATE_S;
     this.link.dataset.health = !isFine ? "none" : isLate ? "late" : "good";
-    say(this.health, isFine && fps !== null ? `${fps < 9.95 ? fixed(fps, 1) : Math.round(fps)} fps` : "");
+    say(this.health, isFine && fps !== null ? t`${fps < 9.95 ? fixed(fps, 1) : Math.round(fps)} fps` : "");
   }
 
   showPlayer() {

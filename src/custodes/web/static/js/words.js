@@ -20,7 +20,7 @@ const rules = new Intl.PluralRules(language);
 export function plural(count, one, many) {
   const isOne = isEnglish ? count === 1 : rules.select(count) === "one";
   const forms = words[one];
-  return `${count} ${(Array.isArray(forms) ? forms : [one, many])[isOne ? 0 : 1]}`;
+  return `${whole(count)} ${(Array.isArray(forms) ? forms : [one, many])[isOne ? 0 : 1]}`;
 }
 
 const formats = new Map();
@@ -32,6 +32,13 @@ export function fixed(value, digits = 0) {
   }
   return formats.get(digits).format(value);
 }
+
+/** For sort(): names in the order of the language, numbers in them by value. */
+export const inOrder = new Intl.Collator(language, { numeric: true }).compare;
+
+const wholes = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+/** A number without parts, grouped as the language does. */
+export const whole = (value) => wholes.format(value);
 
 // the common era also in Thai: evidence is compared across borders
 const days = isEnglish ? null : new Intl.DateTimeFormat(`${language}-u-ca-gregory-nu-latn`, { dateStyle: "medium" });
