@@ -78,12 +78,41 @@ def test_redact_when_the_film_ends_in_the_middle_then_what_is_there_is_covered(t
     assert pictures and all(picture.max() < 60 for picture in pictures)
 
 
+def test_redact_when_a_folder_then_each_film_and_picture_is_covered_and_a_broken_one_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    film = write_film(source / "a.mkv", frames=2, sound=False)
+    with av.open(str(source / "b.png"), "w", format="image2", options={"update": "1"}) as out:
+        stream = out.add_stream("png", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "rgb24"
+        noise = np.random.default_rng(1).integers(60, 220, (96, 160, 3)).astype(np.uint8)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+    (source / "c.mov").write_text("no film")
+    (source / "notes.txt").write_text("left alone")
+    arguments = ["redact", str(source), str(target), "--level", "frame", "--threads", "1"]
+    assert run(arguments) == INVALID
+    said = capsys.readouterr().err
+    assert "not redacted" in said and "c.mov" in said and "1 of 3" in said
+    assert {path.name for path in target.iterdir()} == {"a.mkv.mp4", "b.png.jpg"}
+    assert all(picture.max() < 60 for path in target.iterdir() for picture in frames_of(path))
+    written = (target / "b.png.jpg").stat().st_mtime_ns
+    assert run(arguments) == INVALID
+    assert (target / "b.png.jpg").stat().st_mtime_ns == written
+    assert run(["redact", str(film), str(target / "a.jpg"), "--threads", "1"]) == INVALID
+    assert "is a film of 2 pictures" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["none.mp4", "out.mp4"], "no such file"),
         (["text.mp4", "out.mp4"], "cannot be read as a film"),
-        ([".", "out.mp4"], "is not a file"),
+        ([".", "text.mp4"], "has to be another folder"),
+        ([".", "."], "has to be another folder"),
+        (["empty", "out"], "holds no film and no picture"),
+        ([".", "out", "--report", "-"], "--report is of one film"),
         (["tone.mp4", "out.mp4"], "no video, only audio"),
         (["text.mp4", "out.avi"], "has to end with .mp4"),
         (["text.mp4", "gone/out.mp4"], "is no folder"),
@@ -104,6 +133,7 @@ def test_redact_when_the_input_is_bad_then_one_sentence_says_what(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.mp4").write_text("no film")
+    Path("empty").mkdir()
     Path("bad.json").write_text('{"cover": [{"from_s": 2, "until_s": 1, "box": [0, 0, 1, 1]}]}')
     if "tone.mp4" in arguments:
         with av.open("tone.mp4", "w") as out:

@@ -1,9 +1,11 @@
-"""`custodes redact`: a film file with everybody in it covered, a report, and a page to look at what is uncertain."""
+"""`custodes redact`: a film, a picture or a folder of them with everybody covered, a report, and a page to look at
+what is uncertain."""
 
 import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from custodes.adapters import model as model_adapter
 from custodes.cli.redact_options import corrections_of, zone_of
 from custodes.cli.redact_report import report_of
-from custodes.errors import AlreadyExists, InvalidArgument
+from custodes.errors import AlreadyExists, CustodesError, InvalidArgument
 from custodes.media.film import FILM_CAMERA, FILM_RUN, FilmInfo, FilmReader
 from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.film_looks import Crop, FilmLooker
@@ -22,7 +24,7 @@ from custodes.pipeline.film_tracks import track_film
 from custodes.redact.levels import MaskLevel
 from custodes.redact.moments import uncertain_moments
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
-from custodes.review.film import render_film
+from custodes.review.film import render_film, render_picture
 from custodes.review.film_page import PickedFrames, film_page
 from custodes.types.media import Frame
 from custodes.types.vision import ModelTask
@@ -31,11 +33,17 @@ _IN = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _LEVELS = [level.value for level in MaskLevel]
 DEFAULT_MARGIN = 0.1
+_JPEG = frozenset({".jpg", ".jpeg"})
+PICTURES = _JPEG | {".png", ".webp", ".bmp"}
+FILMS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".3gp", ".gif"}
+)
+"""What is taken of a folder, by how its name ends; a single SOURCE may be called anything."""
 
 
 @click.command("redact")
 @click.argument("source", type=_IN)
-@click.argument("target", type=_FILE)
+@click.argument("target", type=_IN)
 @click.option("--level", type=click.Choice(_LEVELS), default="head", show_default=True, help="What of each person.")
 @click.option("--margin", type=click.FloatRange(0, 1), default=DEFAULT_MARGIN, show_default=True,
               help="Added on each side, as a share of what is covered.")  # fmt: skip
@@ -62,21 +70,70 @@ def redact(
 ) -> None:
     """Cover everybody in the film SOURCE and write it to TARGET, an MP4 without sound or metadata.
 
+    Of a picture TARGET is a JPEG. Of a folder, TARGET is a folder: each film and picture in it, one after the other;
+    what is there already is left, so that a broken run goes on where it was.
+
     The whole film is analysed first, forwards and backwards, so that people are covered before they are first surely
     seen and where the detector misses them. The fill is solid: there is nothing to turn back.
     """
-    _check_paths(source, target, force=force)
     policy = MaskPolicy(
         level=MaskLevel(level),
         margin=margin,
         has_plates=plates,
         zones=(*(zone_of(text) for text in zones), *corrections_of(corrections)),
     )
-    count = threads or len(os.sched_getaffinity(0))
+    wanted = _Wanted(policy=policy, review=review, report=report_file, threads=threads or len(os.sched_getaffinity(0)))
+    if source.is_dir():
+        _redact_folder(source, target, wanted, force=force)
+    else:
+        _check_paths(source, target, force=force)
+        _redact_one(source, target, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    policy: MaskPolicy
+    review: bool
+    report: Path | None
+    threads: int
+
+
+def _redact_folder(source: Path, target: Path, wanted: _Wanted, *, force: bool) -> None:
+    """Every film and picture right in it. Raises: InvalidArgument when something could not be redacted."""
+    if wanted.report is not None:
+        raise InvalidArgument("--report is of one film; of a folder, redact each by itself to have one")
+    if target.exists() and (not target.is_dir() or target.samefile(source)):
+        raise InvalidArgument(f"{target} has to be another folder than {source}, or one that is not there yet")
+    found = sorted(path for path in source.iterdir() if path.suffix.lower() in FILMS | PICTURES and path.is_file())
+    if not found:
+        raise InvalidArgument(f"{source} holds no film and no picture")
+    target.mkdir(parents=True, exist_ok=True)
+    wrong = 0
+    for number, path in enumerate(found, 1):
+        suffix = ".jpg" if path.suffix.lower() in PICTURES else ".mp4"
+        into = target / (path.name if path.suffix.lower() == suffix else path.name + suffix)
+        click.echo(f"{number}/{len(found)} {path.name}", err=True)
+        if into.exists() and not force:
+            click.echo(f"{into} is there already; --force overwrites it", err=True)
+            continue
+        try:
+            _redact_one(path, into, wanted)
+        except CustodesError as error:
+            click.echo(f"not redacted: {error}", err=True)
+            wrong += 1
+    if wrong:
+        raise InvalidArgument(f"{wrong} of {len(found)} could not be redacted; see above")
+
+
+def _redact_one(source: Path, target: Path, wanted: _Wanted) -> None:
+    policy, count, review, report_file = wanted.policy, wanted.threads, wanted.review, wanted.report
+    is_picture = target.suffix.lower() in _JPEG
     started = time.monotonic()
     with FilmReader(source) as reader:
         looker, info, frames = _analyse(reader, count)
         errors = reader.errors
+    if is_picture and frames > 1:
+        raise InvalidArgument(f"{source} is a film of {frames} pictures; its target has to end with .mp4")
     facts = track_film(looker.looks, camera_id=FILM_CAMERA, run=FILM_RUN)
     moments = uncertain_moments(facts, moved_uncovered(looker.looks, facts))
     analysed_s = time.monotonic() - started
@@ -86,7 +143,8 @@ def redact(
     partial = target.with_name(target.name + ".part")
     try:
         with click.progressbar(length=frames, label="2/2 writing  ", file=sys.stderr) as bar:
-            rendered = render_film(
+            render = render_picture if is_picture else render_film
+            rendered = render(
                 source, partial, timeline, info, threads=count, on_frame=lambda _: bar.update(1), picked=picked.take
             )
         partial.replace(target)
@@ -111,8 +169,8 @@ def redact(
 def _check_paths(source: Path, target: Path, *, force: bool) -> None:
     if not target.parent.is_dir():
         raise InvalidArgument(f"{target.parent} is no folder; {target.name} cannot be written there")
-    if target.suffix.lower() != ".mp4":
-        raise InvalidArgument(f"{target} has to end with .mp4: an MP4 is what is written")
+    if target.suffix.lower() not in _JPEG | {".mp4"} or target.is_dir():
+        raise InvalidArgument(f"{target} has to end with .mp4, or with .jpg for a picture: that is what is written")
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidArgument(f"{target} is the film itself; name another file")
     if target.exists() and not force:

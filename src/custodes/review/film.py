@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custodes.media.film import FilmInfo, FilmReader, FilmWriter, fitted
+from custodes.media.jpeg import encode_jpeg
 from custodes.redact.fill import fill_boxes, fill_frame
 from custodes.redact.timeline import MaskTimeline
 from custodes.types.media import Frame
@@ -14,6 +15,7 @@ CRF = 20
 """Of the written film: made once, looked at closely."""
 
 PRESET = "veryfast"
+JPEG_QUALITY = 92
 
 OnFrame = Callable[[int], None]
 """Told how many frames are done."""
@@ -49,10 +51,41 @@ def render_film(
     A moment that the timeline does not vouch for, and a frame that is corrupt, is filled whole.
     Raises: InvalidArgument, MediaError.
     """
+    with FilmWriter(target, info, crf=CRF, preset=PRESET, threads=threads) as writer:
+        return _render(source, timeline, info, write=writer.write, on_frame=on_frame, picked=picked)
+
+
+def render_picture(
+    source: Path,
+    target: Path,
+    timeline: MaskTimeline,
+    info: FilmInfo,
+    *,
+    threads: int,
+    on_frame: OnFrame,
+    picked: Picked,
+) -> RenderedFilm:
+    """The same for a single picture, into a JPEG without metadata. `threads` is not needed."""
+
+    def write(frame: Frame) -> None:
+        target.write_bytes(encode_jpeg(frame, JPEG_QUALITY))
+
+    return _render(source, timeline, info, write=write, on_frame=on_frame, picked=picked)
+
+
+def _render(
+    source: Path,
+    timeline: MaskTimeline,
+    info: FilmInfo,
+    *,
+    write: Callable[[Frame], None],
+    on_frame: OnFrame,
+    picked: Picked,
+) -> RenderedFilm:
     frames = whole = 0
     share = 0.0
     started = time.monotonic()
-    with FilmReader(source) as reader, FilmWriter(target, info, crf=CRF, preset=PRESET, threads=threads) as writer:
+    with FilmReader(source) as reader:
         for frame in reader.frames():
             height, width = frame.y.shape
             masks = None if frame.is_corrupt else timeline.masks_at(frame.utc_ns, frame.run, width / height)
@@ -64,7 +97,7 @@ def render_film(
                 masked = fill_boxes(frame, masks)
                 share += min(1.0, float(((masks[:, 2] - masks[:, 0]) * (masks[:, 3] - masks[:, 1])).sum()))
             masked = fitted(masked, info.width_px, info.height_px)
-            writer.write(masked)
+            write(masked)
             picked(masked)
             frames += 1
             on_frame(frames)
