@@ -119,13 +119,15 @@ def main() -> None:
         plan = plan_of(SiteConfig())
     items = items_of(info, list(packets), cameras)
     hosts: dict[str, Host] = {"procs": ProcessHost()}
-    try:
-        ray = connect("local")
-    except CustodesError as error:
-        report.note(f"without Ray: {error}")
-        ray = None
+    ray = None
+    if arguments.smoke:
+        report.note("smoke starts no Ray: that takes half a minute")
     else:
-        hosts["ray"] = RayHost(ray, labels={})
+        try:
+            ray = connect("local")
+            hosts["ray"] = RayHost(ray, labels={})
+        except CustodesError as error:
+            report.note(f"without Ray: {error}")
     costs: dict[str, list[tuple[float, float, int]]] = {name: [] for name in hosts}
     for pair in range(pairs):
         for name in list(hosts) if pair % 2 == 0 else list(hosts)[::-1]:

@@ -35,6 +35,7 @@ AIMS: dict[str, dict[str, tuple[str, float]]] = {
         "proof_ms": ("≤", 5),
         "export_1h_s": ("≤", 15),
     },
+    "bench.cells": {"ray_overhead": ("≤", 1.1)},
     "bench.see": {
         "decoded_share_vs_oracle": ("≤", 1.25),
         "cpu_vs_decode_all_quiet": ("≤", 0.10),
