@@ -11,6 +11,7 @@ the same by the process's own clock, for machines that do something else, too. S
 viewer costs, are those of `bench.view`, with decoding and encoding alone as the floor.
 
 `first_picture_ms`: from the socket's opening to the first chunk of live video of a whole running site, jobs warm.
+`wall_16_for_N_…`: walls of 16 at 640×360 for N viewers (`bench.wall`); not in the smoke.
 `page_day_…`: the wall left open for a simulated day (`bench.left_open`); growth is from the first quarter of an hour
 to the end, after collecting garbage. The smoke leaves it open for a minute.
 """
@@ -19,6 +20,7 @@ import argparse
 import sqlite3
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -29,6 +31,7 @@ from starlette.testclient import TestClient
 from bench.footage import WALKERS, shared_data
 from bench.left_open import Memory, left_open
 from bench.view import FPS, START_NS, enlarge, scrub, source, stages
+from bench.wall import walls
 from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.holds import HoldService
 from custodes.config import SiteConfig
@@ -208,6 +211,12 @@ def main() -> None:
             waits = first_picture_ms(Path(folder), (arguments.data or shared_data()) / WALKERS, 20)
         for share in (50, 95):
             report.results[f"first_picture_ms_p{share}"] = round(float(np.percentile(waits, share)), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            clip_file = (arguments.data or shared_data()) / WALKERS
+            for wall in walls(Path(folder), clip_file, tiles=16, viewers=(1, 3, 10), seconds=20):
+                for key, value in asdict(wall).items():
+                    if key not in ("viewers", "tiles"):
+                        report.results[f"wall_{wall.tiles}_for_{wall.viewers}_{key}"] = value
     report.progress(4, 4, "done")
     report.finish()
 

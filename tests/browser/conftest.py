@@ -128,7 +128,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    yield from _chromium()
+    yield from chromium()
 
 
 @pytest.fixture
@@ -138,18 +138,19 @@ def browser_with_camera(tmp_path: Path) -> Iterator[Browser]:
     row = bytes([CAMERA_SHOWS[0]] * 160 + [CAMERA_SHOWS[1]] * 160)
     picture = b"FRAME\n" + row * 240 + bytes([128]) * (2 * 160 * 120)
     film.write_bytes(b"YUV4MPEG2 W320 H240 F10:1 Ip A1:1 C420jpeg\n" + picture * 10)
-    yield from _chromium(
+    yield from chromium(
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-video-capture={film}",
     )
 
 
-def _chromium(*more: str) -> Iterator[Browser]:
+def chromium(*more: str) -> Iterator[Browser]:
+    """With these further arguments, until the generator is closed; skips where it is not installed."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
+        launched = playwright.chromium.launch(
             executable_path=str(CHROMIUM),
             args=[
                 "--no-sandbox",
@@ -162,5 +163,5 @@ def _chromium(*more: str) -> Iterator[Browser]:
                 *more,
             ],
         )
-        yield chromium
-        chromium.close()
+        yield launched
+        launched.close()

@@ -184,7 +184,7 @@ def test_words_of_the_request() -> None:
     words = Words({"a": "Wall"})
     assert words["a"] == "Wall"
     moment = Ns(1_763_900_000_000_000_000)
-    assert (moment_text(moment), number_text(1.5, 1)) == ("2025-11-23T12:13:20Z", "1.5")
+    assert (moment_text(moment), number_text(1.5, 1)) == ("2025-11-23 12:13:20 UTC", "1.5")
     with speaking(german()):
         assert (words["a"], words.get("b", "x")) == ("Wand", "x")
         assert say("Leak in case {reference}", reference="/x") == "Leck in Fall /x"

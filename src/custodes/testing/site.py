@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -160,6 +160,17 @@ class RunningSite:
             except psutil.Error:
                 continue  # it ended while we looked
         return found
+
+    def cpu_s(self) -> float:
+        """Of all its processes, and of those that have ended."""
+        assert self._process is not None
+        supervisor = psutil.Process(self._process.pid)
+        total = 0.0
+        for one in (supervisor, *supervisor.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = one.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
 
     def kill(self, kind: str) -> int:
         """`kill -9` the first process of a kind; returns its pid."""

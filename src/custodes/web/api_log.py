@@ -27,8 +27,12 @@ async def log(
     kind: Annotated[str, Query(max_length=40)] = "",
     camera: Annotated[str, Query(max_length=64)] = "",
     person: Annotated[str, Query(max_length=64)] = "",
+    routine: bool = True,
 ) -> dict[str, object]:
-    """Entries with index below `before`, newest first. `next_before` continues; null at the log's beginning."""
+    """Entries with index below `before`, newest first. `next_before` continues; null at the log's beginning.
+
+    Without `routine`, what recorders write of each sealed piece is left out, unless its kind is asked for.
+    """
     deps = deps_of(request)
     wanted_kind = _kind(kind)
     page = await deps.warden.read_log(0, 1)
@@ -42,6 +46,8 @@ async def log(
         entries = (await deps.warden.read_log(start, end - start)).entries
         for entry in reversed(entries):
             end = entry.index
+            if not routine and wanted_kind is None and entry.record.kind is AuditKind.SEGMENT_SEALED:
+                continue
             if _matches(entry, wanted_kind, camera, person):
                 found.append(entry)
                 if len(found) >= limit:

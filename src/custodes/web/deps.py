@@ -164,6 +164,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,
         "language": spoken().tag,
+        "now_ns": deps.clock.now_ns(),
         "languages": LANGUAGES,
         **values,
     }

@@ -39,9 +39,9 @@ PAGES = (
             PageLink(path="/", label="Wall", also=("/cameras",)),
             PageLink(path="/review", label="Review", offered_to=(Action.READ_METADATA,)),
             PageLink(path="/search", label="Search", offered_to=(Action.READ_METADATA,)),
-            PageLink(path="/traffic", label="Traffic"),
-            PageLink(path="/flows", label="Flows"),
-            PageLink(path="/map", label="Map"),
+            PageLink(path="/traffic", label="Traffic", offered_to=(Action.READ_METADATA,)),
+            PageLink(path="/flows", label="Flows", offered_to=(Action.READ_METADATA,)),
+            PageLink(path="/map", label="Map", offered_to=(Action.READ_METADATA,)),
         ),
     ),
     PageGroup(
@@ -109,9 +109,10 @@ PAGES = (
 )
 
 DECIDES = frozenset(action for group in PAGES for link in group.links for action in link.offered_to) | {
-    Action.OPEN_CASE
+    Action.OPEN_CASE,
+    Action.WATCH_LIVE,
 }
-"""Every action that an entry hangs on, and that a page asks about itself (`cases.html`)."""
+"""Every action that an entry hangs on, and that a page asks about itself (`cases.html`, `wall.html`)."""
 
 
 def offered(may: Callable[[Action], bool], *, is_recognition_on: bool) -> tuple[PageGroup, ...]:

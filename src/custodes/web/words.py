@@ -418,6 +418,8 @@ def _access_sentence(record: AuditRecord) -> str:
     details = record.details
     action = details.get("action", "")
     what = _ACTION_WORDS.get(action, action.replace("_", " ") or "look at")
+    if not record.subject and what.endswith(" of"):
+        what += " cameras"
     camera = f" camera {record.subject}" if record.subject and action not in ("read_log", "configure") else ""
     purpose = ""
     if action in ("watch_live", "play_back", "place_hold", "release_hold"):

@@ -25,7 +25,7 @@ from custodes.web.language.speech import (
 
 _MODULE = re.compile(r'src="/static/js/(\w+)\.js"')
 _IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?["']\./(\w+)\.js["']""")
-_ALWAYS = ("menu", "install")
+_ALWAYS = ("common", "menu", "install")
 """What every page loads (`base.html`)."""
 
 

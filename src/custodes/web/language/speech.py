@@ -190,14 +190,14 @@ def decimal_signs(plain: str) -> str:
 
 
 def moment_text(utc_ns: Ns) -> str:
-    """A moment to the second, said as UTC; ISO 8601 in English, the language's own order elsewhere.
+    """A moment to the second, said as UTC; year first in English, the language's own order elsewhere.
 
     Years are those of the common era everywhere, also in Thai: evidence is compared across borders.
     """
     moment = datetime.fromtimestamp(utc_ns // NS_PER_S, UTC)
     language = _speaking.get()
     if language is ENGLISH:
-        return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     from babel.dates import format_date
 
     return f"{format_date(moment, 'medium', locale=language.locale)} {moment:%H:%M:%S} UTC"

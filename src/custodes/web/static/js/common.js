@@ -4,7 +4,7 @@ import { t } from "./words.js";
 
 const WARN_BEFORE_S = 120;
 let isTouched = true;
-let skewMs = 0; // the server's clock minus ours
+let skewMs = Number(document.querySelector("meta[name=now]")?.content || Date.now() * 1e6) / 1e6 - Date.now(); // the server's clock minus ours
 
 for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
   addEventListener(kind, () => { isTouched = true; }, { passive: true });

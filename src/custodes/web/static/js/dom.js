@@ -17,6 +17,12 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Where a camera is looked at by this person: its recordings, its settings, or nowhere (null: no link). */
+export function cameraPage(id) {
+  const at = $("main").dataset.cameras;
+  return at ? at + encodeURIComponent(id) : null;
+}
+
 /** A form that only this script answers. Its button is disabled in the page's text until the answer is bound: sent
  * by the browser itself, the form would put what was typed into the address and lose it. */
 export function onSubmit(form, take) {

@@ -49,6 +49,7 @@ async function load(isFresh) {
   if (isBusy) return;
   isBusy = true;
   const query = new URLSearchParams(new FormData($("filters")));
+  if (!query.has("routine")) query.set("routine", "false");
   if (!isFresh && nextBefore !== null) query.set("before", String(nextBefore));
   try {
     const page = await ask(`/api/v1/log?${query}`);

@@ -1,6 +1,6 @@
 // The system page: processes, storage, cameras, warnings, every 2 s.
 import { poll } from "./common.js";
-import { $, bytesText, clockText, dateText, durationText, el, say, shortDateText, svg } from "./dom.js";
+import { $, bytesText, cameraPage, clockText, dateText, durationText, el, say, shortDateText, svg } from "./dom.js";
 import { fixed, t, whole } from "./words.js";
 
 function processRow(one) {
@@ -26,7 +26,7 @@ function recorderRow(one) {
 
 function cameraRow(one) {
   return el("tr", {},
-    el("td", {}, el("a", { href: `/cameras/${encodeURIComponent(one.camera_id)}` }, one.name)),
+    el("td", {}, el("a", { href: cameraPage(one.camera_id) }, one.name)),
     el("td", {}, el("span", { class: `dot ${one.is_recording ? "ok" : one.state === "disabled" ? "" : "bad"}` }), ` ${one.words}`,
       one.detail ? el("span", { class: "muted" }, ` ${one.detail}`) : null),
     el("td", { class: "num" }, durationText(one.recorded_s)),

@@ -1,6 +1,6 @@
 // The wall: one tile per camera, each with its own live view.
 import { alertLine, poll, showEvents, showWarnings } from "./common.js";
-import { $, el, onSubmit, plural, say } from "./dom.js";
+import { $, cameraPage, el, onSubmit, plural, say } from "./dom.js";
 import { Player } from "./player.js";
 import { SIZES, WallLayout } from "./wall_layout.js";
 import { fixed, t } from "./words.js";
@@ -11,6 +11,9 @@ const STANDSTILL_MS = 3000; // pictures arrive and none is shown: the browser do
 const LATE_S = 3;
 const tiles = new Map();
 const layout = new WallLayout($("stage").dataset.person);
+
+/** Who may not is not asked for each tile: a refusal is an entry of the log. */
+const MAY_WATCH = $("stage").hasAttribute("data-may-watch");
 
 class Tile {
   constructor(camera) {
@@ -28,7 +31,7 @@ class Tile {
     this.health = el("span", { class: "tile-health" });
     this.veil = el("div", { class: "veil" }, el("p", {}), el("p", { class: "veil-detail" }));
     this.note = el("p", { class: "tile-note", hidden: true });
-    this.link = el("a", { class: "tile", href: `/cameras/${encodeURIComponent(this.id)}` },
+    this.link = el("a", { class: "tile", href: cameraPage(this.id) },
       el("div", { class: "picture" }, this.video, this.veil, this.note),
       el("div", { class: "caption" },
         el("div", { class: "caption-row" }, this.key, this.name, this.streamTag, this.health, this.delay),
@@ -117,9 +120,10 @@ class Tile {
       const titles = { connecting: t`Connecting`, stalled: t`Not live`, waiting: t`Not live`, refused: t`Not shown to you`,
         closed: t`Paused`, playing: t`Waiting for the first picture`, ended: t`Ended` };
       say(this.veil.firstChild, isStanding ? t`Standing still` : titles[player.state] || player.state);
-      const isOff = player.state === "closed" && !isAway && this.camera.state !== "recording";
+      if (!MAY_WATCH) say(this.veil.firstChild, titles.refused);
+      const isOff = MAY_WATCH && player.state === "closed" && !isAway && this.camera.state !== "recording";
       if (isOff) say(this.veil.firstChild, this.camera.words);
-      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : player.message || this.lastNote?.message || "";
+      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : !MAY_WATCH ? t`Your roles do not watch live pictures. “Why may I see what I see?” below your name tells more.` : player.message || this.lastNote?.message || "";
       say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
@@ -139,7 +143,7 @@ class Tile {
     // a camera that sends nothing needs no view, no job and no log entry; a moment's silence does not end one
     const isRecording = this.stream === "second" ? this.camera.second === "recording" : this.camera.is_recording;
     const isSilent = !isRecording && !["starting", "unknown", "disk_full", "disk_error", "no_key"].includes(this.stream === "second" ? this.camera.second : this.camera.state);
-    const isWanted = this.isVisible && !isAway && !isSilent;
+    const isWanted = MAY_WATCH && this.isVisible && !isAway && !isSilent;
     if (isWanted) this.player.start();
     else if (this.player.state !== "closed") this.player.stop(isAway ? t`Nobody is looking` : "");
   }
