@@ -35,7 +35,8 @@ SMOKE ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+SHOTS ?=
+.PHONY: help install demo test lint pages words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,10 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/mypy --no-error-summary --config-file .ci/measuring.ini bench eval
 	$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
+
+pages: $(VENV)/.dev ## Walk through every page as every role in Chromium; SHOTS=folder keeps the pictures
+	@.ci/system-packages $(GSTREAMER) $(BROWSER)
+	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_every_page.py
 
 words: $(VENV)/.dev ## Bring the translations of the page up to its texts, and count what is left to translate
 	@$(BIN)/python -m custodes.web.language

@@ -1,7 +1,7 @@
 """Every page that a role finds, in Chromium, on a running site with real footage: nothing serious, nothing broken.
 
 Whoever logs in follows the rail, and from each page its links, once for each shape of address. Each page is looked at
-dark and wide, light and narrow. CUSTODES_SHOTS=FOLDER keeps the pictures; `make pictures` takes those of the docs.
+dark and wide, light and narrow: `make pages`, and with SHOTS=FOLDER the pictures are kept.
 """
 
 import os

@@ -28,3 +28,37 @@ def test_passkey_buttons_start_disabled():
     passkeys = [one for one in buttons if "data-passkey" in one]
     assert len(passkeys) >= 8
     assert all(" disabled" in one for one in passkeys)
+
+
+def test_scripts_import_only_what_is_exported():
+    """A name that is not there stops the whole page's script, in silence."""
+    scripts = {one.name: one.read_text("utf-8") for one in (TEMPLATES[0].parents[1] / "static" / "js").glob("*.js")}
+    exported = {
+        name: {*re.findall(r"export\s+(?:async\s+)?(?:function\*?|const|let|class)\s+([\w$]+)", text)}
+        | {
+            one.split()[-1]
+            for listed in re.findall(r"export\s*\{([^}]*)\}", text)
+            for one in listed.split(",")
+            if one.strip()
+        }
+        for name, text in scripts.items()
+    }
+    imports = [
+        (name, one.split()[0], source)
+        for name, text in scripts.items()
+        for names, source in re.findall(r'import\s*\{([^}]*)\}\s*from\s*"\./([\w.]+)"', text)
+        for one in names.split(",")
+        if one.strip()
+    ]
+    assert len(imports) > 100
+    assert [one for one in imports if one[1] not in exported[one[2]]] == []
+
+
+def test_what_scrolls_is_reached_by_the_keyboard_and_has_a_name():
+    elements = [
+        (template.name, one)
+        for template in TEMPLATES
+        for one in re.findall(r'<\w+ [^>]*class="[^"]*scroll-x[^"]*"[^>]*>', template.read_text("utf-8"))
+    ]
+    assert len(elements) > 20
+    assert [one for one in elements if 'tabindex="0"' not in one[1] or "aria-label" not in one[1]] == []

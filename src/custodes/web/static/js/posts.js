@@ -1,5 +1,6 @@
 // Posts of a case: shows the page again when a comparison is through.
-import { $, poll } from "./common.js";
+import { poll } from "./common.js";
+import { $ } from "./dom.js";
 
 const state = $("state");
 
