@@ -1,6 +1,7 @@
 """The log on SQLite: what is appended stays, proofs of every size verify, failure leaves nothing behind."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_append_when_read_back_then_equal_in_order(tmp_path: Path) -> None:
     assert list(log.read(0, 1000)) == appended
     assert [entry.index for entry in appended] == list(range(10))
     assert [entry.record for entry in log.read(3, 2)] == [sample_record(3), sample_record(4)]
+
+
+def test_read_of_kind_when_others_lie_between_then_only_those_of_the_interval(tmp_path: Path) -> None:
+    log = open_test_log(tmp_path / "log.db")
+    fill(log, 40)
+    log.append([(replace(sample_record(1), details={"said": '"kind":"login"'}), Ns(7))])
+    kept = [one for one in log.read(10, 31) if one.record.kind is AuditKind.LOGIN]
+    assert list(log.read_of_kind(AuditKind.LOGIN, 10, 31)) == kept
+    assert [one.index for one in kept] == list(range(12, 40, 3))
+    assert log.read_of_kind(AuditKind.LOGIN, 41, 5) == ()
 
 
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 511, 512, 1000])

@@ -130,6 +130,11 @@ def _read_entries(log: AuditLog, *, start: int, count: int) -> tuple[LogEntry, .
     return log.read(start, count)
 
 
+def _read_releases(log: AuditLog, *, start: int, count: int) -> tuple[Ns, tuple[LogEntry, ...]]:
+    """When the first of these entries was written, and the releases among them; no other is opened."""
+    return log.read(start, 1)[0].utc_ns, log.read_of_kind(AuditKind.KEYS_RELEASED, start, count)
+
+
 def day_of(utc_ns: Ns, *, days_later: int = 0) -> str:
     """yyyymmdd, UTC."""
     return (datetime.fromtimestamp(utc_ns // NS_PER_S, UTC) + timedelta(days=days_later)).strftime("%Y%m%d")
@@ -298,10 +303,10 @@ class Gate:
         end = await self._log.ask(lambda log: log.size)
         while end > 0:
             start = max(0, end - _ENTRIES_READ)
-            entries = await self._log.ask(partial(_read_entries, start=start, count=end - start))
+            first_ns, entries = await self._log.ask(partial(_read_releases, start=start, count=end - start))
             found += [one for one in entries if is_charged(one.record) and now_ns - one.utc_ns < WINDOW_NS]
             end = start
-            if now_ns - entries[0].utc_ns >= WINDOW_NS:
+            if now_ns - first_ns >= WINDOW_NS:
                 break
         for entry in sorted(found, key=lambda one: one.index):
             user_id, segment_ids = who_opened(entry.record)

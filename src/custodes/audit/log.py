@@ -38,7 +38,7 @@ from custodes.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from custodes.types.access import AuditRecord, Checkpoint, LogEntry
+from custodes.types.access import AuditKind, AuditRecord, Checkpoint, LogEntry
 from custodes.units import Ns
 
 T = TypeVar("T")
@@ -267,6 +267,11 @@ class AuditLog:
             return ()  # also what is beyond SQLite's integers
         return read_entries(self._db, start, limit)
 
+    def read_of_kind(self, kind: AuditKind, start: int, limit: int) -> tuple[LogEntry, ...]:
+        """Those of entries [start, start + limit) that are of that kind: only these are opened. Raises: LogCorrupt."""
+        found = read_entries(self._db, start, limit, having=f'"kind":"{kind.value}"'.encode())
+        return tuple(one for one in found if one.record.kind is kind)
+
     def prove_inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """RFC 6962 audit path of entry `index` in the tree of `size` ≤ the log's. Raises: InvalidArgument."""
         self._check_size(size)
@@ -443,13 +448,16 @@ def published_notes(connection: sqlite3.Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def read_entries(connection: sqlite3.Connection, start: int, limit: int) -> tuple[LogEntry, ...]:
-    """Entries [start, start + limit), decoded; erased ones say so. Raises: LogCorrupt."""
+def read_entries(
+    connection: sqlite3.Connection, start: int, limit: int, *, having: bytes = b""
+) -> tuple[LogEntry, ...]:
+    """Entries [start, start + limit) decoded, of leaves having these bytes; erased ones say so. Raises: LogCorrupt."""
     try:
         rows = connection.execute(
             "SELECT e.idx, e.leaf, coalesce(p.blind, x''), coalesce(p.data, x'') FROM entries e"
-            " LEFT JOIN personal p ON p.idx = e.idx WHERE e.idx >= ? ORDER BY e.idx LIMIT ?",
-            (start, limit),
+            " LEFT JOIN personal p ON p.idx = e.idx WHERE e.idx >= ? AND (? OR (e.idx < ? AND instr(e.leaf, ?)))"
+            " ORDER BY e.idx LIMIT ?",
+            (start, not having, start + limit, having, limit),
         ).fetchall()
     except sqlite3.Error as error:
         raise translated(error) from error
