@@ -16,6 +16,7 @@ from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.event_words import OF_THE_DISK, site_event_words
+from custodes.web.language.reported import reported
 from custodes.web.language.speech import say
 from custodes.web.shell import LOOPBACK_NAMES
 from custodes.web.words import (
@@ -195,7 +196,11 @@ async def system(request: Request) -> dict[str, object]:
     ]
     warnings += _process_warnings(processes)
     warnings += [
-        f"Camera {row.name}: {STATE_WORDS.get(row.state, row.state)}{f' ({row.detail})' if row.detail else ''}."
+        say(
+            "Camera {camera}: {state}.",
+            camera=row.name,
+            state=STATE_WORDS.get(row.state, row.state) + (f" ({reported(row.detail)})" if row.detail else ""),
+        )
         for row in rows
         if row.state not in ("recording", "disabled")
     ]
@@ -217,7 +222,7 @@ async def _recorders(deps: WebDeps, rows: Sequence[CameraRow]) -> tuple[list[dic
     try:
         table = await deps.recorders()
     except Unavailable as error:
-        return [], str(error)
+        return [], reported(str(error))
     names = {CameraId(row.camera_id): row.name for row in rows}
     told: list[dict[str, object]] = [
         {
@@ -231,7 +236,7 @@ async def _recorders(deps: WebDeps, rows: Sequence[CameraRow]) -> tuple[list[dic
         for one in table.recorders
     ]
     waiting = [names[camera_id] for camera_id in table.unowned if camera_id in names]
-    return told, f"Recorded by nobody: {', '.join(waiting[:20])}." if waiting else ""
+    return told, say("Recorded by nobody: {cameras}.", cameras=", ".join(waiting[:20])) if waiting else ""
 
 
 def _camera(row: CameraRow) -> dict[str, object]:

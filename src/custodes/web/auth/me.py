@@ -23,9 +23,14 @@ from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gate import cookie_of, is_password_alone
 from custodes.web.language.reported import reported
-from custodes.web.language.speech import language_of, translated
+from custodes.web.language.speech import Words, language_of, translated
 from custodes.web.shell import host_name
 from custodes.web.words import ROLE_WORDS
+
+METHOD_WORDS: Words[str] = Words(
+    {"": "password", "password": "password", "password and code": "password and code", "passkey": "passkey"}
+)
+"""How a session was opened; a provider's name is its own."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -321,6 +326,7 @@ async def _me(request: Request, *, secret: str = "", problem: str = "", token: s
         tokens=[one for one in await deps.catalog.api_tokens() if one.user_id == account.user_id],
         sessions=await own_sessions(request),
         role_names={role.value: ROLE_WORDS[role][0] for role in Role},
+        method_words=METHOD_WORDS,
         own_roles=[(role.value, ROLE_WORDS[role][0]) for role in sorted(account.roles)],
         now_ns=deps.clock.now_ns(),
     )

@@ -178,7 +178,7 @@ export class Axis extends EventTarget {
     context.stroke();
     context.setLineDash([]);
     context.fillStyle = colour;
-    context.fillText(word, Math.min(x + 4, this.canvas.clientWidth - 26), height - 7);
+    context.fillText(word, Math.min(x + 4, this.canvas.clientWidth - context.measureText(word).width - 2), height - 7);
   }
 
   #drawCursor(context, colour, height) {

@@ -68,9 +68,9 @@ export function dateText(ns) {
 export const shortDateText = (ns) => shortDayText(new Date(ns / 1e6)) ?? dateText(ns).slice(5);
 
 export function durationText(seconds) {
-  if (seconds < 0.05) return "0 s";
-  if (seconds < 10) return `${fixed(seconds, 1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 0.05) return t`${0} s`;
+  if (seconds < 10) return t`${fixed(seconds, 1)} s`;
+  if (seconds < 60) return t`${Math.round(seconds)} s`;
   if (seconds < 3600) return t`${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   const hours = Math.floor(seconds / 3600);
   if (hours < 48) return t`${hours} h ${Math.floor((seconds % 3600) / 60)} min`;
