@@ -18,11 +18,13 @@ from custodes.runtime import ray_cells
 _TOKEN = Path("cluster.token")
 _POLL_S = 0.5
 _HEALTH = {
-    # A machine whose cable is pulled is gone after six seconds or so; ray's own would wait half a minute.
+    # A machine whose cable is pulled is given up after four misses, a second each; ray's own would wait half a minute.
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "4",
+    # Nobody reads it, and where it begins late Ray gives up beginning altogether.
+    "RAY_enable_metrics_collection": "0",
 }
 
 _token = click.option(
