@@ -876,13 +876,22 @@ class Client:
         kind: str | None = None,
         camera: str | None = None,
         person: str | None = None,
+        routine: bool | None = None,
     ) -> Log:
         """Entries with index below `before`, newest first. `next_before` continues; null at the log's
         beginning."""
         return cast(
             "Log",
             self._read(
-                "/api/v1/log", {"before": before, "limit": limit, "kind": kind, "camera": camera, "person": person}
+                "/api/v1/log",
+                {
+                    "before": before,
+                    "limit": limit,
+                    "kind": kind,
+                    "camera": camera,
+                    "person": person,
+                    "routine": routine,
+                },
             ),
         )
 

@@ -36,7 +36,7 @@ def test_login_page_asks_no_secret_question_and_offers_no_hint(claimed):
     assert (
         {"name", "password"}
         <= asked
-        <= {"name", "password", "code", "viewport", "csrf", "color-scheme", "theme-color", "now"}
+        <= {"name", "password", "code", "viewport", "csrf", "color-scheme", "theme-color"}
     )
     assert "hint" not in text.lower() and "mother" not in text.lower()
 
