@@ -104,7 +104,8 @@ def test_pages_have_no_inline_script_or_style_and_trust_two_pictures_of_ours() -
                 "protected.html",
             )
             assert is_public or 'name="csrf"' in form or 'name=\\"csrf' in form, (page.name, form[:80])
-    # QR codes that we draw; the curve of `face.trials`, which writes numbers alone; drawings of `leaks.spread_drawing`, which escapes what it writes
+    # QR codes that we draw; the curve of `face.trials`, which writes numbers alone;
+    # drawings of `leaks.spread_drawing`, which escapes what it writes
     assert trusted == {
         "me.html": ["picture"],
         "card.html": ["code"],
