@@ -15,7 +15,6 @@ import argparse
 import ast
 import hashlib
 import json
-import math
 import os
 import random
 import shutil
@@ -26,8 +25,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from custodes.pipeline.reliability import wilson
+
 FOLDER = Path("mutants")
-Z_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,8 @@ class Tally:
 
     def interval(self) -> tuple[float, float]:
         """Wilson's, at 95 %."""
-        n = self.counts["found"] + self.counts["missed"]
-        p = self.counts["found"] / n
-        centre, spread = p + Z_95**2 / (2 * n), Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n))
-        scale = 1 + Z_95**2 / n
-        return round((centre - spread) / scale, 3), round((centre + spread) / scale, 3)
+        low, high = wilson(self.counts["found"], self.counts["found"] + self.counts["missed"])
+        return round(low, 3), round(high, 3)
 
 
 def make(part: Part) -> list[Mutant]:

@@ -21,7 +21,7 @@ from custodes.units import NS_PER_S
 
 HEIGHT_PX = 360
 WARM_S = 20.0
-"""Jobs start one after another; what comes in it is not counted."""
+"""Jobs start one after another: a tile counts from its first picture, and its delays from half of its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def _wall(site: RunningSite, first: Viewer, cameras: list[str], *, count: int, s
     for one in looks:
         one.join()
     took, used = time.monotonic() - began, site.cpu_s() - used
-    delays = np.concatenate([np.asarray(one.delays_ns[len(one.delays_ns) // 2 :]) for one in seen] or [np.zeros(1)])
+    delays = np.concatenate([np.asarray(one.delays_ns[len(one.delays_ns) // 2 :]) for one in seen])
     frames = [one.frames / max(1e-9, WARM_S + seconds - one.first_picture_s) for one in seen]
     return Wall(
         viewers=count,

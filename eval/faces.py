@@ -31,8 +31,8 @@ import statistics
 import tarfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -231,6 +231,55 @@ class Desk:
         return score, threshold, scan.best.person_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSet:
+    """Rates at the threshold that gives the asked FPIR on these strangers, and at the one that the matcher solves."""
+
+    fnir: float
+    fnir_solved: float
+    fpir_solved: float
+    low: float
+    high: float
+    """95 % interval of `fpir_solved`."""
+
+
+Probe = tuple[str, tuple[float, float, str]]
+"""Who walks by, and what `Desk.best` says."""
+
+
+def probes(
+    desk: Desk,
+    people: dict[str, list[npt.NDArray[np.float32]]],
+    names: Sequence[str],
+    *,
+    size: int,
+    fpir: float,
+    first: int = 0,
+) -> list[Probe]:
+    """Of each person `size` looks at a time, from the `first` on."""
+    return [
+        (name, desk.best(people[name][at : at + size], fpir))
+        for name in names
+        for at in range(first, len(people[name]) - size + 1, size)
+    ]
+
+
+def open_set(mated: list[Probe], unmated: list[Probe], *, fpir: float) -> OpenSet:
+    """Of the enrolled, and of strangers."""
+    at = float(np.quantile([score for _, (score, *_) in unmated], 1 - fpir))
+    missed = [score <= at or found != name for name, (score, _, found) in mated]
+    missed_solved = [score < solved or found != name for name, (score, solved, found) in mated]
+    false = sum(score >= solved for _, (score, solved, _) in unmated)
+    low, high = rate_interval(false, len(unmated))
+    return OpenSet(
+        fnir=float(np.mean(missed)),
+        fnir_solved=float(np.mean(missed_solved)),
+        fpir_solved=false / len(unmated),
+        low=low,
+        high=high,
+    )
+
+
 def identification(
     report: Report, contract: str, vectors: dict[str, npt.NDArray[np.float32] | None], kind: str
 ) -> None:
@@ -246,28 +295,16 @@ def identification(
         return
     desk = Desk(contract, [(name, people[name][0]) for name in enrolled])
     for mode, size in (("frame", 1), ("fused", 3)):
-        mated = [
-            (name, desk.best(people[name][at : at + size], 0.01))
-            for name in enrolled
-            for at in range(1, len(people[name]) - size + 1, size)
-        ]
-        unmated = [
-            desk.best(people[name][at : at + size], 0.01)
-            for name in strangers
-            for at in range(0, len(people[name]) - size + 1, size)
-        ]
-        at = float(np.quantile([score for score, *_ in unmated], 0.99))
-        fnir = float(np.mean([score <= at or found != name for name, (score, _, found) in mated]))
-        report.results[f"fnir_fpir_1e2_{mode}{kind}"] = round(fnir, 4)
-        false = sum(score >= solved for score, solved, _ in unmated)
-        report.results[f"fpir_solved_1e2_{mode}{kind}"] = round(false / len(unmated), 4)
-        missed = [score < solved or found != name for name, (score, solved, found) in mated]
-        report.results[f"fnir_solved_1e2_{mode}{kind}"] = round(float(np.mean(missed)), 4)
-        low, high = rate_interval(false, len(unmated))
+        mated = probes(desk, people, enrolled, size=size, fpir=0.01, first=1)
+        unmated = probes(desk, people, strangers, size=size, fpir=0.01)
+        found = open_set(mated, unmated, fpir=0.01)
+        report.results[f"fnir_fpir_1e2_{mode}{kind}"] = round(found.fnir, 4)
+        report.results[f"fpir_solved_1e2_{mode}{kind}"] = round(found.fpir_solved, 4)
+        report.results[f"fnir_solved_1e2_{mode}{kind}"] = round(found.fnir_solved, 4)
         report.note(
-            f"LFW{kind}, {len(enrolled)} enrolled, {mode}: FNIR {fnir:.4f} at FPIR .01; asked .01, got "
-            f"{false / len(unmated):.4f} [{low:.4f}, {high:.4f}] ({len(mated)} and {len(unmated)} probes; below 300 "
-            "strangers nothing is claimed at .01, rule of three)"
+            f"LFW{kind}, {len(enrolled)} enrolled, {mode}: FNIR {found.fnir:.4f} at FPIR .01; asked .01, got "
+            f"{found.fpir_solved:.4f} [{found.low:.4f}, {found.high:.4f}] ({len(mated)} and {len(unmated)} probes; "
+            "below 300 strangers nothing is claimed at .01, rule of three)"
         )
     with_distractors(report, desk, people, frozenset(enrolled), kind)
     small_galleries(report, contract, people, kind)
@@ -277,32 +314,22 @@ def with_distractors(
     report: Report, desk: Desk, people: dict[str, list[npt.NDArray[np.float32]]], enrolled: frozenset[str], kind: str
 ) -> None:
     """FNIR at FPIR .1 %, all others of LFW as strangers; nothing where they are fewer than the rule of three asks."""
+    strangers = sorted(people.keys() - enrolled)
     for mode, size in (("frame", 1), ("fused", 3)):
-        looks = {name: range(0, len(found) - size + 1, size) for name, found in people.items() if name not in enrolled}
-        unmated = [
-            desk.best(people[name][at : at + size], 0.001) for name, places in sorted(looks.items()) for at in places
-        ]
+        unmated = probes(desk, people, strangers, size=size, fpir=0.001)
         if len(unmated) < 3 / 0.001:
             report.note(
                 f"LFW{kind}, {mode}: {len(unmated)} looks of strangers claim nothing at FPIR .001 (rule of three)"
             )
             continue
-        mated = [
-            (name, desk.best(people[name][at : at + size], 0.001))
-            for name in sorted(enrolled)
-            for at in range(1, len(people[name]) - size + 1, size)
-        ]
-        at = float(np.quantile([score for score, *_ in unmated], 0.999))
-        fnir = float(np.mean([score <= at or found != name for name, (score, _, found) in mated]))
-        missed = [score < solved or found != name for name, (score, solved, found) in mated]
-        false = sum(score >= solved for score, solved, _ in unmated)
-        report.results[f"fnir_fpir_1e3_{mode}{kind}"] = round(fnir, 4)
-        report.results[f"fnir_solved_1e3_{mode}{kind}"] = round(float(np.mean(missed)), 4)
-        report.results[f"fpir_solved_1e3_{mode}{kind}"] = round(false / len(unmated), 5)
-        low, high = rate_interval(false, len(unmated))
+        mated = probes(desk, people, sorted(enrolled), size=size, fpir=0.001, first=1)
+        found = open_set(mated, unmated, fpir=0.001)
+        report.results[f"fnir_fpir_1e3_{mode}{kind}"] = round(found.fnir, 4)
+        report.results[f"fnir_solved_1e3_{mode}{kind}"] = round(found.fnir_solved, 4)
+        report.results[f"fpir_solved_1e3_{mode}{kind}"] = round(found.fpir_solved, 5)
         report.note(
-            f"LFW{kind}, {mode}, {len(unmated)} looks of strangers: FNIR {fnir:.4f} at FPIR .001; asked .001, got "
-            f"{false / len(unmated):.5f} [{low:.5f}, {high:.5f}]"
+            f"LFW{kind}, {mode}, {len(unmated)} looks of strangers: FNIR {found.fnir:.4f} at FPIR .001; asked .001, "
+            f"got {found.fpir_solved:.5f} [{found.low:.5f}, {found.high:.5f}]"
         )
 
 

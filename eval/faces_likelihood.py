@@ -14,8 +14,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from custodes.face import calibration
-from custodes.face.calibration import Expected, ScoreModel, expected, log10_likelihood, model_of
+from custodes.face.calibration import (
+    LOOK_OF_BIN,
+    QUALITY_BINS,
+    ScoreModel,
+    expected,
+    log10_likelihood,
+    model_of,
+)
 from custodes.face.lawful import Lawful
 from custodes.pipeline.faces import FaceTools
 from custodes.units import Ns
@@ -59,7 +65,7 @@ def likelihood(
             if found is None or own is None or other is None:
                 continue
             (vector, quality), (mate, _), (stranger, _) = found, own, other
-            where = int(np.searchsorted(calibration.QUALITY_BINS, quality))
+            where = int(np.searchsorted(QUALITY_BINS, quality))
             rows.append((where, fits, quality, float(vector @ mate), float(vector @ stranger)))
     for where, name in enumerate(NAMES):
         mine = [row for row in rows if row[0] == where]
@@ -73,26 +79,16 @@ def likelihood(
         report.results[f"likelihood_{name}_other_sd"] = round(float(np.std([row[4] for row in mine])), 4)
         best = min(WIDTHS, key=lambda width: cllr(train, model, float(width)))
         report.results[f"fit_{name}"] = round(float(best), 2)
-        for label, width in (("shipped", calibration.LOOK_OF_BIN[where]), ("none", 1.0), ("fitted", float(best))):
+        for label, width in (("shipped", LOOK_OF_BIN[where]), ("none", 1.0), ("fitted", float(best))):
             report.results[f"cllr_{name}_{label}"] = round(cllr(test, model, width), 4)
 
 
 def cllr(rows: list[tuple[int, bool, float, float, float]], model: ScoreModel, width: float) -> float:
     """Brümmer and du Preez 2006, eq. 18, over the ratios that the product would tell."""
-    one = widened(model, width)
+    one = expected(model, 1, look_of_bin=(width, width, width))
     same = np.array([log10_likelihood(row[3], one) for row in rows]) * np.log(10)
     other = np.array([log10_likelihood(row[4], one) for row in rows]) * np.log(10)
     return float(np.mean(np.log2(1 + np.exp(-same))) + np.mean(np.log2(1 + np.exp(other)))) / 2
-
-
-def widened(model: ScoreModel, width: float) -> Expected:
-    """As `expected` for one look, with another width than the shipped one's."""
-    shipped = calibration.LOOK_OF_BIN
-    try:
-        calibration.LOOK_OF_BIN = (width, width, width)
-        return expected(model, 1)
-    finally:
-        calibration.LOOK_OF_BIN = shipped
 
 
 def _vector(tools: FaceTools, lawful: Lawful, picture: Picture) -> tuple[npt.NDArray[np.float32], float] | None:

@@ -17,7 +17,6 @@ from custodes.adapters.model import load_detector
 from custodes.app.analyser import PictureMaker, make_looking
 from custodes.config import SiteConfig
 from custodes.media.film import FILM_CAMERA, FILM_RUN, FilmReader
-from custodes.pipeline import face_watch
 from custodes.pipeline.analysis import FrameAnalysis, Looking
 from custodes.pipeline.counters import Counters
 from custodes.pipeline.face_watch import FaceLook
@@ -76,8 +75,7 @@ def main() -> None:
     finder = load_detector(models_dir=None, name=None, threads=1, task=ModelTask.FACE_DETECT)
     films = sorted(read_heads("asl-gestures").items())[: 1 if arguments.smoke else None]
     for number, side in enumerate(sides, 1):
-        face_watch.LOOK_PX = side or face_watch.LOOK_PX
-        faces = FaceLook(detector=finder, to_picture=PictureMaker()) if side else None
+        faces = FaceLook(detector=finder, to_picture=PictureMaker(), look_px=side) if side else None
         scores = {level: Score() for level in LEVELS}
         spent_s, looks = 0.0, 0
         for name, heads in films:

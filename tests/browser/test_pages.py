@@ -42,7 +42,7 @@ class Person:
 
     def _note(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
-            self.complaints.append(text)
+            self.complaints.append(f"{self.page.url}: {text}")
 
     def _check_host(self, url: str) -> None:
         if not url.startswith((self.address, "blob:")):

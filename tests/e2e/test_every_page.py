@@ -4,27 +4,24 @@ Whoever logs in follows the rail, and from each page its links, once for each sh
 dark and wide, light and narrow: `make pages`, and with SHOTS=FOLDER the pictures are kept.
 """
 
-import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser
 from tests.browser.conftest import chromium
+from tests.browser.test_axe import findings
+from tests.browser.test_pages import Person, shot
 
 from custodes.testing.rtsp import RtspServer
 from custodes.testing.site import RunningSite
-from custodes.testing.viewer import PASSWORD, Viewer
+from custodes.testing.viewer import PASSWORD, Viewer, let_in
 from custodes.types.access import Role
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.rtsp]
 
-SERIOUS = ("serious", "critical")
 HTML = {"accept": "text/html"}
 LEAVES = ("/logout", "/static/", "/api/", "/undo")
 MAX_PAGES = 60
@@ -40,67 +37,32 @@ def shape(path: str) -> str:
     )
 
 
-class Looker:
-    """One logged-in person in one tab, and everything that went wrong in it."""
-
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.address = address
-        self.complaints: list[str] = []
-        self.page = context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.page.on("console", lambda one: self._note(one.type, one.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
-        self.page.on("request", lambda request: self._check_host(request.url))
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(f"{self.page.url}: {text}")
-
-    def _check_host(self, url: str) -> None:
-        if not url.startswith((self.address, self.address.replace("http", "ws", 1), "blob:", "data:")):
-            self.complaints.append(f"{self.page.url}: external request {url}")
-
-    def log_in(self, name: str) -> None:
-        self.page.goto(f"{self.address}/login")
-        self.page.get_by_label("Name").fill(name)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url("**/")
-
-    def walk(self) -> Iterator[str]:
-        """Go from page to page along the links, each shape of address once; yields the path of the page shown."""
-        waiting, seen = deque(["/"]), {"/"}
-        while waiting:
-            path = waiting.popleft()
-            answer = self.page.goto(self.address + path)
-            assert answer is not None and answer.status == 200, (path, answer and answer.status)
-            self.page.wait_for_timeout(500)
-            yield path
-            for link in self.page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)"):
-                where = urlsplit(link)
-                if not link.startswith(self.address) or where.path.startswith(LEAVES) or "download" in link:
-                    continue
-                if shape(where.path) not in seen and not where.path.endswith((".csv", ".json", ".xml", ".zip", ".md")):
-                    seen.add(shape(where.path))
-                    waiting.append(where.path)
-            assert len(seen) < MAX_PAGES, seen
+def log_in(person: Person, name: str) -> None:
+    """At the page's own form."""
+    person.go("/login")
+    person.page.get_by_label("Name").fill(name)
+    person.page.get_by_label("Password").fill(PASSWORD)
+    person.page.get_by_role("button", name="Log in").click()
+    person.page.wait_for_url("**/")
 
 
-def serious(page: Page, path: str) -> list[str]:
-    """What axe-core calls serious or worse."""
-    return [
-        f"{one['id']} on {path}: {node['html'][:200]}"
-        for one in Axe().run(page).response["violations"]
-        if one["impact"] in SERIOUS
-        for node in one["nodes"]
-    ]
-
-
-def shot(page: Page, path: str, look: str) -> None:
-    """For people who want to look."""
-    if folder := os.environ.get("CUSTODES_SHOTS"):
-        name = re.sub(r"\W+", "-", path.strip("/"))
-        page.screenshot(path=str(Path(folder) / f"{name}-{look}.png"), full_page=look != "wide")
+def walk(person: Person) -> Iterator[str]:
+    """Go from page to page along the links, each shape of address once; yields the path of the page shown."""
+    waiting, seen = deque(["/"]), {"/"}
+    while waiting:
+        path = waiting.popleft()
+        answer = person.page.goto(person.address + path)
+        assert answer is not None and answer.status == 200, (path, answer and answer.status)
+        person.page.wait_for_timeout(500)
+        yield path
+        for link in person.page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)"):
+            where = urlsplit(link)
+            if not link.startswith(person.address) or where.path.startswith(LEAVES) or "download" in link:
+                continue
+            if shape(where.path) not in seen and not where.path.endswith((".csv", ".json", ".xml", ".zip", ".md")):
+                seen.add(shape(where.path))
+                waiting.append(where.path)
+        assert len(seen) < MAX_PAGES, seen
 
 
 def open_case(site: RunningSite) -> None:
@@ -136,11 +98,7 @@ def site(server: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         first = Viewer(running.address)
         first.claim(running.token, roles=tuple(role.value for role in Role))
         for role in Role:
-            invited = running.cli("person", "invite", f"{role.value} one", "--role", role.value)
-            assert invited.returncode == 0, invited.stderr
-            form = {"token": invited.stdout.splitlines()[-1], "password": PASSWORD, "password_again": PASSWORD}
-            made = httpx.post(f"{running.address}/invitation", data=form, headers={"origin": running.address})
-            assert made.status_code == 303, made.text
+            let_in(running, f"{role.value} one", role=role.value, password=PASSWORD)
         running.wait_for(
             lambda: any(one["state"] == "recording" for one in first.get("cameras")["cameras"]), "a camera recorded"
         )
@@ -159,17 +117,17 @@ def test_pages_of_a_role_answer_and_have_no_serious_finding(site: RunningSite, c
     found: list[str] = []
     looks = (("wide", 1440, "dark"), ("narrow", 360, "light"))
     context = chrome.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark", locale="en-GB")
-    looker = Looker(context, site.address)
-    looker.log_in(f"{role.value} one")
-    for path in looker.walk():
+    person = Person(context, site.address)
+    log_in(person, f"{role.value} one")
+    for path in walk(person):
         for look, width, scheme in looks:
-            looker.page.set_viewport_size({"width": width, "height": 900})
-            looker.page.emulate_media(color_scheme=scheme)
-            found += serious(looker.page, f"{path} ({look})")
-            shot(looker.page, f"{role.value}/{path}", look)
-            wider = looker.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            person.page.set_viewport_size({"width": width, "height": 900})
+            person.page.emulate_media(color_scheme=scheme)
+            found += findings(person, f"{path} ({look})")
+            shot(person.page, re.sub(r"\W+", "-", f"{role.value}/{path}".strip("/")) + f"-{look}")
+            wider = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             found += [f"{path} is {wider} px wider than a screen of {width}"] if wider > 0 else []
-        looker.page.set_viewport_size({"width": 1440, "height": 900})
+        person.page.set_viewport_size({"width": 1440, "height": 900})
     context.close()
     assert not found, "\n".join(found)
-    assert not looker.complaints, "\n".join(looker.complaints)
+    assert not person.complaints, "\n".join(person.complaints)

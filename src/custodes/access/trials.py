@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from custodes.access.enrolment import DAY_NS
 from custodes.errors import InvalidArgument
 from custodes.types.trial import NoteWalk, Trial, TrialWalk
 from custodes.units import NS_PER_S, Ns
@@ -11,7 +12,6 @@ from custodes.units import NS_PER_S, Ns
 MAX_DAYS = 90
 MAX_VOLUNTEERS = 5000
 MAX_WALKS = 20_000
-DAY_NS = 24 * 3600 * NS_PER_S
 
 LEAD_NS = Ns(3 * NS_PER_S)
 """After the button: what compares has to hear of it, and nobody walks at once."""
@@ -54,7 +54,7 @@ def ends(now_ns: Ns, days: int) -> Ns:
 
 
 def is_over(trial: Trial, now_ns: Ns) -> bool:
-    """Its day is there, or the clock went back before its beginning."""
+    """Its last day is there."""
     return now_ns >= trial.ends_ns
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,19 +22,18 @@ import structlog
 from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
+from custodes.app import camera_pipelines
 from custodes.app.analyser_looks import LookKeeper, published_finder
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, TamperingConfig, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
-from custodes.errors import CustodesError, DataLoss, DeadlineExceeded, InvalidArgument
+from custodes.errors import CustodesError, DeadlineExceeded
 from custodes.media.rgb import RgbScaler, crop
-from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline
 from custodes.pipeline.face_watch import FaceLook
 from custodes.pipeline.gops import GopQueue
 from custodes.pipeline.signatures import SignatureWatch
-from custodes.pipeline.tampering import TamperWatch
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
@@ -316,23 +316,20 @@ class Worker:
         if scene == self._scenes.get(camera_id, CameraScene()):
             return
         self._scenes[camera_id] = scene
-        try:
-            for fact in pipeline.set_scene(scene):
-                self._sender.put(fact)
-        except InvalidArgument as error:  # the server checks it; an older one may not have
-            self._log.error("ground and lines cannot be used", camera_id=camera_id, reason=str(error))
+        for fact in camera_pipelines.set_scene(camera_id, pipeline, scene):
+            self._sender.put(fact)
 
     def _add(self, camera_id: CameraId) -> None:
-        draw = draw_by_hash(camera_id) if self._has_gate else None
-        pipeline = CameraPipeline(camera_id, self._looking, fps=self._fps, draw=draw)
-        if camera_id not in self._tampering.ignore and not is_second(camera_id):
-            is_recording = camera_id in self._intake.files or not self._tampering.replays
-            pipeline.tampering = TamperWatch(watches_replay=not is_recording)
+        pipeline = camera_pipelines.new_pipeline(
+            camera_id,
+            self._looking,
+            fps=self._fps,
+            has_gate=self._has_gate,
+            watches_tampering=camera_id not in self._tampering.ignore and not is_second(camera_id),
+            watches_replay=camera_id not in self._intake.files and self._tampering.replays,
+        )
         self._set_scene(camera_id, pipeline)
-        try:
-            pipeline.resume(self._checkpoints.read(camera_id))
-        except DataLoss as error:
-            self._log.warning("tracks before the last stop are lost", camera_id=camera_id, reason=str(error))
+        camera_pipelines.resume(camera_id, pipeline, self._checkpoints.read(camera_id))
 
         def failed(error: Exception) -> None:
             pipeline.shed(0)  # whatever it was: the next fact does not vouch for it
@@ -389,23 +386,17 @@ class PictureMaker:
 
 def make_looking(config: SiteConfig) -> Looking:
     """Load the detector the configuration asks for. Raises: ModelRefused, InvalidArgument."""
-    detector = load_detector(
+    load = partial(
+        load_detector,
         models_dir=models_dir_from_environment() or config.models_dir,
-        name=config.analyser.detector or None,
         threads=config.analyser.threads,
-        runtime=ModelFormat(config.analyser.runtime) if config.analyser.runtime else None,
         acknowledged=acknowledged_from_environment(),
     )
+    runtime = ModelFormat(config.analyser.runtime) if config.analyser.runtime else None
+    detector = load(name=config.analyser.detector or None, runtime=runtime)
     to_picture, faces = PictureMaker(), None
     if config.redaction.is_finding_faces:
-        found = load_detector(
-            models_dir=models_dir_from_environment() or config.models_dir,
-            name=None,
-            task=ModelTask.FACE_DETECT,
-            threads=config.analyser.threads,
-            acknowledged=acknowledged_from_environment(),
-        )
-        faces = FaceLook(detector=found, to_picture=to_picture)
+        faces = FaceLook(detector=load(name=None, task=ModelTask.FACE_DETECT), to_picture=to_picture)
     return Looking(detector=detector, to_picture=to_picture, limits=limits_of(detector.manifest.input),
                    clock=SystemClock(), tracker=TrackerConfig(), faces=faces)  # fmt: skip
 

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import structlog
 
+from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
 from custodes.config import SiteConfig
-from custodes.errors import DataLoss, InvalidArgument, ProtocolError
-from custodes.pipeline.activity_gate import draw_by_hash
+from custodes.errors import DataLoss, ProtocolError
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraFact, CameraItem, CameraPipeline
-from custodes.pipeline.tampering import TamperWatch
 from custodes.types.cell import CellCamera, CellReport, CellScene, CellState, CellWaiting
 from custodes.types.codec import decode, decode_as, encode
 from custodes.types.event import AnalyserStatus
@@ -90,20 +88,19 @@ class AnalysisCell:
 
     def _begin(self, told: CellCamera, *, is_new: bool = True) -> _Camera:
         """`is_new`: what the site kept of it counts; else a snapshot of this run is about to."""
-        draw = draw_by_hash(told.camera_id) if told.has_gate else None
-        pipeline = CameraPipeline(told.camera_id, self._looking, fps=told.fps, draw=draw)
-        if told.watches_tampering:
-            pipeline.tampering = TamperWatch(watches_replay=told.watches_replay)
+        pipeline = camera_pipelines.new_pipeline(
+            told.camera_id,
+            self._looking,
+            fps=told.fps,
+            has_gate=told.has_gate,
+            watches_tampering=told.watches_tampering,
+            watches_replay=told.watches_replay,
+        )
         scene = CellScene(camera_id=told.camera_id, areas=told.areas, scene=told.scene)
         camera = self._cameras[told.camera_id] = _Camera(told, scene, pipeline)
         self._set_scene(camera, scene)
         if is_new:
-            try:
-                pipeline.resume(told.tracks)
-            except DataLoss as error:
-                structlog.get_logger().warning(
-                    "tracks before the last stop are lost", camera_id=told.camera_id, reason=str(error)
-                )
+            camera_pipelines.resume(told.camera_id, pipeline, told.tracks)
             pipeline.begin_with(told.learnt, told.now_ns)
         return camera
 
@@ -121,13 +118,7 @@ class AnalysisCell:
 
     def _set_scene(self, camera: _Camera, scene: CellScene) -> Sequence[CameraFact]:
         camera.scene, camera.pipeline.areas = scene, scene.areas
-        try:
-            return camera.pipeline.set_scene(scene.scene)
-        except InvalidArgument as error:  # the server checks it; an older one may not have
-            structlog.get_logger().error(
-                "ground and lines cannot be used", camera_id=scene.camera_id, reason=str(error)
-            )
-            return []
+        return camera_pipelines.set_scene(scene.camera_id, camera.pipeline, scene.scene)
 
     def _report(self, camera: _Camera, asked: CellReport) -> Sequence[AnalyserStatus | CellState]:
         pipeline = camera.pipeline

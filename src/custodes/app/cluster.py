@@ -21,7 +21,7 @@ from custodes.adapters.ipc.facts import FactSender
 from custodes.app.analyser import LEARNT_EVERY_NS, STATUS_NS, Intake
 from custodes.app.analysis_cell import FACTORY
 from custodes.app.checkpoints import Checkpoints
-from custodes.config import RayConfig, SiteConfig, SitePaths, load_effective
+from custodes.config import SiteConfig, SitePaths, load_effective
 from custodes.errors import CustodesError, DeadlineExceeded, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.cells import CellPlan, CellRunner, Fed
@@ -116,8 +116,9 @@ class Cells:
         for name, cell in self._cells.items():
             lot = lots.get(name, [])
             if not cell.is_full:
-                lot += [self._ask(one) for one in self.cameras_of(name) if one in self._unreported]
-                self._unreported.difference_update(self.cameras_of(name))
+                due = [one for one in self.cameras_of(name) if one in self._unreported]
+                self._unreported.difference_update(due)
+                lot += map(self._ask, due)
                 if lot:
                     cell.feed(lot)
             self._pass_on(cell.take(TURN_S if cell.is_full else 0.0))
@@ -175,14 +176,13 @@ class Cells:
         if told is not None:
             return (scene,)
         tampering = self._config.analyser.tampering
-        is_recording = camera_id in self._intake.files or not tampering.replays
         return (
             CellCamera(
                 camera_id=camera_id,
                 fps=self._config.analyser.fps,
                 has_gate=self._config.analyser.gate,
                 watches_tampering=camera_id not in tampering.ignore and not is_second(camera_id),
-                watches_replay=not is_recording,
+                watches_replay=camera_id not in self._intake.files and tampering.replays,
                 areas=scene.areas,
                 scene=scene.scene,
                 tracks=self._tracks.read(camera_id),
@@ -319,11 +319,11 @@ def main() -> None:
 
 def _until_there(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event) -> None:
     """A cluster that is away is waited for: the site records meanwhile. Once it was there, a new process begins."""
-    is_told = False
+    cluster, is_told = config.analyser.ray, False
+    assert cluster is not None, "the configuration asks for it"
     while not stopped.is_set():
         try:
-            assert isinstance(config.analyser.ray, RayConfig)
-            check_reachable(config.analyser.ray.address)
+            check_reachable(cluster.address)
         except Unavailable as error:
             if not is_told:
                 structlog.get_logger().warning("no analysis: the cluster is away", reason=str(error))

@@ -222,15 +222,15 @@ class CandidateDesk:
         now_ns = self._office.now_ns()
         records = self._office.store.all(CandidateRecord)[::-1][:MAX_READ]
         # What may not be told is left out, not shown without a name: that would say of whom it is.
-        shown = tuple(self._shown(one, who, now_ns) for one in records if self._is_told(one, now_ns))
+        shown = tuple(self._shown(one, who, now_ns, is_told=True) for one in records if self._is_told(one, now_ns))
         return CandidateTable(records=shown, hindrance=self._hindrance(who))
 
     def _is_told(self, record: CandidateRecord, now_ns: Ns) -> bool:
         return rules.phase(record, now_ns) is not CandidatePhase.CONFIRMED or self._may_tell(record.candidate)
 
-    def _shown(self, record: CandidateRecord, who: Principal, now_ns: Ns) -> CandidateRecord:
+    def _shown(self, record: CandidateRecord, who: Principal, now_ns: Ns, *, is_told: bool) -> CandidateRecord:
         shown = rules.blind(record, who.user_id, now_ns)
-        if rules.phase(record, now_ns) is CandidatePhase.CONFIRMED and self._may_tell(record.candidate):
+        if is_told and rules.phase(record, now_ns) is CandidatePhase.CONFIRMED:
             return shown
         # Who it is thought to be is nobody's business before two people agree.
         return replace(shown, candidate=replace(shown.candidate, person_id=""))
@@ -278,7 +278,7 @@ class CandidateDesk:
         office.store.put(message.candidate_id, changed)
         if after is not CandidatePhase.WAITING:
             office.store.drop_probe(message.candidate_id)
-        return self._shown(changed, who, now_ns)
+        return self._shown(changed, who, now_ns, is_told=self._is_told(changed, now_ns))
 
     async def _sightings(self, who: Principal) -> SightingTable:
         office = self._office

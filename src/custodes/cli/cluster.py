@@ -82,9 +82,7 @@ def join(
     head: str, address: str, token_file: Path, labels: tuple[str, ...], cpus: int | None, temp: Path | None
 ) -> None:
     """Give this machine to the cluster of HEAD. In the foreground; drain it before Ctrl-C."""
-    if not head.rpartition(":")[2].isdigit():
-        raise InvalidArgument(f"{head!r} is no HEAD:PORT, such as 10.0.0.1:6379")
-    ray_cells.check_reachable(head)
+    _check_head(head)
     _become(["--address", head], address, token_file, labels, cpus, temp)
 
 
@@ -190,11 +188,15 @@ def _check_token(token_file: Path) -> None:
         raise FailedPrecondition(f"{token_file} can be read by others: chmod 600 {token_file}")
 
 
-def _connected(head: str, token_file: Path) -> Any:
-    _check_token(token_file)
+def _check_head(head: str) -> None:
     if not head.rpartition(":")[2].isdigit():
         raise InvalidArgument(f"{head!r} is no HEAD:PORT, such as 10.0.0.1:6379")
     ray_cells.check_reachable(head)
+
+
+def _connected(head: str, token_file: Path) -> Any:
+    _check_token(token_file)
+    _check_head(head)
     return ray_cells.connect(head, token_file.resolve())
 
 

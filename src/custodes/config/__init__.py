@@ -1,7 +1,6 @@
 """Configuration: the YAML tree, the data directory's paths, the assignment file."""
 
 from custodes.config.assignment import Assignment, read_assignment, write_assignment
-from custodes.config.cluster import RayConfig
 from custodes.config.identity import SiteIdentity, read_identity, write_identity
 from custodes.config.leaks import LeakConfig
 from custodes.config.paths import SitePaths
@@ -19,7 +18,6 @@ from custodes.config.tree import (
 )
 
 __all__ = [
-    "RayConfig",
     "LeakConfig",
     "AccessConfig",
     "Assignment",

@@ -98,15 +98,18 @@ class Expected:
     same_sd: float
 
 
-def expected(model: ScoreModel, samples: int, quality: float = 0.5) -> Expected:
+def expected(
+    model: ScoreModel, samples: int, quality: float = 0.5, *, look_of_bin: tuple[float, float, float] = LOOK_OF_BIN
+) -> Expected:
     """Cosines between the mean of `samples` looks and a template of one look.
 
-    Args: samples: 1 or more; quality: of the looks, 0 to 1, for the scores of one person.
+    Args: samples: 1 or more; quality: of the looks, 0 to 1, for the scores of one person; look_of_bin: other
+    widths than the shipped ones, to measure what they do.
     """
     common = max(model.other_mean, 0.0)
     person = max(model.same_mean - common, 1e-3)
     look = max(1 - common - person, 1e-3)
-    factor = LOOK_OF_BIN[int(np.searchsorted(QUALITY_BINS, quality))]
+    factor = look_of_bin[int(np.searchsorted(QUALITY_BINS, quality))]
     length = math.sqrt(common + person + look / samples)
     worse = math.sqrt(common + person + look * factor / samples)
     own = math.sqrt((person + look / samples) / (person + look))

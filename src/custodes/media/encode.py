@@ -6,12 +6,12 @@ The boxes are in `mse`; pacing and the choice of frames belong to `review`.
 from fractions import Fraction
 
 import av
-from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from custodes.errors import MediaError
 from custodes.media import mse
 from custodes.media.planes import to_picture
+from custodes.media.x264 import open_encoder
 from custodes.types.mark import slot_of
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S, Ns
@@ -39,25 +39,14 @@ class LiveEncoder:
         if width % 2 or height % 2:
             raise MediaError(f"{width}×{height} has an odd side; scale it first")
         self._size = (width, height)
-        self._codec = av.CodecContext.create("libx264", "w")
-        self._codec.width, self._codec.height, self._codec.pix_fmt = width, height, "yuv420p"
-        self._codec.time_base = Fraction(1, mse.TIMESCALE)
-        self._codec.framerate = Fraction(_NOMINAL_FPS)
-        self._codec.thread_count = 1
-        self._codec.flags |= Flags.global_header
-        self._codec.options = {
-            "preset": preset,
-            "tune": "zerolatency",
-            "crf": str(crf),
-            "bf": "0",
-            "forced-idr": "1",
-            "sc_threshold": "0",
-            "g": str(1 << 20),  # keyframes come by the clock, from here
-        }
-        try:
-            self._codec.open()
-        except av.FFmpegError as error:
-            raise MediaError(f"no H.264 encoder for {width}×{height}: {error}") from error
+        self._codec = open_encoder(
+            width,
+            height,
+            crf=crf,
+            preset=preset,
+            time_base=Fraction(1, mse.TIMESCALE),
+            framerate=Fraction(_NOMINAL_FPS),
+        )
         self._extradata = bytes(self._codec.extradata or b"")
         self._sequence = 0
         self._next_time = 0

@@ -6,12 +6,12 @@ What is done to the pictures in between is the caller's.
 from fractions import Fraction
 
 import av
-from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from custodes.errors import MediaError
 from custodes.media import nal
 from custodes.media.planes import to_picture
+from custodes.media.x264 import open_encoder
 from custodes.types.media import Frame, StreamInfo
 
 CODEC = "h264"
@@ -34,25 +34,10 @@ class PacketEncoder:
         self._time_base = Fraction(info.time_base_num, info.time_base_den)
         self._note = note
         self._last_pts: int | None = None
-        self._codec = av.CodecContext.create("libx264", "w")
-        self._codec.width, self._codec.height, self._codec.pix_fmt = width_px, height_px, "yuv420p"
-        self._codec.time_base = self._time_base
-        self._codec.framerate = Fraction(info.fps).limit_denominator(1001) if info.fps > 0 else Fraction(_NOMINAL_FPS)
-        self._codec.thread_count = 1
-        self._codec.flags |= Flags.global_header
-        self._codec.options = {
-            "preset": PRESET,
-            "tune": "zerolatency",
-            "crf": str(CRF),
-            "bf": "0",
-            "forced-idr": "1",
-            "sc_threshold": "0",
-            "g": str(1 << 20),  # keyframes come when the caller says so
-        }
-        try:
-            self._codec.open()
-        except (av.FFmpegError, ValueError) as error:
-            raise MediaError(f"no H.264 encoder for {width_px}×{height_px}: {error}") from error
+        fps = Fraction(info.fps).limit_denominator(1001) if info.fps > 0 else Fraction(_NOMINAL_FPS)
+        self._codec = open_encoder(
+            width_px, height_px, crf=CRF, preset=PRESET, time_base=self._time_base, framerate=fps
+        )
         self._sets = nal.parameter_sets(bytes(self._codec.extradata or b""), CODEC)
         if not self._sets:
             raise MediaError("the H.264 encoder gave no parameter sets")

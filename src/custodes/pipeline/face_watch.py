@@ -35,6 +35,7 @@ class FaceLook:
 
     detector: Detector
     to_picture: ToPicture
+    look_px: int = LOOK_PX
 
 
 class FaceWatch:
@@ -59,14 +60,14 @@ class FaceWatch:
 
     def _find(self, frame: Frame) -> Detections:
         height, width = frame.y.shape
-        whole = region_of(width, height)
+        whole = region_of(width, height, self._look.look_px)
         found = self._look.detector.detect_parts([self._look.to_picture(frame, whole)])[0]
         scale = np.array([width / whole.width_px, height / whole.height_px] * 2, np.float32)
         return replace(found, boxes_px=found.boxes_px * scale)
 
 
-def region_of(width: int, height: int) -> Region:
+def region_of(width: int, height: int, look_px: int = LOOK_PX) -> Region:
     """All of a frame, at the size in which faces are looked for."""
-    scale = LOOK_PX / max(width, height)
+    scale = look_px / max(width, height)
     across, down = (max(round(side * scale / _STEP_PX), 1) * _STEP_PX for side in (width, height))
     return Region(x1=0, y1=0, x2=width, y2=height, width_px=across, height_px=down)

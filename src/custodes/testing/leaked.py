@@ -9,14 +9,14 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import cv2
-import httpx
 import numpy as np
 
 from custodes.testing.site import RunningSite
-from custodes.testing.viewer import NAME, PASSWORD
+from custodes.testing.viewer import NAME, PASSWORD, let_in
 
 OFFICER = "Pia Officer"
 """The second of two who trace."""
+_OFFICERS = "a second long password"
 CHROMIUM = "/usr/bin/chromium"
 _TIMEOUT_MS = 120_000
 _STEPS_BACK, _MOST_STEPS = 6, 60
@@ -84,12 +84,8 @@ def sent_on(png: bytes) -> bytes:
 
 def who_trace(site: RunningSite, folder: Path) -> list[str]:
     """The options of `custodes leak` that say which two people trace: the first account, and one invited now."""
-    invited = site.cli("person", "invite", OFFICER, "--role", "privacy_officer")
-    assert invited.returncode == 0, invited.stderr
-    form = {"password": "a second long password", "password_again": "a second long password"}
-    form["token"] = invited.stdout.splitlines()[-1]
-    assert httpx.post(f"{site.address}/invitation", data=form, headers={"origin": site.address}).status_code == 303
-    for name, password in (("first", PASSWORD), ("second", form["password"])):
+    let_in(site, OFFICER, role="privacy_officer", password=_OFFICERS)
+    for name, password in (("first", PASSWORD), ("second", _OFFICERS)):
         (folder / name).write_text(password)
     return [
         *("--as", NAME, "--password-file", str(folder / "first")),

@@ -13,6 +13,7 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from custodes.errors import PermissionDenied, Unavailable
+from custodes.testing.site import RunningSite
 
 NAME = "Ada Operator"
 PASSWORD = "a long enough password"  # noqa: S105 - an account of a test site
@@ -35,6 +36,19 @@ class Seen:
     notes: list[dict[str, Any]] = field(default_factory=list)
     log_index: int = -1
     first_picture_s: float = 0.0
+
+
+def let_in(site: RunningSite, name: str, *, role: str, password: str) -> None:
+    """Invite somebody at the terminal, who takes it at the page. Raises: PermissionDenied."""
+    invited = site.cli("person", "invite", name, "--role", role)
+    if invited.returncode:
+        raise PermissionDenied(f"{name} cannot be invited: {invited.stderr}")
+    form = {"token": invited.stdout.splitlines()[-1], "password": password, "password_again": password}
+    answer = httpx.post(f"{site.address}/invitation", data=form, headers={"origin": site.address})
+    if answer.status_code != 303:
+        raise PermissionDenied(
+            f"the invitation of {name} was answered with {answer.status_code}: {answer.text[:2000]}"
+        )
 
 
 class Viewer:

@@ -46,9 +46,7 @@ async def log(
         entries = (await deps.warden.read_log(start, end - start)).entries
         for entry in reversed(entries):
             end = entry.index
-            if not routine and wanted_kind is None and entry.record.kind is AuditKind.SEGMENT_SEALED:
-                continue
-            if _matches(entry, wanted_kind, camera, person):
+            if _matches(entry, wanted_kind, camera, person, routine=routine):
                 found.append(entry)
                 if len(found) >= limit:
                     break
@@ -97,8 +95,10 @@ def _kind(kind: str) -> AuditKind | None:
         raise InvalidArgument("There is no such kind of entry.") from error
 
 
-def _matches(entry: LogEntry, kind: AuditKind | None, camera: str, person: str) -> bool:
+def _matches(entry: LogEntry, kind: AuditKind | None, camera: str, person: str, *, routine: bool) -> bool:
     record = entry.record
+    if kind is None and not routine and record.kind is AuditKind.SEGMENT_SEALED:
+        return False
     if kind is not None and record.kind is not kind:
         return False
     if camera and camera not in (record.subject, record.details.get("camera"), record.details.get("camera_id")):

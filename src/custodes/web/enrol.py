@@ -123,11 +123,8 @@ async def sign(request: Request, token: str, signature: _Text = "", agree: _Text
     """The person signs the text that they saw."""
     deps = deps_of(request)
     try:
-        if agree != "yes":
-            raise InvalidArgument("Tick the box if you agree. If you do not, close this page; nothing is stored.")
         shown = await _shown(deps, token)
-        if sha256 != rules.text_sha256(_text(deps, shown)):
-            raise InvalidArgument("The text has changed since you opened this page. Read it again, please.")
+        check_agreed(agree, sha256, _text(deps, shown))
         signed = await deps.warden.about_requests(SignConsent(token=token, signature=signature, text_sha256=sha256))
     except CustodesError as error:
         return await _invitation(request, token, error=error)
@@ -210,6 +207,14 @@ def base_of(request: Request) -> str:
     """Scheme and host of links for people outside."""
     scheme = "https" if cookie_of(request).is_secure else "http"
     return f"{scheme}://{request.headers['host']}"
+
+
+def check_agreed(agree: str, sha256: str, text: str) -> None:
+    """Whether who signs ticked the box under this very text. Raises: InvalidArgument."""
+    if agree != "yes":
+        raise InvalidArgument("Tick the box if you agree. If you do not, close this page; nothing is stored.")
+    if sha256 != rules.text_sha256(text):
+        raise InvalidArgument("The text has changed since you opened this page. Read it again, please.")
 
 
 async def _withdrawn(request: Request, token: str) -> Withdrawn:

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from custodes.access import enrolment as rules
 from custodes.access import trials
-from custodes.errors import CustodesError, InvalidArgument
+from custodes.errors import CustodesError
 from custodes.face.trials import COLUMNS, NUMBERS, VOLUNTEER, Rate, Trial, det, det_svg, least_proven, rates_of
 from custodes.types.access import Action
 from custodes.types.face_message import EnrolmentTable, ReadEnrolments
@@ -33,7 +33,7 @@ from custodes.types.trial import (
 )
 from custodes.units import NS_PER_S
 from custodes.web.deps import WebDeps, deps_of, page, present
-from custodes.web.enrol import base_of
+from custodes.web.enrol import base_of, check_agreed
 from custodes.web.errors import describe
 from custodes.web.faces import zone_row
 
@@ -105,10 +105,7 @@ async def sign(request: Request, token: str, signature: _Text = "", agree: _Text
     """The volunteer signs the text that they saw."""
     deps = deps_of(request)
     try:
-        if agree != "yes":
-            raise InvalidArgument("Tick the box if you agree. If you do not, close this page; nothing is stored.")
-        if sha256 != rules.text_sha256(_text(deps, await _volunteer(deps, token))):
-            raise InvalidArgument("The text has changed since you opened this page. Read it again, please.")
+        check_agreed(agree, sha256, _text(deps, await _volunteer(deps, token)))
         await deps.warden.about_requests(SignTrial(token=token[:128], signature=signature, text_sha256=sha256))
     except CustodesError as error:
         return await _walk(request, token, error=error)

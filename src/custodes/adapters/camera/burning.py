@@ -96,9 +96,9 @@ class BurningCamera:
                     blind_since_ns = packet.utc_ns
                 elif packet.utc_ns - blind_since_ns > MAX_BLIND_NS:
                     raise self._failed(f"nothing could be decoded for {MAX_BLIND_NS // NS_PER_S} s")
-        except CameraError as error:
-            if isinstance(error, CameraGarbage):
-                raise
+        except CameraGarbage:
+            raise
+        except CameraError:
             # What the decoder still held was taken before the end.
             for frame in self._decoder.flush() if self._decoder is not None else []:
                 yield self._burnt(frame)

@@ -25,9 +25,10 @@ _BACKLOG = 100
 """Connections that may wait; more processes than a site has."""
 
 REQUEST_TIMEOUT_S = 10.0
+"""A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
+
 _LOOK_S = 0.5
 """Connecting to a unix socket waits only where the listener's queue is full."""
-"""A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
 
 
 def frame(message: object) -> bytes:

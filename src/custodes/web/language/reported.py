@@ -170,7 +170,7 @@ class _Recogniser:
 
 @cache
 def _recogniser(language: Language) -> _Recogniser:
-    ours: tuple[object, ...] = (CONTEXT, CONTEXT.encode())  # babel 2.17's read_mo leaves the context as bytes
+    ours: tuple[object, ...] = (CONTEXT, CONTEXT.encode())  # babel 2.18's read_mo leaves the context as bytes
     return _Recogniser(
         (str(one.id), str(one.string))
         for one in read_mo(io.BytesIO(compiled(language)))

@@ -119,12 +119,13 @@ class Tile {
     if (!isFine) {
       const titles = { connecting: t`Connecting`, stalled: t`Not live`, waiting: t`Not live`, refused: t`Not shown to you`,
         closed: t`Paused`, playing: t`Waiting for the first picture`, ended: t`Ended` };
-      say(this.veil.firstChild, isStanding ? t`Standing still` : titles[player.state] || player.state);
-      if (!MAY_WATCH) say(this.veil.firstChild, titles.refused);
-      const isOff = MAY_WATCH && player.state === "closed" && !isAway && this.camera.state !== "recording";
+      const [state, message] = MAY_WATCH ? [player.state, player.message || this.lastNote?.message || ""]
+        : ["refused", t`Your roles do not watch live pictures. “Why may I see what I see?” below your name tells more.`];
+      say(this.veil.firstChild, isStanding ? t`Standing still` : titles[state] || state);
+      const isOff = state === "closed" && !isAway && this.camera.state !== "recording";
       if (isOff) say(this.veil.firstChild, this.camera.words);
-      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : !MAY_WATCH ? t`Your roles do not watch live pictures. “Why may I see what I see?” below your name tells more.` : player.message || this.lastNote?.message || "";
-      say(this.veil.lastChild, detail === titles[player.state] ? "" : detail);
+      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : message;
+      say(this.veil.lastChild, detail === titles[state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
     }
