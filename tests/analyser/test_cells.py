@@ -9,9 +9,10 @@ import pytest
 
 from custodes.app.analyser import Intake
 from custodes.app.checkpoints import Checkpoints
-from custodes.app.cluster import Cells
+from custodes.app.cluster import Cells, plan_of
 from custodes.config import SiteConfig
 from custodes.config.paths import SitePaths
+from custodes.config.tree import RedactionConfig
 from custodes.pipeline.camera import CameraPipeline
 from custodes.runtime.cell_process import ProcessHost
 from custodes.runtime.cells import CellRunner, Fed, InlineHost
@@ -185,3 +186,10 @@ def test_an_item_of_a_camera_of_which_nothing_was_told_is_refused_by_name():
 def test_a_configuration_that_cannot_work_says_why(tree, what):
     with pytest.raises(ValueError, match=what):
         SiteConfig.model_validate(tree)
+
+
+@pytest.mark.parametrize("level", ["face", "person"])
+def test_a_cell_looks_for_faces_where_the_site_does(level):
+    config = SiteConfig(redaction=RedactionConfig(level=level))
+    told = SiteConfig.model_validate_json(plan_of(config).settings)
+    assert told.redaction.is_finding_faces == config.redaction.is_finding_faces == (level == "face")

@@ -53,8 +53,8 @@ _BACKLOG_STEP_NS = NS_PER_S // 20
 
 
 def plan_of(config: SiteConfig) -> CellPlan:
-    """What a cell on another machine is told of the site: its detector, and nothing else."""
-    only = SiteConfig(analyser=config.analyser, models_dir=config.models_dir)
+    """What a cell on another machine is told of the site: what it looks for, and nothing else."""
+    only = SiteConfig(analyser=config.analyser, redaction=config.redaction, models_dir=config.models_dir)
     return CellPlan(factory=FACTORY, settings=only.model_dump_json().encode())
 
 
