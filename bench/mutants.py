@@ -6,9 +6,10 @@
 mutmut changes the code (in `mutants/`, nothing else is touched); `bench.mutant_runner` loads the part's tests once and
 forks for each mutant, with the tests that run the changed line. `--sample` tries that many of each part, drawn by
 `--seed`, `--minutes` as many of those as fit into that time; then the interval (Wilson, 95 %) is told in which the
-whole part's score lies. What changes the words of a `raise` alone is counted apart and not tried: no caller decides by
-them. A mutant whose line no test runs counts as missed, one that ran out of time as found. `--missed` shows what was
-missed; `--only` tries mutants by name again.
+whole part's score lies. One that is stopped (Ctrl-C, SIGTERM) tells what it tried until then. What changes the words
+of a `raise` alone is counted apart and not tried: no caller decides by them. A mutant whose line no test runs counts
+as missed, one that ran out of time or hangs as found. `--missed` shows what was missed; `--only` tries mutants by name
+again.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +30,7 @@ from pathlib import Path
 
 from custodes.pipeline.reliability import wilson
 
-FOLDER = Path("mutants")
+FOLDER, _MEMORY_DISK = Path("mutants"), Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +174,20 @@ def _bare(function: ast.AST) -> str:
     return ast.dump(tree)
 
 
-def run(part: Part, mutants: list[Mutant], *, minutes: float) -> dict[str, str]:
-    """Outcomes (found, missed, unreached, slow) by name, of those that fitted into `minutes`."""
-    wanted, told = FOLDER / "wanted.json", FOLDER / "told.json"
+def run(part: Part, mutants: list[Mutant], files: Iterable[str], *, minutes: float) -> dict[str, str]:
+    """Outcomes (found, missed, unreached, slow) by name, of those that fitted into `minutes`.
+
+    Args: files: all changed modules of the part. Raises: Stopped, with the outcomes until then.
+    """
+    wanted, told = FOLDER / "wanted.json", FOLDER / "told.jsonl"
     told.unlink(missing_ok=True)
-    wanted.write_text(json.dumps([[m.name, m.file, m.lines, m.head] for m in mutants]), encoding="utf-8")
+    asked = {"files": sorted(set(files)), "mutants": [[m.name, m.file, m.lines, m.head] for m in mutants]}
+    wanted.write_text(json.dumps(asked), encoding="utf-8")
+    # In memory where there is such a disk: a mutant's tests wait for some thousand writes.
+    scratch = Path(tempfile.mkdtemp(prefix="mutants-", dir=_MEMORY_DISK if _MEMORY_DISK.is_dir() else None))
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "bench.mutant_runner", "-p", "no:cacheprovider"),
-        *("-m", "not slow", "-o", f"pythonpath={FOLDER}/src .", f"--basetemp={FOLDER.resolve()}/tmp"),
+        *("-m", "not slow", "-o", f"pythonpath={FOLDER}/src .", f"--basetemp={scratch}/tmp"),
         *(
             "-o",
             "tmp_path_retention_policy=failed",
@@ -189,13 +198,34 @@ def run(part: Part, mutants: list[Mutant], *, minutes: float) -> dict[str, str]:
         ),
         *(f"--ignore={path}" for path in part.without),
     ]
-    ended = subprocess.run(
-        command, check=False, env={**os.environ, "MUTANT_UNDER_TEST": ""}, stdout=subprocess.DEVNULL
-    )
-    if not told.exists():
-        raise SystemExit(f"bench.mutants: the tests could not be loaded (pytest ended with {ended.returncode})")
-    answers: dict[str, str] = json.loads(told.read_text(encoding="utf-8"))
+    is_stopped = False
+    with subprocess.Popen(command, env={**os.environ, "MUTANT_UNDER_TEST": ""}, stdout=subprocess.DEVNULL) as runner:
+        try:
+            ended = runner.wait()
+        except KeyboardInterrupt:
+            is_stopped = True
+            runner.terminate()
+            ended = runner.wait()
+    shutil.rmtree(scratch, ignore_errors=True)
+    if not told.exists() and not is_stopped:
+        raise SystemExit(f"bench.mutants: the tests could not be loaded (pytest ended with {ended})")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    answers = dict(json.loads(line) for line in lines)
+    if is_stopped:
+        raise Stopped(answers)
     return answers
+
+
+class Stopped(Exception):
+    """Somebody stopped it; the outcomes that are known."""
+
+    def __init__(self, outcomes: dict[str, str]) -> None:
+        super().__init__("stopped")
+        self.outcomes = outcomes
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -211,7 +241,11 @@ def main() -> None:
     parts = arguments.part or list(PARTS)
     results: dict[str, object] = {}
     total: Counter[str] = Counter()
+    is_stopped = False
+    signal.signal(signal.SIGTERM, _interrupt)
     for name in parts:
+        if is_stopped:
+            break
         made = make(PARTS[name])
         tried = [one for one in made if not one.is_words]
         if arguments.only:
@@ -219,7 +253,10 @@ def main() -> None:
         else:  # in a random order: those that fit into the time are a sample too
             tried = random.Random(arguments.seed).sample(tried, min(arguments.sample or len(tried), len(tried)))
         whole = sum(not one.is_words for one in made)
-        told = run(PARTS[name], tried, minutes=arguments.minutes)
+        try:
+            told = run(PARTS[name], tried, (one.file for one in made), minutes=arguments.minutes)
+        except Stopped as stopped:
+            told, is_stopped = stopped.outcomes, True
         tried = [one for one in tried if one.name in told]
         tallies: dict[str, Tally] = {"": Tally()}
         for one in tried:
@@ -236,6 +273,7 @@ def main() -> None:
             "tried": len(tried),
             "of": whole,
             "words": len(made) - whole,
+            **({"is_stopped": True} if is_stopped else {}),
             "modules": {key: tally.score() for key, tally in sorted(tallies.items()) if key},
         }
     print(json.dumps({"name": "mutants", "config": {"seed": arguments.seed, **total}, "results": results}))

@@ -169,6 +169,31 @@ def test_request_when_vetoed_in_force_opens_nothing_any_more() -> None:
     assert not requests.covers(vetoed, use(), T0)
 
 
+def test_request_when_a_passkey_that_approved_it_is_removed_waits_again_and_that_key_never_counts() -> None:
+    later = Ns(T0 + HOUR)
+    assert requests.without_key(APPROVED, b"other", later) is APPROVED
+    without = requests.without_key(APPROVED, b"ben", later)
+    assert requests.phase(without, later) is RequestPhase.WAITING
+    assert not requests.covers(without, use(), later) and requests.ends_ns(without) == 0
+    assert [(vote.approver_id, vote.void_since_ns) for vote in without.votes] == [("ben", later)]
+    assert requests.without_key(without, b"ben", Ns(later + 1)) is without, "the moment stays"
+    with pytest.raises(AlreadyExists):
+        requests.cast(without, yes("ben"), later)
+    again = requests.cast(without, yes("ben", credential=b"new phone"), later)
+    assert requests.covers(again, use(), later) and requests.ends_ns(again) == later + requests.LASTS_NS
+
+
+def test_request_when_a_passkey_goes_after_it_is_decided_stays_as_it_was_told() -> None:
+    vetoed = requests.cast(APPROVED, no("cleo"), T0)
+    assert requests.without_key(vetoed, b"ben", T0) is vetoed
+    over = Ns(T0 + requests.LASTS_NS)
+    assert requests.without_key(APPROVED, b"ben", over) is APPROVED
+    late = Ns(T0 + requests.DECIDE_WITHIN_NS - 1)
+    approved_late = requests.cast(RequestRecord(request=look()), yes("ben"), late)
+    gone = requests.without_key(approved_late, b"ben", Ns(late + 2))
+    assert requests.phase(gone, Ns(late + 2)) is RequestPhase.LAPSED, "nobody can approve it any more"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -332,6 +357,16 @@ class Life(RuleBasedStateMachine):
         except CustodesError:
             assert not may
 
+    @rule(key=st.sampled_from(PEOPLE))
+    def remove_passkey(self, key: str) -> None:
+        if self._waits() or self._in_force():
+            mine = [
+                vote.approver_id for vote in self.record.votes if vote.counts and vote.credential_id == key.encode()
+            ]
+            for who in mine:
+                del self.yes[who]
+        self.record = requests.without_key(self.record, key.encode(), Ns(self.now))
+
     @rule(who=st.sampled_from(PEOPLE))
     def look_at_it(self, who: str) -> None:
         asked = use(principal=Principal(user_id=who, name=who, roles=frozenset()))
@@ -342,8 +377,9 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "record"):
             return
         approved = [vote for vote in self.record.votes if vote.is_yes]
-        assert len({vote.approver_id for vote in approved}) == len(approved)
-        assert len({vote.credential_id for vote in approved}) == len(approved)
+        assert {vote.approver_id for vote in approved if vote.counts} == set(self.yes)
+        assert sum(vote.counts for vote in approved) == len(self.yes)
+        assert len({vote.credential_id for vote in approved}) == len(approved), "also of those that count no more"
         assert all(vote.approver_id != "ann" and vote.assertion for vote in approved)
 
 

@@ -162,6 +162,38 @@ def test_marks_when_the_trace_was_withdrawn_are_not_released(site: Site) -> None
     site.run(main())
 
 
+def test_look_that_a_lost_passkey_approved_ends_with_the_passkey_until_its_owner_signs_again(site: Site) -> None:
+    async def main() -> None:
+        async with site.warden() as gate:
+            await gate.answer_server(opening(ANN, "7"))
+            record = await approved(site, gate)
+            request_id = record.request.request_id
+            header, _ = site.segment()
+            keys_of = ReleaseKeys(
+                grant_token=(await gate.authorise(wanted(site, request_id))).grant.token, headers=(header,)
+            )
+            await gate.answer_job(keys_of)
+            new = FakeAuthenticator()
+            enrolled = new.enrolled(BEN.user_id)
+            await gate.answer_server(EnrolKey(principal=BEN, key=enrolled, name="New"))
+            await gate.answer_server(vouching((BEN, KEY), new, enrolled))
+            await gate.answer_server(ForgetKey(principal=BEN, credential_id=KEY.credential_id))
+        assert site.entries()[-1].record.details["approvals_void"] == request_id
+        async with site.warden() as gate:  # it was kept, not only remembered
+            assert (await gate.authorise(wanted(site, request_id))).grant is None
+            signed = new.get(digest(record.request))
+            again = CastVote(principal=BEN, request_id=request_id, is_yes=True, note="", assertion=signed)
+            assert [vote.counts for vote in (await gate.answer_server(again)).votes] == [False, True]
+            assert (await gate.authorise(wanted(site, request_id))).grant is not None
+            await gate.answer_server(ForgetKey(principal=BEN, credential_id=new.credential_id))
+            with pytest.raises(PermissionDenied):
+                await gate.answer_job(keys_of)
+
+    site.run(main())
+    approvals = [one.record.details for one in site.entries() if one.record.kind is AuditKind.REQUEST_APPROVED]
+    assert [one["approvals"] for one in approvals] == ["1 of 1", "1 of 1"]
+
+
 def test_approval_when_the_warden_restarts_still_holds_and_the_signature_counts_no_more(site: Site) -> None:
     async def main() -> None:
         async with site.warden() as gate:

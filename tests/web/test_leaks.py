@@ -78,7 +78,15 @@ def test_picture_when_another_person_signed_then_both_read_what_was_found_and_no
     assert cleo.get(path).status_code == 404
     assert request_id not in cleo.get("/leaks").text
     assert cleo.post(f"{path}/bundle").status_code == 404
-    assert AuditKind.EVIDENCE_FETCHED in ann.site.warden.kinds()
+    fetched = ann.site.warden.kinds().count(AuditKind.EVIDENCE_FETCHED)
+    assert fetched == 2
+    ann.site.clock.advance(899 * 10**9)
+    assert 'href="/prove"' not in ann.get(path).text
+    ann.site.clock.advance(2 * 10**9)
+    late = ann.post(f"{path}/bundle")
+    assert late.status_code == 409 and late.json()["detail"].startswith("Confirm who you are")
+    assert 'href="/prove"' in ann.get(path).text, "the page says so before somebody tries"
+    assert ann.site.warden.kinds().count(AuditKind.EVIDENCE_FETCHED) == fetched
     assert "is known to" in ann.get("/cases/2026-7").text, "the case says that it was traced"
     assert "session S" not in ann.get("/cases/2026-7").text
 

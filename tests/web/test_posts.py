@@ -140,6 +140,12 @@ def test_evidence_when_taken_then_anybody_checks_it_and_a_changed_file_is_found(
     compared(ann)
     answer = ann.post(f"{PATH}/bundle")
     assert answer.status_code == 200, answer.text
+    site.clock.advance(899 * 10**9)
+    assert 'href="/prove"' not in ann.get(PATH).text
+    site.clock.advance(2 * 10**9)
+    late = ann.post(f"{PATH}/bundle")
+    assert late.status_code == 409 and late.json()["detail"].startswith("Confirm who you are")
+    assert 'href="/prove"' in ann.get(PATH).text
     path = tmp_path / "posts.zip"
     path.write_bytes(answer.content)
     with zipfile.ZipFile(path) as bundle:

@@ -133,7 +133,7 @@ def _in_force_since(record: RequestRecord) -> Ns | None:
     if record.request.is_break_glass:
         return record.request.filed_ns
     needed = record.request.needed
-    yes = [vote for vote in record.votes if vote.is_yes]
+    yes = [vote for vote in record.votes if vote.counts]
     for count in range(max(needed, 1), len(yes) + 1):
         if not record.needs_officer or any(vote.is_officer for vote in yes[:count]):
             return yes[count - 1].utc_ns
@@ -158,7 +158,7 @@ def cast(record: RequestRecord, vote: Vote, now_ns: Ns) -> RequestRecord:
     now = phase(record, now_ns)
     if now is not RequestPhase.WAITING and not (now is RequestPhase.IN_FORCE and not vote.is_yes):
         raise FailedPrecondition(f"The request is {now.value.replace('_', ' ')}; nothing can be decided any more.")
-    earlier = [one for one in record.votes if one.approver_id == vote.approver_id]
+    earlier = [one for one in record.votes if one.approver_id == vote.approver_id and one.void_since_ns is None]
     if vote.is_yes:
         if not vote.assertion or not vote.credential_id:
             raise InvalidArgument("An approval is signed with a passkey.")
@@ -167,6 +167,20 @@ def cast(record: RequestRecord, vote: Vote, now_ns: Ns) -> RequestRecord:
     if len(vote.note) > MAX_TEXT_CHARS:
         raise InvalidArgument(f"A note has at most {MAX_TEXT_CHARS} characters.")
     return replace(record, votes=(*record.votes, replace(vote, utc_ns=now_ns)))
+
+
+def without_key(record: RequestRecord, credential_id: bytes, now_ns: Ns) -> RequestRecord:
+    """The same when a passkey is removed: what it approved counts no more where that could still open something.
+
+    The word stays to be read, so that this passkey never signs for this request again; its owner may, with another.
+    """
+    if phase(record, now_ns) not in (RequestPhase.WAITING, RequestPhase.IN_FORCE):
+        return record
+    votes = tuple(
+        replace(vote, void_since_ns=now_ns) if vote.counts and vote.credential_id == credential_id else vote
+        for vote in record.votes
+    )
+    return record if votes == record.votes else replace(record, votes=votes)
 
 
 def withdraw(record: RequestRecord, user_id: str, now_ns: Ns) -> RequestRecord:

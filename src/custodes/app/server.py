@@ -14,6 +14,7 @@ import structlog
 
 from custodes.access.policy import load_policies
 from custodes.adapters.blob.disk import Disk
+from custodes.adapters.clamd import Clamd
 from custodes.adapters.ipc.connections import Connections
 from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
 from custodes.adapters.ipc.recogniser import RecogniserClient
@@ -311,6 +312,7 @@ class Server:
                 recogniser=self._recogniser,
                 recorders=self._recorders.table,
                 on_verdict=self._sightings.take if self._sightings else None,
+                scanner=Clamd(config.server.clamd) if config.server.clamd else None,
             ),
             self._listener,
             proxies=config.server.proxies,

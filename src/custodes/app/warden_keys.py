@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from custodes.access import keys
+from custodes.access import keys, requests
 from custodes.access.assertion import check_assertion, credential_of
 from custodes.adapters.keys.requests import RequestStore
 from custodes.app.warden_log import Append
 from custodes.errors import AlreadyExists, NotFound, PermissionDenied, ProtocolError
+from custodes.ports.clock import Clock
 from custodes.types.access import Action, AuditKind, AuditRecord, Principal
 from custodes.types.approval import EnrolKey, EnrolledKey, ForgetKey, KeyTable, ReadKeys, VouchForKey
 from custodes.types.message import Appended
@@ -27,6 +28,7 @@ class KeyDesk:
         store: RequestStore,
         append: Append,
         lock: asyncio.Lock,
+        clock: Clock,
         may: Callable[[Principal, Action], bool],
         trusted: frozenset[str] = frozenset(),
     ) -> None:
@@ -34,6 +36,7 @@ class KeyDesk:
         self._store = store
         self._append = append
         self._lock = lock
+        self._clock = clock
         self._may = may
         self._trusted = trusted
 
@@ -75,8 +78,19 @@ class KeyDesk:
         key = self._store.key(message.credential_id)
         if key is None or key.user_id != message.principal.user_id:
             raise NotFound("no such passkey of yours")
-        details = {"credential": key.credential_id.hex()[:128], "change": "removed"}
+        now_ns = self._clock.now_ns()
+        before = self._store.records()
+        after = [requests.without_key(record, key.credential_id, now_ns) for record in before]
+        changed = [now for now, was in zip(after, before, strict=True) if now is not was]
+        void = [one.request.request_id for one in changed]
+        details = {
+            "credential": key.credential_id.hex()[:128],
+            "change": "removed",
+            **({"approvals_void": ",".join(void)[:_PIECE]} if void else {}),
+        }
         index = await self._append(credential_record(message.principal, details))
+        for without in changed:
+            self._store.put(without)
         self._store.forget_key(key.credential_id)
         return Appended(index=index)
 

@@ -180,6 +180,6 @@ def request_record(
         "reason": asked.reason,
         **({"shown": shown_text(asked.shown)} if asked.shown else {}),
         **({"person": asked.person_id} if asked.person_id else {}),
-        "approvals": f"{sum(vote.is_yes for vote in record.votes)} of {asked.needed}",
+        "approvals": f"{sum(vote.counts for vote in record.votes)} of {asked.needed}",
     }
     return AuditRecord(kind=kind, actor=who.name, subject=asked.request_id, details={**scope, **details})

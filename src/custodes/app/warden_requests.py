@@ -86,7 +86,12 @@ class RequestDesk:
         self._rules = rules
         self._lock = asyncio.Lock()
         self._keys = KeyDesk(
-            store=store, append=append, lock=self._lock, may=self._may, trusted=frozenset(rules.trusted_keys)
+            store=store,
+            append=append,
+            lock=self._lock,
+            clock=clock,
+            may=self._may,
+            trusted=frozenset(rules.trusted_keys),
         )
 
     async def answer(self, message: object) -> object:

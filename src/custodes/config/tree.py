@@ -248,6 +248,17 @@ class ServerConfig(_Strict):
     """Addresses or networks (10.0.0.0/24) of proxies in front that set X-Forwarded-For: limits and log take the
     visitor's address from there. A header of anybody else is ignored."""
 
+    clamd: Path | None = None
+    """Socket of a ClamAV daemon, e.g. /run/clamav/clamd.ctl: each file that somebody uploads is shown to it before it
+    is kept, and none is taken while it does not answer."""
+
+    @field_validator("clamd")
+    @classmethod
+    def _is_absolute(cls, found: Path | None) -> Path | None:
+        if found is not None and not found.is_absolute():
+            raise ValueError(f"{found} is relative; expected the whole path of the socket")
+        return found
+
     @field_validator("proxies")
     @classmethod
     def _are_networks(cls, found: tuple[str, ...]) -> tuple[str, ...]:

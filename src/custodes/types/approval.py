@@ -65,6 +65,13 @@ class Vote:
     assertion: str
     is_officer: bool = False
     """Of somebody who looks after protected people."""
+    void_since_ns: Ns | None = None
+    """When its passkey was removed while the request could still open something: it counts no more (ADR 103)."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a yes whose passkey is still there."""
+        return self.is_yes and self.void_since_ns is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

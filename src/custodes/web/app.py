@@ -23,6 +23,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -120,6 +121,7 @@ def create_app(
     recogniser: Recogniser | None = None,
     recorders: RecordersReader | None = None,
     on_verdict: Callable[[str], None] | None = None,
+    scanner: FileScanner | None = None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -135,6 +137,7 @@ def create_app(
         recogniser: None where recognition is switched off.
         recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
+        scanner: sees uploaded files first; None where none is named.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
     auth = AuthService(
@@ -185,6 +188,7 @@ def create_app(
         policies=policies,
         floors=floors,
         tiles=tiles,
+        scanner=scanner,
         journeys=journeys,
         health=health,
         backfills=backfills,

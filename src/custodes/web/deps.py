@@ -26,6 +26,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
@@ -109,6 +110,14 @@ class WebDeps:
     """None where nobody is asked: one recorder has everything."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
+    scanner: FileScanner | None = None
+    """None where no virus scanner is named."""
+
+    async def scanned(self, content: bytes) -> bytes:
+        """An uploaded file, once the scanner found nothing in it. Raises: InvalidArgument, Unavailable."""
+        if self.scanner is not None and content:
+            await self.scanner.check(content)
+        return content
 
     async def requests_for(self, who: Principal) -> list[RequestRecord]:
         """The newest requests of which this person may know: their own, or all for who decides or audits."""

@@ -288,6 +288,11 @@ FRESH = frozenset(
         "/exports/{export_id}/download",
         "/erasures",
         "/journeys/{request_id}/exhibit",
+        "/leaks/{request_id}/bundle",
+        "/cases/{number}/posts/bundle",
+        "/protection/{person_id}/end",
+        "/faces/people/rekey",
+        "/faces/people/networks/forget",
         "/api/v1/cameras/{camera_id}/holds/{hold_id}/release",
     }
 )

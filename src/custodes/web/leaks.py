@@ -68,7 +68,7 @@ async def file_trace(
             raise InvalidArgument(f"Say why in at most {_MAX_WHY_CHARS} characters.")
         filed = await _desk(deps).file(
             who,
-            picture=await picture.read(MAX_LEAK_BYTES),
+            picture=await deps.scanned(await picture.read(MAX_LEAK_BYTES)),
             reference=reference.strip(),
             camera_ids=tuple(CameraId(one) for one in cameras or ()),
             start_ns=utc_ns_of(begin),
@@ -200,6 +200,7 @@ async def _one(request: Request, request_id: str, *, error: CustodesError | None
         line=_time_line(trace, told),
         sentences=_sentences(told),
         is_own=trace.owner_id == who.user_id,
+        is_fresh=deps.auth.is_fresh(present(request).session),
         may_start=trace.owner_id == who.user_id
         and row["phase"] == RequestPhase.IN_FORCE.value
         and trace.state in (TraceState.FILED, TraceState.FAILED),

@@ -59,7 +59,9 @@ async def add_post(
             raise InvalidArgument("Say which account posted it.")
         known = {one.post_id for one in (await book.read(who, number)).posts}
         row = row_of({**told, "id": post_id.strip() or _next_id(known)}, "the post")
-        new = NewPost(post=_post(row), picture=await _content(picture), screenshot=await _content(screenshot))
+        new = NewPost(
+            post=_post(row), picture=await _content(request, picture), screenshot=await _content(request, screenshot)
+        )
         await book.add(who, number, [new])
     except CustodesError as error:
         return await _show(request, number, error=error)
@@ -76,7 +78,7 @@ async def import_posts(request: Request, number: str, table: _File = None, pictu
             raise InvalidArgument("Choose the table: CSV or JSON.")
         rows = read_table(table.filename or "table.csv", await table.read(MAX_TABLE_BYTES + 1))
         files = {PurePath(one.filename or "").name: one for one in pictures or []}
-        await book.add(who, number, [await _new_post(row, files) for row in rows])
+        await book.add(who, number, [await _new_post(request, row, files) for row in rows])
     except CustodesError as error:
         return await _show(request, number, error=error)
     return RedirectResponse(f"/cases/{number}/posts", status_code=303)
@@ -168,21 +170,21 @@ def _post(row: Row) -> Post:
     )
 
 
-async def _new_post(row: Row, files: dict[str, UploadFile]) -> NewPost:
+async def _new_post(request: Request, row: Row, files: dict[str, UploadFile]) -> NewPost:
     contents = []
     for what, name in (("picture", row.picture), ("screenshot", row.screenshot)):
         file = files.get(PurePath(name).name) if name else None
         if name and file is None:
             raise InvalidArgument(f"post {row.post_id}: its {what} {name[:80]!r} is not among the chosen files")
-        contents.append(await _content(file))
+        contents.append(await _content(request, file))
     return NewPost(post=_post(row), picture=contents[0], screenshot=contents[1])
 
 
-async def _content(file: UploadFile | None) -> bytes:
+async def _content(request: Request, file: UploadFile | None) -> bytes:
     if file is None:
         return b""
     await file.seek(0)  # one picture may be of several posts
-    return await file.read(MAX_POSTS_BYTES)
+    return await deps_of(request).scanned(await file.read(MAX_POSTS_BYTES))
 
 
 async def _step(request: Request, number: str, step: str, **arguments: str) -> Response:
@@ -215,6 +217,7 @@ async def _show(request: Request, number: str, *, error: CustodesError | None = 
         proves=SPREAD_PROVES,
         accounts=len({one.account for one in found.posts}),
         is_whole=spread is not None and len(found.compared) == len(found.posts),
+        is_fresh=deps.auth.is_fresh(present(request).session),
     )
 
 

@@ -278,5 +278,5 @@ def request_row(record: RequestRecord, now_ns: Ns, *, is_own: bool = False) -> d
         "words": request_words(asked),
         "record": record,
         "is_hidden": is_own and protection.is_hidden(record, now),
-        "yes": sum(vote.is_yes for vote in record.votes),
+        "yes": sum(vote.counts for vote in record.votes),
     }

@@ -120,7 +120,7 @@ async def picture(request: Request, picture: Annotated[UploadFile | None, File()
     content = await picture.read(MAX_PLAN_BYTES + 1)
     if len(content) > MAX_PLAN_BYTES:
         raise InvalidArgument("The picture has more than 4 MB; save it smaller, or as JPEG.")
-    drawn = await desk_of(request).redraw(content)
+    drawn = await desk_of(request).redraw(await deps_of(request).scanned(content))
     if drawn.problem:
         raise InvalidArgument(drawn.problem)
     sha256 = hashlib.sha256(drawn.jpeg).hexdigest()

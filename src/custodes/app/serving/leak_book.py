@@ -137,7 +137,7 @@ class LeakBook:
             raise FailedPrecondition("It was traced already.")
         if self._running:
             raise ResourceExhausted("Another picture is being traced; try again when it is through.")
-        second = next(vote for vote in record.votes if vote.is_yes)
+        second = next(vote for vote in record.votes if vote.counts)
         account = await self._catalog.account(second.approver_id)
         if account is None or account.is_disabled:
             raise FailedPrecondition("Who approved it has no account any more; ask again.")

@@ -17,6 +17,7 @@ from custodes.web.language.reported import FROM_NO_LINE, WORD, is_telling
 
 _FROM = (
     "access/*.py",
+    "adapters/clamd.py",
     "web/**/*.py",
     "app/enroller.py",
     "app/job_trace_expired.py",
