@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from custodes.app.backfiller import gops
+from custodes.app.backfill_pieces import gops
 from custodes.pipeline import backfill
 from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.backfill import Stretch, Stretches, over_ns

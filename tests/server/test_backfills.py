@@ -1,12 +1,18 @@
 """Back-fills with a real warden and catalog; the job is scripted, and once the real process with a real model."""
 
 import asyncio
+import contextlib
 import itertools
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import psutil
 import pytest
 from tests.server.conftest import SITE_ID, ScriptedJob, ScriptedSupervisor, Site, listening, until
 from tests.server.test_exports import RealJobs
@@ -16,6 +22,8 @@ from custodes.app.serving.backfills import PATIENCE, Backfills
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.jobs import JobPool
 from custodes.config import SiteConfig, write_effective
+from custodes.config.cluster import RayConfig
+from custodes.config.tree import AnalyserConfig
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.ports.catalog import Account
 from custodes.ports.supervisor import Supervisor
@@ -76,8 +84,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(site: Site, make: Callable[[Site], Supervisor]) -> AsyncIterator[Bench]:
-    clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
+async def bench(
+    site: Site, make: Callable[[Site], Supervisor], analyser: AnalyserConfig | None = None
+) -> AsyncIterator[Bench]:
+    clock = SystemClock()
+    config = SiteConfig(data_dir=site.paths.data_dir, analyser=analyser or AnalyserConfig())
     write_effective(config, site.paths.effective_config)
     async with site.catalog() as catalog, site.warden() as warden:
         supervisor = make(site)
@@ -325,6 +336,78 @@ def test_backfill_when_the_server_starts_again_is_paused(site: Site) -> None:
             assert (await at.state(begun.version)).state is BackfillState.PAUSED
 
     run(main)
+
+
+@pytest.mark.slow
+def test_backfill_by_two_processes_that_are_killed_and_work_below_live_work(site: Site) -> None:
+    async def main() -> None:
+        async with bench(site, RealJobs, AnalyserConfig(backfill_tasks=2)) as at:
+            begun, killed, nices = await at.start(), 0, set()
+            while (await at.state(begun.version)).state is BackfillState.RUNNING:
+                for one in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        if "multiprocessing.spawn" in " ".join(one.cmdline()):
+                            nices.add(one.nice())
+                            if not killed:
+                                killed = one.pid
+                                one.kill()
+                await asyncio.sleep(0.02)
+            over = await at.ended(begun.version)
+            assert (over.state, over.detail) == (BackfillState.DONE, "")
+            assert killed
+            assert nices == {10}
+            frames = await at.catalog.analysed(CAMERA, at.segment.header.start_ns, at.segment.end_ns)
+            assert len(frames) == FRAMES // 2
+            assert (await at.kinds())[-1] is AuditKind.ANALYSIS_REPLACED
+
+    run(main)
+
+
+@pytest.mark.slow
+def test_backfill_on_a_ray_cluster_and_without_one(site: Site, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra `cluster`")
+    port, token = free_port(), tmp_path / "token"
+    config = AnalyserConfig(runner="ray", ray=RayConfig(address=f"127.0.0.1:{port}", token_file=token))
+
+    async def main() -> None:
+        async with bench(site, RealJobs, config) as at:
+            away = await at.ended((await at.start()).version)
+            assert away.state is BackfillState.PAUSED
+            assert "nobody listens" in away.detail
+            with cluster(port, token, tmp_path):
+                again = await at.backfills.resume(away.version, TESS)
+                over = await at.ended(again.backfills[0].version)
+            assert (over.state, over.detail) == (BackfillState.DONE, "")
+            frames = await at.catalog.analysed(CAMERA, at.segment.header.start_ns, at.segment.end_ns)
+            assert len(frames) == FRAMES // 2
+
+    run(main)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]) % 5000 + 5000  # Ray's own begin at 10002
+
+
+@contextmanager
+def cluster(port: int, token: Path, folder: Path) -> Iterator[None]:
+    """`custodes cluster up`, one machine with one core to book."""
+    argv = [sys.executable, "-m", "custodes.cli.main", "cluster", "up", "--address", "127.0.0.1", "--port", str(port)]
+    argv += ["--token-file", str(token), "--cpus", "1", "--temp", str(folder / "r")]
+    log = folder / "cluster.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        until_s = time.monotonic() + 180
+        while b"runtime started" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until_s, log.read_text()
+            time.sleep(0.2)
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.mark.e2e

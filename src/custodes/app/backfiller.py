@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,61 +18,60 @@ import structlog
 from custodes.adapters.ipc.framing import Channel
 from custodes.adapters.ipc.warden import WardenJobClient
 from custodes.app.analyser import make_looking
-from custodes.config import SitePaths, load_effective
-from custodes.errors import (
-    CustodesError,
-    DataLoss,
-    DeadlineExceeded,
-    KeyMissing,
-    MediaError,
-    ProtocolError,
-    Unavailable,
-)
+from custodes.app.backfill_cell import NICE
+from custodes.app.backfill_pieces import WARM_UP_NS, Pieces, gops, plan_of, read_gop
+from custodes.config import SiteConfig, SitePaths, load_effective
+from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable
 from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.backfill import Stretch, Stretches
 from custodes.pipeline.camera import CameraPipeline
 from custodes.ports.clock import Clock
-from custodes.review.archive import Archive, GopRef
+from custodes.review.archive import Archive
 from custodes.review.keys import ViewKeys
+from custodes.runtime.cell_process import ProcessHost
+from custodes.runtime.cells import CellRunner, Host
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
+from custodes.runtime.ray_cells import RayHost, check_reachable, connect
 from custodes.telemetry import logs
-from custodes.types.backfill import BackfillEnded, BackfillFacts, BackfillTask, StretchAnalysed, StretchStored
+from custodes.types.backfill import (
+    BackfillEnded,
+    BackfillFacts,
+    BackfillTask,
+    PieceStretch,
+    StretchAnalysed,
+    StretchStored,
+)
 from custodes.types.codec import encode
-from custodes.types.media import Packet, StreamInfo
 from custodes.types.message import JobReady, StopView
-from custodes.units import NS_PER_S, Ns
-
-NICE = 10
-"""Live work on the same cores gets nine times as much of them; with 19 a busy machine would never finish a week."""
-
-WARM_UP_NS = 60 * NS_PER_S
-"""A back-fill that is resumed analyses this much again, so that tracks and backgrounds are there: a standing object
-is known after two looks, a background after some ten seconds, the gate after 35 s (ADR 17)."""
+from custodes.units import Ns
 
 ANSWER_TIMEOUT_S = 120.0
 FACTS_PER_MESSAGE = 512
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
-_UNREADABLE = (DataLoss, MediaError, KeyMissing)
 
 
 class Server:
     """The other end: takes stretches, and says when to stop."""
 
-    def __init__(self, channel: Channel, model: str) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._model = model
         self.is_stopping = False
 
-    def store(self, stretch: Stretch) -> None:
+    def store(self, stretch: Stretch, model: str) -> None:
         """Send one, and wait until it is durable. Raises: Unavailable, DeadlineExceeded."""
-        encoded = [encode(fact) for fact in stretch.facts]
+        facts = tuple(encode(fact) for fact in stretch.facts)
+        self.store_piece(PieceStretch(start_ns=stretch.start_ns, end_ns=stretch.end_ns, facts=facts), model)
+
+    def store_piece(self, stretch: PieceStretch, model: str) -> bool:
+        """The same of one that came from a cell; whether more is wanted. Raises: as `store`."""
+        encoded = stretch.facts
         for first in range(0, len(encoded), FACTS_PER_MESSAGE):
-            self._channel.send(BackfillFacts(facts=tuple(encoded[first : first + FACTS_PER_MESSAGE])))
-        self._channel.send(StretchAnalysed(start_ns=stretch.start_ns, end_ns=stretch.end_ns, model=self._model))
+            self._channel.send(BackfillFacts(facts=encoded[first : first + FACTS_PER_MESSAGE]))
+        self._channel.send(StretchAnalysed(start_ns=stretch.start_ns, end_ns=stretch.end_ns, model=model))
         match self._channel.receive():
             case StretchStored():
                 pass
@@ -82,16 +81,7 @@ class Server:
                 raise Unavailable("the server is gone")
             case other:
                 raise ProtocolError(f"a back-fill got {type(other).__name__}")
-
-
-def gops(archive: Archive, start_ns: Ns, end_ns: Ns) -> Iterator[GopRef]:
-    """All that touch [start, end), in order."""
-    ref = archive.gop_at(start_ns)
-    if ref is None or ref.end_ns <= start_ns:
-        ref = archive.gop_from(start_ns)
-    while ref is not None and ref.start_ns < end_ns:
-        yield ref
-        ref = archive.gop_from(ref.start_ns)
+        return not self.is_stopping
 
 
 def analyse(
@@ -105,34 +95,58 @@ def analyse(
     pipeline = CameraPipeline(task.camera.camera_id, looking, fps=fps, draw=draw, scene=task.camera.scene)
     pipeline.areas = task.camera.detect_areas
     stretches = Stretches(pipeline, start_ns=task.start_ns, from_ns=task.position_ns)
-    unreadable = 0
+    ref = looking.detector.ref
+    model, unreadable = f"{ref.name} {ref.sha256[:12]}", 0
     warm_ns = Ns(max(task.start_ns, task.position_ns - WARM_UP_NS))
-    for ref in gops(archive, warm_ns, task.end_ns):
+    for gop in gops(archive, warm_ns, task.end_ns):
         if clock.now_ns() >= task.deadline_ns:
             raise DeadlineExceeded("the grant of this back-fill has ended; resume it to go on")
-        read = _read(archive, ref)
+        read = read_gop(archive, gop)
         if read is None:
             unreadable += 1
-            stretches.skip(ref.start_ns, ref.end_ns)
+            stretches.skip(gop.start_ns, gop.end_ns)
         else:
-            stretches.add(*read, start_ns=ref.start_ns, end_ns=ref.end_ns)
+            stretches.add(*read, start_ns=gop.start_ns, end_ns=gop.end_ns)
         for stretch in stretches.ready():
-            server.store(stretch)
+            server.store(stretch, model)
             if server.is_stopping:
                 return unreadable
     for stretch in stretches.finish():
-        server.store(stretch)
+        server.store(stretch, model)
         if server.is_stopping:
             break
     return unreadable
 
 
-def _read(archive: Archive, ref: GopRef) -> tuple[StreamInfo, Sequence[Packet]] | None:
+def _task_hosts(config: SiteConfig) -> tuple[Host, Callable[[], None]]:
+    """Where pieces are worked on, and what is to be done when all is over.
+
+    Raises: Unavailable when the cluster is away; FailedPrecondition without the extra `cluster`.
+    """
+    cluster = config.analyser.ray
+    if config.analyser.runner != "ray" or cluster is None:
+        return ProcessHost(), lambda: None
+    check_reachable(cluster.address)
+    ray = connect(cluster.address, cluster.token_file)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ray took it for itself
+    # No core is booked: live cells find theirs free, and the kernel gives this what they leave.
+    return RayHost(ray, labels=cluster.labels, cpus=0.0), ray.shutdown
+
+
+def analyse_pieces(task: BackfillTask, archive: Archive, server: Server, config: SiteConfig, *, clock: Clock) -> int:
+    """As `analyse`, by several processes or by cells of the cluster. Raises: as `analyse`; Unavailable, too, when a
+    cell or the cluster is lost for good."""
+    host, shut_down = _task_hosts(config)
+    plan = plan_of(config)
+    runners = [CellRunner(host, f"backfill-{n}", plan) for n in range(config.analyser.backfill_tasks)]
+    pieces = Pieces(task, archive, runners, fps=config.analyser.fps, has_gate=config.analyser.gate, clock=clock)
     try:
-        return archive.read(ref)
-    except _UNREADABLE as error:
-        structlog.get_logger().warning("a GOP is left out", utc_ns=ref.start_ns, error=str(error))
-        return None
+        pieces.run(server.store_piece)
+    finally:
+        for runner in runners:
+            runner.close()
+        shut_down()
+    return pieces.unreadable
 
 
 def _connect(paths: SitePaths) -> Channel:
@@ -157,16 +171,18 @@ def serve(paths: SitePaths, name: str) -> None:
     structlog.contextvars.bind_contextvars(camera_id=task.camera.camera_id)
     complaint, unreadable = "", 0
     try:
-        looking = make_looking(config)
         warden = WardenJobClient(paths.socket("warden-jobs"))
         keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera.camera_id)
         archive = Archive(data_dir=paths.data_dir, camera_id=task.camera.camera_id, keys=keys)
         archive.put(task.segments)
-        ref = looking.detector.ref
-        server = Server(channel, f"{ref.name} {ref.sha256[:12]}")
-        unreadable = analyse(
-            task, archive, looking, server, fps=config.analyser.fps, has_gate=config.analyser.gate, clock=clock
-        )
+        server = Server(channel)
+        if config.analyser.runner == "ray" or config.analyser.backfill_tasks > 1:
+            unreadable = analyse_pieces(task, archive, server, config, clock=clock)
+        else:
+            looking = make_looking(config)
+            unreadable = analyse(
+                task, archive, looking, server, fps=config.analyser.fps, has_gate=config.analyser.gate, clock=clock
+            )
     except CustodesError as error:
         complaint = str(error)
         structlog.get_logger().warning("back-fill ended early", error=complaint, error_kind=error.kind.value)

@@ -333,6 +333,9 @@ class AnalyserConfig(_Strict):
     runner: Literal["procs", "ray"] = "procs"
     """procs: `processes` on this machine. ray: cells on the machines of a cluster (`ray`)."""
     ray: RayConfig | None = None
+    backfill_tasks: Annotated[int, Field(ge=1, le=64)] = 1
+    """Pieces of half an hour of a back-fill that are analysed at the same time, below live work: by as many processes
+    of this machine, or cells of the cluster. 1 on this machine: by the job itself, in one go."""
 
     @model_validator(mode="after")
     def _cluster_is_named(self) -> "AnalyserConfig":

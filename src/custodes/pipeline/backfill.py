@@ -7,7 +7,11 @@ that is still to come can tell of it: the gate holds packets back for 12 s at mo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from custodes.errors import DataLoss, ProtocolError
 from custodes.pipeline.camera import CameraFact, CameraPipeline
+from custodes.types.codec import decode, encode
 from custodes.types.event import FrameAnalysed, LineCrossed, TrackEnded
 from custodes.types.media import Packet, StreamInfo
 from custodes.types.message import StreamClosed, StreamOpened
@@ -19,6 +23,8 @@ STRETCH_NS = 120 * NS_PER_S
 SETTLE_NS = 20 * NS_PER_S
 GAP_NS = NS_PER_S
 """What lies farther apart was not recorded in between, and is left as it is."""
+
+_STATE = msgspec.msgpack.Decoder(tuple[bytes, str | None, list[bytes], list[tuple[int, int]]])
 
 StoredFact = FrameAnalysed | TrackEnded | LineCrossed
 
@@ -46,12 +52,14 @@ def over_ns(fact: StoredFact) -> Ns:
 class Stretches:
     """GOPs in, stretches out. Owned by one thread."""
 
-    def __init__(self, pipeline: CameraPipeline, *, start_ns: Ns, from_ns: Ns) -> None:
+    def __init__(self, pipeline: CameraPipeline, *, start_ns: Ns, from_ns: Ns, until_ns: Ns | None = None) -> None:
         """`start_ns`: tracks that began before it are another analysis's. `from_ns`: what is over before it was told
-        when this back-fill was begun, and warms the pipeline up."""
+        when this back-fill was begun, and warms the pipeline up. `until_ns`: what is over then or later is told by
+        somebody else, who begins there; None for nobody."""
         self._start_ns = start_ns
         self._pipeline = pipeline
         self._from_ns = from_ns
+        self._until_ns = until_ns
         self._run: RunId | None = None
         self._waiting: list[StoredFact] = []
         self._begun: list[tuple[Ns, Ns]] = []
@@ -89,6 +97,8 @@ class Stretches:
 
     def _grow(self, start_ns: Ns, end_ns: Ns) -> None:
         start_ns = max(start_ns, self._from_ns)
+        if self._until_ns is not None:
+            end_ns = min(end_ns, self._until_ns)
         if end_ns <= start_ns:
             return
         last = self._begun[-1] if self._begun else None
@@ -116,7 +126,26 @@ class Stretches:
     def _is_told(self, fact: StoredFact) -> bool:
         if isinstance(fact, TrackEnded) and fact.tracklet.start_ns < self._start_ns:
             return False
+        if self._until_ns is not None and over_ns(fact) >= self._until_ns:
+            return False
         return over_ns(fact) >= self._from_ns
+
+    def snapshot(self) -> bytes:
+        """The pipeline's, and what is not told yet."""
+        waiting = [encode(fact) for fact in self._waiting]
+        return msgspec.msgpack.encode((self._pipeline.snapshot(), self._run, waiting, self._begun))
+
+    def restore(self, state: bytes) -> None:
+        """Go on as whoever wrote `state`. Raises: DataLoss."""
+        try:
+            pipeline, run, waiting, begun = _STATE.decode(state)
+            facts = [decode(one) for one in waiting]
+        except (msgspec.MsgspecError, ProtocolError) as error:
+            raise DataLoss(f"the state of a back-fill's piece cannot be read: {error}") from error
+        self._pipeline.restore(pipeline)
+        self._run = None if run is None else RunId(run)
+        self._waiting = [fact for fact in facts if isinstance(fact, FrameAnalysed | TrackEnded | LineCrossed)]
+        self._begun = [(Ns(start_ns), Ns(end_ns)) for start_ns, end_ns in begun]
 
     def _tell(self, start_ns: Ns, end_ns: Ns) -> Stretch:
         facts = tuple(fact for fact in self._waiting if over_ns(fact) < end_ns)

@@ -60,10 +60,12 @@ class CellBody(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellPlan:
-    """How a replica makes its body: `factory` is `package.module:name`, called with `settings`."""
+    """How a replica makes its body: `factory` is `package.module:name`, called with `settings`. `snapshot_items`: of a
+    key, between two snapshots."""
 
     factory: str
     settings: bytes
+    snapshot_items: int = SNAPSHOT_ITEMS
 
     def make(self) -> CellBody:
         """Raises: whatever the factory raises."""
@@ -120,6 +122,7 @@ class Replica:
 
     def __init__(self, plan: CellPlan) -> None:
         self._body = plan.make()
+        self._snapshot_items = plan.snapshot_items
         self._since: dict[str, int] = {}
 
     def take(self, packed: bytes) -> bytes:
@@ -146,7 +149,7 @@ class Replica:
 
     def _take(self, item: Item, answer: Answer) -> None:
         since = self._since.get(item.key, 0)
-        if item.is_cut and since >= SNAPSHOT_ITEMS:
+        if item.is_cut and since >= self._snapshot_items:
             answer.states.append((item.key, item.seq, self._body.snapshot(item.key)))
             since = 0
         self._since[item.key] = since + 1
@@ -301,6 +304,12 @@ class CellRunner:
         if self._replica is not None:
             self._lost("moved", is_wanted=True)
         self._push()
+
+    def forget(self, key: str) -> None:
+        """A key whose work is over: a new replica is told nothing of it."""
+        self._states.pop(key, None)
+        self._log = deque(item for item in self._log if item.key != key)
+        self._log_bytes = sum(len(item.payload) for item in self._log)
 
     def close(self) -> None:
         """Idempotent; what is under way is lost."""

@@ -21,6 +21,7 @@ from custodes.runtime.cells import CellPlan, Replica
 
 NAMESPACE = "custodes"
 _ASK_S = 5.0
+_SOME = 0.01
 _DRAINED, _CELLS = "custodes/drained/", "custodes/cells/"
 
 
@@ -125,7 +126,8 @@ class RayHost:
         actor = ray.remote(_Actor).options(
             num_cpus=self._cpus, max_restarts=0, max_task_retries=0, scheduling_strategy=strategy
         )
-        return RayReplica(ray, actor.remote(plan.factory, plan.settings, __version__), node_id, machine)
+        replica = actor.remote(plan.factory, plan.settings, plan.snapshot_items, __version__)
+        return RayReplica(ray, replica, node_id, machine)
 
     def nodes(self) -> list[dict[str, Any]]:
         """Machines that are up, as Ray describes them."""
@@ -138,7 +140,8 @@ class RayHost:
             node
             for node in self.nodes()
             if node["NodeID"] not in self.drained
-            and node["Resources"].get("CPU", 0.0) >= self._cpus
+            # One that joined with no cores works for nobody, also for who books none.
+            and node["Resources"].get("CPU", 0.0) >= max(self._cpus, _SOME)
             and all(node.get("Labels", {}).get(key) == value for key, value in self._labels.items())
         ]
         if not fit:
@@ -213,12 +216,12 @@ class RayReplica:
 class _Actor:
     """What runs on the cluster's machine."""
 
-    def __init__(self, factory: str, settings: bytes, version: str) -> None:
+    def __init__(self, factory: str, settings: bytes, snapshot_items: int, version: str) -> None:
         if version != __version__:
             raise FailedPrecondition(
                 f"{socket.gethostname()} has custodes {__version__}, the site {version}: install the same there"
             )
-        self._replica = Replica(CellPlan(factory=factory, settings=settings))
+        self._replica = Replica(CellPlan(factory=factory, settings=settings, snapshot_items=snapshot_items))
 
     def take(self, lot: bytes) -> bytes:
         """See `Replica.take`."""

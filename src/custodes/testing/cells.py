@@ -127,3 +127,15 @@ def figure_cell(settings: bytes) -> CellBody:
 
 
 FIGURES = CellPlan(factory="custodes.testing.cells:figure_cell", settings=b"")
+
+
+def figure_pieces(settings: bytes) -> CellBody:
+    """The same of a cell for pieces of a back-fill."""
+    from custodes.app.backfill_cell import BackfillCell
+    from custodes.testing.figures import FigureDetector
+    from custodes.testing.looking import make_looking
+
+    return BackfillCell(make_looking(FigureDetector(min_pixels=30)))
+
+
+FIGURE_PIECES = CellPlan(factory="custodes.testing.cells:figure_pieces", settings=b"", snapshot_items=3)

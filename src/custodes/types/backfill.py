@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from custodes.types.access import Purpose
-from custodes.types.media import Segment
+from custodes.types.media import Packet, Segment, StreamInfo
 from custodes.types.message import CameraSpec
 from custodes.units import CameraId, Ns
 
@@ -113,6 +113,61 @@ class BackfillEnded:
     """Empty when all was analysed."""
     unreadable: int
     """GOPs that could not be opened or decoded; they are masked whole."""
+
+
+# -- between the job and its cells (ADR 110) -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceBegins:
+    """The first that a cell is told of a piece: facts that are over in [from, until) are wanted of it, without those
+    of tracks that began before `start_ns`."""
+
+    camera: CameraSpec
+    fps: float
+    has_gate: bool
+    start_ns: Ns
+    from_ns: Ns
+    until_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceGop:
+    """The next GOP of a piece, decrypted."""
+
+    info: StreamInfo
+    packets: tuple[Packet, ...]
+    start_ns: Ns
+    end_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceHole:
+    """The next GOP cannot be read: nobody vouches for it."""
+
+    start_ns: Ns
+    end_ns: Ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceEnds:
+    """Nothing more comes. Answer: what is left, then PieceDone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceStretch:
+    """[start, end) is analysed; its facts, encoded one by one."""
+
+    start_ns: Ns
+    end_ns: Ns
+    facts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceDone:
+    """All stretches of the piece were answered."""
+
+    model: str
 
 
 # -- control socket --------------------------------------------------------------------------------------------
