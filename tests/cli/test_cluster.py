@@ -25,8 +25,9 @@ def token(tmp_path):
         (["drain", "127.0.0.1:1", "10.0.0.2"], "nobody listens at 127.0.0.1:1"),
         (["up", "--address", "127.0.0.1", "--label", "hall"], "is not KEY=VALUE"),
         (["up", "--address", "127.0.0.1", "--label", "a=b,c=d"], "is not KEY=VALUE"),
+        (["up", "--address", "127.0.0.1", "--temp", "/tmp/" + "x" * 40], "at most 40 bytes"),
     ],
-    ids=["no port", "nobody to join", "empty port", "nobody to ask", "nobody to drain", "no value", "two in one"],
+    ids=["no port", "nobody to join", "empty port", "nobody to ask", "nobody to drain", "no value", "two in one", "long"],
 )
 def test_what_cannot_work_is_said_by_name(token, arguments, what):
     result = CliRunner().invoke(cluster, [*arguments, "--token-file", str(token)])

@@ -1,4 +1,4 @@
-"""A back-fill in pieces: several cells, one that dies, and the same facts as of one that is resumed at those places."""
+"""A back-fill in pieces: several cells, one that dies, and the same facts as of one that is resumed there."""
 
 import itertools
 from dataclasses import dataclass, field

@@ -6,6 +6,7 @@ import itertools
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -374,7 +375,7 @@ def test_backfill_on_a_ray_cluster_and_without_one(site: Site, tmp_path: Path) -
             away = await at.ended((await at.start()).version)
             assert away.state is BackfillState.PAUSED
             assert "nobody listens" in away.detail
-            with cluster(port, token, tmp_path):
+            with tempfile.TemporaryDirectory(prefix="r") as short, cluster(port, token, Path(short)):
                 again = await at.backfills.resume(away.version, TESS)
                 over = await at.ended(again.backfills[0].version)
             assert (over.state, over.detail) == (BackfillState.DONE, "")

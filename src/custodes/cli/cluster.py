@@ -42,6 +42,9 @@ _cpus = click.option(
     default=None,
     help="Cores to give; 0 on a site's own machine [default: all].",
 )
+_MAX_TEMP_BYTES = 40
+"""A socket's path has at most 107 bytes (unix(7)); Ray adds up to 66."""
+
 _temp = click.option("--temp", type=click.Path(path_type=Path), default=None, help="For sockets and logs [/tmp/ray].")
 
 
@@ -163,13 +166,19 @@ def _become(
     if cpus is not None:
         argv += ["--num-cpus", str(cpus)]
     if temp is not None:
-        argv += ["--temp-dir", str(temp.resolve())]
+        argv += ["--temp-dir", str(_short(temp.resolve()))]
     if find_spec("ray") is None:
         raise FailedPrecondition("a cluster needs the extra: pip install 'custodes[cluster]'")
     ray_cells.set_environment(token_file.resolve())
     os.environ.update(_HEALTH)
     sys.stdout.flush()
     os.execv(sys.executable, argv)  # noqa: S606 - our own interpreter
+
+
+def _short(temp: Path) -> Path:
+    if len(os.fsencode(temp)) > _MAX_TEMP_BYTES:
+        raise InvalidArgument(f"--temp {temp} is too long for sockets in it: at most {_MAX_TEMP_BYTES} bytes")
+    return temp
 
 
 def _label(text: str) -> str:

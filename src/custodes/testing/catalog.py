@@ -681,6 +681,14 @@ class CatalogSuite:
         assert catalog.recorded_bytes() == 0
         assert catalog.unneeded_keys("20231115", 9) == [first.header.key_id]
 
+    def test_what_is_recorded_is_counted_in_whole_bytes(self, catalog: Catalog) -> None:
+        """An int, whatever the database adds up in: it is told to centres and divided by the clock's floats."""
+        segments = [make_segment(0, 60), make_segment(60, 120)]
+        catalog.take_journal("recorder", 1, segments, [])
+        recorded = catalog.recorded_bytes()
+        assert type(recorded) is int
+        assert recorded == sum(one.bytes_on_disk for one in segments)
+
     # people
     def test_account_when_put_is_read_and_its_name_is_taken(self, catalog: Catalog) -> None:
         """Names differ by more than case."""

@@ -66,11 +66,11 @@ class PostgresServer:
         """As a crash ("immediate") or in order ("fast")."""
         _run(self._binaries, "pg_ctl", "-D", str(self._folder / "data"), "stop", "-m", mode)
 
-    def start(self) -> None:
-        """Raises: Unavailable when it does not come up."""
+    def start(self, **environ: str) -> None:
+        """With more environment, if any. Raises: Unavailable when it does not come up."""
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         how = ("-w", "-t", str(int(START_TIMEOUT_S)), "-l", str(self._folder / "log"), "-o", options)
-        _run(self._binaries, "pg_ctl", "-D", str(self._folder / "data"), *how, "start")
+        _run(self._binaries, "pg_ctl", "-D", str(self._folder / "data"), *how, "start", **environ)
 
 
 def _run(binaries: Path, program: str, *arguments: str, **environ: str) -> str:

@@ -40,7 +40,8 @@ def deletable_segments(
 
 def recorded_bytes(connection: Connection) -> int:
     """Of all segments. O(segments) over an index: 25 ms for 100,000 on two busy cores."""
-    return connection.scalar(select(func.coalesce(func.sum(SEGMENT.c.bytes_on_disk), 0))) or 0
+    # PostgreSQL's sum of bigint is numeric, which arrives as a Decimal.
+    return int(connection.scalar(select(func.coalesce(func.sum(SEGMENT.c.bytes_on_disk), 0))) or 0)
 
 
 def condemn(connection: Connection, reasons: Mapping[SegmentId, str], now_ns: Ns) -> list[Garbage]:
