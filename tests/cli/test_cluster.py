@@ -27,7 +27,16 @@ def token(tmp_path):
         (["up", "--address", "127.0.0.1", "--label", "a=b,c=d"], "is not KEY=VALUE"),
         (["up", "--address", "127.0.0.1", "--temp", "/tmp/" + "x" * 40], "at most 40 bytes"),
     ],
-    ids=["no port", "nobody to join", "empty port", "nobody to ask", "nobody to drain", "no value", "two in one", "long"],
+    ids=[
+        "no port",
+        "nobody to join",
+        "empty port",
+        "nobody to ask",
+        "nobody to drain",
+        "no value",
+        "two in one",
+        "long",
+    ],
 )
 def test_what_cannot_work_is_said_by_name(token, arguments, what):
     result = CliRunner().invoke(cluster, [*arguments, "--token-file", str(token)])

@@ -74,8 +74,8 @@ class Bench:
     async def state(self, version: int) -> Backfill:
         return next(one for one in await self.catalog.backfills() if one.version == version)
 
-    async def ended(self, version: int) -> Backfill:
-        async with asyncio.timeout(180):
+    async def ended(self, version: int, *, patience_s: float = 180) -> Backfill:
+        async with asyncio.timeout(patience_s):
             while (found := await self.state(version)).state in (BackfillState.RUNNING, BackfillState.WAITING):
                 await asyncio.sleep(0.02)
         return found
@@ -377,7 +377,7 @@ def test_backfill_on_a_ray_cluster_and_without_one(site: Site, tmp_path: Path) -
             assert "nobody listens" in away.detail
             with tempfile.TemporaryDirectory(prefix="r") as short, cluster(port, token, Path(short)):
                 again = await at.backfills.resume(away.version, TESS)
-                over = await at.ended(again.backfills[0].version)
+                over = await at.ended(again.backfills[0].version, patience_s=900)
             assert (over.state, over.detail) == (BackfillState.DONE, "")
             frames = await at.catalog.analysed(CAMERA, at.segment.header.start_ns, at.segment.end_ns)
             assert len(frames) == FRAMES // 2
