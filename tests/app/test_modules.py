@@ -34,6 +34,7 @@ FORBIDDEN = {
     "backfiller": (*SQL, *WEB, *PRIVATE, "custodes.face"),
     "prober": (*SQL, "sqlite3", *WEB, *MODELS, *PRIVATE, "custodes.sealing", "custodes.watermark", "custodes.access"),
     "job": (*SQL, *WEB, *MODELS, *PRIVATE, "custodes.face"),
+    "forker": (*SQL, *WEB, *MODELS, *PRIVATE, "custodes.face"),
 }
 
 

@@ -358,14 +358,14 @@ def warm_up() -> None:
     LiveEncoder(64, 64, 28).init()
 
 
-def main() -> None:
-    """Entry point of the process."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Entry point of the process; `words` are the arguments of one that was forked (`app.forker`)."""
     die_with_parent()
     hide_memory()
     parser = argparse.ArgumentParser(prog="custodes.app.job")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="job")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     paths = SitePaths(arguments.data.resolve())
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,8 +11,10 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import psutil
@@ -24,6 +26,7 @@ from custodes.errors import AlreadyExists, ProtocolError
 from custodes.runtime.child import ChildSpec, ChildState, module_argv, usage_of
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.data_dir import GENERATION_VARIABLE, OpenSite, open_data_dir, read_generation
+from custodes.runtime.forks import adopt_orphans, reap_orphans
 from custodes.runtime.port import check_port
 from custodes.runtime.running import register, unregister
 from custodes.runtime.supervise import StopStage, Supervisor
@@ -33,6 +36,7 @@ from custodes.units import NS_PER_S
 
 STANDBY_S = 0.5
 GENERATION_S = 1.0
+ORPHANS_S = 5.0
 
 JOB_KINDS = frozenset({"job", "backfiller", "prober"})
 """What the server may have started."""
@@ -40,7 +44,7 @@ JOB_KINDS = frozenset({"job", "backfiller", "prober"})
 # Together 10 s, which is what an init system allows before it kills. First who only reads, then who writes, last who
 # is written to: the recorder's last segment is to be sealed while the server can still log it.
 STOP_ORDER = (
-    StopStage(kinds=("job", "backfiller", "prober", "analyser"), patience_s=3.5),
+    StopStage(kinds=("job", "forker", "backfiller", "prober", "analyser"), patience_s=3.5),
     StopStage(kinds=("job", "analyser", "enroller"), patience_s=3.5),
     StopStage(kinds=("recorder",), patience_s=3.5),
     StopStage(kinds=("server",), patience_s=2.0),
@@ -52,6 +56,9 @@ _FULL_BYTES = 1 << 20
 
 WITHHELD_ENVIRONMENT = frozenset({"CUSTODES_DATA"})
 """Not handed to children: they are told their directory on the command line."""
+
+_FORKER_ENVIRONMENT = MappingProxyType({"OPENBLAS_NUM_THREADS": "1"})
+"""A process with a second thread is not copied; a site's jobs share the cores among themselves anyway."""
 
 WARDEN_ENVIRONMENT = frozenset(
     f"CUSTODES_{name}{suffix}" for name in ("PASSPHRASE", "PKCS11_PIN", "VAULT_TOKEN") for suffix in ("", "_FILE")
@@ -119,9 +126,10 @@ class _Site:
         self._address = ""
         self._stop = asyncio.Event()
         views = site.config.views
+        forker = site.paths.socket("forker") if adopt_orphans() else None
         self._supervisor = Supervisor(
             process_specs(site.config, site.paths),
-            job=lambda number, kind: _spec(kind, f"{kind}-{number}", site.paths, is_one_shot=True),
+            job=lambda number, kind: _spec(kind, f"{kind}-{number}", site.paths, is_one_shot=True, forker=forker),
             max_jobs=views.max_jobs + views.spare_jobs,
             stop_order=STOP_ORDER,
             log_dir=site.paths.log_dir,
@@ -136,13 +144,18 @@ class _Site:
     async def run(self) -> None:
         async with self._signals():
             server = await serve(self._site.paths.socket("supervisor"), self._serve_peer)
-            watch = asyncio.get_running_loop().create_task(self._watch_generation(), name="generation")
+            loop = asyncio.get_running_loop()
+            watches = [
+                loop.create_task(self._watch_generation(), name="generation"),
+                loop.create_task(self._bury_orphans(), name="orphans"),
+            ]
             try:
-                await self._until_stopped(asyncio.get_running_loop().create_task(self._supervisor.start()))
+                await self._until_stopped(loop.create_task(self._supervisor.start()))
             finally:
                 # StopSite's own reply is on its way; stopping the listener does not cut it.
                 server.close()
-                watch.cancel()
+                for watch in watches:
+                    watch.cancel()
                 self._terminal.event("stopping …")
                 await self._supervisor.stop()
                 self._site.paths.socket("supervisor").unlink(missing_ok=True)
@@ -157,6 +170,12 @@ class _Site:
                     self._stop.set()
                     return
             await asyncio.sleep(GENERATION_S)
+
+    async def _bury_orphans(self) -> None:
+        """Jobs that are forked become this process's children, and with them whatever else loses its parent."""
+        while True:
+            reap_orphans(self._supervisor.pids())
+            await asyncio.sleep(ORPHANS_S)
 
     async def _until_stopped(self, start: asyncio.Task[None]) -> None:
         stop = asyncio.get_running_loop().create_task(self._stop.wait())
@@ -278,6 +297,7 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
     return (
         *warden,
         _spec("server", "server", paths, ready="server-control"),
+        _spec("forker", "forker", paths, ready="forker", added=_FORKER_ENVIRONMENT),
         *recorders,
         *analysers,
         _spec("matcher", "matcher", paths, ready="matcher"),
@@ -286,9 +306,17 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
 
 
 def _spec(
-    kind: str, name: str, paths: SitePaths, *, ready: str = "", is_one_shot: bool = False, module: str = ""
+    kind: str,
+    name: str,
+    paths: SitePaths,
+    *,
+    ready: str = "",
+    is_one_shot: bool = False,
+    module: str = "",
+    added: Mapping[str, str] = MappingProxyType({}),
+    forker: Path | None = None,
 ) -> ChildSpec:
-    """`module`: of `custodes.app`, where it is not called like the kind."""
+    """`module`: of `custodes.app`, where it is not called like the kind; `forker`: what view jobs are copied from."""
     return ChildSpec(
         name=name,
         kind=kind,
@@ -298,4 +326,6 @@ def _spec(
         ready_socket=paths.socket(ready) if ready else None,
         is_one_shot=is_one_shot,
         withheld=frozenset() if kind == "warden" else WARDEN_ENVIRONMENT,
+        added=added,
+        forked_at=forker if kind == "job" else None,
     )

@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import psutil
 
+from custodes.errors import Unavailable
 from custodes.ports.clock import Clock
+from custodes.runtime.forks import Forked, ask_fork
 from custodes.runtime.output import BoundedOutput, drain
 from custodes.runtime.parent import PARENT_VARIABLE
 from custodes.runtime.restart import STEADY_NS, RestartPolicy
@@ -51,6 +53,10 @@ class ChildSpec:
     """Exit 0 means done, not crashed."""
     withheld: frozenset[str] = frozenset()
     """Names of environment variables that this process does not get."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that only this process gets."""
+    forked_at: Path | None = None
+    """Socket of a process that can be copied instead (`runtime.forks`); spawned when there is none."""
 
 
 class Child:
@@ -72,11 +78,11 @@ class Child:
         self.last_exit = ""
         self._output = BoundedOutput(log_dir / f"{spec.name}.out")
         given = {name: value for name, value in environment.items() if name not in spec.withheld}
-        self._environment = {**given, PARENT_VARIABLE: str(os.getpid())}
+        self._environment = {**given, **spec.added, PARENT_VARIABLE: str(os.getpid())}
         self._clock = clock
         self._on_event = on_event
         self._policy = RestartPolicy()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._cpu_of_dead_s = 0.0
         self._started_ns = Ns(0)
         self._is_stopping = False
@@ -126,14 +132,7 @@ class Child:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - argv is ours
-                    self.spec.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=write_end,
-                    stderr=subprocess.STDOUT,
-                    env=self._environment,
-                    start_new_session=True,
-                )
+                self._process = await self._start(write_end)
             finally:
                 os.close(write_end)
             os.set_blocking(read_end, False)
@@ -147,6 +146,24 @@ class Child:
         finally:
             loop.remove_reader(read_end)
             os.close(read_end)
+
+    async def _start(self, output: int) -> subprocess.Popen[bytes] | Forked:
+        """Copied where the process can be, else spawned. Raises: OSError."""
+        if self.spec.forked_at is not None:
+            with contextlib.suppress(Unavailable):  # whoever would be copied is starting or ill: spawning works too
+                forked = await ask_fork(self.spec.forked_at, self.spec.argv, output)
+                if self._is_stopping:  # it was asked to stop while it was being made
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(forked.pid, signal.SIGTERM)
+                return forked
+        return subprocess.Popen(  # noqa: S603 - argv is ours
+            self.spec.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+        )
 
     def _abandon(self) -> None:
         """End a process that started but cannot be watched (out of descriptors)."""
@@ -176,7 +193,7 @@ class Child:
         _, status, usage = os.wait4(pid, 0)
         self._cpu_of_dead_s += usage.ru_utime + usage.ru_stime
         code = os.waitstatus_to_exitcode(status)
-        # Popen must know, or it would wait for a pid that is somebody else's by then.
+        # It must know, or it would wait for a pid that is somebody else's by then.
         self._process.returncode = code
         self._process = None
         return code
@@ -228,6 +245,11 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """0 while there is no process."""
+        return self._process.pid if self._process is not None else 0
+
     def status(self) -> ProcessStatus:
         """Now. `cpu_s` sums all incarnations; `rss_mb` is of the living one."""
         process = self._process
@@ -270,5 +292,5 @@ def describe_exit(code: int, last_line: str) -> str:
 
 
 def module_argv(python: str, module: str, arguments: Sequence[str]) -> tuple[str, ...]:
-    """argv of `python -m module arguments`, spawned, never forked."""
+    """argv of `python -m module arguments`."""
     return (python, "-m", module, *arguments)

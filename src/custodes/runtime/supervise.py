@@ -81,6 +81,10 @@ class Supervisor:
         """One per process, in the order they were started."""
         return tuple(child.status() for child in self._children.values())
 
+    def pids(self) -> frozenset[int]:
+        """Of the processes that live, or have ended and are waited for."""
+        return frozenset(child.pid for child in self._children.values() if child.pid)
+
     def _add(self, spec: ChildSpec) -> Child:
         assert spec.name not in self._children
         child = Child(

@@ -98,6 +98,7 @@ PROCESS_WORDS: Words[str] = Words(
         "warden": "holds the keys, decides, writes the log",
         "server": "catalog and this page",
         "job": "opens, masks and marks the pictures of one view",
+        "forker": "view jobs are copied from it, so that they start at once",
         "backfiller": "analyses recordings again",
         "prober": "looks once at a camera that is being set up",
     }
