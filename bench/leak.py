@@ -49,9 +49,13 @@ class Traced:
     verify_s: float
     is_camera: bool
     is_second: bool
+    is_held: bool
+    """The page's second lies in the told stretch."""
     is_session: bool
     is_proven: bool
     z: float
+    said: dict[str, object]
+    """By the page, and by the command, side by side."""
 
 
 def trace(site: RunningSite, shot: Shot, camera: str, who: Sequence[str], folder: Path, reference: str) -> Traced:
@@ -69,15 +73,33 @@ def trace(site: RunningSite, shot: Shot, camera: str, who: Sequence[str], folder
     of_session = {one["session_id"]: one["reference"] for one in told.get("shown_to", [])}
     begun = time.monotonic()
     checked = site.cli("leak", "verify", str(bundle))
+    first_s, last_s = (told.get(key, 0) / 1e9 for key in ("earliest_ns", "latest_ns"))
+    utc_s = told.get("utc_ns", 0) / 1e9
+    said: dict[str, object] = {
+        "camera": camera,
+        "page_s": shot.utc_s,
+        "told_camera": told.get("camera", ""),
+        "verdict": told["verdict"],
+        "likeness": {name: one["likeness"] for name, one in told["cameras"].items()},
+        # seconds from the page's own
+        "told_off_s": round(utc_s - shot.utc_s, 2),
+        "told_stretch_s": [round(first_s - shot.utc_s, 2), round(last_s - shot.utc_s, 2)],
+        "by_content_s": [round(one / 1e9 - shot.utc_s, 2) for one in told.get("by_content_ns", [])],
+        "wall_s": round(wall_s, 2),
+        "job_cpu_s": round(job_cpu_s, 2),
+        "z": [round(one["z"], 1) for one in named],
+    }
     return Traced(
         wall_s=wall_s,
         job_cpu_s=job_cpu_s,
         verify_s=time.monotonic() - begun,
         is_camera=told.get("camera") == camera,
-        is_second=abs(told.get("utc_ns", 0) / 1e9 - (shot.utc_s + 0.5)) <= SECOND_S,
+        is_second=abs(utc_s - (shot.utc_s + 0.5)) <= SECOND_S,
+        is_held=first_s < shot.utc_s + 1 and last_s >= shot.utc_s,
         is_session=told["verdict"] == "named" and [of_session.get(one["session"]) for one in named] == [reference],
         is_proven=checked.stdout.startswith("good"),
         z=max((one["z"] for one in named), default=0.0),
+        said=said,
     )
 
 
@@ -87,6 +109,7 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--leaks", type=int, default=5)
     parser.add_argument("--record", type=float, default=120.0, help="seconds before the first leak")
+    parser.add_argument("--keep", type=Path, default=None, help="a folder for the screenshots")
     parser.add_argument("--data", type=Path, default=None, help="default: $CUSTODES_SHARED/data or ../shared/data")
     arguments = parser.parse_args()
     config = {"cameras": arguments.cameras, "leaks": arguments.leaks, "recorded_s": arguments.record}
@@ -105,14 +128,15 @@ def main() -> None:
                 "cameras": [{"id": one, "url": server.url(one.rsplit("-", 1)[0])} for one in cameras],
             }
             with RunningSite(folder / "site", site_config) as site:
-                traced = _leaks(report, site, folder, cameras, arguments.leaks, arguments.record)
+                traced = _leaks(report, site, folder, cameras, arguments.leaks, arguments.record, arguments.keep)
     results = report.results
     results["leak_named_s"] = round(float(np.median([one.wall_s for one in traced])), 2)
     results["leak_named_s_max"] = round(max(one.wall_s for one in traced), 2)
     results["leak_named_job_cpu_s"] = round(float(np.median([one.job_cpu_s for one in traced])), 2)
     results["leak_verified_s"] = round(float(np.median([one.verify_s for one in traced])), 2)
     results["z_min"] = round(min(one.z for one in traced), 1)
-    for what in ("camera", "second", "session", "proven"):
+    report.rows += [one.said for one in traced]
+    for what in ("camera", "second", "held", "session", "proven"):
         right = sum(getattr(one, f"is_{what}") for one in traced) / len(traced)
         results[f"{what}_right"] = round(right, 3)
     report.finish()
@@ -134,7 +158,13 @@ def _has_recorded(site: RunningSite, camera: str, seconds: float) -> bool:
 
 
 def _leaks(
-    report: Report, site: RunningSite, folder: Path, cameras: Sequence[str], count: int, record_s: float
+    report: Report,
+    site: RunningSite,
+    folder: Path,
+    cameras: Sequence[str],
+    count: int,
+    record_s: float,
+    keep: Path | None,
 ) -> list[Traced]:
     viewer = Viewer(site.address)
     site.wait_for(lambda: bool(site.token), "the token of the first account")
@@ -153,6 +183,9 @@ def _leaks(
         viewer.stills(camera, moments, reference="a bystander")
         traced.append(trace(site, shot, camera, who, folder, reference))
         report.progress(number + 1, count, f"{traced[-1].wall_s:.1f} s")
+        report.note(json.dumps(traced[-1].said))
+        if keep is not None:
+            (keep / f"{reference}.png").write_bytes(shot.png)
     return traced
 
 

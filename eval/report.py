@@ -24,6 +24,9 @@ class Report:
         self.results: dict[str, float] = {}
         self.floor: dict[str, float] = {}
         self.peers: dict[str, dict[str, float]] = {}
+        self.rows: list[dict[str, object]] = []
+        """Of single things that were measured; printed only where there are any."""
+        self._told: set[str] = set()
         self._has_bar = False
 
     def progress(self, step: int, total: int, text: str) -> None:
@@ -41,12 +44,19 @@ class Report:
         """A line for people, on stderr."""
         sys.stderr.write(f"{self._after_bar()}{text}\n")
 
+    def part(self, text: str) -> None:
+        """A part of a long run has ended: its numbers on stderr, so that what is stopped later has told something."""
+        new = {name: value for name, value in self.results.items() if name not in self._told}
+        self._told.update(new)
+        self.note(f"{text}: {json.dumps(new)}")
+
     def finish(self) -> None:
         """Print the line on stdout."""
         sys.stderr.write(self._after_bar())
+        rows = {"rows": self.rows} if self.rows else {}
         print(json.dumps({
             "name": self.name, "commit": commit(), "machine": machine(), "config": self.config,
-            "results": self.results, "floor": self.floor, "peers": self.peers,
+            "results": self.results, "floor": self.floor, "peers": self.peers, **rows,
         }))  # fmt: skip
 
     def _after_bar(self) -> str:

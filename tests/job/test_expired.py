@@ -24,7 +24,7 @@ from custodes.testing.media import encode_clip, vouch, write_segment
 from custodes.types.access import AccessRequest, Action, Fidelity, Grant, Principal, Purpose, PurposeKind, Role
 from custodes.types.leak import CamerasSought, NeedMasks, PictureTraced, SeekCamera, SeekTask, TraceTask
 from custodes.types.mark import slot_of
-from custodes.types.media import Segment
+from custodes.types.media import Frame, Segment
 from custodes.types.message import (
     Authorise,
     Authorised,
@@ -55,45 +55,47 @@ class Leak:
     looks: MaskFacts
 
 
-@pytest.fixture(scope="module")
-def leak(site: JobSite) -> Leak:
-    """A still of a recorded walk, as somebody sent it on."""
-    start_ns = Ns(time.time_ns() - 300 * NS_PER_S)
+def recorded_walk(site: JobSite, start_ns: Ns, steps: list[int], fps: int) -> tuple[Segment, list[Frame], MaskFacts]:
+    """Somebody walks past a camera: a segment, its pictures as they come out of it, and what an analyser saw."""
     place, pictures = scene(21), []
-    for number in range(FRAMES):
-        x1, y1, x2, y2 = walker(number)
+    for number, step in enumerate(steps):
+        x1, y1, x2, y2 = walker(step)
         y = place.copy()
         y[int(y1 * 540) : int(y2 * 540), int(x1 * 960) : int(x2 * 960)] = 30
-        pictures.append(frame_of(y, Ns(start_ns + number * NS_PER_S // FPS)))
-    info, packets = encode_clip(pictures, fps=FPS, gop=FPS, start_ns=start_ns)
+        pictures.append(frame_of(y, Ns(start_ns + number * NS_PER_S // fps)))
+    info, packets = encode_clip(pictures, fps=fps, gop=fps, start_ns=start_ns)
     key = site.published_key()
     segment, _ = write_segment(
         site.paths.data_dir, info, packets, public_key=key.public_key, key_id=key.key_id, site_id=SITE_ID
     )
     decoder = FrameDecoder(info)
     frames = [one for packet in packets for one in decoder.decode(packet)] + decoder.flush()
-    looks = vouch([one.utc_ns for one in frames], [[walker(n)] for n in range(len(frames))])
+    looks = vouch([one.utc_ns for one in frames], [[walker(step)] for step in steps])
+    return segment, frames, MaskFacts(frames=tuple(looks))
+
+
+@pytest.fixture(scope="module")
+def leak(site: JobSite) -> Leak:
+    """A still of a recorded walk, as somebody sent it on."""
+    start_ns = Ns(time.time_ns() - 300 * NS_PER_S)
+    segment, frames, looks = recorded_walk(site, start_ns, list(range(FRAMES)), FPS)
     config = LeakConfig(background_every_s=0.5, sketch_every_s=0.5)
     keeper = LookKeeper(site.paths, config, published_finder(site.paths))
-    for frame, look in zip(frames, looks, strict=True):
+    for frame, look in zip(frames, looks.frames, strict=True):
         keeper.look(frame, look.frame, CameraScene())
     keeper.close()
-    picture, utc_ns = still(site, segment, MaskFacts(frames=tuple(looks)))
-    return Leak(segment=segment, picture=picture, utc_ns=utc_ns, looks=MaskFacts(frames=tuple(looks)))
-
-
-def still(site: JobSite, segment: Segment, looks: MaskFacts) -> tuple[bytes, int]:
-    """As a viewer's page shows it, then scaled and sent on twice."""
     recorded_grant(site, segment, "was-not-there")
-    with site.job("job-still") as job:
-        job.channel.send(site.task(recorded_grant(site, segment, "bystander"), ViewKind.STILL, segment))
+    still(site, segment, looks, "bystander", Ns(start_ns + NS_PER_S))
+    picture, utc_ns = still(site, segment, looks, "leaker", Ns(start_ns + 2 * NS_PER_S))
+    return Leak(segment=segment, picture=picture, utc_ns=utc_ns, looks=looks)
+
+
+def still(site: JobSite, segment: Segment, looks: MaskFacts, session: str, at_ns: Ns) -> tuple[bytes, int]:
+    """As a viewer's page shows it, then scaled and sent on; and the moment it is of."""
+    with site.job(f"job-still-{session}") as job:
+        job.channel.send(site.task(recorded_grant(site, segment, session), ViewKind.STILL, segment))
         job.channel.send(looks)
-        job.channel.send(SeekTo(utc_ns=Ns(segment.header.start_ns + NS_PER_S), request_id=1))
-        job.until(StillRendered, ViewNote, ViewEnded)
-    with site.job("job-still-2") as job:
-        job.channel.send(site.task(recorded_grant(site, segment, "leaker"), ViewKind.STILL, segment))
-        job.channel.send(looks)
-        job.channel.send(SeekTo(utc_ns=Ns(segment.header.start_ns + 2 * NS_PER_S), request_id=1))
+        job.channel.send(SeekTo(utc_ns=at_ns, request_id=1))
         shown = job.until(StillRendered, ViewNote, ViewEnded)[-1]
         assert isinstance(shown, StillRendered), shown
         job.channel.send(StopView())
@@ -177,6 +179,21 @@ def test_leak_when_a_clip_with_a_title_was_posted_then_is_traced_like_a_still(si
     assert abs(traced.utc_ns - leak.utc_ns) <= NS_PER_S
     assert traced.candidates[0].session_id == "leaker"
     assert traced.candidates[0].z >= 9
+
+
+def test_leak_when_the_same_was_seen_twice_then_the_mark_tells_which_time(site: JobSite, leak: Leak) -> None:
+    walk, period_s = list(range(12)), 12  # longer than a slot: a moment and the same one later are never in one
+    start_ns = Ns(leak.segment.header.start_ns - 7200 * NS_PER_S)
+    segment, _, looks = recorded_walk(site, start_ns, walk * 2, 1)
+    picture, utc_ns = still(site, segment, looks, "twice", Ns(start_ns + (period_s + 4) * NS_PER_S))
+    seen = Leak(segment=segment, picture=picture, utc_ns=utc_ns, looks=looks)
+    traced = trace(site, seen, "late-or-early", (segment,), picture)
+    assert [str(one.session_id) for one in traced.candidates if one.z >= 9] == ["twice"]
+    assert traced.utc_ns == utc_ns
+    assert traced.earliest_ns <= utc_ns <= traced.latest_ns
+    assert slot_of(Ns(traced.earliest_ns)) == slot_of(Ns(utc_ns))
+    first_ns, last_ns = traced.by_content_ns
+    assert last_ns - first_ns > period_s * NS_PER_S, "content alone does not tell"
 
 
 def test_leak_when_footage_expired_then_the_mark_names_session_and_ten_seconds(site: JobSite, leak: Leak) -> None:

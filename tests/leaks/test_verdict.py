@@ -1,9 +1,11 @@
 """What may be said follows from scores by the house rule, and no sentence accuses a person."""
 
+from dataclasses import replace
+
 import pytest
 
 from custodes.leaks.finding import Delivered, place_sentence, verdict_sentence
-from custodes.leaks.verdict import judge
+from custodes.leaks.verdict import judge, named_slot
 from custodes.types.access import Fidelity
 from custodes.types.leak import CandidateScore, PictureTraced
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
@@ -11,9 +13,9 @@ from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 NOW = 1_767_225_605 * NS_PER_S
 
 
-def scored(name: str, z: float, session_z: float = 0.0) -> CandidateScore:
+def scored(name: str, z: float, session_z: float = 0.0, slot: int = 176_722_560) -> CandidateScore:
     return CandidateScore(
-        session_id=SessionId(name), slot=176_722_560, z=z, session_z=session_z, slot_key=bytes(32),
+        session_id=SessionId(name), slot=slot, z=z, session_z=session_z, slot_key=bytes(32),
         fidelity=Fidelity.MASKED, granted_index=4, released_index=5,
     )  # fmt: skip
 
@@ -61,3 +63,23 @@ def test_place_when_nothing_moved_then_an_interval_is_told():
     assert " to " not in place_sentence(TRACED, "Gate") and "could be" not in place_sentence(TRACED, "Gate")
     long = PictureTraced(camera_id=CameraId("gate"), is_found=True, utc_ns=NOW, latest_ns=NOW + 3600 * NS_PER_S)
     assert "could be from any moment between" in place_sentence(long, "Gate")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "slot"),
+    [
+        ((scored("a", 12.0, slot=7), scored("b", 8.9, slot=8)), 7),
+        ((scored("a", 12.0, slot=7), scored("b", 9.0, slot=7)), 7),
+        ((scored("a", 12.0, slot=7), scored("b", 9.0, slot=8)), None),
+        ((scored("a", 8.9, slot=7),), None),
+    ],
+)
+def test_slot_when_copies_are_named_then_the_one_that_all_are_of(candidates, slot):
+    assert named_slot(candidates) == slot
+
+
+def test_place_when_the_mark_told_which_time_then_both_are_told():
+    hour = NOW - 3600 * NS_PER_S, NOW + 3600 * NS_PER_S
+    said = place_sentence(replace(TRACED, by_content_ns=hour), "Gate")
+    assert "content alone it could be from any moment between 2025-12-31 23:00:05 UTC" in said
+    assert "the mark of the named copy says 2026-01-01 00:00:00 UTC to 00:00:10 UTC" in said

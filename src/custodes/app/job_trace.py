@@ -22,6 +22,7 @@ from custodes.leaks.registration import Luma
 from custodes.leaks.rule import NAMED_Z
 from custodes.leaks.sketch import Sketch, sketch
 from custodes.leaks.stretch import Looked, covered_by_nothing, stretch
+from custodes.leaks.verdict import named_slot
 from custodes.ports.warden import KeyReleaser
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.review.archive import Archive, GopRef
@@ -61,6 +62,17 @@ class _Near:
     archived: ArchivedFrame
     fidelity: Fidelity
     frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moment:
+    """When a picture was taken, by its content."""
+
+    at: int
+    """Which of the frames that were looked at fits best."""
+    earliest_ns: Ns
+    latest_ns: Ns
+    fidelity: Fidelity | None
 
 
 class Tracer:
@@ -141,18 +153,14 @@ class Tracer:
         sketches: list[Sketch],
     ) -> PictureTraced:
         aligned = align(suspect, Original(background), placed.registration)
-        found = sketch_of_found(aligned)
+        found, fine = sketch_of_found(aligned), sketch_of_found(aligned, _FINE_COLUMNS)
         keys = Looked(times_ns=[int(gop.start_ns) for gop in kept], sketches=sketches, costs=compare(found, sketches))
         order = compare_stretches(found, sketches).argsort()[:NEAR_STRETCHES]
         near = self._near([kept[n] for n in sorted(order.tolist())])
         if not near:
             return PictureTraced(camera_id=self._task.camera_id, is_found=True, error="the moment cannot be read")
-        fine = sketch_of_found(aligned, _FINE_COLUMNS)
-        frames = [sketch(one.frame.y, _FINE_COLUMNS) for one in near]
-        looked = Looked(times_ns=[int(one.frame.utc_ns) for one in near], sketches=frames, costs=compare(fine, frames))
-        best = near[looked.best]
-        uncovered = covered_by_nothing(fine, frames[looked.best], sketch(background, _FINE_COLUMNS))
-        earliest, latest = stretch(found, keys, looked, uncovered=uncovered)
+        moment = _moment(found, fine, keys, near, background)
+        best = near[moment.at]
         traced = PictureTraced(
             camera_id=self._task.camera_id,
             is_found=True,
@@ -161,17 +169,61 @@ class Tracer:
             matrix=tuple(float(value) for value in placed.registration.matrix.ravel()),
             is_mirrored=placed.registration.is_mirrored,
             utc_ns=best.frame.utc_ns,
-            earliest_ns=earliest,
-            latest_ns=latest,
-            fidelity=_view(near, looked.costs, best.frame.utc_ns),
+            earliest_ns=moment.earliest_ns,
+            latest_ns=moment.latest_ns,
+            fidelity=moment.fidelity,
             reference_sha256=hashlib.sha256(best.frame.y.tobytes()).hexdigest(),
         )
         if not self._task.is_attributing:
             return traced
-        alike = [gop for gop in kept if gop.end_ns >= earliest and gop.start_ns <= latest]
+        alike = [gop for gop in kept if gop.end_ns >= moment.earliest_ns and gop.start_ns <= moment.latest_ns]
         alike.sort(key=lambda gop: abs(gop.start_ns - best.frame.utc_ns))
         segments = [best.archived.gop.segment_id, *(gop.segment_id for gop in alike)]
-        return self._attributed(traced, suspect, background, placed, near, best, segments)
+        traced = self._attributed(traced, suspect, background, placed, near, best, segments)
+        slot = named_slot(traced.candidates)
+        if slot is None or slot_of(moment.earliest_ns) == slot == slot_of(moment.latest_ns):
+            return traced
+        return self._by_the_mark(traced, slot, (found, fine), background, kept, keys, near)
+
+    def _by_the_mark(
+        self,
+        traced: PictureTraced,
+        slot: int,
+        found: tuple[Sketch, Sketch],
+        background: Luma,
+        kept: list[GopRef],
+        keys: Looked,
+        near: list[_Near],
+    ) -> PictureTraced:
+        """The moment among those ten seconds that a named copy's mark tells: content may have fitted others as well.
+
+        Args: found: sketches of the picture, coarse and fine.
+        """
+        start_ns, end_ns = Ns(slot * SLOT_NS), Ns((slot + 1) * SLOT_NS)
+        inside = [n for n, gop in enumerate(kept) if gop.end_ns > start_ns and gop.start_ns < end_ns]
+        if not inside:
+            return traced
+        within = Looked(
+            times_ns=[keys.times_ns[n] for n in inside],
+            sketches=[keys.sketches[n] for n in inside],
+            costs=keys.costs[inside],
+        )
+        likely = compare_stretches(found[0], within.sketches).argsort()[:NEAR_STRETCHES].tolist()
+        decoded = {one.archived.gop for one in near}
+        missing = [kept[inside[n]] for n in sorted(likely) if kept[inside[n]] not in decoded]
+        frames = [one for one in [*near, *self._near(missing)] if start_ns <= one.frame.utc_ns < end_ns]
+        if not frames:
+            return traced
+        frames.sort(key=lambda one: one.frame.utc_ns)
+        moment = _moment(*found, within, frames, background)
+        return replace(
+            traced,
+            utc_ns=frames[moment.at].frame.utc_ns,
+            earliest_ns=max(moment.earliest_ns, start_ns),
+            latest_ns=min(moment.latest_ns, end_ns),
+            fidelity=moment.fidelity,
+            by_content_ns=(traced.earliest_ns, traced.latest_ns),
+        )
 
     def _near(self, gops: list[GopRef]) -> list[_Near]:
         """Every frame of these GOPs, unmasked and, where people were masked, masked."""
@@ -233,6 +285,19 @@ class Tracer:
             marks_log_index=marks.log_index,
             evidence=tuple(one.values.astype("<f4").tobytes() for one in answer.evidence),
         )
+
+
+def _moment(found: Sketch, fine: Sketch, keys: Looked, near: list[_Near], background: Luma) -> _Moment:
+    """Which of the frames fits best, and between which moments it could be.
+
+    Args: found, fine: sketches of the picture. keys: keyframes. near: frames around the likeliest, at least one.
+    """
+    frames = [sketch(one.frame.y, _FINE_COLUMNS) for one in near]
+    looked = Looked(times_ns=[int(one.frame.utc_ns) for one in near], sketches=frames, costs=compare(fine, frames))
+    uncovered = covered_by_nothing(fine, frames[looked.best], sketch(background, _FINE_COLUMNS))
+    earliest_ns, latest_ns = stretch(found, keys, looked, uncovered=uncovered)
+    fidelity = _view(near, looked.costs, near[looked.best].frame.utc_ns)
+    return _Moment(at=looked.best, earliest_ns=earliest_ns, latest_ns=latest_ns, fidelity=fidelity)
 
 
 def _named(traced: PictureTraced) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from custodes.leaks.registration import Luma, Matrix, Registration, framed, match, plain
 from custodes.leaks.rule import COPY_LIKENESS, MEANS_MORE
 from custodes.leaks.seeking import seek
+from custodes.leaks.smooth import smooth
 from custodes.leaks.subjects import ECC_PX, Original, Suspect, flattened
 from custodes.watermark.residual import WORK_PX, Aligned
 
@@ -318,7 +319,7 @@ def _flow(source: Plane, target: Plane, whole: Matrix) -> tuple[npt.NDArray[np.f
     # Only where there is structure to hold on to, and where there is a picture.
     trust = cv2.GaussianBlur(np.abs(cv2.Laplacian(pair[0].astype(np.float32), cv2.CV_32F)), (0, 0), 4.0)
     trust *= seen * (np.abs(found).max(axis=2) < _MAX_FLOW_PX)
-    total = cv2.GaussianBlur(trust, (0, 0), _FLOW_SIGMA) + np.float32(1.0)
-    across = cv2.GaussianBlur(found[..., 0] * trust, (0, 0), _FLOW_SIGMA) / total
-    down = cv2.GaussianBlur(found[..., 1] * trust, (0, 0), _FLOW_SIGMA) / total
+    total = smooth(trust, _FLOW_SIGMA) + np.float32(1.0)
+    across = smooth(found[..., 0] * trust, _FLOW_SIGMA) / total
+    down = smooth(found[..., 1] * trust, _FLOW_SIGMA) / total
     return across.astype(np.float64), down.astype(np.float64)

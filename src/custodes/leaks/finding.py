@@ -53,6 +53,13 @@ def place_sentence(traced: PictureTraced, camera_name: str) -> str:
             return f"{view}. There is no recording of that time any more; the mark says {slot}."
         between = f"{clock_time(traced.earliest_ns)} and {clock_time(traced.latest_ns)}"
         return f"{view}. There is no recording of that time any more, so nothing tells when between {between}."
+    if traced.by_content_ns:
+        first, last = traced.by_content_ns
+        slot = slot_time(traced.utc_ns // SLOT_NS)
+        return (
+            f"{where}, at {clock_time(traced.utc_ns)}: by its content alone it could be from any moment between "
+            f"{clock_time(first)} and {clock_time(last)}; the mark of the named copy says {slot}."
+        )
     if span_s <= 3.0:
         return f"{where}, at {clock_time(traced.utc_ns)}."
     return (

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from custodes.errors import InvalidArgument
+from custodes.media.jpeg_size import size_of_jpeg
 
 CLIPS = frozenset({"video/mp4", "video/webm"})
 EXPECTED = "expected JPEG, PNG, WebP, AVIF, GIF, or a clip (MP4, WebM, Matroska)"
@@ -49,7 +50,7 @@ def size_of(content: bytes, media_type: str) -> tuple[int, int]:
         case "image/gif":
             return _pair(content[6:10], 2, "little")
         case "image/jpeg":
-            return _jpeg(content)
+            return size_of_jpeg(content)
         case "image/webp":
             return _webp(content)
         case "image/avif":
@@ -59,22 +60,6 @@ def size_of(content: bytes, media_type: str) -> tuple[int, int]:
 
 def _pair(raw: bytes, each: int, order: Literal["big", "little"]) -> tuple[int, int]:
     return int.from_bytes(raw[:each], order), int.from_bytes(raw[each : 2 * each], order)
-
-
-def _jpeg(content: bytes) -> tuple[int, int]:
-    at = 2
-    while at + 9 < len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == 0xFF:  # fill bytes may stand before a marker
-            at += 1
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a length
-            at += 2
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame's header
-            height, width = _pair(content[at + 5 : at + 9], 2, "big")
-            return width, height
-        else:
-            at += 2 + max(int.from_bytes(content[at + 2 : at + 4], "big"), 2)
-    return 0, 0
 
 
 def _webp(content: bytes) -> tuple[int, int]:

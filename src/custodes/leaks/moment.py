@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.leaks.sketch import COLUMNS, Plane, Sketch
+from custodes.leaks.smooth import smooth
 from custodes.watermark.residual import Aligned
 
 _TRUNCATED = 24.0
@@ -119,8 +120,8 @@ def rest_of(found: Sketch, archived: Sketch) -> Plane:
     weight = found.seen * (np.abs(y - gain * x - offset) < _TRUNCATED).astype(np.float32)
     rest = (y - gain * x - offset) / np.float32(gain)
     # Slow differences are light on a screen or a lens, not the scene.
-    smooth = cv2.GaussianBlur(rest * weight, (0, 0), 8.0) / (cv2.GaussianBlur(weight, (0, 0), 8.0) + np.float32(0.05))
-    return np.asarray((rest - smooth) * (found.seen > 0), dtype=np.float32)
+    slow = smooth(np.asarray(rest * weight, dtype=np.float32), 8.0) / (smooth(weight, 8.0) + np.float32(0.05))
+    return np.asarray((rest - slow) * (found.seen > 0), dtype=np.float32)
 
 
 def _difference(found: Sketch, archived: Sketch) -> Plane:

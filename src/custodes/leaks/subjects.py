@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from custodes.leaks.registration import MAX_FEATURES, Features, Luma, features_of, mirrored, mirrored_features
 from custodes.leaks.seeking import Template, seek_plane, templates_of
+from custodes.leaks.smooth import smooth
 from custodes.watermark.residual import working
 
 ECC_PX = 480
@@ -95,8 +96,8 @@ class Suspect:
 
 def flattened(plane: Plane) -> Plane:
     """Without exposure: what is left is structure, in units of its own strength."""
-    detail = plane - cv2.GaussianBlur(plane, (0, 0), 12.0)
-    strength = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), 12.0)) + np.float32(4)
+    detail = plane - smooth(plane, 12.0)
+    strength = np.sqrt(smooth(detail**2, 12.0)) + np.float32(4)
     return np.asarray(detail / strength, dtype=np.float32)
 
 

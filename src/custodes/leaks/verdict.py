@@ -41,6 +41,12 @@ def judge(candidates: Sequence[CandidateScore], *, trials: int) -> Verdict:
     return _verdict("unmarked" if candidates else "unseen", (), trials)
 
 
+def named_slot(candidates: Sequence[CandidateScore]) -> int | None:
+    """The ten seconds that all named copies are of; None when none is named, or they differ."""
+    slots = {one.slot for one in candidates if one.z >= NAMED_Z}
+    return slots.pop() if len(slots) == 1 else None
+
+
 def _verdict(kind: str, sessions: tuple[CandidateScore, ...], trials: int) -> Verdict:
     z = min((one.z for one in sessions), default=0.0)
     return Verdict(

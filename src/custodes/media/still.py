@@ -9,6 +9,7 @@ import numpy.typing as npt
 from av.codec.context import Flags
 
 from custodes.errors import InvalidArgument, MediaError
+from custodes.media.jpeg_size import size_of_jpeg
 
 Picture = npt.NDArray[np.uint8]
 
@@ -83,13 +84,7 @@ def _size(content: bytes, codec: str) -> tuple[int, int]:
     """Width and height from the header alone, before anything is decoded; 0 when there is none."""
     if codec == "png":
         return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    at = 2
-    while at + 9 < len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker in (0xC0, 0xC1, 0xC2):  # baseline, extended, progressive
-            return int.from_bytes(content[at + 7 : at + 9], "big"), int.from_bytes(content[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return 0, 0
+    return size_of_jpeg(content)
 
 
 def small_jpeg(picture: Picture) -> bytes:

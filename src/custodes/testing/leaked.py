@@ -58,6 +58,8 @@ def screenshot(site: RunningSite, camera_id: str, *, reference: str) -> Shot:
                 break
         while True:  # the picture may change while it is taken
             said = page.locator("#still").get_attribute("alt") or ""
+            # What the page says changes before the picture that came with it is drawn.
+            page.evaluate("() => document.getElementById('still').decode()")
             png = page.screenshot()
             if said == page.locator("#still").get_attribute("alt"):
                 break

@@ -148,7 +148,9 @@ class PictureTraced:
     """Of the archived frame that fits best."""
     earliest_ns: int = 0
     latest_ns: int = 0
-    """Between these the picture could be from any moment, judged by content alone."""
+    """Between these the picture could be from any moment, by its content, and by the mark where it names a copy."""
+    by_content_ns: tuple[int, ...] = ()
+    """(earliest, latest) by content alone, where the mark told the ten seconds and content did not."""
     fidelity: Fidelity | None = None
     """Which view it looks like; None when nothing was masked at that moment."""
     reference_sha256: str = ""

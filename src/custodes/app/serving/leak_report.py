@@ -67,6 +67,7 @@ def told_of(
         "utc_ns": best.utc_ns,
         "earliest_ns": best.earliest_ns,
         "latest_ns": best.latest_ns,
+        "by_content_ns": list(best.by_content_ns),
         "likeness": round(best.likeness, 4),
         "matrix": list(best.matrix),
         "is_mirrored": best.is_mirrored,

@@ -24,6 +24,7 @@ _FROM = (
     "app/serving/*.py",
     "app/warden_*.py",
     "face/holder.py",
+    "leaks/found_file.py",
     "leaks/place.py",
     "leaks/post*.py",
     "media/found_clip.py",
@@ -120,7 +121,7 @@ def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
         case ast.Constant(value=str(text)):
             yield text
         case ast.JoinedStr(values=values):
-            yield _with_places(values)
+            yield _with_places(values, constants)
         case ast.Name(id=name) if name in constants:
             yield from _texts(constants[name], {})
         case ast.BoolOp(values=values):
@@ -131,11 +132,15 @@ def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
             yield from _texts(orelse, constants)
 
 
-def _with_places(values: list[ast.expr]) -> str:
+def _with_places(values: list[ast.expr], constants: dict[str, ast.expr]) -> str:
     parts: list[str] = []
     known: dict[str, str] = {}
     for value in values:
         if isinstance(value, ast.FormattedValue):
+            named = constants.get(value.value.id) if isinstance(value.value, ast.Name) else None
+            if isinstance(named, ast.Constant) and isinstance(named.value, str):
+                parts.append(named.value)  # a text that several messages end with is part of each
+                continue
             name = base = _place(value.value)
             number = 1
             while known.setdefault(name, ast.unparse(value)) != ast.unparse(value):
