@@ -3,7 +3,7 @@
 from typing import Literal
 
 from custodes.errors import InvalidArgument
-from custodes.media.jpeg_size import size_of_jpeg
+from custodes.types.jpeg_header import size_of_jpeg
 
 CLIPS = frozenset({"video/mp4", "video/webm"})
 EXPECTED = "expected JPEG, PNG, WebP, AVIF, GIF, or a clip (MP4, WebM, Matroska)"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from av.codec.context import Flags
 
 from custodes.errors import InvalidArgument, MediaError
-from custodes.media.jpeg_size import size_of_jpeg
+from custodes.types.jpeg_header import size_of_jpeg
 
 Picture = npt.NDArray[np.uint8]
 
