@@ -39,6 +39,7 @@ class Backfill(TypedDict):
     start_ns: int
     end_ns: int
     state: str
+    words: str
     percent: int
     left_s: float | None
     detail: str
@@ -128,6 +129,7 @@ class CameraState(TypedDict):
     clock_words: str
     signature_words: str
     gate_words: str
+    detail_words: str
 
 
 class Cameras(TypedDict):
@@ -189,6 +191,7 @@ class Export(TypedDict):
 
     export_id: str
     state: str
+    words: str
     detail: str
     percent: int
     camera_id: str
@@ -533,6 +536,7 @@ class SiteHappening(TypedDict):
     start_ns: int
     end_ns: int
     cameras: int
+    title: str
     words: str
 
 

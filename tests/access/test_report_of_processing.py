@@ -113,7 +113,7 @@ def test_report_when_recognition_is_on_says_so_and_names_its_zones():
     assert len(on["Biometric data"].lines) == 3
     assert on["Risks seen in these settings"].lines[0].startswith("1 recognition zones are on")
     idle = told(is_recognition_on=True)
-    assert idle["Biometric data"].lines[2] == "Zone none that is on: no face is compared with anybody"
+    assert idle["Biometric data"].lines[2] == "No zone is on: no face is compared with anybody."
     assert idle["Risks seen in these settings"].lines == ("none of those that are looked for",)
 
 

@@ -101,7 +101,7 @@ def test_what_a_site_says_when_it_is_markup_stays_text(page: TestClient) -> None
 
 def test_site_when_read_sums_its_last_day(page: TestClient) -> None:
     text = page.get("/sites/a").text
-    assert "stalled" in text and ">45<" in text and "2, worst high" in text
+    assert "Camera stopped sending" in text and ">45<" in text and "2, worst high" in text
     assert "custodes centre clear a" in text
 
 
@@ -120,3 +120,10 @@ def test_map_keeps_proportions_inside_its_frame_and_leaves_out_what_has_no_place
 def test_spans_in_words() -> None:
     words = [ago(seconds * NS_PER_S) for seconds in (0, 119, 120, 7199, 7200, 172_799, 172_800, 10**6)]
     assert words == ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days", "11 days"]
+
+
+def test_page_when_a_browser_asks_for_german_answers_in_it(page: TestClient) -> None:
+    text = page.get("/", headers={"accept-language": "de"}).text
+    assert '<html lang="de">' in text and "nie gehört" in text and "still seit 2 h" in text
+    text = page.get("/sites/a", headers={"accept-language": "de"}).text
+    assert "Kamera sendet nicht mehr" in text and "Camera stopped sending" not in text

@@ -159,7 +159,7 @@ def test_a_clock_that_is_wrong_is_told_and_one_of_a_camera_that_is_right_is_not(
     watched.recorder(CameraState.RECORDING, clock=ClockReading(camera_offset_ns=-90 * NS_PER_S))
     watched.step()
     (event,) = watched.step(CLOCK_NS)
-    assert (event.kind, event.detail) == (SiteEventKind.CLOCK_DRIFT, "it is 90 s behind of this machine's")
+    assert (event.kind, event.detail) == (SiteEventKind.CLOCK_DRIFT, "it is 90 s behind this machine's")
 
 
 def test_a_disk_that_will_be_too_small_is_told_until_it_is_not(watched):

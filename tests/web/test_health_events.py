@@ -25,18 +25,18 @@ def test_who_may_know_of_a_camera_is_told_of_its_trouble_and_nobody_else(tmp_pat
         session_of(site, Role.OPERATOR)
         told = {one["kind"]: one["words"] for one in site.client.get("/api/v1/status").json()["events"]}
         assert told == {
-            "camera_covered": "A camera is covered, or sees no light, gate: 80% show nothing.",
-            "camera_moved": "A camera was turned away from its place, yard: 80% show nothing.",
-            "disk_forecast": "The disk is too small for what is to be kept: 80% show nothing.",
+            "camera_covered": "Main gate: covered, or sees no light (80% show nothing).",
+            "camera_moved": "Yard: turned away from its place (80% show nothing).",
+            "disk_forecast": "The disk is too small for what is to be kept (80% show nothing).",
         }
         page = site.client.get("/cameras/gate").text
-        assert "A camera is covered" in page
+        assert "covered, or sees no light" in page
         assert ", lasts:" in page
-        assert "was turned away" not in page
+        assert "turned away" not in page
         session_of(site, Role.OPERATOR, cameras=CameraScope(is_all=False, camera_ids=frozenset({CameraId("yard")})))
         kinds = {one["kind"] for one in site.client.get("/api/v1/status").json()["events"]}
         assert kinds == {"camera_moved", "disk_forecast"}
-        assert "was turned away" in site.client.get("/cameras/yard").text
+        assert "turned away" in site.client.get("/cameras/yard").text
 
 
 def test_a_camera_without_trouble_says_so_and_whether_any_would_be_noticed(tmp_path):
@@ -58,9 +58,9 @@ def test_what_a_device_says_is_its_word_and_what_is_not_heard_says_why():
     assert loss_words(replace(row, lost_packets=1200)).startswith("1,200 packets were lost between")
     heard = replace(row, device_events=HEARD)
     assert device_words(heard) == "Its own events are heard: nothing to report."
-    assert "heard: input (DigitalInput door)." in device_words(
+    assert "heard: an input is on (DigitalInput door)." in device_words(
         replace(heard, device_says=("input (DigitalInput door)",))
     )
     assert device_words(replace(row, device_events="it is mute")) == "Its own events are not heard: it is mute."
     card = event(SiteEventKind.DEVICE_STORAGE, "gate", end_ns=2 * 10**9)
-    assert site_event_words(card) == "The storage inside a camera failed, gate: 80% show nothing."
+    assert site_event_words(card, {}) == "gate: the storage inside it fails (80% show nothing)."

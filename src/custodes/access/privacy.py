@@ -101,7 +101,7 @@ def _biometrics(site: SiteFacts) -> tuple[str, ...]:
         "Templates of people who enrolled themselves with a signature, each under a key of their own; destroyed when "
         "they take it back. Nobody else's template outlives its track.",
         "An alert needs two trained people who agree, each without knowing what the other says.",
-        *(f"Zone {zone}" for zone in site.zones or ("none that is on: no face is compared with anybody",)),
+        *([f"Zone {zone}" for zone in site.zones] or ["No zone is on: no face is compared with anybody."]),
     )
 
 

@@ -125,7 +125,9 @@ class SceneWatch:
         if kind is None and is_known and self._first is not None:
             _, drift = _displacement(self._first, usual.edges)
             if max(map(abs, drift)) > _NEAR:
-                kind, detail = TamperKind.MOVED, f"slowly, by {_in_words(drift, seen.edges.shape)} since half a day"
+                words = _shift_words(drift, seen.edges.shape)
+                kind = TamperKind.MOVED
+                detail = f"slowly, by {words} since half a day"
         if kind is None:
             is_near = max(map(abs, shift)) <= _NEAR
             self._learn(usual, seen, utc_ns, is_near=is_near)
@@ -198,10 +200,8 @@ def _judge(usual: _Usual, seen: _Seen, shift: tuple[int, int]) -> tuple[TamperKi
         if share >= _COVERED_SHARE:
             return TamperKind.COVERED, f"{share:.0%} of the picture that usually has contrast has none"
     if max(map(abs, shift)) > _NEAR:
-        return (
-            TamperKind.MOVED,
-            f"the usual edges are found nowhere near their place: {_in_words(shift, seen.edges.shape)}",
-        )
+        words = _shift_words(shift, seen.edges.shape)
+        return TamperKind.MOVED, f"the usual edges are found nowhere near their place: {words}"
     fell = usual.fineness - seen.fineness
     if fell > max(_DULL, _DULL_SPREADS * usual.spread):
         return (
@@ -211,7 +211,8 @@ def _judge(usual: _Usual, seen: _Seen, shift: tuple[int, int]) -> tuple[TamperKi
     return None, ""
 
 
-def _in_words(shift: tuple[int, int], shape: tuple[int, ...]) -> str:
+def _shift_words(shift: tuple[int, int], shape: tuple[int, ...]) -> str:
     down, right = shift[0] / shape[0], shift[1] / shape[1]
-    across = f"{abs(right):.0%} of the width to the {'right' if right >= 0 else 'left'}"
-    return f"{across}, {abs(down):.0%} of the height {'down' if down >= 0 else 'up'}"
+    side, way = "right" if right >= 0 else "left", "down" if down >= 0 else "up"
+    across, along = abs(right), abs(down)
+    return f"{across:.0%} of the width to the {side}, {along:.0%} of the height {way}"

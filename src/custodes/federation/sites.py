@@ -53,7 +53,8 @@ class SiteSummary:
             return "never heard"
         silent_ns = now_ns - self.row.heard_ns
         if silent_ns > SILENT_NS:
-            return f"silent for {ago(silent_ns)}"
+            wait = ago(silent_ns)
+            return f"silent for {wait}"
         if self.health is not None and self.health.recording < self.health.cameras:
             count = self.health.cameras - self.health.recording
             return "1 camera does not record" if count == 1 else f"{count} cameras do not record"

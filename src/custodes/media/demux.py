@@ -117,7 +117,8 @@ class Demuxer:
         if not pictures:
             others = sorted({stream.type for stream in self._container.streams})
             self._container.close()
-            raise CameraNoVideo(f"{where} carries no video" + (f", only {', '.join(others)}" if others else ""))
+            kinds = ", ".join(others)
+            raise CameraNoVideo(f"{where} carries no video, only {kinds}" if others else f"{where} carries no video")
         self._stream = pictures[0]
         codec, extradata = self._stream.codec_context.name, bytes(self._stream.codec_context.extradata or b"")
         self._is_annexb = codec in nal.NAL_CODECS and not nal.length_size(extradata, codec)
@@ -255,18 +256,18 @@ def _open_failure(error: Exception, where: str, timeout_s: float, *, is_late: bo
     if isinstance(error, av.error.HTTPError):
         return CameraUnreachable(f"{where}: the server answers with an error")
     if isinstance(error, OSError):
-        return CameraUnreachable(f"{where}{_network_words(error)}")
+        return CameraUnreachable(_why_not(error, where))
     return CameraGarbage(f"{where} sends nothing that can be read as video")
 
 
-def _network_words(error: OSError) -> str:
+def _why_not(error: OSError, where: str) -> str:
     if error.errno == errno.EIO:
         # FFmpeg's word for a name that does not resolve, and for an answer that ends too early.
-        return ": its host name is unknown, or it hung up before any video came"
+        return f"{where}: its host name is unknown, or it hung up before any video came"
     if error.errno == errno.EPROTONOSUPPORT:
-        return " agrees to send over neither TCP nor UDP"
+        return f"{where} agrees to send over neither TCP nor UDP"
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return f" cannot be reached: {reason.lower()}"
+    return f"{where} cannot be reached: {reason.lower()}"
 
 
 def _read_failure(error: Exception, where: str, timeout_s: float) -> CameraError:

@@ -77,16 +77,16 @@ class Trust:
         before = self.mode
         if self.mode is GateMode.EVERY_FRAME:
             if pixels.is_good(PIXEL_MISS_LIMIT / 2, PIXEL_TRIALS):
-                self._enter(GateMode.PIXELS, info, now_ns, _words(pixels, "still pictures hid somebody"))
+                self._enter(GateMode.PIXELS, info, now_ns, _still_words(pixels))
         elif pixels.is_bad(PIXEL_MISS_LIMIT):
-            self._lose(GateMode.EVERY_FRAME, info, now_ns, _words(pixels, "still pictures hid somebody"))
+            self._lose(GateMode.EVERY_FRAME, info, now_ns, _still_words(pixels))
         elif audits.is_bad(MISS_LIMIT):
-            self._lose(GateMode.PIXELS, info, now_ns, _words(audits, "quiet GOPs held motion"))
+            self._lose(GateMode.PIXELS, info, now_ns, _quiet_words(audits))
         elif self.mode is GateMode.PACKETS:
             if episodes.is_bad(SILENT_LIMIT):
-                self._lose(GateMode.PIXELS, info, now_ns, _words(episodes, "motions did not show in packets"))
+                self._lose(GateMode.PIXELS, info, now_ns, _silent_words(episodes))
         elif self._is_earned:
-            self._enter(GateMode.PACKETS, info, now_ns, _words(audits, "quiet GOPs held motion"))
+            self._enter(GateMode.PACKETS, info, now_ns, _quiet_words(audits))
         return self.mode is not before
 
     def changes(self) -> list[GateChanged]:
@@ -145,6 +145,16 @@ _Count = tuple[float, float]
 _STATE = msgspec.msgpack.Decoder(tuple[str, str, tuple[int, int], tuple[_Count, _Count, _Count], list[list[float]]])
 
 
-def _words(evidence: Evidence, what: str) -> str:
-    low, high = evidence.interval()
-    return f"{evidence.missed:.0f} of {evidence.trials:.0f} {what} ({low:.1%} to {high:.1%})"
+def _still_words(of: Evidence) -> str:
+    low, high = of.interval()
+    return f"{of.missed:.0f} of {of.trials:.0f} still pictures hid somebody ({low:.1%} to {high:.1%})"
+
+
+def _quiet_words(of: Evidence) -> str:
+    low, high = of.interval()
+    return f"{of.missed:.0f} of {of.trials:.0f} quiet GOPs held motion ({low:.1%} to {high:.1%})"
+
+
+def _silent_words(of: Evidence) -> str:
+    low, high = of.interval()
+    return f"{of.missed:.0f} of {of.trials:.0f} motions did not show in packets ({low:.1%} to {high:.1%})"

@@ -12,7 +12,7 @@ from custodes.media.authenticity import SIGNABLE_CODECS, StreamVerifier, Verdict
 from custodes.types.media import Authenticity, Packet, StreamInfo
 from custodes.units import Ns, RunId
 
-WORDS: dict[Authenticity, str] = {
+SIGNATURE_SENTENCES: dict[Authenticity, str] = {
     Authenticity.AUTHENTIC: "The camera's signature verifies.",
     Authenticity.MISSING: "The camera's signature verifies, but pictures that it signed are missing.",
     Authenticity.NOT_AUTHENTIC: "This is not the video that the camera signed",
@@ -36,7 +36,7 @@ class SignedStretch:
     @property
     def sentence(self) -> str:
         """For a viewer."""
-        said = WORDS[self.state]
+        said = SIGNATURE_SENTENCES[self.state]
         return f"{said}: {self.detail}." if self.state is Authenticity.NOT_AUTHENTIC and self.detail else said
 
 

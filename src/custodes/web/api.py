@@ -15,12 +15,14 @@ from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
-from custodes.web.event_words import OF_THE_DISK, site_event_words
+from custodes.web.event_words import OF_THE_DISK, site_event_title, site_event_words
 from custodes.web.language.reported import reported
-from custodes.web.language.speech import say
+from custodes.web.language.speech import say, translated
 from custodes.web.shell import LOOPBACK_NAMES
 from custodes.web.words import (
+    PROCESS_STATE_WORDS,
     PROCESS_WORDS,
+    RECORDER_STATE_WORDS,
     ROLE_WORDS,
     STATE_WORDS,
     clock_words,
@@ -183,7 +185,7 @@ async def system(request: Request) -> dict[str, object]:
     try:
         storage = await deps.storage.measure()
     except Unavailable as error:
-        storage_warning = str(error)
+        storage_warning = reported(str(error))
     if storage is not None and storage.free_bytes < _LOW_DISK_SHARE * storage.total_bytes:
         storage_warning = say("Only {size} GB of the disk are free.", size=storage.free_bytes // 10**9)
     _, log_warning = await _log_head(deps)
@@ -206,7 +208,14 @@ async def system(request: Request) -> dict[str, object]:
     ]
     return {
         "now_ns": deps.clock.now_ns(),
-        "processes": [{**asdict(one), "words": PROCESS_WORDS.get(one.kind, "")} for one in processes],
+        "processes": [
+            {
+                **asdict(one),
+                "words": PROCESS_WORDS.get(one.kind, ""),
+                "state_words": PROCESS_STATE_WORDS.get(one.state, one.state),
+            }
+            for one in processes
+        ],
         "recorders": recorders,
         "cameras": [_camera(row) for row in rows],
         "storage": asdict(storage) if storage else None,
@@ -228,6 +237,7 @@ async def _recorders(deps: WebDeps, rows: Sequence[CameraRow]) -> tuple[list[dic
         {
             "name": one.name,
             "state": one.state,
+            "words": RECORDER_STATE_WORDS.get(one.state, one.state),
             "is_well": one.state in ("recording", "drained", "draining"),
             "cameras": len(one.cameras),
             "packets_per_s": one.packets_per_s,
@@ -244,6 +254,7 @@ def _camera(row: CameraRow) -> dict[str, object]:
         **asdict(row),
         "second_words": second_words(row),
         "words": STATE_WORDS.get(row.state, row.state),
+        "detail_words": reported(row.detail),
         "clock_words": clock_words(row),
         "signature_words": signature_words(row),
         "gate_words": gate_words(row),
@@ -279,6 +290,7 @@ def stream_of(camera_id: CameraId, stream: str) -> CameraId:
 async def _events(request: Request, limit: int) -> list[dict[str, object]]:
     """What happened to the site and to the cameras that this person may know of, newest first; no person's trace."""
     deps, cameras = deps_of(request), present(request).principal.cameras
+    names = {row.camera_id: row.name for row in deps.live.camera_rows()}
     known = [
         event
         for event in await deps.catalog.site_events(EVENTS_LOOKED_THROUGH)
@@ -290,7 +302,8 @@ async def _events(request: Request, limit: int) -> list[dict[str, object]]:
             "start_ns": event.start_ns,
             "end_ns": event.end_ns,
             "cameras": len(event.camera_ids),
-            "words": site_event_words(event),
+            "title": site_event_title(event, names),
+            "words": site_event_words(event, names),
         }
         for event in known[:limit]
     ]
@@ -300,14 +313,16 @@ async def _processes(deps: WebDeps) -> tuple[tuple[ProcessStatus, ...], str]:
     try:
         return (await deps.live.site_status()).processes, ""
     except Unavailable:
-        return (), "The supervisor does not answer: processes that stop will not be started again."
+        return (), translated("The supervisor does not answer: processes that stop will not be started again.")
 
 
 async def _log_head(deps: WebDeps) -> tuple[dict[str, object] | None, str]:
     try:
         checkpoint = await deps.warden.read_checkpoint()
     except Unavailable:
-        return None, "The warden does not answer: nobody can look at anything until it is back. Recording goes on."
+        return None, translated(
+            "The warden does not answer: nobody can look at anything until it is back. Recording goes on."
+        )
     return {"size": checkpoint.size, "checkpoint": checkpoint.note}, ""
 
 
@@ -320,7 +335,11 @@ async def _glass_warnings(deps: WebDeps, who: Principal) -> list[str]:
     except Unavailable:
         return []
     return [
-        f"{record.request.requester} broke the glass: {record.request.reason[:120]} (see Requests)."
+        say(
+            "{person} broke the glass: {reason} (see Requests).",
+            person=record.request.requester,
+            reason=record.request.reason[:120],
+        )
         for record in records
         if awaits_review(record) and record.request.requester_id != who.user_id
     ][:5]
@@ -331,8 +350,10 @@ def _process_warnings(processes: tuple[ProcessStatus, ...]) -> list[str]:
     for one in processes:
         if one.state in ("backoff", "degraded", "stopped"):
             why = f" ({one.last_exit})" if one.last_exit else ""
-            fate = "is being started again" if one.state == "backoff" else "is down"
-            warnings.append(f"Process {one.name} {fate}{why}.")
+            if one.state == "backoff":
+                warnings.append(say("Process {name} is being started again{why}.", name=one.name, why=why))
+            else:
+                warnings.append(say("Process {name} is down{why}.", name=one.name, why=why))
     return warnings
 
 
@@ -340,7 +361,8 @@ def _exposure_warning(deps: WebDeps) -> str:
     server = deps.config.server
     if server.behind_tls or server.host in LOOPBACK_NAMES or server.host == "::1":
         return ""
-    return (
-        f"The page is served on {server.host} without TLS: passwords and pictures can be read on the network. "
-        "Put a TLS proxy in front and set server.behind_tls, or serve on 127.0.0.1."
+    return say(
+        "The page is served on {host} without TLS: passwords and pictures can be read on the network. "
+        "Put a TLS proxy in front and set server.behind_tls, or serve on 127.0.0.1.",
+        host=server.host,
     )

@@ -81,6 +81,7 @@ class CameraState(TypedDict):
     clock_words: str
     signature_words: str
     gate_words: str
+    detail_words: str
 
 
 class LogHead(TypedDict):
@@ -97,6 +98,7 @@ class SiteHappening(TypedDict):
     start_ns: int
     end_ns: int
     cameras: int
+    title: str
     words: str
 
 
@@ -601,6 +603,7 @@ class Backfill(TypedDict):
     start_ns: int
     end_ns: int
     state: str
+    words: str
     percent: int
     left_s: float | None
     detail: str
@@ -639,6 +642,7 @@ class Export(TypedDict):
 
     export_id: str
     state: str
+    words: str
     detail: str
     percent: int
     camera_id: str

@@ -19,6 +19,7 @@ from custodes.web.api import Stream, stream_of
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import form_text, utc_ns_of
+from custodes.web.words import JOB_STATE_WORDS
 
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
@@ -135,6 +136,7 @@ def _row(one: Backfill, left_s: float | None) -> dict[str, Any]:
         "start_ns": one.start_ns,
         "end_ns": one.end_ns,
         "state": one.state.value,
+        "words": JOB_STATE_WORDS.get(one.state.value, one.state.value),
         "percent": round(100 * one.share),
         "left_s": None if left_s is None else round(left_s),
         "detail": one.detail,

@@ -7,21 +7,24 @@ away. Behind a TLS proxy unless it is read on this machine alone.
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
-from starlette.templating import Jinja2Templates
 
 from custodes.config.centre import CentreConfig, CentreSiteConfig
 from custodes.errors import CustodesError
-from custodes.federation.sites import SiteSummary, SiteView, ago
+from custodes.federation.sites import SiteSummary, SiteView
+from custodes.types.federation import REMOVED
+from custodes.units import NS_PER_S
+from custodes.web.language.pages import Pages
+from custodes.web.language.reported import reported
+from custodes.web.language.speech import number_text, say, translated
 from custodes.web.shell import LOOPBACK_NAMES, Shell
+from custodes.web.words import STATE_WORDS, span_words
 
 _STATIC = Path(__file__).parent / "static"
 MAP_WIDTH, MAP_HEIGHT, MAP_EDGE = 640, 360, 28
@@ -38,7 +41,7 @@ def centre_app(
     """The ASGI application."""
     assert config.page is not None
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    templates = _templates()
+    pages = Pages(_STATIC, {"size": _size, "ago": _ago, "camera_state": _camera_state})
     named, expected = config.page.user, hashlib.sha256(password.encode()).digest()
     basic = HTTPBasic(realm="custodes centre")
     sites = {one.id: one for one in config.sites}
@@ -55,13 +58,13 @@ def centre_app(
         now = now_ns()
         context = {
             "centre_name": config.name,
-            "rows": [(one, one.trouble(now)) for one in sorted(found, key=lambda one: _order(one, now))],
-            "dots": map_dots(found, now),
+            "rows": [(one, reported(one.trouble(now))) for one in sorted(found, key=lambda one: _order(one, now))],
+            "dots": [(x, y, one, reported(trouble)) for x, y, one, trouble in map_dots(found, now)],
             "width": MAP_WIDTH,
             "height": MAP_HEIGHT,
             "now_ns": now,
         }
-        return templates.TemplateResponse(request, "centre.html", context)
+        return pages.spoken().TemplateResponse(request, "centre.html", context)
 
     @app.get("/sites/{site_id}", dependencies=[Depends(reader)])
     async def one_site(request: Request, site_id: str) -> Response:
@@ -75,14 +78,14 @@ def centre_app(
             "site": site,
             "row": found.summary.row,
             "health": found.summary.health,
-            "trouble": found.summary.trouble(now),
+            "trouble": reported(found.summary.trouble(now)),
             "now_ns": now,
         }
-        return templates.TemplateResponse(request, "centre_site.html", context)
+        return pages.spoken().TemplateResponse(request, "centre_site.html", context)
 
     @app.exception_handler(CustodesError)
     async def failed(_: Request, error: CustodesError) -> Response:
-        return PlainTextResponse(f"{error}\n", status_code=503)
+        return PlainTextResponse(f"{reported(str(error))}\n", status_code=503)
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     own = frozenset({config.page.host.lower()}) - {"0.0.0.0", "::"}  # nosec B104  # noqa: S104 - compared, not bound
@@ -113,19 +116,16 @@ def map_dots(found: list[SiteSummary], now_ns: int) -> list[tuple[float, float, 
     return [(left + (x - west) * scale, top + (north - y) * scale, one, one.trouble(now_ns)) for one, x, y in placed]
 
 
-def _templates() -> Jinja2Templates:
-    environment = Environment(
-        loader=PackageLoader("custodes.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["when"] = _when
-    environment.filters["size"] = _size
-    environment.filters["ago"] = ago
-    return Jinja2Templates(env=environment)
+def _ago(span_ns: int) -> str:
+    return span_words(span_ns / NS_PER_S)
 
 
-def _when(utc_ns: int) -> str:
-    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC" if utc_ns else "never"
+def _camera_state(state: str) -> str:
+    """`stalled` in words; what a site calls otherwise, as it is."""
+    return translated("Removed") if state == REMOVED else STATE_WORDS.get(state, state)
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e12:.2f} TB" if count >= 10**12 else f"{count / 1e9:.1f} GB"
+    if count >= 10**12:
+        return say("{count} TB", count=number_text(count / 1e12, 2))
+    return say("{count} GB", count=number_text(count / 1e9, 1))

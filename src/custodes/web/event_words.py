@@ -1,9 +1,13 @@
 """Plain words for what happens to the site and its cameras as such, in the language of the request. No markup, no
 decisions."""
 
+from collections.abc import Mapping
+
 from custodes.types.access import AuditKind, AuditRecord
-from custodes.types.event import HEARD, SiteEvent, SiteEventKind
+from custodes.types.event import HEARD, DeviceWord, SiteEvent, SiteEventKind
 from custodes.types.message import CameraRow
+from custodes.units import CameraId
+from custodes.web.language.reported import reported
 from custodes.web.language.speech import ENGLISH, Words, say, say_count, spoken, translated
 
 OF_THE_DISK = frozenset({SiteEventKind.DISK_FULL, SiteEventKind.DISK_ERROR})
@@ -30,10 +34,50 @@ SITE_EVENT_WORDS: Words[str] = Words(
 )
 
 
-def site_event_words(event: SiteEvent) -> str:
-    """An event in a sentence; the page says when."""
+_OF_A_CAMERA: Words[str] = Words(
+    {
+        SiteEventKind.CAMERA_DOWN.value: "down",
+        SiteEventKind.CAMERA_COVERED.value: "covered, or sees no light",
+        SiteEventKind.CAMERA_MOVED.value: "turned away from its place",
+        SiteEventKind.CAMERA_DEFOCUSED.value: "out of focus",
+        SiteEventKind.CAMERA_REPLAYED.value: "sending a recording, not what it sees",
+        SiteEventKind.DEVICE_MOTION.value: "says itself that something moves",
+        SiteEventKind.DEVICE_TAMPERING.value: "says itself that it is tampered with",
+        SiteEventKind.DEVICE_INPUT.value: "one of its inputs is on",
+        SiteEventKind.DEVICE_STORAGE.value: "the storage inside it fails",
+        SiteEventKind.CLOCK_DRIFT.value: "its clock is wrong",
+        SiteEventKind.RECOGNITION_DRIFT.value: "strangers score otherwise in its recognition zone",
+        SiteEventKind.FLEET_FINDING.value: "an audit has found something new",
+    }
+)
+"""Behind the name of the camera."""
+
+DEVICE_WORDS: Words[str] = Words(
+    {
+        DeviceWord.MOTION.value: "motion",
+        DeviceWord.TAMPERING.value: "tampering",
+        DeviceWord.INPUT.value: "an input is on",
+        DeviceWord.STORAGE.value: "its storage fails",
+    }
+)
+"""What a camera itself says, in a list."""
+
+
+def site_event_title(event: SiteEvent, names: Mapping[CameraId, str]) -> str:
+    """An event in a few words: `Main gate: out of focus`.
+
+    Args:
+        names: of cameras by id; one that is not in it is called by its id.
+    """
+    if event.kind.value not in _OF_A_CAMERA or not event.camera_ids:
+        return SITE_EVENT_WORDS[event.kind.value]
+    return f"{names.get(event.camera_ids[0], event.camera_ids[0])}: {_OF_A_CAMERA[event.kind.value]}"
+
+
+def site_event_words(event: SiteEvent, names: Mapping[CameraId, str]) -> str:
+    """An event in a sentence; the page says when. `names` as in `site_event_title`."""
     if event.kind not in OF_THE_DISK:
-        return _health_words(event)
+        return f"{site_event_title(event, names)}{f' ({reported(event.detail)})' if event.detail else ''}."
     count, what = len(event.camera_ids), _event_words(event)
     if event.end_ns:
         return say_count(
@@ -42,23 +86,18 @@ def site_event_words(event: SiteEvent) -> str:
             "{what}: {count} cameras missed some recording, and all record again.",
             what=what,
         )
-    detail = f" ({event.detail})" if event.detail else ""
+    detail = f" ({reported(event.detail)})" if event.detail else ""
     return say_count(
         count, "{what}: {count} camera not recorded{detail}.", "{what}: {count} cameras not recorded{detail}.",
         what=what, detail=detail,
     )  # fmt: skip
 
 
-def _health_words(event: SiteEvent) -> str:
-    about = f", {event.camera_ids[0]}" if event.camera_ids else ""
-    return f"{_event_words(event)}{about}{f': {event.detail}' if event.detail else ''}."
-
-
 def _event_words(event: SiteEvent) -> str:
     what = SITE_EVENT_WORDS[event.kind.value]
     if event.end_ns and spoken() is ENGLISH:
         # other languages leave the tense to the times beside it
-        what = what.replace(" is ", " was ", 1).replace(" moves", " moved").replace(" fails", " failed")
+        what = what.replace(" is ", " was ", 1).replace(" fails", " failed")
     return what
 
 
@@ -98,6 +137,12 @@ def loss_words(row: CameraRow) -> str:
 def device_words(row: CameraRow) -> str:
     """What the camera itself says; empty where nobody asked."""
     if row.device_events in ("", HEARD):
-        said = "; ".join(row.device_says) or translated("nothing to report")
+        said = "; ".join(map(_saying, row.device_says)) or translated("nothing to report")
         return say("Its own events are heard: {said}.", said=said) if row.device_events else ""
-    return say("Its own events are not heard: {why}.", why=row.device_events)
+    return say("Its own events are not heard: {why}.", why=reported(row.device_events))
+
+
+def _saying(said: str) -> str:
+    """`motion (VideoSource 1)` with its first word translated."""
+    word, _, of = said.partition(" ")
+    return f"{DEVICE_WORDS.get(word, word)} {of}".strip()

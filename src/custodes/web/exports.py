@@ -23,6 +23,7 @@ from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import form_text, utc_ns_of
 from custodes.web.requests import MAX_SHOWN_CHARS, parse_shown, request_row
+from custodes.web.words import JOB_STATE_WORDS
 
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
@@ -135,6 +136,7 @@ def _row(one: PersonExport) -> dict[str, Any]:
     return {
         "export_id": one.state.export_id,
         "state": one.state.state,
+        "words": JOB_STATE_WORDS.get(one.state.state, one.state.state),
         "detail": one.state.detail,
         "percent": round(100 * one.state.share),
         "camera_id": camera_of(one.camera_id),

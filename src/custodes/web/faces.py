@@ -30,13 +30,14 @@ from custodes.units import Ns
 from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.language.speech import Words, say, translated
 from custodes.web.signing import sign_with_passkey
 
 router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=2100)]
 _Days = Annotated[list[int] | None, Form(max_length=7)]
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS: Words[int] = Words({0: "Mon", 1: "Tue", 2: "Wed", 3: "Thu", 4: "Fri", 5: "Sat", 6: "Sun"})
 BASIS_WORDS = {
     BasisKind.EXPLICIT_CONSENT: "explicit consent (GDPR 9(2)(a))",
     BasisKind.SUBSTANTIAL_PUBLIC_INTEREST: "substantial public interest, by law (9(2)(g))",
@@ -227,7 +228,7 @@ async def _zones(request: Request, *, error: CustodesError | None = None) -> Res
         rows=[(row, rules.false_alerts_per_day(row.record.draft)) for row in await zone_rows(deps)],
         cameras=[(row.camera_id, row.name) for row in deps.visible_cameras(who)],
         bases=[(kind.value, words) for kind, words in BASIS_WORDS.items()],
-        days=list(enumerate(DAYS)),
+        days=[(one, DAYS[one]) for one in sorted(DAYS)],
         may_draft=deps.reads.may(who, Action.CONFIGURE_FACES),
         is_enabled=deps.config.faces.enabled,
     )
@@ -311,9 +312,15 @@ def _minute(text: str) -> int:
 
 
 def _hours(schedule: Schedule) -> str:
-    days = ", ".join(DAYS[one] for one in schedule.weekdays) if len(schedule.weekdays) < 7 else "every day"
+    is_daily = len(schedule.weekdays) == len(DAYS)
+    days = translated("every day") if is_daily else ", ".join(DAYS[one] for one in schedule.weekdays)
     begin, end = schedule.from_minute, schedule.until_minute
-    return f"{days}, {begin // 60:02}:{begin % 60:02} to {end // 60:02}:{end % 60:02}"
+    return say(
+        "{days}, {begin} to {end}",
+        days=days,
+        begin=f"{begin // 60:02}:{begin % 60:02}",
+        end=f"{end // 60:02}:{end % 60:02}",
+    )
 
 
 def density_px_per_m(spec: CameraSpec, corners: tuple[tuple[float, float], ...], width_px: int) -> float | None:

@@ -26,6 +26,7 @@ from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
 from custodes.web.api import Stream, known_camera, stream_of
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.errors import CLOSE_CODE_BY_KIND, describe
+from custodes.web.language.reported import reported
 from custodes.web.timeline import MAX_SPAN_NS
 
 router = APIRouter(prefix="/api/v1")
@@ -244,10 +245,10 @@ async def _send_output(socket: WebSocket, output: ViewOutput) -> None:
             await socket.send_bytes(output.payload)
         case ViewNote():
             await _send_json(
-                socket, type="note", code=output.code, message=output.message, request_id=output.request_id
+                socket, type="note", code=output.code, message=reported(output.message), request_id=output.request_id
             )
         case ViewEnded():
-            await _send_json(socket, type="ended", frames_shown=output.frames_shown, error=output.error)
+            await _send_json(socket, type="ended", frames_shown=output.frames_shown, error=reported(output.error))
 
 
 async def _receive_commands(socket: WebSocket, view: View) -> None:

@@ -42,7 +42,7 @@ async def camera(request: Request, camera_id: str) -> Response:
         device=device_words(row),
         losses=loss_words(row),
         events=[
-            (one, site_event_words(one))
+            (one, site_event_words(one, {row.camera_id: row.name}))
             for one in await deps.catalog.site_events(MAX_EVENTS)
             if one.camera_ids == (row.camera_id,) and one.kind not in OF_THE_DISK
         ][:EVENTS_SHOWN],

@@ -31,6 +31,8 @@ from custodes.units import NS_PER_S, CameraId
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.gone_cameras import gone_cameras
+from custodes.web.language.reported import reported
+from custodes.web.language.speech import Words, decimal_signs, number_text, say, say_count, translated
 from custodes.web.words import STATE_WORDS
 
 router = APIRouter(include_in_schema=False)
@@ -43,19 +45,21 @@ _Query = Annotated[str, Query(max_length=1024)]
 _Password = Annotated[str, Form(max_length=MAX_PASSWORD_CHARS)]
 
 FIELD_WORDS = {"url": "Address", "username": "User name", "password": "Password", "id": "Id", "name": "Name"}
-CHANGE_WORDS = {
-    "url": "address",
-    "username": "user name",
-    "password_ref": "password",
-    "transport": "transport",
-    "name": "name",
-    "is_enabled": "switched on or off",
-    "is_looped": "looping",
-    "retention_h": "retention",
-    "detect_areas": "detection zones",
-    "scene": "lines, ground, roads, queues, privacy zones",
-    "second": "second stream",
-}
+CHANGE_WORDS: Words[str] = Words(
+    {
+        "url": "address",
+        "username": "user name",
+        "password_ref": "password",
+        "transport": "transport",
+        "name": "name",
+        "is_enabled": "switched on or off",
+        "is_looped": "looping",
+        "retention_h": "retention",
+        "detect_areas": "detection zones",
+        "scene": "lines, ground, roads, queues, privacy zones",
+        "second": "second stream",
+    }
+)
 
 
 def desk_of(request: Request) -> CameraDesk:
@@ -156,7 +160,12 @@ async def test_camera(
         )
     )
     found = await desk.probe(spec, password=_checked_password(password))
-    return {"is_well": not found.problem, "problem": found.problem, "rows": probe_rows(found), "found": asdict(found)}
+    return {
+        "is_well": not found.problem,
+        "problem": reported(found.problem),
+        "rows": probe_rows(found),
+        "found": asdict(found),
+    }
 
 
 @router.post("/site/discover")
@@ -187,8 +196,8 @@ async def camera_state(request: Request, camera_id: str) -> dict[str, object]:
     return {
         "analyser": await _analyser_words(request),
         "state": row.state if row else "starting",
-        "words": STATE_WORDS.get(row.state, row.state) if row else "not started yet",
-        "detail": row.detail if row else "",
+        "words": STATE_WORDS.get(row.state, row.state) if row else translated("not started yet"),
+        "detail": reported(row.detail) if row else "",
         "is_recording": bool(row and row.is_recording),
         "recorded_s": row.recorded_s if row else 0.0,
         "frames_analysed": row.frames_analysed if row else 0,
@@ -336,41 +345,52 @@ def probe_rows(found: CameraProbed) -> list[list[str]]:
     """What the look found, as pairs of words."""
     rows = []
     if found.stream_url:
-        rows.append(["Answers at", found.stream_url])
+        rows.append([translated("Answers at"), found.stream_url])
     if found.codec:
-        rows.append(["Video", f"{found.codec.upper()}, {found.width_px} × {found.height_px}"])
+        rows.append([translated("Video"), f"{found.codec.upper()}, {found.width_px} × {found.height_px}"])
     if found.fps:
-        every = f", a keyframe every {found.keyframe_every_s:.1f} s" if found.keyframe_every_s else ""
-        rows.append(["Came", f"{found.fps:.1f} pictures a second, {found.kbit_per_s:.0f} kbit/s{every}"])
-        rows.append(["Would take", f"about {found.kbit_per_s * 86_400 / 8e6:.1f} GB a day at that rate"])
+        came = say(
+            "{count} pictures a second, {rate} kbit/s", count=number_text(found.fps, 1), rate=f"{found.kbit_per_s:.0f}"
+        )
+        if found.keyframe_every_s:
+            came += ", " + say("a keyframe every {seconds} s", seconds=number_text(found.keyframe_every_s, 1))
+        rows.append([translated("Came"), came])
+        size = number_text(found.kbit_per_s * 86_400 / 8e6, 1)
+        rows.append([translated("Would take"), say("about {size} GB a day at that rate", size=size)])
     for one in found.offered:
-        rows.append(["Offers", f"{one.token}: {one.width_px} × {one.height_px}"])
-    for words, offset_s in (("device", found.device_clock_s), ("stream", found.stream_clock_s)):
-        if offset_s is not None:
-            rows.append(["Clock", f"by its {words} {_offset_words(offset_s)}"])
+        rows.append([translated("Offers"), f"{one.token}: {one.width_px} × {one.height_px}"])
+    if found.device_clock_s is not None:
+        said = say("by the device: {offset}", offset=_offset_words(found.device_clock_s))
+        rows.append([translated("Clock"), said])
+    if found.stream_clock_s is not None:
+        said = say("by the stream: {offset}", offset=_offset_words(found.stream_clock_s))
+        rows.append([translated("Clock"), said])
     if found.codec and found.device_clock_s is None and found.stream_clock_s is None:
-        rows.append(["Clock", "it told no time within the look; times will follow this machine's clock until it does"])
-    rows.append(["Took", f"{found.took_s:.1f} s"])
+        said = translated("it told no time within the look; times will follow this machine's clock until it does")
+        rows.append([translated("Clock"), said])
+    rows.append([translated("Took"), say("{count} s", count=number_text(found.took_s, 1))])
     return rows
 
 
 def _offset_words(offset_s: float) -> str:
     if abs(offset_s) < 1.0:
-        return f"agrees with ours ({offset_s:+.2f} s)"
-    return f"{abs(offset_s):.0f} s {'ahead of' if offset_s > 0 else 'behind'} ours"
+        return say("agrees with ours ({offset} s)", offset=decimal_signs(f"{offset_s:+.2f}"))
+    if offset_s > 0:
+        return say("{seconds} s ahead of ours", seconds=f"{offset_s:.0f}")
+    return say("{seconds} s behind ours", seconds=f"{-offset_s:.0f}")
 
 
 def change_words(change: CameraChange) -> str:
     """What a change was, in a few words."""
     before, after = change.before, change.after
     if before is None:
-        return "added"
+        return translated("added")
     if after is None:
-        return "removed"
+        return translated("removed")
     if before.is_enabled != after.is_enabled:
-        return "switched on" if after.is_enabled else "switched off"
+        return translated("switched on" if after.is_enabled else "switched off")
     names = [name for name in CameraSpec.__slots__ if getattr(before, name) != getattr(after, name)]
-    return "changed " + ", ".join(CHANGE_WORDS.get(name, name) for name in names)
+    return say("changed: {what}", what=", ".join(CHANGE_WORDS.get(name, name) for name in names))
 
 
 # -- pages ------------------------------------------------------------------------------------------------
@@ -383,7 +403,7 @@ async def _analyser_words(request: Request) -> str:
     except Unavailable:
         return ""
     states = [one for one in processes if one.kind == "analyser" and one.state not in ("running", "starting")]
-    return f"The analyser does not run: {states[0].last_exit or states[0].state}" if states else ""
+    return say("The analyser does not run: {why}", why=states[0].last_exit or states[0].state) if states else ""
 
 
 def _row_of(request: Request, camera_id: CameraId) -> CameraRow | None:
@@ -400,6 +420,7 @@ async def _changes(request: Request, camera_id: CameraId | None = None) -> list[
         {
             "change": one,
             "words": change_words(one),
+            "by": "site.yaml" if one.actor.startswith("process:") else one.actor,
             "can_undo": specs.get(one.camera_id) == one.after,
         }
         for one in shown[:MAX_CHANGES_SHOWN]
@@ -410,7 +431,7 @@ async def _list(request: Request, *, done: str = "", error: CustodesError | None
     status, _, problem = describe(error) if error else (200, "", "")
     covers = present(request).principal.cameras.covers
     rows = [
-        {"spec": one, "row": _row_of(request, one.camera_id), "drawn": one.drawn_words()}
+        {"spec": one, "row": _row_of(request, one.camera_id), "drawn": _drawn_words(one)}
         for one in await desk_of(request).cameras()
         if covers(one.camera_id)
     ]
@@ -477,7 +498,7 @@ async def _camera(
         fields=shown,
         row=_row_of(request, spec.camera_id),
         password_words=_password_words(spec),
-        drawn=spec.drawn_words(),
+        drawn=_drawn_words(spec),
         has_password=bool(spec.password_ref),
         kept_h=spec.kept_h(deps.config.retention.max_age_h),
         holds=[one for one in await deps.catalog.holds(now_ns) if one.camera_id == spec.camera_id],
@@ -490,8 +511,27 @@ async def _camera(
     )
 
 
+def _drawn_words(spec: CameraSpec) -> str:
+    """How much is drawn into its picture; empty for nothing. `CameraSpec.drawn_words` is the log's."""
+    scene, masks = spec.scene, sum(area.is_mask for area in spec.detect_areas)
+    zones = len(spec.detect_areas) - masks
+    words = [
+        say_count(len(scene.privacy), "{count} privacy zone", "{count} privacy zones") if scene.privacy else "",
+        say_count(zones, "{count} zone", "{count} zones") if zones else "",
+        say_count(masks, "{count} object mask", "{count} object masks") if masks else "",
+        say_count(len(scene.lines), "{count} line", "{count} lines") if scene.lines else "",
+        say_count(len(scene.roads), "{count} road", "{count} roads") if scene.roads else "",
+        say_count(len(scene.queues), "{count} queue", "{count} queues") if scene.queues else "",
+        say_count(len(scene.ground), "{count} ground point", "{count} ground points") if scene.ground else "",
+        translated("privacy zones filled before storing") if scene.burns_in else "",
+    ]
+    return ", ".join(one for one in words if one)
+
+
 def _password_words(spec: CameraSpec) -> str:
     kind, _, where = spec.password_ref.partition(":")
     if not kind:
-        return "none is kept"
-    return f"from the environment variable {where}" if kind == "env" else "kept in a file that only this site may read"
+        return translated("none is kept")
+    if kind == "env":
+        return say("from the environment variable {name}", name=where)
+    return translated("kept in a file that only this site may read")

@@ -11,6 +11,7 @@ from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, Ns
 from custodes.web.event_words import trouble_sentence
+from custodes.web.language.reported import reported
 from custodes.web.language.speech import (
     WordPairs,
     Words,
@@ -95,6 +96,7 @@ PROCESS_WORDS: Words[str] = Words(
         "recorder": "records the cameras, sealed; cannot read back",
         "analyser": "finds people and vehicles, makes the masks",
         "matcher": "holds the gallery of enrolled people",
+        "enroller": "makes templates of pictures that people give",
         "warden": "holds the keys, decides, writes the log",
         "server": "catalog and this page",
         "job": "opens, masks and marks the pictures of one view",
@@ -103,6 +105,41 @@ PROCESS_WORDS: Words[str] = Words(
         "prober": "looks once at a camera that is being set up",
     }
 )
+
+PROCESS_STATE_WORDS: Words[str] = Words(
+    {
+        "starting": "starting",
+        "running": "running",
+        "backoff": "waiting to be started again",
+        "degraded": "keeps ending: started again now and then",
+        "stopped": "stopped",
+    }
+)
+RECORDER_STATE_WORDS: Words[str] = Words(
+    {
+        "recording": "recording",
+        "silent": "does not answer",
+        "draining": "giving its cameras away",
+        "drained": "has no cameras, as was asked",
+        "stopped": "stopped",
+    }
+)
+"""Of one of several recorders."""
+
+JOB_STATE_WORDS: Words[str] = Words(
+    {
+        "waiting": "waiting",
+        "running": "running",
+        "paused": "paused",
+        "done": "done",
+        "cancelled": "cancelled",
+        "failed": "failed",
+        "rendering": "rendering",
+        "sealing": "sealing",
+        "ready": "ready",
+    }
+)
+"""Of exports and of analyses of recordings."""
 
 CLASS_WORDS: Words[ObjectClass] = Words(
     {
@@ -141,7 +178,7 @@ _LARGE_OFFSET_S = 0.1
 def signature_words(row: CameraRow) -> str:
     """What the camera's signatures say; empty for one that does not sign."""
     said = _SIGNATURE_WORDS.get(row.signature, "")
-    return f"{said}: {row.signature_detail}" if said and row.signature_detail else said
+    return f"{said}: {reported(row.signature_detail)}" if said and row.signature_detail else said
 
 
 def second_words(row: CameraRow) -> str:
@@ -149,7 +186,7 @@ def second_words(row: CameraRow) -> str:
     if row.second in ("", CameraState.RECORDING.value, CameraState.DISABLED.value):
         return ""
     said = say("second stream: {state}", state=STATE_WORDS.get(row.second, row.second))
-    return f"{said} ({row.second_detail})" if row.second_detail else said
+    return f"{said} ({reported(row.second_detail)})" if row.second_detail else said
 
 
 def clock_words(row: CameraRow) -> str:
@@ -441,11 +478,16 @@ def gate_words(row: CameraRow) -> str:
     """What of the camera is decoded, and how often that was found to miss motion."""
     words = GATE_WORDS.get(row.gate_mode, "")
     if words and row.gate_trials:
-        share = f"{row.gate_miss_low:.1%} to {row.gate_miss_high:.1%}"
-        words += f"; {row.gate_missed} of {row.gate_trials} quiet GOPs tried held motion ({share} at 95 %)"
+        words += "; " + say(
+            "{missed} of {trials} quiet GOPs tried held motion ({low} to {high} at 95 %)",
+            missed=row.gate_missed,
+            trials=row.gate_trials,
+            low=f"{row.gate_miss_low:.1%}",
+            high=f"{row.gate_miss_high:.1%}",
+        )
     return f"{words}." if words else ""
 
 
 def gate_change_words(change: GateChanged) -> str:
     """What is decoded from here on, and why."""
-    return f"{GATE_WORDS[change.mode.value]}: {change.reason}"
+    return f"{GATE_WORDS[change.mode.value]}: {reported(change.reason)}"

@@ -165,8 +165,12 @@ class HealthWatch:
         offset_ns = status.clock.camera_offset_ns
         if status.state is CameraState.RECORDING and offset_ns is not None:
             if abs(offset_ns) >= CLOCK_OFF_NS:
-                ahead = "ahead" if offset_ns > 0 else "behind"
-                detail = f"it is {abs(offset_ns) / NS_PER_S:.0f} s {ahead} of this machine's"
+                seconds = abs(offset_ns) / NS_PER_S
+                detail = (
+                    f"it is {seconds:.0f} s ahead of this machine's"
+                    if offset_ns > 0
+                    else f"it is {seconds:.0f} s behind this machine's"
+                )
                 self._note(SiteEventKind.CLOCK_DRIFT, status.camera_id, detail, hold_ns=CLOCK_NS)
             else:
                 self._note_well(SiteEventKind.CLOCK_DRIFT, status.camera_id)

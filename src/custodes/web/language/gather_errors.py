@@ -18,23 +18,37 @@ from custodes.web.language.reported import FROM_NO_LINE, WORD, is_telling
 _FROM = (
     "access/*.py",
     "adapters/clamd.py",
+    "adapters/camera/*.py",
     "web/**/*.py",
+    "app/centre.py",
     "app/enroller.py",
     "app/job_trace_expired.py",
+    "app/recorder_camera.py",
+    "app/recorder_devices.py",
     "app/serving/*.py",
     "app/warden_*.py",
+    "detect/tampering.py",
     "face/holder.py",
+    "federation/sites.py",
     "leaks/found_file.py",
     "leaks/place.py",
     "leaks/post*.py",
+    "media/demux.py",
     "media/found_clip.py",
     "media/still.py",
+    "pipeline/tampering.py",
+    "pipeline/trust.py",
+    "record/recording.py",
+    "review/*.py",
 )
 """Where what a person meets in the console is raised; what is not among it is said in English."""
 _NOT_FROM = frozenset(
     {
         # between processes, or for whoever runs the machine: read in the log and at the terminal
         "access/grants.py",
+        "adapters/camera/discovery.py",
+        "adapters/camera/onvif_device.py",
+        "adapters/camera/soap_device.py",
         "access/release.py",
         "app/serving/catalog.py",
         "app/serving/facts.py",
@@ -58,9 +72,28 @@ _NOT_FROM = frozenset(
 )
 _POLICIES = "access/policies/*.cedar"
 _REASON = re.compile(r'@reason\("([^"\\]+)"\)')
-_RETURNS = frozenset({"_hindrance", "_why_not", "problem_in_words"})
+_RETURNS = frozenset(
+    {
+        "_hindrance",
+        "_judge",
+        "_quiet_words",
+        "_shift_words",
+        "_silent_words",
+        "_still_words",
+        "_why_not",
+        "problem_in_words",
+        "says",
+        "trouble",
+    }
+)
 """Functions whose texts become an error, or stand on a page as one would."""
-_TABLES = frozenset({"_PATTERNS"})
+_TABLES = frozenset({"SIGNATURE_SENTENCES", "_PATTERNS"})
+_NOTES = frozenset({"note"})
+"""Functions that make a sentence for a viewer; its text is their second argument."""
+_SAID_AS = frozenset({"detail", "device_events", "message", "refusal"})
+"""Names of arguments that a page shows."""
+_KEPT_AS = _SAID_AS | {"complaint", "why"}
+"""Names of values that a page shows."""
 
 _SHOWN = frozenset(
     name
@@ -94,8 +127,8 @@ def errors_of_module(source: str) -> list[str]:
     constants = {
         target.id: node.value
         for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
     return list(dict.fromkeys(text for text in _said_in(tree, constants) if is_telling(text)))
@@ -110,10 +143,23 @@ def _said_in(tree: ast.Module, constants: dict[str, ast.expr]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SHOWN and node.args:
             yield from _texts(node.args[0], constants)
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in _NOTES and len(node.args) > 1:
+                yield from _texts(node.args[1], constants)
+            for word in node.keywords:
+                if word.arg in _SAID_AS:
+                    yield from _texts(word.value, constants)
+        elif isinstance(node, ast.Assign) and any(_name_of(target) in _KEPT_AS for target in node.targets):
+            yield from _texts(node.value, constants)
         elif isinstance(node, ast.FunctionDef) and node.name in _RETURNS:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Return) and inner.value is not None:
                     yield from _texts(inner.value, constants)
+
+
+def _name_of(target: ast.expr) -> str:
+    """Of what is assigned to: `detail` for `detail = …` and for `export.detail = …`."""
+    return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
 
 
 def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
@@ -124,7 +170,7 @@ def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
             yield _with_places(values, constants)
         case ast.Name(id=name) if name in constants:
             yield from _texts(constants[name], {})
-        case ast.BoolOp(values=values):
+        case ast.BoolOp(values=values) | ast.Tuple(elts=values):
             for value in values:
                 yield from _texts(value, constants)
         case ast.IfExp(body=body, orelse=orelse):

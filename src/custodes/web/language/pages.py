@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -32,10 +33,12 @@ _ALWAYS = ("common", "menu", "install")
 class Pages:
     """The templates of `custodes.web`, in the language of each request."""
 
-    def __init__(self, static: Path) -> None:
+    def __init__(self, static: Path, filters: Mapping[str, Callable[..., str]] | None = None) -> None:
         """Args:
         static: the folder with the scripts, whose words a page carries.
+        filters: further ones for the templates; they speak the request's language themselves.
         """
+        self._filters = dict(filters or {})
         self._scripts = Scripts(static / "js")
         self._by_tag: dict[str, Jinja2Templates] = {}
 
@@ -56,9 +59,11 @@ class Pages:
         )
         if language is not ENGLISH:
             environment.translate = catalog_of(language).gettext  # type: ignore[attr-defined] # of the extension
+        environment.filters.update(self._filters)
         environment.filters["utc"] = moment_text
         environment.filters["reported"] = reported
         environment.filters["decimal"] = number_text
+        environment.globals["tag_of_language"] = language.tag
         environment.globals["_"] = translated
         environment.globals["ngettext"] = say_count
         environment.globals["script_words"] = lambda tags: self._scripts.words(language, str(tags))

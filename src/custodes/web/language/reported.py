@@ -22,7 +22,7 @@ CONTEXT = "error"
 """What sets these messages apart in a catalog (`msgctxt`)."""
 WORD = "word"
 """The place of one out of a fixed set of words."""
-_WORDS = frozenset({WORD, "roles", "what", "purpose", "reference"})
+_WORDS = frozenset({WORD, "roles", "side", "way", "what", "purpose", "reference"})
 
 INTERNAL = "Something went wrong on our side. It has been written to the server's log."
 NO_PAGE = "There is no page at {path}."
@@ -56,7 +56,12 @@ FROM_NO_LINE = (
         }
     ),
     "no role",
+    "down",
+    "left",
+    "right",
+    "up",
     "1 minute",
+    "{count} days",
     "1 second",
     "{count} minutes",
     "{count} seconds",
@@ -70,7 +75,9 @@ _MAX_DEPTH = 3
 _LEAST_LETTERS = 6
 _PLACE = re.compile(r"\{(\w+)\}")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
-_NESTED = frozenset({"error", "problem", "reason", "reasons", "wait", "why", "words"})
+_NESTED = frozenset(
+    {"complaint", "error", "refusal", "problem", "reason", "reasons", "wait", "why", "words"}
+)
 """Places of what another error says."""
 
 

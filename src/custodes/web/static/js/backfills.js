@@ -7,9 +7,9 @@ const rows = new Map([...document.querySelectorAll("[data-backfill]")].map((row)
 const isOpen = (state) => state === "running" || state === "waiting";
 
 function words(one) {
-  if (one.state !== "running") return one.state;
+  if (one.state !== "running") return one.words;
   const left = one.left_s === null ? "" : t`, about ${durationText(one.left_s)} left`;
-  return `${one.state} ${one.percent} %${left}`;
+  return `${one.words} ${one.percent} %${left}`;
 }
 
 if ([...rows.values()].some((row) => isOpen(row.dataset.state))) {

@@ -7,7 +7,7 @@ import { PurposeForm, remembered } from "./purpose.js";
 import { Stills } from "./stills.js";
 import { PersonPicker } from "./subject.js";
 import { Timeline } from "./timeline.js";
-import { t } from "./words.js";
+import { plural, t } from "./words.js";
 
 const PLAY_SPAN_NS = 3600e9; // what one press of Play asks for at most; the log says so
 const LIVE_EDGE_NS = 2e9; // the newest picture that is surely on disk
@@ -214,7 +214,7 @@ function take(data) {
   drawChart($("chart"), data.counts, data.from_ns, data.to_ns);
   drawGate($("gate-chart"), data.gate, data.from_ns, data.to_ns);
   $("lines-panel").hidden = data.lines.length === 0;
-  const crossed = (way) => t`${way.people} people, ${way.vehicles} vehicles`;
+  const crossed = (way) => `${plural(way.people, "person", "people")}, ${plural(way.vehicles, "vehicle", "vehicles")}`;
   $("lines").replaceChildren(...data.lines.map((line) =>
     el("li", {}, t`${line.line}: ${crossed(line.forward)} forward · ${crossed(line.backward)} backward`)));
   say($("bin-words"), data.counts.bin_ns === 60e9 ? t`minute` : t`${data.counts.bin_ns / 60e9} minutes`);
@@ -229,7 +229,7 @@ let shownTracks = "";
 function showTracks(data) {
   const people = data.tracks.filter((track) => track.lane === "people").length;
   const vehicles = data.tracks.filter((track) => track.lane === "vehicles").length;
-  say($("track-sum"), t`${people} people, ${vehicles} vehicles${data.is_truncated ? t` (more exist)` : ""}`);
+  say($("track-sum"), `${plural(people, "person", "people")}, ${plural(vehicles, "vehicle", "vehicles")}${data.is_truncated ? t` (more exist)` : ""}`);
   const newest = data.tracks.slice(-ROWS_SHOWN).reverse();
   const mark = newest.map((track) => `${track.run}${track.track_id}${track.frames}`).join();
   $("tracks-empty").hidden = newest.length > 0;
@@ -345,7 +345,7 @@ poll("/api/v1/status", 2, (status) => {
   const row = status.cameras.find((camera) => camera.camera_id === id);
   if (!row) return;
   $("state").replaceChildren(el("span", { class: `dot ${row.is_recording ? "ok" : "bad"}` }),
-    t` ${row.words}${row.detail ? `: ${row.detail}` : ""} · ${durationText(row.recorded_s)} recorded`);
+    t` ${row.words}${row.detail_words ? `: ${row.detail_words}` : ""} · ${durationText(row.recorded_s)} recorded`);
   $("camera-clock").textContent = [row.second_words, row.clock_words, row.signature_words].filter(Boolean).join(" · ");
   say($("gate"), row.gate_words || t`No analyser speaks of this camera.`);
   $("gate-changes").replaceChildren(...row.gate_changes.slice(-8).reverse().map((change) =>

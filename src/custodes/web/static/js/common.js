@@ -60,13 +60,17 @@ export function showWarnings(list) {
 }
 
 const EVENT_SHOWN_NS = 3600e9; // after its end; the system page keeps it
+const MOST_EVENTS = 3;
 /** What happened to the site: while it lasts, and for an hour after. */
 export function showEvents(events, now) {
   const fresh = events.filter((one) => !one.end_ns || now - one.end_ns < EVENT_SHOWN_NS);
-  alertLine("events", fresh.map((one) => {
-    const from = clockText(one.start_ns);
-    return one.end_ns ? t`${from} to ${clockText(one.end_ns)}: ${one.words}` : t`Since ${from}: ${one.words}`;
-  }).join(" "));
+  fresh.sort((a, b) => (a.end_ns > 0) - (b.end_ns > 0) || b.start_ns - a.start_ns); // what lasts comes first
+  const lines = fresh.slice(0, MOST_EVENTS).map((one) => {
+    const from = clockText(one.start_ns).slice(0, 5);
+    return one.end_ns ? t`${one.title}, ${from} to ${clockText(one.end_ns).slice(0, 5)}` : t`${one.title}, since ${from}`;
+  });
+  if (fresh.length > MOST_EVENTS) lines.push(t`${fresh.length - MOST_EVENTS} more on the page System`);
+  alertLine("events", lines.join(" · "));
 }
 
 function watchSession(leftS) {

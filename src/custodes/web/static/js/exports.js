@@ -1,7 +1,6 @@
 // The page of exports: how far those are that are being made; shows the page again when one is through.
 import { poll } from "./common.js";
 import { say } from "./dom.js";
-import { t } from "./words.js";
 
 const rows = new Map([...document.querySelectorAll("[data-export]")].map((row) => [row.dataset.export, row]));
 const isWorking = (state) => state === "rendering" || state === "sealing";
@@ -11,7 +10,7 @@ if ([...rows.values()].some((row) => isWorking(row.dataset.state))) {
     for (const one of exports) {
       const row = rows.get(one.export_id);
       if (!row || isWorking(row.dataset.state) !== isWorking(one.state)) return location.reload();
-      say(row.querySelector("[data-said]"), one.state === "rendering" ? t`rendering ${one.percent} %` : one.state);
+      say(row.querySelector("[data-said]"), one.state === "rendering" ? `${one.words} ${one.percent} %` : one.words);
     }
   });
 }

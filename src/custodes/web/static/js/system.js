@@ -7,7 +7,7 @@ function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
   return el("tr", {},
     el("td", {}, el("b", {}, one.name), " ", el("span", { class: "muted" }, one.words)),
-    el("td", {}, el("span", { class: `dot ${isWell ? "ok" : "bad"}` }), ` ${one.state}`,
+    el("td", {}, el("span", { class: `dot ${isWell ? "ok" : "bad"}` }), ` ${one.state_words}`,
       one.last_exit && !isWell ? el("span", { class: "muted" }, ` ${one.last_exit}`) : null),
     el("td", { class: "num" }, String(one.restarts)),
     el("td", { class: "num" }, durationText(one.cpu_s)),
@@ -18,7 +18,7 @@ function processRow(one) {
 function recorderRow(one) {
   return el("tr", {},
     el("td", {}, el("b", {}, one.name)),
-    el("td", {}, el("span", { class: `dot ${one.is_well ? "ok" : "bad"}` }), ` ${one.state}`),
+    el("td", {}, el("span", { class: `dot ${one.is_well ? "ok" : "bad"}` }), ` ${one.words}`),
     el("td", { class: "num" }, whole(one.cameras)),
     el("td", { class: "num" }, whole(Math.round(one.packets_per_s))),
     el("td", {}, one.named.join(", ")));
@@ -28,7 +28,7 @@ function cameraRow(one) {
   return el("tr", {},
     el("td", {}, el("a", { href: cameraPage(one.camera_id) }, one.name)),
     el("td", {}, el("span", { class: `dot ${one.is_recording ? "ok" : one.state === "disabled" ? "" : "bad"}` }), ` ${one.words}`,
-      one.detail ? el("span", { class: "muted" }, ` ${one.detail}`) : null),
+      one.detail_words ? el("span", { class: "muted" }, ` ${one.detail_words}`) : null),
     el("td", { class: "num" }, durationText(one.recorded_s)),
     el("td", { class: "num" }, durationText(one.gaps_s)),
     el("td", { class: "num" }, whole(one.frames_decoded)),

@@ -66,8 +66,8 @@ class Tile {
   show(camera) {
     this.camera = camera;
     say(this.name, camera.name);
-    say(this.state, camera.detail && camera.state !== "recording" ? `${camera.words}: ${camera.detail}` : camera.words);
-    this.state.title = camera.detail;
+    say(this.state, camera.detail_words && camera.state !== "recording" ? `${camera.words}: ${camera.detail_words}` : camera.words);
+    this.state.title = camera.detail_words;
     this.dot.className = `dot ${camera.is_recording ? "ok" : camera.state === "starting" || camera.state === "disabled" ? "" : "bad"}`;
     say(this.people, `${camera.live_people} / ${camera.people}`);
     say(this.vehicles, `${camera.live_vehicles} / ${camera.vehicles}`);
@@ -124,7 +124,7 @@ class Tile {
       say(this.veil.firstChild, isStanding ? t`Standing still` : titles[state] || state);
       const isOff = state === "closed" && !isAway && this.camera.state !== "recording";
       if (isOff) say(this.veil.firstChild, this.camera.words);
-      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail : message;
+      const detail = isStanding ? t`This browser does not keep up. Show fewer tiles.` : isOff ? this.camera.detail_words : message;
       say(this.veil.lastChild, detail === titles[state] ? "" : detail);
     } else {
       for (const line of this.veil.children) say(line, "");
