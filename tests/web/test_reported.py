@@ -83,7 +83,10 @@ def test_each_translated_error_is_recognised_as_itself(language: Language) -> No
         ("rtsp://10.0.0.9/main: connection refused; nothing listens there", "rtsp://10.0.0.9/main: Verbindung abgel"),
         ("The view was restarted: the view job died.", "neu begonnen: die Ansicht ist abgebrochen."),
         ("2 of 40 quiet GOPs held motion (1.0% to 9.0%)", "2 von 40 ruhigen GOPs enthielten Bewegung (1.0% bis"),
-        ("slowly, by 12% of the width to the left, 3% of the height down since half a day", "der Breite nach links, 3%"),
+        (
+            "slowly, by 12% of the width to the left, 3% of the height down since half a day",
+            "der Breite nach links, 3%",
+        ),
         ("Line 3 of the list is no CSV: 'x'.", "Zeile 3 der Liste ist kein CSV: 'x'."),
     ],
 )
