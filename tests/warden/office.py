@@ -8,12 +8,13 @@ import numpy as np
 from tests.warden.conftest import GATE, Site
 
 from custodes.access import candidates, zones
+from custodes.access import keys as key_rules
 from custodes.face.calibration import KNOWN
 from custodes.face.filling import GalleryFiller
 from custodes.face.matching import Matching
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Principal, Role
-from custodes.types.approval import EnrolKey
+from custodes.types.approval import EnrolKey, VouchForKey
 from custodes.types.face import BasisKind, CandidatePhase, Impact, LegalBasis, Schedule, ZoneDraft
 from custodes.types.face_message import (
     DecideZone,
@@ -96,9 +97,20 @@ class Office:
 
     async def sign(self, who: Principal, challenge: bytes) -> str:
         if who.user_id not in self.keys:
-            key = self.keys[who.user_id] = FakeAuthenticator()
-            await self.ask(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
+            await self.enrol(who)
         return self.keys[who.user_id].get(challenge)
+
+    async def enrol(self, who: Principal, *, is_vouched: bool = True) -> FakeAuthenticator:
+        """A passkey for them; the first one counts by itself, its owner vouches for the others."""
+        first = next(iter(self.keys.items()), None)
+        key = self.keys[who.user_id] = FakeAuthenticator()
+        enrolled = key.enrolled(who.user_id)
+        await self.ask(EnrolKey(principal=who, key=enrolled, name="Key"))
+        if first is not None and is_vouched:
+            owner = Principal(user_id=first[0], name="First", roles=frozenset({Role.SUPERVISOR}))
+            signed = first[1].get(key_rules.digest(enrolled))
+            await self.ask(VouchForKey(principal=owner, credential_id=key.credential_id, assertion=signed))
+        return key
 
     async def approve(self, who: Principal, record):
         signed = await self.sign(who, zones.digest(record.draft))

@@ -205,6 +205,21 @@ async def _(case: Case) -> None:
     await refused(case.verdict(BEN, forged.get(await case.challenge())), PermissionDenied)
 
 
+@attempt("a passkey that only the server speaks for, on a candidate")
+async def _(case: Case) -> None:
+    await case.office.say(ANN, case.one)
+    forged = await case.office.enrol(BEN, is_vouched=False)
+    await refused(case.verdict(BEN, forged.get(await case.challenge())), PermissionDenied)
+
+
+@attempt("a passkey that only the server speaks for, on a zone")
+async def _(case: Case) -> None:
+    record = await case.office.ask(DraftZone(principal=ADMIN, draft=draft(name="Yard")))
+    case.office.keys.pop(BOSS.user_id)
+    await case.office.enrol(BOSS, is_vouched=False)
+    await refused(case.office.approve(BOSS, record), PermissionDenied)
+
+
 @attempt("a passkey that was taken away")
 async def _(case: Case) -> None:
     await case.office.say(ANN, case.one)

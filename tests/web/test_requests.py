@@ -1,5 +1,7 @@
 """Requests over HTTP with real passkey signatures: approve, refuse, withdraw, break-glass, review; no way around."""
 
+from dataclasses import replace
+
 import pytest
 from tests.web.conftest import NAME, PASSWORD
 from tests.web.test_live import REVIEW, wanted
@@ -156,6 +158,19 @@ def test_passkey_of_an_approver_is_shown_to_who_may_vouch_and_a_stranger_cannot(
     assert ann.vouch_for(ben).status_code == 409
     assert fingerprint not in ann.get("/requests").text
     assert ann.post("/keys/AAAA/options", json={}).status_code == 404
+
+
+def test_passkey_of_a_verifier_is_shown_where_recognition_is_on(ann):
+    ann.enrol()
+    ann.get("/")
+    accept(ann.site, invite(ann.site, roles=("operator",), name="Cleo"))
+    cleo = Person(ann.site)
+    cleo.enrol()
+    assert '<b class="mono">' not in ann.get("/requests").text
+    ann.site.app.state.deps = replace(ann.site.app.state.deps, recogniser=object())
+    assert '<b class="mono">' in ann.get("/requests").text
+    assert ann.vouch_for(cleo).status_code == 200
+    assert '<b class="mono">' not in ann.get("/requests").text
 
 
 def test_approval_when_vetoed_or_withdrawn_opens_nothing_any_more(ann, ben):

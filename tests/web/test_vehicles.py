@@ -4,10 +4,10 @@ import asyncio
 
 from tests.warden.office import draft
 
-from custodes.access import zones
+from custodes.access import keys, zones
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Principal, Role
-from custodes.types.approval import EnrolKey
+from custodes.types.approval import EnrolKey, VouchForKey
 from custodes.types.face import ZoneKind
 from custodes.types.face_message import DecideZone, DraftZone
 
@@ -20,9 +20,17 @@ def approved_zone(site, kind: ZoneKind = ZoneKind.PLATES) -> str:
     async def make() -> str:
         admin = Principal(user_id="a", name="A", roles=frozenset({Role.ADMINISTRATOR}))
         record = await site.warden.about_requests(DraftZone(principal=admin, draft=draft(kind=kind)))
+        first = None
         for number, role in enumerate((Role.PRIVACY_OFFICER, Role.SUPERVISOR)):
             who, key = Principal(user_id=f"b{number}", name="B", roles=frozenset({role})), FakeAuthenticator()
-            await site.warden.about_requests(EnrolKey(principal=who, key=key.enrolled(who.user_id), name="Key"))
+            enrolled = key.enrolled(who.user_id)
+            await site.warden.about_requests(EnrolKey(principal=who, key=enrolled, name="Key"))
+            if first is not None:
+                vouched = first[1].get(keys.digest(enrolled))
+                await site.warden.about_requests(
+                    VouchForKey(principal=first[0], credential_id=key.credential_id, assertion=vouched)
+                )
+            first = first or (who, key)
             signed = key.get(zones.digest(record.draft))
             record = await site.warden.about_requests(
                 DecideZone(principal=who, zone_id=record.draft.zone_id, is_yes=True, note="", assertion=signed)

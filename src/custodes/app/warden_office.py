@@ -7,6 +7,7 @@ from custodes.access.assertion import check_assertion, credential_of
 from custodes.access.policy import Policies, decide
 from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
+from custodes.app.warden_keys import pieces, require_vouched
 from custodes.app.warden_log import Append
 from custodes.errors import PermissionDenied
 from custodes.ports.clock import Clock
@@ -21,9 +22,6 @@ from custodes.types.access import (
     PurposeKind,
 )
 from custodes.units import CameraId, Ns, SessionId
-
-_PIECE = 1000
-"""A detail of a log entry has at most 1024 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +56,19 @@ class Office:
         raise PermissionDenied(reasons)
 
     def signed(self, principal: Principal, assertion: str, challenge: bytes) -> tuple[bytes, dict[str, str]]:
-        """Check an assertion by one of the person's own passkeys and count it; never awaits, so nobody comes between.
+        """Check an assertion by a passkey of the person's own that somebody vouched for (ADR 43) and count it; never
+        awaits, so nobody comes between.
 
         Returns: the credential, and the pieces for the log. Raises: PermissionDenied, InvalidArgument.
         """
         key = self.keys.key(credential_of(assertion))
         if key is None or key.user_id != principal.user_id:
             raise PermissionDenied("That passkey is not one of yours that the warden knows.")
+        require_vouched(key)
         count = check_assertion(assertion, key, challenge)
         # Before anything else, so that not even a crash lets the same assertion count twice.
         self.keys.put_key(replace(key, sign_count=count))
-        pieces = {
-            f"assertion_{n}": assertion[n * _PIECE : (n + 1) * _PIECE] for n in range(-(-len(assertion) // _PIECE))
-        }
-        return key.credential_id, {"credential": key.credential_id.hex()[:128], **pieces}
+        return key.credential_id, {"credential": key.credential_id.hex()[:128], **pieces(assertion)}
 
     async def log(self, kind: AuditKind, actor: Principal | str, subject: str, details: dict[str, str]) -> int:
         """Durable before it returns."""

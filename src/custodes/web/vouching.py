@@ -18,11 +18,13 @@ from custodes.web.signing import own_passkeys, sign_with_passkey
 router = APIRouter(include_in_schema=False)
 
 _APPROVERS = frozenset({Role.SUPERVISOR, Role.PRIVACY_OFFICER})
+_VERIFIERS = frozenset({Role.OPERATOR, Role.INVESTIGATOR})
+"""Where recognition is on, they sign verdicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingKey:
-    """A passkey of somebody who approves, for which nobody has vouched."""
+    """A passkey of somebody who approves or verifies, for which nobody has vouched."""
 
     id: str
     owner: str
@@ -33,7 +35,8 @@ class WaitingKey:
 async def waiting_keys(deps: WebDeps, who: Principal) -> list[WaitingKey]:
     """Those that this person may vouch for, or waits for others to. Raises: Unavailable."""
     may = any(deps.reads.may(who, action) for action in (Action.APPROVE, Action.MANAGE_PEOPLE))
-    names = {one.user_id: one.name for one in await deps.catalog.accounts() if one.roles & _APPROVERS}
+    signing = _APPROVERS if deps.recogniser is None else _APPROVERS | _VERIFIERS
+    names = {one.user_id: one.name for one in await deps.catalog.accounts() if one.roles & signing}
     return [
         WaitingKey(
             id=bytes_to_base64url(one.credential_id),
