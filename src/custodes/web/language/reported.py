@@ -75,9 +75,7 @@ _MAX_DEPTH = 3
 _LEAST_LETTERS = 6
 _PLACE = re.compile(r"\{(\w+)\}")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
-_NESTED = frozenset(
-    {"complaint", "error", "refusal", "problem", "reason", "reasons", "wait", "why", "words"}
-)
+_NESTED = frozenset({"complaint", "error", "refusal", "problem", "reason", "reasons", "wait", "why", "words"})
 """Places of what another error says."""
 
 
