@@ -37,7 +37,8 @@ BEFORE_NS = 3 * NS_PER_S
 HOLE_S = 1.0
 """Between two recordings of a camera; what is shorter is a seam."""
 
-PATIENCE_S = 240.0
+PATIENCE_S = 400.0
+"""For machines that do other things, too; what it took is in the table."""
 HOUR_NS = 3600 * NS_PER_S
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from custodes.federation.parcel import _Parcel
 from custodes.types import federation
-from custodes.types.federation import TOPICS, Receipt, Shared, Topic
+from custodes.types.federation import TOPICS, Receipt, Shared, Slug, Topic
+from custodes.types.question import CaseQuestion
 
 MOST_CHARS = 80
 TEXTS = {("LogGrew", "request"), ("Receipt", "cosigned")}
@@ -66,6 +67,17 @@ def test_no_field_when_walked_can_hold_more_than_a_number_or_a_name(kind: type[m
             assert meta.pattern is not None, f"{name}.{field} takes any character"
         elif plain in (int, float):
             assert meta is not None and meta.ge is not None and meta.le is not None, f"{name}.{field} has no range"
+
+
+def test_question_when_walked_asks_where_and_when_and_nothing_of_how_anybody_looks() -> None:
+    assert CaseQuestion.__struct_config__.forbid_unknown_fields
+    about = {"question_id", "site_id", "asker", "case_id", "reason", "entry", "expires_ns"}
+    assert set(CaseQuestion.__struct_fields__) == about | {"start_ns", "end_ns", "classes", "cameras"}
+    for field, hint in get_type_hints(CaseQuestion, include_extras=True).items():
+        plain, *metas = get_args(hint)
+        assert plain in (int, str, tuple[Slug, ...]), field
+        bounded = [one for one in metas if isinstance(one, msgspec.Meta) and (one.max_length or one.le)]
+        assert bounded, f"{field} has no bound"
 
 
 def test_receipt_when_looked_at_has_nothing_that_asks_for_anything() -> None:

@@ -73,6 +73,11 @@ def cosigned(data_dir: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT witness FROM cosigned")]
 
 
+def answer(config: Path) -> str:
+    (row,) = json.loads(custodes("centre", "answers", "--json", "--config", str(config)))
+    return str(row["answer"])
+
+
 def test_site_tells_a_centre_that_witnesses_its_log_and_is_shown_on_its_page(tmp_path: Path) -> None:
     folder = tmp_path
     keys = custodes("centre", "init", str(folder / "centre"), "--name", CENTRE).split()
@@ -80,7 +85,7 @@ def test_site_tells_a_centre_that_witnesses_its_log_and_is_shown_on_its_page(tmp
         federation = {
             "nats": {"url": server.url},
             "centre": keys,
-            "share": ["health", "log", "fleet", "counts", "flows"],
+            "share": ["health", "log", "fleet", "counts", "flows", "cases"],
             "every_s": 1,
         }
         with RunningSite(folder / "site", {"cameras": [], "federation": federation}) as site:
@@ -107,6 +112,10 @@ def test_site_tells_a_centre_that_witnesses_its_log_and_is_shown_on_its_page(tmp
                 site.wait_for(lambda: cosigned(site.data_dir) == [CENTRE], "its signature at the site")
                 (row,) = json.loads(custodes("centre", "sites", "--json", "--config", str(centre.config)))
                 assert (row["name"], row["cameras"], row["alarm"], row["refused"]) == ("Town hall", 0, "", 0)
+                about = ("--as", "Ada", "--case", "C-7", "--reason", "a bag", "--from", "1h")
+                custodes("centre", "ask", *about, "--config", str(centre.config))
+                site.wait_for(lambda: answer(centre.config) != "waits", "an answer")
+                assert answer(centre.config) == "refused: none of these cameras is here"
                 assert centre.stop() == 0
             finally:
                 centre.process.kill()

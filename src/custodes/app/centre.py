@@ -1,7 +1,7 @@
 """The centre: takes what sites tell, exactly once, witnesses their logs, and answers with receipts.
 
 It believes a parcel by its site's key, not by the way it came: whoever runs the NATS server can hold facts back, and
-can neither make nor change one. It has no way to ask a site for anything.
+can neither make nor change one. What it may ask a site is in `types.question`, and how in `centre_asking`.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from custodes.adapters.nats import NatsLink
 from custodes.adapters.sql.centre import CentreStore
 from custodes.adapters.sql.sqlite import sqlite_store
+from custodes.app.centre_asking import Asking
+from custodes.app.centre_log import centre_log
 from custodes.app.witness import read_logs, read_receipt_key, read_witness
 from custodes.audit.note import NoteVerifier, parse_vkey
 from custodes.audit.witness import Witness, request_body
@@ -33,6 +35,7 @@ from custodes.units import NS_PER_S
 IDLE_S = 0.2
 TELL_S = 5.0
 """Every site is told so often what it was told already: a receipt may be lost, and a site may have just come."""
+ASK_S = 2.0
 PARCELS_AT_ONCE = 32
 """Then receipts go out and the stream is emptied."""
 RETRY_S = 2.0
@@ -156,15 +159,15 @@ def _stretches(parcel: Parcel, skip: int) -> Iterator[tuple[int, list[Shared]]]:
 Connect = Callable[[], AbstractAsyncContextManager[NatsLink]]
 
 
-async def follow(centre: Centre, store: CentreStore, connect: Connect) -> None:
-    """Read the stream for ever."""
+async def follow(centre: Centre, store: CentreStore, connect: Connect, asking: Asking | None = None) -> None:
+    """Read the stream for ever; send what `asking` has."""
     is_told = False
     while True:
         try:
             async with connect() as link:
                 stream = await link.make_stream()
                 is_told = False
-                await _read(centre, store, link, stream)
+                await _read(centre, store, link, stream, asking)
         except CustodesError as error:
             if not is_told:
                 structlog.get_logger().warning("sites are not heard now", error=str(error))
@@ -172,9 +175,9 @@ async def follow(centre: Centre, store: CentreStore, connect: Connect) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def _read(centre: Centre, store: CentreStore, link: NatsLink, stream: str) -> None:
+async def _read(centre: Centre, store: CentreStore, link: NatsLink, stream: str, asking: Asking | None) -> None:
     position = await asyncio.to_thread(store.position, stream)
-    kept, told_s = position, 0.0
+    kept, told_s, asked_s = position, 0.0, 0.0
     news: set[str] = set()
     while link.is_up:
         found = await link.next_after(position)
@@ -190,6 +193,10 @@ async def _read(centre: Centre, store: CentreStore, link: NatsLink, stream: str)
         if time.monotonic() - told_s > TELL_S:
             told_s = time.monotonic()
             await _tell(centre, link, centre.sites)
+        if asking is not None and time.monotonic() - asked_s > ASK_S:
+            asked_s = time.monotonic()
+            for site_id, sealed in await asyncio.to_thread(asking.due):
+                await link.ask(site_id, sealed)
         if found is None:
             await asyncio.sleep(IDLE_S)
 
@@ -222,8 +229,11 @@ def centre_store(folder: Path) -> CentreStore:
 
 
 @asynccontextmanager
-async def opened(config: CentreConfig, clock: Clock) -> AsyncIterator[tuple[Centre, CentreStore]]:
-    """Keys, memory and database of a centre. Raises: KeyMissing, FailedPrecondition, InvalidArgument, Unavailable."""
+async def opened(config: CentreConfig, clock: Clock) -> AsyncIterator[tuple[Centre, CentreStore, Asking]]:
+    """Keys, memory, database and log of a centre.
+
+    Raises: KeyMissing, FailedPrecondition, InvalidArgument, LogCorrupt, Unavailable.
+    """
     cosigners = read_witness(config.data_dir)
     key, _ = read_receipt_key(config.data_dir)
     sites = known_sites(config)
@@ -233,7 +243,9 @@ async def opened(config: CentreConfig, clock: Clock) -> AsyncIterator[tuple[Cent
         logs = read_logs(policies) if policies else {}
         witness = Witness.open(config.data_dir / "witness.db", cosigners, logs)
         try:
-            yield Centre(store=store, witness=witness, key=key, sites=sites, clock=clock), store
+            with centre_log(config.data_dir) as log:
+                centre = Centre(store=store, witness=witness, key=key, sites=sites, clock=clock)
+                yield centre, store, Asking(store, log, key, clock)
         finally:
             witness.close()
     finally:

@@ -25,10 +25,10 @@ async def run_centre(config: CentreConfig, *, on_address: Callable[[str], None])
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     clock = SystemClock()
     target = nats_target(config.nats, os.environ)
-    async with opened(config, clock) as (centre, store):
+    async with opened(config, clock) as (centre, store, asking):
         parts: list[Coroutine[Any, Any, object]] = [
             stop.wait(),
-            follow(centre, store, functools.partial(NatsLink.connected, target)),
+            follow(centre, store, functools.partial(NatsLink.connected, target), asking),
             forget_old(store, clock, config.keep_days),
         ]
         if config.page is not None:

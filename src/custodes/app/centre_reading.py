@@ -1,13 +1,27 @@
 """Reads what a centre shows of a site out of its database."""
 
 from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
 
 from custodes.adapters.sql.centre import CentreStore
+from custodes.app.centre_asking import is_whole
 from custodes.config.centre import CentreSiteConfig
 from custodes.federation.sites import SiteSummary, SiteView
-from custodes.types.federation import CamerasChanged, CountsOfQuarter, FleetAudited, FlowsOfHour, SiteHealth
+from custodes.types.federation import (
+    CamerasChanged,
+    CaseAnswered,
+    CountsOfQuarter,
+    FleetAudited,
+    FlowsOfHour,
+    SiteHealth,
+)
+from custodes.types.question import CaseQuestion
 from custodes.units import NS_PER_S
 
+CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
+"""That can be asked for."""
 DAY_NS = 86_400 * NS_PER_S
 
 
@@ -15,6 +29,27 @@ def site_summary(store: CentreStore, site: CentreSiteConfig) -> SiteSummary:
     """Raises: what the database raises."""
     found = store.read(site.id, SiteHealth)
     return SiteSummary(site=site, row=store.site(site.id), health=found[-1] if found else None)
+
+
+def answer_row(question: CaseQuestion, site: str, found: Sequence[CaseAnswered], is_open: bool) -> dict[str, object]:
+    """A question and its answer as data."""
+    answer = "waits" if is_open else "no answer in time"
+    if is_whole(found):
+        answer = "answered" if found[0].is_allowed else f"refused: {found[0].reason}"
+    movements = [one for part in found for one in part.found]
+    return {
+        "question_id": question.question_id,
+        "site": site or question.site_id,
+        "case": question.case_id,
+        "asker": question.asker,
+        "reason": question.reason,
+        "answer": answer,
+        "count": len(movements),
+        "cameras": found[0].cameras if found else 0,
+        "site_entry": found[0].log_index if found else "",
+        "complete_from_ns": found[0].answered_from_ns if found else 0,
+        "found": [msgspec.to_builtins(one) for one in movements],
+    }
 
 
 def site_view(store: CentreStore, site: CentreSiteConfig, now_ns: int) -> SiteView:

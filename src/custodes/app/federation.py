@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from custodes.app.federation_key import open_federation_key
+from custodes.app.serving.answers import Answerer
 from custodes.app.serving.federation import Federator, Sender, receipt_key, shared_bytes
 from custodes.config import SiteConfig, SitePaths
 from custodes.config.federation import NatsConfig
@@ -19,6 +20,7 @@ from custodes.ports.clock import Clock
 from custodes.ports.outbox import Outbox
 from custodes.ports.views import LiveState
 from custodes.ports.warden import Warden
+from custodes.types.federation import Topic
 
 if TYPE_CHECKING:
     from custodes.adapters.nats import NatsTarget
@@ -50,6 +52,17 @@ def open_federator(
         structlog.get_logger().error("the centre is told nothing until the next start", error=str(error))
         return None
     topics = frozenset(federation.share)
+    answerer = None
+    if Topic.CASES in topics:
+        answerer = Answerer(
+            site_id=site_id,
+            centre=centre,
+            config=federation.answers,
+            outbox=outbox,
+            catalog=catalog,
+            warden=warden,
+            clock=clock,
+        )
     outbox.share(shared_bytes(topics, config.privacy.min_group))
     sender = Sender(
         site_id=site_id,
@@ -58,6 +71,7 @@ def open_federator(
         outbox=outbox,
         connect=functools.partial(NatsLink.connected, target),
         clock=clock,
+        on_question=None if answerer is None else answerer.take,
     )
     return Federator(
         topics=topics,
@@ -70,6 +84,7 @@ def open_federator(
         fleet=fleet,
         data_dir=paths.data_dir,
         clock=clock,
+        answerer=answerer,
     )
 
 

@@ -59,6 +59,12 @@ def read_receipt_key(folder: Path) -> tuple[Ed25519PrivateKey, NoteVerifier]:
     return key, NoteVerifier(name=name, public_key=key.public_key().public_bytes_raw())
 
 
+def derive_seed(folder: Path, info: bytes) -> tuple[str, bytes]:
+    """The name in the folder and 32 bytes for another key of the same party. Raises: as `read_witness`."""
+    name, seed = _read_seed(folder)
+    return name, HKDFExpand(algorithm=SHA512(), length=_SEED_BYTES, info=info).derive(seed)
+
+
 def _read_seed(folder: Path) -> tuple[str, bytes]:
     path = folder / _SEED_FILE
     try:

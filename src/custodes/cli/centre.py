@@ -1,20 +1,26 @@
-"""`custodes centre`: a control room of many sites. It knows numbers, never pictures, and can order nothing."""
+"""`custodes centre`: a control room of many sites. It knows numbers, no pictures; sites may refuse what it asks."""
 
 import asyncio
 import json
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from custodes.app.centre import centre_store
+from custodes.app.centre_log import read_log
 from custodes.app.centre_process import run_centre
-from custodes.app.centre_reading import site_summary, site_view
+from custodes.app.centre_reading import CLASSES, answer_row, site_summary, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
+from custodes.cli.hold import moment_ns
 from custodes.cli.table import render_table
 from custodes.config.centre import CentreConfig, CentreSiteConfig, load_centre_yaml
-from custodes.errors import NotFound
+from custodes.errors import InvalidArgument, NotFound
+from custodes.federation.parcel import seal_question
 from custodes.runtime.clock import SystemClock
+from custodes.types.question import CaseQuestion
+from custodes.units import NS_PER_S
 
 _config = click.option(
     "--config",
@@ -108,6 +114,125 @@ def clear(site_id: str, config: Path) -> None:
         store.close()
     when = datetime.fromtimestamp(alarm.alarm_ns / 1e9, UTC)
     click.echo(f"cleared: {alarm.alarm} ({when:%Y-%m-%d %H:%M} UTC)" if alarm.alarm else "there was no alarm")
+
+
+@centre.command()
+@click.argument("site_ids", nargs=-1)
+@_config
+@click.option("--as", "asker", required=True, help="Who asks; sites write it into their logs.")
+@click.option("--case", "case_id", required=True, help="The case it is for.")
+@click.option("--reason", required=True, help="Why, in a sentence.")
+@click.option("--from", "start", required=True, help="2026-03-01T14:00 (UTC unless an offset is given), or ago: 7d.")
+@click.option("--to", "end", default="0m", help="The same; the default is now.")
+@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Once per class; default all.")
+@click.option("--camera", "cameras", multiple=True, help="Once per camera id; default all that the site allows.")
+@click.option("--good-for", "hours", type=click.IntRange(1, 24 * 14), default=24, show_default=True, help="Hours.")
+def ask(
+    site_ids: tuple[str, ...],
+    *,
+    config: Path,
+    asker: str,
+    case_id: str,
+    reason: str,
+    start: str,
+    end: str,
+    classes: tuple[str, ...],
+    cameras: tuple[str, ...],
+    hours: int,
+) -> None:
+    """Ask SITE_IDS (all, if none is given) what moved before which camera and when. Each decides for itself.
+
+    The running centre sends it, and sends it again while a site cannot be reached. `centre answers` shows what came.
+    """
+    loaded, now = load_centre_yaml(config), datetime.now(UTC)
+    now_ns = SystemClock().now_ns()
+    asked = [_site(loaded, one).id for one in site_ids] or [one.id for one in loaded.sites]
+    key, _ = read_receipt_key(loaded.data_dir)
+    store = centre_store(loaded.data_dir)
+    try:
+        questions = [
+            CaseQuestion(
+                question_id=secrets.token_hex(8),
+                site_id=site_id,
+                asker=asker,
+                case_id=case_id,
+                reason=reason,
+                start_ns=moment_ns(start, now),
+                end_ns=moment_ns(end, now),
+                classes=classes or CLASSES,
+                cameras=cameras,
+                entry=0,
+                expires_ns=now_ns + hours * 3600 * NS_PER_S,
+            )
+            for site_id in asked
+        ]
+        for question in questions:
+            if question.start_ns >= question.end_ns:
+                raise InvalidArgument("--from is not before --to")
+            seal_question(key, question)  # out of bounds: said here, not in the running centre's log
+        for question in questions:
+            store.put_question(question, asked_ns=now_ns)
+            click.echo(f"{question.question_id} {question.site_id}")
+    finally:
+        store.close()
+
+
+@centre.command()
+@click.argument("question_id", required=False)
+@_config
+@click.option("--json", "is_json", is_flag=True, help="For programs.")
+def answers(question_id: str | None, config: Path, is_json: bool) -> None:
+    """What sites answered: a list of questions, or all that one of them found."""
+    loaded = load_centre_yaml(config)
+    names = {one.id: one.name for one in loaded.sites}
+    store = centre_store(loaded.data_dir)
+    try:
+        asked = [(one, is_open, store.answers(one.site_id, one.question_id)) for one, is_open in store.questions(200)]
+    finally:
+        store.close()
+    if question_id is not None:
+        asked = [one for one in asked if one[0].question_id == question_id]
+        if not asked:
+            raise NotFound(f"there is no question {question_id}")
+    rows = [
+        answer_row(question, names.get(question.site_id, ""), found, is_open) for question, is_open, found in asked
+    ]
+    if is_json:
+        click.echo(json.dumps(rows))
+        return
+    head = ("question", "site", "case", "asked by", "answer", "found", "site's entry")
+    keys = ("question_id", "site", "case", "asker", "answer", "count", "site_entry")
+    click.echo(render_table(head, [tuple(str(row[key]) for key in keys) for row in rows]))
+    if question_id is not None:
+        found = [one for answer in asked[0][2] for one in answer.found]
+        cells = [(one.camera_id, one.object_class, _when(one.start_ns), _when(one.end_ns)) for one in found]
+        click.echo(render_table(("camera", "class", "from", "to"), cells))
+
+
+@centre.command()
+@_config
+@click.option("--json", "is_json", is_flag=True, help="For programs.")
+def log(config: Path, is_json: bool) -> None:
+    """The centre's own log, verified: what was asked, by whom, why, and what sites answered."""
+    report, entries = read_log(load_centre_yaml(config).data_dir)
+    if is_json:
+        rows = [
+            {"index": one.index, "at": _when(one.utc_ns), "kind": one.record.kind.value, "actor": one.record.actor}
+            | {"subject": one.record.subject, "details": one.record.details}
+            for one in entries
+        ]
+        click.echo(json.dumps({"size": report.size, "root": report.root_hash.hex(), "entries": rows}))
+        return
+    for one in entries:
+        said = " ".join(f"{key}={value}" for key, value in one.record.details.items())
+        click.echo(
+            f"{one.index} {_when(one.utc_ns)} {one.record.kind.value} {one.record.actor} {one.record.subject} {said}"
+        )
+    click.echo(f"{report.size} entries, verified; root {report.root_hash.hex()}")
+
+
+def _when(utc_ns: int) -> str:
+    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _site(loaded: CentreConfig, site_id: str) -> CentreSiteConfig:

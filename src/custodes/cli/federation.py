@@ -12,7 +12,7 @@ from custodes.errors import NotFound
 
 @click.group()
 def federation() -> None:
-    """Tell a centre what `federation:` in site.yaml shares. The centre can ask for nothing."""
+    """Tell a centre what `federation:` in site.yaml shares, and nothing that is not listed there."""
 
 
 @federation.command()

@@ -43,6 +43,21 @@ class NatsConfig(BaseModel):
         )
 
 
+class AnswersConfig(BaseModel):
+    """What the centre may ask about, where `share` lists `cases`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cameras: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")], ...], Field(max_length=10_000)
+    ] = ()
+    """Ids; none: every camera of the site."""
+    max_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """A question covers no more."""
+    per_hour: Annotated[int, Field(ge=1, le=1000)] = 30
+    """More questions within an hour are refused."""
+
+
 class FederationConfig(BaseModel):
     """A centre that is told what `share` lists. A site without this section tells nobody anything."""
 
@@ -54,6 +69,8 @@ class FederationConfig(BaseModel):
     ]
     """Verifier keys as `custodes centre init` prints them: of its receipts, and of its witness."""
     share: Annotated[tuple[Topic, ...], Field(min_length=1, max_length=len(Topic))]
-    """health, counts, flows, fleet, log: what is told, and nothing that is not listed."""
+    """health, counts, flows, fleet, log, cases: what is told, and nothing that is not listed. cases: answers to the
+    centre's questions for a case, decided by the policies of this site and written into its log first."""
+    answers: AnswersConfig = AnswersConfig()
     every_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     """How often health, cameras, fleet and log are looked at; counts and flows are told when they are made."""

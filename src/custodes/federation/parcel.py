@@ -18,6 +18,7 @@ from msgspec import Meta
 from custodes.audit.note import KeyType, NoteVerifier
 from custodes.errors import InvalidArgument, ProtocolError
 from custodes.types.federation import Count, Receipt, Shared, Slug
+from custodes.types.question import CaseQuestion
 
 MAX_FACTS = 500
 """Of one parcel."""
@@ -29,6 +30,7 @@ NO_TIP = bytes(32)
 
 _SIGNATURE_BYTES = 64
 _PARCEL, _RECEIPT = b"custodes parcel 1\n", b"custodes receipt 1\n"
+_QUESTION = b"custodes question 1\n"
 _HOSTILE = (msgspec.MsgspecError, ValueError, RecursionError)
 _Tip = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
@@ -46,6 +48,7 @@ class _Parcel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _ENCODER = msgspec.msgpack.Encoder()
 _FACT: msgspec.msgpack.Decoder[Shared] = msgspec.msgpack.Decoder(Shared)
 _OPEN = msgspec.msgpack.Decoder(_Parcel)
+_OPEN_QUESTION = msgspec.msgpack.Decoder(CaseQuestion)
 _OPEN_RECEIPT = msgspec.msgpack.Decoder(Receipt)
 
 
@@ -150,13 +153,31 @@ def open_receipt(sealed: bytes, *, site_id: str, key: NoteVerifier) -> Receipt:
     return found
 
 
+def seal_question(key: Ed25519PrivateKey, question: CaseQuestion) -> bytes:
+    """Pack and sign. Raises: InvalidArgument when it is out of its own bounds: nothing is asked that is refused."""
+    body = _ENCODER.encode(question)
+    try:
+        _OPEN_QUESTION.decode(body)
+    except _HOSTILE as error:
+        raise InvalidArgument(f"that cannot be asked: {error}") from error
+    return _QUESTION + key.sign(_QUESTION + body) + body
+
+
+def open_question(sealed: bytes, *, site_id: str, key: NoteVerifier) -> CaseQuestion:
+    """Raises: ProtocolError."""
+    found = _opened(_QUESTION, sealed, key, _OPEN_QUESTION)
+    if found.site_id != site_id:
+        raise ProtocolError("a question to another site")
+    return found
+
+
 def _opened(magic: bytes, sealed: bytes, key: NoteVerifier, decoder: msgspec.msgpack.Decoder[T]) -> T:
     if key.key_type is not KeyType.ED25519:
         raise ProtocolError(f"{key.name} is no key for parcels")
     if len(sealed) > MAX_PARCEL_BYTES:
         raise ProtocolError(f"{len(sealed)} bytes; at most {MAX_PARCEL_BYTES}")
     if not sealed.startswith(magic) or len(sealed) < len(magic) + _SIGNATURE_BYTES:
-        raise ProtocolError("neither a parcel nor a receipt of this version")
+        raise ProtocolError("neither a parcel nor a receipt nor a question of this version")
     start = len(magic) + _SIGNATURE_BYTES
     signature, body = sealed[len(magic) : start], sealed[start:]
     try:

@@ -1,8 +1,8 @@
 """What a site may tell a centre, and what a centre may answer. Nothing else crosses.
 
 Closed on purpose: numbers, short names and one signed checkpoint. No field can hold a picture, a template, a track, an
-address or a sentence (`tests/federation/test_boundary.py` walks them all), and the centre's answer has no field that
-asks for anything.
+address or a sentence (`tests/federation/test_boundary.py` walks them all), and the centre's receipt has no field that
+asks for anything. What a centre may ask is in `types.question`; what a site answers is a fact as any other.
 """
 
 from enum import StrEnum
@@ -35,6 +35,8 @@ class Topic(StrEnum):
     FLOWS = "flows"
     FLEET = "fleet"
     LOG = "log"
+    CASES = "cases"
+    """Answers to the centre's questions for a case, each decided by the site's own policies."""
 
 
 class SiteHealth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
@@ -136,7 +138,36 @@ class LogGrew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`audit.witness.request_body`; what is no such thing is refused there."""
 
 
-Shared = SiteHealth | CamerasChanged | CountsOfQuarter | FlowsOfHour | FleetAudited | LogGrew
+class MovementFound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something of a class was before a camera from `start_ns` to `end_ns`."""
+
+    camera_id: Slug
+    object_class: Slug
+    start_ns: Time
+    end_ns: Time
+
+
+class CaseAnswered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """The answer to a `types.question.CaseQuestion`: what was found, or that nothing is said, and why.
+
+    Newest first, in parts. `log_index`: of the site's log, durable before anything was looked up.
+    """
+
+    question_id: Slug
+    utc_ns: Time
+    is_allowed: bool
+    reason: Word
+    log_index: Count
+    part: Annotated[int, Meta(ge=0, le=10_000)]
+    parts: Annotated[int, Meta(ge=1, le=10_000)]
+    answered_from_ns: Time
+    """There may be more before this moment, for there was too much to look at; else the question's beginning."""
+    cameras: Annotated[int, Meta(ge=0, le=100_000)]
+    """How many were looked at."""
+    found: Annotated[tuple[MovementFound, ...], Meta(max_length=MAX_ROWS)]
+
+
+Shared = SiteHealth | CamerasChanged | CountsOfQuarter | FlowsOfHour | FleetAudited | LogGrew | CaseAnswered
 
 TOPICS: dict[type[Shared], Topic] = {
     SiteHealth: Topic.HEALTH,
@@ -145,6 +176,7 @@ TOPICS: dict[type[Shared], Topic] = {
     FlowsOfHour: Topic.FLOWS,
     FleetAudited: Topic.FLEET,
     LogGrew: Topic.LOG,
+    CaseAnswered: Topic.CASES,
 }
 
 

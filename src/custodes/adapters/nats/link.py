@@ -24,7 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 from custodes.errors import ConfigError, Unavailable
 
 STREAM = "CUSTODES_FACTS"
-FACTS, RECEIPTS = "custodes.facts", "custodes.receipts"
+FACTS, RECEIPTS, QUESTIONS = "custodes.facts", "custodes.receipts", "custodes.questions"
 MAX_PARCELS = 256
 """Of one site in the stream: 128 MB at most."""
 TIMEOUT_S = 10
@@ -166,21 +166,34 @@ class NatsLink:
 
     async def tell(self, site_id: str, sealed: bytes) -> None:
         """Send a receipt to whom it may concern; it is sent again now and then, so that none is missed for long."""
-        await self._ask(self._client.publish(f"{RECEIPTS}.{site_id}", sealed))
-        await self._ask(self._client.flush(TIMEOUT_S))
+        await self._send(f"{RECEIPTS}.{site_id}", sealed)
+
+    async def ask(self, site_id: str, sealed: bytes) -> None:
+        """Send a question; it is sent again until it is answered or too old."""
+        await self._send(f"{QUESTIONS}.{site_id}", sealed)
 
     async def on_receipt(self, site_id: str, take: Callable[[bytes], Awaitable[None]]) -> None:
         """From now on every receipt for this site."""
+        await self._hear(f"{RECEIPTS}.{site_id}", take)
 
-        async def one(message: Any) -> None:
-            await take(message.data)
-
-        await self._ask(self._client.subscribe(f"{RECEIPTS}.{site_id}", cb=one, pending_msgs_limit=64))
+    async def on_question(self, site_id: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """From now on every question to this site."""
+        await self._hear(f"{QUESTIONS}.{site_id}", take)
 
     @property
     def is_up(self) -> bool:
         """False as soon as the client noticed."""
         return not self._closed.is_set()
+
+    async def _send(self, subject: str, sealed: bytes) -> None:
+        await self._ask(self._client.publish(subject, sealed))
+        await self._ask(self._client.flush(TIMEOUT_S))
+
+    async def _hear(self, subject: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        async def one(message: Any) -> None:
+            await take(message.data)
+
+        await self._ask(self._client.subscribe(subject, cb=one, pending_msgs_limit=64))
 
     async def _ask(self, call: Coroutine[Any, Any, T]) -> T:
         """Raises: Unavailable; NotFoundError as it is."""

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, String, Table, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    delete,
+    select,
+    update,
+)
 
 from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.store import Store
@@ -16,6 +28,7 @@ from custodes.federation.sites import SiteRow
 from custodes.types.federation import (
     REMOVED,
     CamerasChanged,
+    CaseAnswered,
     CountsOfQuarter,
     FleetAudited,
     FlowsOfHour,
@@ -23,6 +36,7 @@ from custodes.types.federation import (
     Shared,
     SiteHealth,
 )
+from custodes.types.question import CaseQuestion
 
 F = TypeVar("F", bound=Shared)
 
@@ -62,6 +76,18 @@ _FACT = Table(
     Column("start_ns", BigInteger, primary_key=True),
     Column("name", String, primary_key=True),
     Column("end_ns", BigInteger, nullable=False),
+    Column("encoded", LargeBinary, nullable=False),
+)
+
+
+_QUESTION = Table(
+    "centre_question",
+    _METADATA,
+    Column("question_id", String, primary_key=True),
+    Column("site_id", String, nullable=False),
+    Column("asked_ns", BigInteger, nullable=False),
+    Column("is_logged", Boolean, nullable=False),
+    Column("is_open", Boolean, nullable=False),
     Column("encoded", LargeBinary, nullable=False),
 )
 
@@ -123,10 +149,58 @@ class CentreStore:
         with self._store.translated(), self._store.reader.begin() as connection:
             return [decoder.decode(row.encoded) for row in connection.execute(statement)][::-1]
 
+    def put_question(self, question: CaseQuestion, *, asked_ns: int = 0, is_logged: bool = False) -> None:
+        """A new one, or the same with its entry in the log; `asked_ns` counts for a new one."""
+        values = {"is_logged": is_logged, "encoded": msgspec.msgpack.encode(question)}
+        new = {"question_id": question.question_id, "site_id": question.site_id, "asked_ns": asked_ns, "is_open": True}
+        with self._store.translated(), self._store.writer.begin() as connection:
+            statement = insert_into(connection, _QUESTION).values({**new, **values})
+            key = [_QUESTION.c.question_id]
+            connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+
+    def open_questions(self, limit: int) -> list[CaseQuestion]:
+        """Those that wait for an answer, oldest first."""
+        order = (_QUESTION.c.asked_ns, _QUESTION.c.question_id)
+        statement = select(_QUESTION.c.encoded).where(_QUESTION.c.is_open).order_by(*order).limit(limit)
+        with self._store.translated(), self._store.reader.begin() as connection:
+            return [_QUESTIONS.decode(row.encoded) for row in connection.execute(statement)]
+
+    def questions(self, limit: int) -> list[tuple[CaseQuestion, bool]]:
+        """The newest, each with whether it is open."""
+        order = (_QUESTION.c.asked_ns.desc(), _QUESTION.c.question_id)
+        statement = select(_QUESTION.c.encoded, _QUESTION.c.is_open).order_by(*order).limit(limit)
+        with self._store.translated(), self._store.reader.begin() as connection:
+            return [(_QUESTIONS.decode(row.encoded), bool(row.is_open)) for row in connection.execute(statement)]
+
+    def is_logged(self, question_id: str) -> bool:
+        """Whether the log has it."""
+        statement = select(_QUESTION.c.is_logged).where(_QUESTION.c.question_id == question_id)
+        with self._store.translated(), self._store.reader.begin() as connection:
+            return bool(connection.scalar(statement))
+
+    def close_question(self, question_id: str) -> None:
+        """It is not sent any more."""
+        with self._store.translated(), self._store.writer.begin() as connection:
+            connection.execute(update(_QUESTION).where(_QUESTION.c.question_id == question_id).values(is_open=False))
+
+    def answers(self, site_id: str, question_id: str) -> list[CaseAnswered]:
+        """What this site answered to it, in parts."""
+        statement = (
+            select(_FACT.c.encoded)
+            .where(_FACT.c.site_id == site_id, _FACT.c.kind == CaseAnswered.__name__)
+            .where(_FACT.c.name >= f"{question_id}/", _FACT.c.name < f"{question_id}0")
+        )
+        decoder = msgspec.msgpack.Decoder(CaseAnswered)
+        with self._store.translated(), self._store.reader.begin() as connection:
+            found = [decoder.decode(row.encoded) for row in connection.execute(statement)]
+        return sorted(found, key=lambda one: one.part)
+
     def forget(self, before_ns: int) -> int:
         """Drop figures that ended before; returns how many."""
         with self._store.translated(), self._store.writer.begin() as connection:
             done = connection.execute(delete(_FACT).where(_FACT.c.end_ns > 0, _FACT.c.end_ns < before_ns))
+            is_old = (_QUESTION.c.asked_ns < before_ns) & ~_QUESTION.c.is_open
+            connection.execute(delete(_QUESTION).where(is_old))
             return done.rowcount
 
     def position(self, stream: str) -> int:
@@ -151,6 +225,7 @@ class CentreStore:
                 raise NotFound(f"nothing was heard of a site {site_id}")
 
 
+_QUESTIONS = msgspec.msgpack.Decoder(CaseQuestion)
 _KEY = ("site_id", "kind", "camera_id", "start_ns", "name")
 
 
@@ -178,6 +253,9 @@ def _rows(site_id: str, fact: Shared) -> list[Mapping[str, object]]:
                 row(FleetAudited(judged_ns=fact.judged_ns, devices=(one,)), name=one.device, start_ns=fact.judged_ns)
                 for one in fact.devices
             ]
+        case CaseAnswered():
+            # Not by the moment: a site that was asked twice answers once.
+            return [row(fact, name=f"{fact.question_id}/{fact.part}", end_ns=fact.utc_ns)]
         case LogGrew():
             return []
 

@@ -16,6 +16,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes import __version__
+from custodes.app.serving.answers import Answerer
 from custodes.audit.note import KeyType, NoteVerifier, parse_vkey
 from custodes.audit.witness import request_body
 from custodes.errors import ConfigError, CustodesError, DataLoss, InvalidArgument, LogCorrupt, ProtocolError
@@ -58,6 +59,10 @@ class Link(Protocol):
         """Raises: Unavailable."""
         ...
 
+    async def on_question(self, site_id: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Raises: Unavailable."""
+        ...
+
     @property
     def is_up(self) -> bool:
         """Whether it is worth going on with."""
@@ -79,7 +84,10 @@ class Sender:
         outbox: Outbox,
         connect: Connect,
         clock: Clock,
+        on_question: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
+        """`on_question`: what the centre asks; None: it is not listened to."""
+        self._on_question = on_question
         self._site_id = site_id
         self._key = key
         self._centre = centre
@@ -103,6 +111,8 @@ class Sender:
             try:
                 async with self._connect() as link:
                     await link.on_receipt(self._site_id, self.take_receipt)
+                    if self._on_question is not None:
+                        await link.on_question(self._site_id, self._on_question)
                     is_told = False
                     self._moved_ns = self._clock.monotonic_ns()
                     while link.is_up:
@@ -196,7 +206,9 @@ class Federator:
         fleet: Callable[[], Awaitable[FleetReport]],
         data_dir: Path,
         clock: Clock,
+        answerer: Answerer | None = None,
     ) -> None:
+        self._answerer = answerer
         self._topics = topics
         self._every_s = every_s
         self._sender = sender
@@ -214,7 +226,10 @@ class Federator:
 
     async def run(self) -> None:
         """Look, and send, for ever."""
-        await asyncio.gather(self._sender.run(), self._look_forever())
+        parts = [self._sender.run(), self._look_forever()]
+        if self._answerer is not None:
+            parts.append(self._answerer.run())
+        await asyncio.gather(*parts)
 
     async def _look_forever(self) -> None:
         while True:
