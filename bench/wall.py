@@ -32,6 +32,9 @@ class Wall:
     tiles: int
     playing: int
     """Tiles to which pictures came."""
+    first_s_p50: float
+    first_s_p95: float
+    """From the opening of all tiles at once to a tile's first picture."""
     frames_share: float
     """Median of the tiles: pictures that came, of those that the camera sent meanwhile."""
     delay_s_p50: float
@@ -84,10 +87,13 @@ def _wall(site: RunningSite, first: Viewer, cameras: list[str], *, count: int, s
     took, used = time.monotonic() - began, site.cpu_s() - used
     delays = np.concatenate([np.asarray(one.delays_ns[len(one.delays_ns) // 2 :]) for one in seen])
     frames = [one.frames / max(1e-9, WARM_S + seconds - one.first_picture_s) for one in seen]
+    first = np.array([one.first_picture_s for one in seen])
     return Wall(
         viewers=count,
         tiles=len(cameras),
         playing=sum(one.frames > 0 for one in seen),
+        first_s_p50=round(float(np.median(first)), 2),
+        first_s_p95=round(float(np.percentile(first, 95)), 2),
         frames_share=round(float(np.median(frames)) / fps, 3),
         delay_s_p50=round(float(np.median(delays)) / NS_PER_S, 2),
         delay_s_p95=round(float(np.percentile(delays, 95)) / NS_PER_S, 2),

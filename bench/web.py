@@ -1,6 +1,6 @@
 """What the page waits for: lanes of many cameras over a month through the whole application, and scrubbing.
 
-    python -m bench.web [--smoke]
+    python -m bench.web [--smoke] [--part lanes|page|view|first|wall]
 
 `timeline_64x30d_ms_p95`: `GET /api/v1/review` for 64 cameras and 30 days in 360 bins, over ASGI: gate, permission
 (asked once, then remembered), SQLite, JSON; the smoke has 8 cameras and 3 days. The catalog holds a segment a minute
@@ -20,6 +20,7 @@ import argparse
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -170,54 +171,90 @@ def _cookie(client: TestClient) -> tuple[str, str]:
     return next((one.name, str(one.value)) for one in client.cookies.jar if "session" in one.name)
 
 
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(prog="bench.web")
-    parser.add_argument("--data", type=Path, default=None, help="default: $CUSTODES_SHARED/data or ../shared/data")
-    parser.add_argument("--smoke", action="store_true")
-    arguments = parser.parse_args()
-    count, days, asks = (8, 3, 10) if arguments.smoke else (64, 30, 60)
-    report = Report("bench.web", smoke=arguments.smoke, config={"cameras": count, "days": days, "bins": BINS})
-    report.progress(0, 4, "lanes")
+def lanes(report: Report, _data: Path, *, smoke: bool) -> None:
+    """Timeline and lanes of many cameras."""
+    count, days, asks = (8, 3, 10) if smoke else (64, 30, 60)
+    report.config |= {"cameras": count, "days": days, "bins": BINS}
+    with tempfile.TemporaryDirectory() as folder:
+        taken = lanes_ms(Path(folder), [f"camera-{n:02}" for n in range(count)], days, asks, memory=[])
+    for key, name in (("timeline_64x30d_ms", "month"), ("lanes_64x24h_ms", "day")):
+        for share in (50, 95):
+            report.results[f"{key}_p{share}"] = round(float(np.percentile(taken[name], share)), 1)
+        report.results[f"{key.replace('_ms', '_cpu_ms')}_p50"] = round(float(np.median(taken[f"{name}_cpu"])), 1)
+
+
+def page_day(report: Report, _data: Path, *, smoke: bool) -> None:
+    """The wall, left open."""
     memory: list[Memory] = []
     with tempfile.TemporaryDirectory() as folder:
-        cameras = [f"camera-{n:02}" for n in range(count)]
-        taken = lanes_ms(Path(folder), cameras, days, asks, memory=[])
-    report.progress(1, 4, "page left open")
-    with tempfile.TemporaryDirectory() as folder:
-        lanes_ms(Path(folder), cameras[:4], 1, 0, memory=memory, open_h=1 / 60 if arguments.smoke else 24)
+        lanes_ms(
+            Path(folder), [f"camera-{n:02}" for n in range(4)], 1, 0, memory=memory, open_h=1 / 60 if smoke else 24
+        )
     report.results |= {
         "page_day_heap_mb": memory[-1].heap_mb,
         "page_day_growth_mb": round(memory[-1].heap_mb - memory[0].heap_mb, 2),
         "page_day_nodes_growth": memory[-1].nodes - memory[0].nodes,
     }
-    for key, name in (("timeline_64x30d_ms", "month"), ("lanes_64x24h_ms", "day")):
-        for share in (50, 95):
-            report.results[f"{key}_p{share}"] = round(float(np.percentile(taken[name], share)), 1)
-        report.results[f"{key.replace('_ms', '_cpu_ms')}_p50"] = round(float(np.median(taken[f"{name}_cpu"])), 1)
-    report.progress(2, 4, "scrub")
-    clip = encode_clip(source(arguments.data or shared_data(), 40), fps=FPS, gop=10, start_ns=START_NS)
+
+
+def viewing(report: Report, data: Path, *, smoke: bool) -> None:
+    """Scrubbing, and a marked viewer's cost."""
+    clip = encode_clip(source(data, 40), fps=FPS, gop=10, start_ns=START_NS)
     with tempfile.TemporaryDirectory() as folder:
-        p50, p95 = scrub(make_review_site(Path(folder)), *clip, 20 if arguments.smoke else 200)
+        p50, p95 = scrub(make_review_site(Path(folder)), *clip, 20 if smoke else 200)
     report.results |= {"scrub_ms_p50": round(p50, 1), "scrub_ms_p95": round(p95, 1)}
-    large = (enlarge(frame, 1080, 1920) for frame in source(arguments.data or shared_data(), 10))
+    large = (enlarge(frame, 1080, 1920) for frame in source(data, 10))
     costs = stages(*encode_clip(large, fps=FPS, gop=10, start_ns=START_NS), 1080)
     total = sum(ms for stage, ms in costs.items() if stage != "jpeg")
     report.results["core_per_marked_1080p15_viewer"] = round(total * 15 / 1000, 3)
     report.floor["core_decode_encode_1080p15"] = round((costs["decode"] + costs["encode"]) * 15 / 1000, 3)
-    if not arguments.smoke:
-        report.progress(3, 4, "first picture")
-        with tempfile.TemporaryDirectory() as folder:
-            waits = first_picture_ms(Path(folder), (arguments.data or shared_data()) / WALKERS, 20)
-        for share in (50, 95):
-            report.results[f"first_picture_ms_p{share}"] = round(float(np.percentile(waits, share)), 1)
-        with tempfile.TemporaryDirectory() as folder:
-            clip_file = (arguments.data or shared_data()) / WALKERS
-            for wall in walls(Path(folder), clip_file, tiles=16, viewers=(1, 3, 10), seconds=20):
-                for key, value in asdict(wall).items():
-                    if key not in ("viewers", "tiles"):
-                        report.results[f"wall_{wall.tiles}_for_{wall.viewers}_{key}"] = value
-    report.progress(4, 4, "done")
+
+
+def first_picture(report: Report, data: Path, *, smoke: bool) -> None:
+    """A whole running site's first picture; nothing in the smoke."""
+    if smoke:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        waits = first_picture_ms(Path(folder), data / WALKERS, 20)
+    for share in (50, 95):
+        report.results[f"first_picture_ms_p{share}"] = round(float(np.percentile(waits, share)), 1)
+
+
+def wall(report: Report, data: Path, *, smoke: bool) -> None:
+    """Walls of 16 for several viewers; nothing in the smoke."""
+    if smoke:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for one in walls(Path(folder), data / WALKERS, tiles=16, viewers=(1, 3, 10), seconds=20):
+            for key, value in asdict(one).items():
+                if key not in ("viewers", "tiles"):
+                    report.results[f"wall_{one.tiles}_for_{one.viewers}_{key}"] = value
+
+
+PARTS: dict[str, Callable[..., None]] = {
+    "lanes": lanes,
+    "page": page_day,
+    "view": viewing,
+    "first": first_picture,
+    "wall": wall,
+}
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="bench.web")
+    parser.add_argument("--data", type=Path, default=None, help="default: $CUSTODES_SHARED/data or ../shared/data")
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--part", action="append", choices=PARTS, help="these alone; all, the page's day last")
+    arguments = parser.parse_args()
+    chosen = arguments.part or [*(name for name in PARTS if name != "page"), "page"]
+    report = Report("bench.web", smoke=arguments.smoke, config={"parts": chosen})
+    for done, name in enumerate(chosen):
+        report.progress(done, len(chosen), name)
+        known = set(report.results)
+        PARTS[name](report, arguments.data or shared_data(), smoke=arguments.smoke)
+        report.note(" ".join(f"{key} {value}" for key, value in report.results.items() if key not in known))
+    report.progress(len(chosen), len(chosen), "done")
     report.finish()
 
 
