@@ -85,7 +85,7 @@ words: $(VENV)/.dev ## Bring the translations of the page up to its texts, and c
 client: $(VENV)/.dev ## Write the Python client anew from the API
 	@$(BIN)/python -m tests.web.test_client
 
-test: lint ## Lint, then all tests; installs a browser and GStreamer when root
+test: $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
 	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
