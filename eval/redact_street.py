@@ -15,23 +15,30 @@ from custodes.pipeline.film_looks import LOOKS_PER_S, Look
 from custodes.types.vision import Detections, ObjectClass
 from custodes.units import NS_PER_S, Ns
 from eval.mot import boxes_of, mot17_02
-from eval.redact_truth import HEAD_SHARE, Heads
+from eval.redact_truth import HEAD_SHARE, Heads, Unjudged, around
 
 NAME = "tracking/mot17_02"
 _SEEN_MIN = 0.5
 _PEDESTRIAN = 1
+_PEOPLE = frozenset({1, 2, 7, 8, 12})
+"""MOT16's classes that look like people: pedestrian, on a vehicle, static, distractor, reflection."""
 
 
-def street(data: Path) -> tuple[Heads, list[int], tuple[int, int], list[Look]]:
-    """Heads by track and frame (from 0), times of all frames, the frame's size, looks."""
+def street(data: Path) -> tuple[Heads, Unjudged, list[int], tuple[int, int], list[Look]]:
+    """Heads by track and frame (from 0), the unjudged, times of all frames, the frame's size, looks."""
     given = mot17_02(data, 30)
     first = given.frames[0]
     times_ns = [round(number * NS_PER_S / given.native_fps) for number in range(len(given.frames))]
     heads: Heads = defaultdict(dict)
+    others: Unjudged = defaultdict(list)
     for frame, track, x, y, width, height, counts, kind, seen in given.truth[:, :9].tolist():
-        if int(frame) in given.frames and counts == 1 and int(kind) == _PEDESTRIAN and seen >= _SEEN_MIN:
+        if int(frame) not in given.frames:
+            continue
+        if counts == 1 and int(kind) == _PEDESTRIAN and seen >= _SEEN_MIN:
             side, middle = HEAD_SHARE * height, x + width / 2
             heads[int(track)][int(frame) - first] = (middle - side / 2, y, middle + side / 2, y + side)
+        elif int(kind) in _PEOPLE:
+            others[int(frame) - first].append(around((x, y, x + width, y + height)))
     looks = []
     for number in range(0, len(times_ns), round(given.native_fps / LOOKS_PER_S)):
         rows = given.detections[given.detections[:, 0] == first + number]
@@ -43,4 +50,4 @@ def street(data: Path) -> tuple[Heads, list[int], tuple[int, int], list[Look]]:
         # Nothing of the picture is at hand; tracks and masks do not ask for it.
         grid: Grid = np.zeros((1, 1), np.float32)
         looks.append(Look(seq=number, utc_ns=Ns(times_ns[number]), size_px=given.frame_size, found=found, grid=grid))
-    return heads, times_ns, given.frame_size, looks
+    return heads, others, times_ns, given.frame_size, looks

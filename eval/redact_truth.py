@@ -12,6 +12,10 @@ draws contact sheets to check them by eye. None of the procedures uses a model t
 - **PETS 2009** is not stored: its boxes are another's work under CC BY-NC-SA. `pets_heads` makes heads of them when
   evaluated: the top 16 % of each box, as wide as high, around the centre of what differs from the median picture
   there (heads are up to .1 of the height off the middle). Where nothing differs, something hides the head: left out.
+  Whoever is seen there without a head in the truth (two in one blob, low, hidden, cut) is *unjudged*: what is covered
+  of them is neither right nor wrong.
+- **EPFL terrace** (`eval.terrace`): boxes of people by eye, every third second; heads are the top 16 % of a box in its
+  middle. Where a head is within the box is not known better, so what is covered of it says less than elsewhere.
 """
 
 import argparse
@@ -33,6 +37,7 @@ TRUTH = Path(__file__).parent / "truth"
 ASL = "faces/asl-gestures"
 ONE_BY_ONE = "people/intel-one-by-one-person-detection.mp4"
 PEOPLE = "people/intel-people-detection.264"
+TERRACE = "multicam/epfl/terrace1-"
 
 HEAD_SHARE = 0.16
 """Of a standing person: 1/7.5 by the canon, and hair."""
@@ -45,6 +50,15 @@ _SAME_FACE_PX = 60
 Box = tuple[float, float, float, float]
 Heads = dict[int, dict[int, Box]]
 """Track → frame (from 0) → box in pixels."""
+
+Unjudged = dict[int, list[Box]]
+"""Frame → where somebody is of whom the truth knows no head."""
+
+_UNJUDGED = -1
+"""Their track's number in the files."""
+
+_LOW_BLOB = 0.1
+"""Of the picture's height: smaller ones that are not annotated are no people."""
 
 Luma = npt.NDArray[np.uint8]
 
@@ -61,11 +75,29 @@ def read_heads(name: str) -> dict[str, Heads]:
     with (TRUTH / f"{name}.csv").open() as stream:
         for row in csv.DictReader(stream):
             box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
-            clips[row["clip"]][int(row["track"])][int(row["frame"])] = box
+            if int(row["track"]) != _UNJUDGED:
+                clips[row["clip"]][int(row["track"])][int(row["frame"])] = box
     return clips
 
 
-def write_heads(name: str, clips: dict[str, Heads]) -> None:
+def read_unjudged(name: str) -> dict[str, Unjudged]:
+    """Clip → the unjudged, from the same file."""
+    clips: dict[str, Unjudged] = defaultdict(lambda: defaultdict(list))
+    with (TRUTH / f"{name}.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            if int(row["track"]) == _UNJUDGED:
+                box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
+                clips[row["clip"]][int(row["frame"])].append(box)
+    return clips
+
+
+def around(box: Box) -> Box:
+    """A person's box and a tenth of its height on every side: masks of a head reach beyond it."""
+    grown = 0.1 * (box[3] - box[1])
+    return (box[0] - grown, box[1] - grown, box[2] + grown, box[3] + grown)
+
+
+def write_heads(name: str, clips: dict[str, Heads], unjudged: dict[str, Unjudged] | None = None) -> None:
     with (TRUTH / f"{name}.csv").open("w", newline="") as stream:
         out = csv.writer(stream)
         out.writerow(["clip", "track", "frame", "x1", "y1", "x2", "y2"])
@@ -73,9 +105,12 @@ def write_heads(name: str, clips: dict[str, Heads]) -> None:
             for track, boxes in sorted(heads.items()):
                 for frame, box in sorted(boxes.items()):
                     out.writerow([clip, track, frame, *(round(float(value), 1) for value in box)])
+            for frame, left_out in sorted((unjudged or {}).get(clip, {}).items()):
+                for box in left_out:
+                    out.writerow([clip, _UNJUDGED, frame, *(round(float(value), 1) for value in box)])
 
 
-def pets_heads(data: Path, frames: int | None = None) -> Heads:
+def pets_heads(data: Path, frames: int | None = None) -> tuple[Heads, Unjudged]:
     """Heads of PETS 2009 from its ground truth boxes; see above. Frames from 0, at most `frames`."""
     rows: dict[int, list[tuple[int, float, float, float, float]]] = defaultdict(list)
     with (data / f"{PETS}.gt.txt").open() as stream:
@@ -84,6 +119,7 @@ def pets_heads(data: Path, frames: int | None = None) -> Heads:
     sample = [picture for number, picture in enumerate(lumas(data / f"{PETS}.avi")) if number % 10 == 0]
     empty = np.median(np.stack(sample), axis=0)
     heads: Heads = defaultdict(dict)
+    hidden: Unjudged = defaultdict(list)
     for number, picture in enumerate(lumas(data / f"{PETS}.avi")):
         if number == frames:
             break
@@ -93,10 +129,29 @@ def pets_heads(data: Path, frames: int | None = None) -> Heads:
             top, left, right = max(0, round(y)), max(0, round(x)), round(x + width)
             band = differs[top : max(top + 1, round(y + side)), left:right]
             if not band.size or band.mean() < 0.15:
+                hidden[number].append(around((x, y, x + width, y + height)))
                 continue
             middle = left + float(np.average(np.arange(band.shape[1]) + 0.5, weights=band.sum(axis=0)))
             heads[track][number] = (middle - side / 2, y, middle + side / 2, y + side)
-    return heads
+    return heads, hidden
+
+
+def terrace_heads(frames: int) -> dict[str, tuple[Heads, Unjudged]]:
+    """View → heads, of frames below `frames`. People who are mostly hidden or cut have none."""
+    views: dict[str, tuple[Heads, Unjudged]] = {}
+    with (TRUTH / "epfl-terrace.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            number, person = int(row["frame"]), int(row["person"])
+            if number >= frames:
+                continue
+            x1, y1, x2, y2 = (float(row[key]) for key in ("x1", "y1", "x2", "y2"))
+            side, middle = HEAD_SHARE * (y2 - y1), (x1 + x2) / 2
+            heads, hidden = views.setdefault(f"c{row['camera']}", ({}, {}))
+            if person:
+                heads.setdefault(person, {})[number] = (middle - side / 2, y1, middle + side / 2, y1 + side)
+            else:
+                hidden.setdefault(number, []).append(around((x1, y1, x2, y2)))
+    return dict(sorted(views.items()))
 
 
 def make_faces(data: Path) -> dict[str, Heads]:
@@ -136,11 +191,13 @@ def _filled(boxes: dict[int, Box]) -> dict[int, Box]:
     return {int(number): tuple(box) for number, box in zip(every, filled.tolist(), strict=True)}
 
 
-def make_heads(path: Path, empty_frames: range, *, slim: float) -> Heads:
-    """Tops of the blobs that differ from the empty picture and are `slim` times as high as wide."""
+def make_heads(path: Path, empty_frames: range, *, slim: float) -> tuple[Heads, Unjudged]:
+    """Tops of the blobs that differ from the empty picture and are `slim` times as high as wide; and the others."""
     pictures = list(lumas(path))
     empty = np.median(np.stack([pictures[number] for number in empty_frames]), axis=0)
     heads: Heads = {}
+    others: Unjudged = defaultdict(list)
+    whole: dict[tuple[int, int], Box] = {}
     last: dict[int, tuple[int, float]] = {}
     for number, picture in enumerate(pictures):
         difference = picture.astype(np.float32) - empty
@@ -149,10 +206,13 @@ def make_heads(path: Path, empty_frames: range, *, slim: float) -> Heads:
         labels, _ = ndimage.label(solid)
         for index, part in enumerate(ndimage.find_objects(labels), 1):
             blob = labels[part] == index
-            if blob.shape[0] < _MIN_BLOB * picture.shape[0] or blob.sum() < 0.3 * blob.size or blob.shape[1] < 20:
+            extent = (part[1].start, part[0].start, part[1].stop, part[0].stop)
+            is_small = blob.shape[0] < _MIN_BLOB * picture.shape[0] or blob.shape[1] < 20
+            # Wide ones: two people, or somebody with an arm stretched out.
+            if is_small or blob.sum() < 0.3 * blob.size or blob.shape[0] < slim * blob.shape[1]:
+                if blob.shape[0] >= _LOW_BLOB * picture.shape[0]:
+                    others[number].append(around(extent))
                 continue
-            if blob.shape[0] < slim * blob.shape[1]:
-                continue  # two people, or somebody with an arm stretched out
             box = _top_of(blob, part[0].start, part[1].start)
             middle = (box[0] + box[2]) / 2
             near = [track for track, (seen, x) in last.items()
@@ -160,7 +220,13 @@ def make_heads(path: Path, empty_frames: range, *, slim: float) -> Heads:
             track = near[-1] if near else len(last)
             last[track] = (number, middle)
             heads.setdefault(track, {})[number] = box
-    return {track: boxes for track, boxes in heads.items() if len(boxes) >= 5}
+            whole[track, number] = around(extent)
+    for track, boxes in list(heads.items()):
+        if len(boxes) < 5:
+            del heads[track]
+            for number in boxes:
+                others[number].append(whole[track, number])
+    return heads, others
 
 
 def _top_of(blob: npt.NDArray[np.bool_], top: int, left: int) -> Box:
@@ -213,12 +279,16 @@ def main() -> None:
             ONE_BY_ONE: make_heads(data / ONE_BY_ONE, range(0, 20), slim=1.1),
             PEOPLE: make_heads(data / PEOPLE, range(0, 20), slim=1.8),
         }
-        write_heads("intel", made)
+        write_heads(
+            "intel",
+            {name: heads for name, (heads, _) in made.items()},
+            {name: others for name, (_, others) in made.items()},
+        )
         if arguments.sheets:
-            draw_sheets(data / ONE_BY_ONE, made[ONE_BY_ONE], arguments.sheets / "one.png", every=25)
-            draw_sheets(data / PEOPLE, made[PEOPLE], arguments.sheets / "people.png", every=8)
+            draw_sheets(data / ONE_BY_ONE, made[ONE_BY_ONE][0], arguments.sheets / "one.png", every=25)
+            draw_sheets(data / PEOPLE, made[PEOPLE][0], arguments.sheets / "people.png", every=8)
     if arguments.only == "pets" and arguments.sheets:
-        draw_sheets(data / f"{PETS}.avi", pets_heads(data), arguments.sheets / "pets.png", every=60)
+        draw_sheets(data / f"{PETS}.avi", pets_heads(data)[0], arguments.sheets / "pets.png", every=60)
 
 
 if __name__ == "__main__":

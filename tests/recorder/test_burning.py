@@ -5,25 +5,30 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 from tests.recorder.test_sources import play
 
 from custodes.adapters.camera import open_camera
 from custodes.adapters.camera.burning import BurningCamera
 from custodes.app.serving.reel import Reel
 from custodes.config import CameraConfig
-from custodes.errors import CameraEnded, CameraGarbage
-from custodes.media import nal
+from custodes.errors import CameraEnded, CameraError, CameraGarbage, MediaError
+from custodes.media import nal, reencode
 from custodes.media.burn_mark import zones_filled
 from custodes.media.decode import FrameDecoder
+from custodes.media.x264 import open_encoder
 from custodes.ports.camera import CameraSource
 from custodes.redact.fill import FILL_UV, FILL_Y
 from custodes.review.burnt import BurntStretches
 from custodes.review.export import _altered_note
+from custodes.runtime.clock import SystemClock
 from custodes.testing.camera import CameraSourceSuite, FastClock, file_spec, packet, stream_info, write_clip
 from custodes.testing.media import gops_of
 from custodes.testing.recorder import RecorderProcess, RecorderSite
+from custodes.testing.rtsp import RtspServer, prepare_clip
 from custodes.types.media import ClockReading, Frame, Packet, StreamInfo
 from custodes.types.scene import CameraScene
 from custodes.types.stream import SecondStream, second_of
@@ -185,6 +190,66 @@ def test_what_cannot_be_decoded_is_not_stored_and_the_reason_is_said(clip: Path)
         assert type(error) is CameraGarbage
         assert "privacy zones cannot be filled, so nothing is stored" in str(error)
         assert all(is_filled(frame, 0, 0.4) for run in runs for frame in decoded(*run))
+
+
+class Failing:
+    """The x264 library, out of order from some picture on: it raises, or gives no packet."""
+
+    def __init__(self, codec: VideoCodecContext, good: int, failure: Exception | None) -> None:
+        self._codec, self._good, self._failure = codec, good, failure
+        self.extradata = codec.extradata
+
+    def encode(self, picture: object) -> list[object]:
+        self._good -= 1
+        if self._good >= 0:
+            return list(self._codec.encode(picture))
+        if self._failure is not None:
+            raise self._failure
+        return []
+
+
+@pytest.mark.parametrize("good", [0, 7])
+@pytest.mark.parametrize("failure", [av.error.ExternalError(1, "x264"), MemoryError(), None], ids=repr)
+def test_an_encoder_that_fails_ends_the_connection_and_nothing_goes_on_as_it_came(
+    clip: Path, good: int, failure: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reencode, "open_encoder", lambda *at, **how: Failing(open_encoder(*at, **how), good, failure))
+    ((info, packets),), error = play(burnt_file(clip))
+    assert type(error) is CameraGarbage
+    assert "so nothing is stored: H.264 encoder" in str(error)
+    assert len(packets) == good
+    assert all(is_filled(frame, 0, 0.4) for frame in decoded(info, packets))
+
+
+def test_an_encoder_that_does_not_even_open_stores_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> VideoCodecContext:
+        raise MediaError("no H.264 encoder for 320×240: generic error")
+
+    monkeypatch.setattr(reencode, "open_encoder", refuse)
+    runs, error = play(burnt_file(clip))
+    assert (runs, type(error)) == ([], CameraGarbage)
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize("transport", ["tcp", pytest.param("udp", marks=pytest.mark.slow)])
+def test_a_camera_on_the_network_is_filled_until_it_loses_power(transport: str, tmp_path: Path) -> None:
+    film = prepare_clip(write_clip(tmp_path / "a.mp4", frames=20, fps=20), tmp_path / "a.h264")
+    with RtspServer({"a": film}) as server:
+        spec = replace(file_spec(film), url=server.url("a"), transport=transport)
+        clock = SystemClock()
+        source = BurningCamera(open_camera(spec, clock, stall_s=3), camera_id=CAM, scene=scene(LEFT), clock=clock)
+        info, packets = source.open(), []
+        with pytest.raises(CameraError):
+            for one in source.packets():
+                packets.append(one)
+                if len(packets) == 25:
+                    server.stop()
+        source.close()
+    frames = decoded(info, packets)
+    assert len(frames) == len(packets) >= 25
+    assert all(is_filled(frame, 0, 0.4) and not is_filled(frame, 0.4, 1) for frame in frames)
+    steps = [(b.pts - a.pts) / info.time_base_den for a, b in pairwise(packets)]
+    assert all(abs(step - 0.05) < 0.002 for step in steps if transport == "tcp")
 
 
 def test_recorder_stores_no_unfilled_picture_of_either_stream_while_zones_change(tmp_path: Path, clip: Path) -> None:
