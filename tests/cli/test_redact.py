@@ -78,6 +78,17 @@ def test_redact_when_the_film_ends_in_the_middle_then_what_is_there_is_covered(t
     assert pictures and all(picture.max() < 60 for picture in pictures)
 
 
+def test_redact_when_an_mp4_was_cut_before_its_index_then_that_is_said_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_film(tmp_path / "in.mp4", sound=False).read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert run(["redact", str(cut), str(tmp_path / "out.mp4")]) == INVALID
+    said = capsys.readouterr().err
+    assert f"was cut off: it has {len(whole) // 2} bytes" in said and "Copy or export it once more" in said
+
+
 def test_redact_when_a_folder_then_each_film_and_picture_is_covered_and_a_broken_one_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -161,7 +161,8 @@ def _redact_one(source: Path, target: Path, wanted: _Wanted) -> None:
         click.echo(f"look at {page}", err=True)
     click.echo(
         f"{target}: {rendered.frames} frames, {len(moments)} uncertain moments"
-        + (f", {rendered.whole_frames} frames covered whole" if rendered.whole_frames else ""),
+        + (f", {rendered.whole_frames} frames covered whole" if rendered.whole_frames else "")
+        + (f", {errors} packets of the film could not be read" if errors else ""),
         err=True,
     )
 

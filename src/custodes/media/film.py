@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from custodes.errors import InvalidArgument, MediaError
 from custodes.media.bounds import bound_allocations
 from custodes.media.decode import MAX_SIDE_PX, planes_of
+from custodes.media.film_faults import fault_of
 from custodes.media.planes import to_picture
 from custodes.types.media import Frame
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -68,7 +69,9 @@ class FilmReader:
         try:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise InvalidArgument(f"{path} cannot be read as a film: {_words(error)}") from error
+            fault = fault_of(path)
+            words = f"cannot be read as a film; it is none, or of a kind that FFmpeg does not know ({_words(error)})"
+            raise InvalidArgument(f"{path} {fault or words}") from error
         if not self._container.streams.video:
             kinds = _kinds(self._container)
             self._container.close()
