@@ -20,6 +20,9 @@ _MIN_CELLS = 4
 _MAX_SHARE = 0.5
 """More of the picture changed than this: a cut or a moving camera, which says nothing of people."""
 
+_MAX_BLOBS = 8
+"""More of them at once are a light that changed, a cut or a camera that shook: one place to look at, not twenty."""
+
 _MARGIN = 0.35
 """Around people's boxes: arms, shadows and what they carry move, too."""
 
@@ -56,8 +59,12 @@ def _blobs(changed: np.ndarray) -> list[Box]:
         return []
     rows, columns = changed.shape
     sizes = np.bincount(labels.ravel())
-    return [
+    found = [
         (part[1].start / columns, part[0].start / rows, part[1].stop / columns, part[0].stop / rows)
         for number, part in enumerate(ndimage.find_objects(labels), 1)
         if sizes[number] >= _MIN_CELLS
     ]
+    if len(found) <= _MAX_BLOBS:
+        return found
+    left, top, right, bottom = zip(*found, strict=True)
+    return [(min(left), min(top), max(right), max(bottom))]
