@@ -16,6 +16,7 @@ from custodes.testing.cases import opening
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, Principal, Purpose, PurposeKind, Role
 from custodes.types.approval import CastVote, EnrolKey, FileRequest, RequestPhase, VouchForKey
+from custodes.types.codec import encode
 from custodes.types.face_message import (
     InviteEnrolment,
     ReadEnrolments,
@@ -95,10 +96,10 @@ class Protecting(Office):
                 await self.ask(vouching)
         return self.keys[who.user_id]
 
-    async def vote(self, who, record):
+    async def vote(self, who, record, *, is_yes: bool = True):
         assertion = (await self.key_of(who)).get(requests.digest(record.request))
         return await self.ask(
-            CastVote(principal=who, request_id=record.request.request_id, is_yes=True, note="", assertion=assertion)
+            CastVote(principal=who, request_id=record.request.request_id, is_yes=is_yes, note="", assertion=assertion)
         )
 
     async def check(self, *probes: TrackProbe) -> None:
@@ -222,6 +223,38 @@ def test_requester_can_tell_nothing_from_what_a_check_found(site: Site, tmp_path
     first, second = (where.run(scenario(where, number)) for where, number in ((there, 1), (absent, 8)))
     assert first[1] == second[1]
     assert (first[0].votes, first[0].needs_officer) == (second[0].votes, second[0].needs_officer) == ((), True)
+
+
+@pytest.mark.parametrize("step", ["not compared yet", "refused", "approved"])
+def test_every_answer_to_who_asks_is_the_same_to_the_byte_whoever_is_in_the_pictures(tmp_path, step: str) -> None:
+    """The request as its page reads it, and what the gate says to a look: words, lengths and how often it writes."""
+
+    async def scenario(where: Site, number: int):
+        async with where.warden() as gate:
+            office = Protecting(where, gate)
+            await office.protect(1)
+            record = await office.file()
+            where.clock.advance(30 * 10**9)
+            if step != "not compared yet":
+                await office.check(probe(number))
+                record = await office.vote(BEN, record)
+            if step in ("refused", "approved"):
+                record = await office.vote(OFFICER, record, is_yes=step == "approved")
+            phase = requests.phase(record, where.clock.now_ns())
+            before = len(list(where.entries()))
+            answer = await gate.authorise(office.look(record))
+            seen = as_requester(record, phase)
+            # An ECDSA signature's length is random.
+            votes = [(vote.approver_id, vote.is_yes, vote.note) for vote in seen.votes]
+            told = (phase, len(encode(replace(seen, votes=()))), votes, answer.decision, answer.grant is not None)
+            return told, len(list(where.entries())) - before, len(encode(answer))
+
+    for name in ("there", "absent"):
+        (tmp_path / name).mkdir()
+    there, absent = (Site(tmp_path / name) for name in ("there", "absent"))
+    first, second = (where.run(scenario(where, number)) for where, number in ((there, 1), (absent, 8)))
+    assert first == second
+    assert first[0][-1] == (step == "approved")
 
 
 def test_touches_are_read_by_the_person_and_the_officer_alone(site: Site) -> None:

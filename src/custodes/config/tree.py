@@ -171,8 +171,8 @@ class CameraConfig(_Strict):
     """Covered in every picture that is shown, unmasked ones included. What is recorded stays whole, see `burn_in`."""
     burn_in: bool = False
     """Fill `privacy` before anything is stored, in both streams: what lies there is never recorded, and nobody can
-    bring it back. The recorder decodes and codes every picture anew, about half a core for a 1080p camera of 25 a
-    second; the camera's own signatures are lost. Where it fails, nothing is stored."""
+    bring it back. The recorder decodes and codes every picture anew, about two thirds of a core for a 1080p camera at
+    25 a second; the camera's own signatures are lost. Where it fails, nothing is stored."""
     second: SecondStreamConfig | None = None
     floor: Annotated[str, StringConstraints(max_length=80)] = ""
     """Cameras of one floor measure `ground` from the same point along the same axes; what they see is fused on the
