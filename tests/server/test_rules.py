@@ -61,15 +61,12 @@ def service_of(*rules, catalog=None, send=None, clock=None):
 
 
 def tell(service, count):
-    async def all_of():
-        for _ in range(count):
-            await service.tell_next()
-
-    asyncio.run(all_of())
+    assert service.waiting == count
+    asyncio.run(service.tell_waiting())
 
 
 def waiting(service):
-    return service._waiting.qsize()
+    return service.waiting
 
 
 def test_an_incident_is_told_once_in_a_while_without_its_track():
@@ -219,6 +216,41 @@ def test_what_cannot_be_told_is_tried_again_and_then_dropped():
     tell(service, 1)
     assert len(tries) == TRIES
     assert service.dropped == 1
+    (trouble,) = service.troubles()
+    assert (trouble.rule, trouble.error) == ("wrong", "nobody answers")
+
+
+def test_who_does_not_answer_delays_nobody_else_and_is_well_again_when_told():
+    told, is_down = [], [True]
+
+    def flaky(news):
+        if is_down[0]:
+            raise Unavailable("nobody answers")
+
+    async def one_line_stands():
+        rules = [RuleConfig(**{**HOOK, "name": name, "camera": "gate", "incident": "wrong_way"}) for name in "ab"]
+        watched = [Watched(rules[0], (flaky,)), Watched(rules[1], (told.append,))]
+        blocked = asyncio.Event()
+        service = RuleService(
+            site="Hall",
+            watched=watched,
+            catalog=InlineCatalog(None),
+            clock=ManualClock(),
+            sleep=lambda _: blocked.wait(),
+        )
+        service.take_incident(WRONG_WAY)
+        running = asyncio.create_task(service.run())
+        async with asyncio.timeout(60):
+            while not (told and service.troubles()):
+                await asyncio.sleep(0.01)
+            is_down[0] = False
+            blocked.set()
+            while service.troubles():
+                await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(one_line_stands())
+    assert [news["rule"] for news in told] == ["b"]
 
 
 @contextmanager

@@ -122,6 +122,23 @@ def look(person, request_id="", **changes):
         return socket.receive_json()["type"]
 
 
+def test_queue_says_who_waits_for_whom(ann, ben):
+    request_id = asked(ann)
+    mine = ann.get("/requests").text
+    assert "Waiting for others" in mine and "Waits for Ben" in mine
+    assert "Waits for Ben" not in mine.partition("Waiting for others")[0]
+    theirs = ben.get("/requests").text
+    assert "Waiting for you" in theirs and "Waiting for others" not in theirs
+    assert "<dt>Waits for</dt><dd>Ben" in ann.get(f"/requests/{request_id}").text
+    ann.post(f"/requests/{request_id}/withdraw")
+    assert "Decided or over" in ann.get("/requests").text
+
+
+def test_queue_when_nobody_may_approve_says_what_to_do(ann):
+    asked(ann)
+    assert "Nobody here may approve it now" in ann.get("/requests").text
+
+
 def test_unmasked_look_needs_the_request_and_the_request_needs_another(ann, ben):
     assert look(ann) == "refused"
     request_id = asked(ann)

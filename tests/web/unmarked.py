@@ -73,6 +73,8 @@ def unmarked_of_module(source: str) -> list[str]:
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             if any(name.rpartition("_")[2] in _SHOWN | {"warning"} for name in names):
                 found += _sentence(node.value)
+            if any(name.endswith("WORDS") for name in names) and isinstance(node.value, ast.Dict):
+                found += [text for value in node.value.values for text in _sentence(value)]  # write Words({…})
     return found
 
 

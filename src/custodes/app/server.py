@@ -311,6 +311,7 @@ class Server:
                 cameras=self._desk,
                 recogniser=self._recogniser,
                 recorders=self._recorders.table,
+                rule_troubles=self._rules.troubles,
                 on_verdict=self._sightings.take if self._sightings else None,
                 scanner=Clamd(config.server.clamd) if config.server.clamd else None,
             ),

@@ -141,6 +141,15 @@ class SiteEventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTrouble:
+    """A rule that reaches one of those whom it tells no longer."""
+
+    rule: str
+    since_ns: Ns
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteEvent:
     """Something that began, and ended or lasts; stored. Key = (kind, start_ns)."""
 

@@ -17,7 +17,7 @@ from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.event_words import OF_THE_DISK, site_event_title, site_event_words
 from custodes.web.language.reported import reported
-from custodes.web.language.speech import say, translated
+from custodes.web.language.speech import moment_text, say, translated
 from custodes.web.shell import LOOPBACK_NAMES
 from custodes.web.words import (
     PROCESS_STATE_WORDS,
@@ -199,6 +199,15 @@ async def system(request: Request) -> dict[str, object]:
     warnings += _process_warnings(processes)
     warnings += [
         say(
+            "Rule “{rule}” has not reached anybody since {when}: {why}",
+            rule=one.rule,
+            when=moment_text(one.since_ns),
+            why=reported(one.error),
+        )
+        for one in (deps.rule_troubles() if _may_mend(deps, present(request).principal) else ())
+    ]
+    warnings += [
+        say(
             "Camera {camera}: {state}.",
             camera=row.name,
             state=STATE_WORDS.get(row.state, row.state) + (f" ({reported(row.detail)})" if row.detail else ""),
@@ -222,6 +231,11 @@ async def system(request: Request) -> dict[str, object]:
         "events": await _events(request, EVENTS_ON_SYSTEM),
         "warnings": warnings,
     }
+
+
+def _may_mend(deps: WebDeps, who: Principal) -> bool:
+    """Whom addresses of the configuration are told."""
+    return any(deps.reads.may(who, action) for action in (Action.CONFIGURE, Action.READ_FLEET))
 
 
 async def _recorders(deps: WebDeps, rows: Sequence[CameraRow]) -> tuple[list[dict[str, object]], str]:

@@ -1,6 +1,6 @@
 """Puts the web application together. Called by `app.server`; holds no logic of its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
+from custodes.types.event import RuleTrouble
 from custodes.web import (
     api,
     api_log,
@@ -122,6 +123,7 @@ def create_app(
     recorders: RecordersReader | None = None,
     on_verdict: Callable[[str], None] | None = None,
     scanner: FileScanner | None = None,
+    rule_troubles: Callable[[], Sequence[RuleTrouble]] = tuple,
 ) -> FastAPI:
     """The whole web application.
 
@@ -137,6 +139,7 @@ def create_app(
         recogniser: None where recognition is switched off.
         recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
+        rule_troubles: whom rules do not reach.
         scanner: sees uploaded files first; None where none is named.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
@@ -189,6 +192,7 @@ def create_app(
         floors=floors,
         tiles=tiles,
         scanner=scanner,
+        rule_troubles=rule_troubles,
         journeys=journeys,
         health=health,
         backfills=backfills,

@@ -14,17 +14,20 @@ from custodes.types.face_message import CandidateTable, FacesOpened, GiveVerdict
 from custodes.web.auth.passkeys import parse_credential
 from custodes.web.deps import deps_of, page, present
 from custodes.web.faces import zone_names
+from custodes.web.language.speech import Words
 from custodes.web.signing import sign_with_passkey
 
 router = APIRouter(include_in_schema=False)
 
-PHASE_WORDS = {
-    CandidatePhase.WAITING: "waits for two people",
-    CandidatePhase.CONFIRMED: "confirmed by two people",
-    CandidatePhase.REJECTED: "not the same person",
-    CandidatePhase.DISPUTED: "they disagree: nothing follows",
-    CandidatePhase.LAPSED: "nobody looked in time",
-}
+PHASE_WORDS: Words[CandidatePhase] = Words(
+    {
+        CandidatePhase.WAITING: "waits for two people",
+        CandidatePhase.CONFIRMED: "confirmed by two people",
+        CandidatePhase.REJECTED: "not the same person",
+        CandidatePhase.DISPUTED: "they disagree: nothing follows",
+        CandidatePhase.LAPSED: "nobody looked in time",
+    }
+)
 _VERDICTS = {"same": True, "different": False}
 
 

@@ -1,6 +1,6 @@
 """What the routes are given, and how they reach it. No module-level state: everything hangs on the app."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
+from custodes.types.event import RuleTrouble
 from custodes.types.message import CameraRow
 from custodes.types.recorders import RecorderTable
 from custodes.web.auth.joining import Joining
@@ -108,6 +109,8 @@ class WebDeps:
     """None where recognition is switched off."""
     recorders: RecordersReader | None = None
     """None where nobody is asked: one recorder has everything."""
+    rule_troubles: Callable[[], Sequence[RuleTrouble]] = tuple
+    """Whom rules do not reach."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
     scanner: FileScanner | None = None

@@ -36,6 +36,7 @@ from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.faces import BASIS_WORDS, zone_names, zone_rows
 from custodes.web.gate import cookie_of
+from custodes.web.language.speech import Words
 from custodes.web.words import utc_text
 
 router = APIRouter(include_in_schema=False)
@@ -44,15 +45,17 @@ _Text = Annotated[str, Form(max_length=600)]
 _Zones = Annotated[list[str] | None, Form(max_length=64)]
 REVIEW_SOON_NS = 30 * rules.DAY_NS
 """How long before its day a review is asked for."""
-PHASE_WORDS = {
-    EnrolmentPhase.INVITED: "invited, not signed yet",
-    EnrolmentPhase.CONSENTED: "signed; pictures are missing",
-    EnrolmentPhase.ACTIVE: "active",
-    EnrolmentPhase.ISSUED: "the template is on the holder's card alone",
-    EnrolmentPhase.WITHDRAWN: "ended",
-    EnrolmentPhase.EXPIRED: "expired",
-    EnrolmentPhase.REVIEW_OVERDUE: "not compared: a review is due",
-}
+PHASE_WORDS: Words[EnrolmentPhase] = Words(
+    {
+        EnrolmentPhase.INVITED: "invited, not signed yet",
+        EnrolmentPhase.CONSENTED: "signed; pictures are missing",
+        EnrolmentPhase.ACTIVE: "active",
+        EnrolmentPhase.ISSUED: "the template is on the holder's card alone",
+        EnrolmentPhase.WITHDRAWN: "ended",
+        EnrolmentPhase.EXPIRED: "expired",
+        EnrolmentPhase.REVIEW_OVERDUE: "not compared: a review is due",
+    }
+)
 
 
 @router.get("/faces/people")

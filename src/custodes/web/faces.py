@@ -38,16 +38,20 @@ router = APIRouter(include_in_schema=False)
 _Text = Annotated[str, Form(max_length=2100)]
 _Days = Annotated[list[int] | None, Form(max_length=7)]
 DAYS: Words[int] = Words({0: "Mon", 1: "Tue", 2: "Wed", 3: "Thu", 4: "Fri", 5: "Sat", 6: "Sun"})
-BASIS_WORDS = {
-    BasisKind.EXPLICIT_CONSENT: "explicit consent (GDPR 9(2)(a))",
-    BasisKind.SUBSTANTIAL_PUBLIC_INTEREST: "substantial public interest, by law (9(2)(g))",
-    BasisKind.EMPLOYMENT_LAW: "employment law or agreement (9(2)(b))",
-}
-SOURCE_WORDS = {
-    ScoreSource.NETWORK: "how the network scored elsewhere; how strangers score here is not known",
-    ScoreSource.GALLERY: "the scores of the enrolled among each other",
-    ScoreSource.PROBES: "what faces in this zone score with people whom they are not",
-}
+BASIS_WORDS: Words[BasisKind] = Words(
+    {
+        BasisKind.EXPLICIT_CONSENT: "explicit consent (GDPR 9(2)(a))",
+        BasisKind.SUBSTANTIAL_PUBLIC_INTEREST: "substantial public interest, by law (9(2)(g))",
+        BasisKind.EMPLOYMENT_LAW: "employment law or agreement (9(2)(b))",
+    }
+)
+SOURCE_WORDS: Words[ScoreSource] = Words(
+    {
+        ScoreSource.NETWORK: "how the network scored elsewhere; how strangers score here is not known",
+        ScoreSource.GALLERY: "the scores of the enrolled among each other",
+        ScoreSource.PROBES: "what faces in this zone score with people whom they are not",
+    }
+)
 
 
 @router.get("/faces/zones")
@@ -227,7 +231,7 @@ async def _zones(request: Request, *, error: CustodesError | None = None) -> Res
         problem=problem,
         rows=[(row, rules.false_alerts_per_day(row.record.draft)) for row in await zone_rows(deps)],
         cameras=[(row.camera_id, row.name) for row in deps.visible_cameras(who)],
-        bases=[(kind.value, words) for kind, words in BASIS_WORDS.items()],
+        bases=[(kind.value, BASIS_WORDS[kind]) for kind in BASIS_WORDS],
         days=[(one, DAYS[one]) for one in sorted(DAYS)],
         may_draft=deps.reads.may(who, Action.CONFIGURE_FACES),
         is_enabled=deps.config.faces.enabled,

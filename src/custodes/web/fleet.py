@@ -13,6 +13,7 @@ from custodes.fleet.tables import device_data, to_csv, to_data
 from custodes.fleet.verdict import Answer, Severity, Topic
 from custodes.units import CameraId
 from custodes.web.deps import deps_of, page, present
+from custodes.web.words import CAUSE_WORDS, span_words
 
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
@@ -45,6 +46,8 @@ async def fleet(
         topics=[one.value for one in Topic],
         severities=[one.value for one in Severity],
         asked={"topic": topic, "severity": severity, "text": text},
+        cause_words=CAUSE_WORDS,
+        span_words=span_words,
     )
 
 

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 
 from custodes.types.journey import Journey, JourneyStep, LinkKind
 from custodes.units import NS_PER_S
+from custodes.web.language.speech import Words
 from custodes.web.words import span_words, utc_text
 
 MAP_PX = 640.0
 LINE_PX, LABEL_PX, ROW_PX = 720.0, 150.0, 26.0
 _MARGIN_M = 2.0
-LINK_WORDS = {
-    LinkKind.VERIFIED: "confirmed by two people",
-    LinkKind.TOGETHER: "seen with it on the same ground",
-    LinkKind.TRANSIT: "came when and where they would",
-}
+LINK_WORDS: Words[LinkKind] = Words(
+    {
+        LinkKind.VERIFIED: "confirmed by two people",
+        LinkKind.TOGETHER: "seen with it on the same ground",
+        LinkKind.TRANSIT: "came when and where they would",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.cases import known_cases
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.language.speech import translated
 from custodes.web.moments import form_text, utc_ns_of
 from custodes.web.requests import request_row
 from custodes.web.shell import MAX_LEAK_BYTES
@@ -215,11 +216,11 @@ def _row(trace: LeakTrace, record: RequestRecord | None, now_ns: Ns) -> dict[str
     """A trace as a list shows it; nothing of what was found."""
     asked = None if record is None else request_row(record, now_ns)
     words = {
-        TraceState.TRACING: "being traced",
-        TraceState.DONE: "traced",
-        TraceState.FAILED: "could not be traced",
+        TraceState.TRACING: translated("being traced"),
+        TraceState.DONE: translated("traced"),
+        TraceState.FAILED: translated("could not be traced"),
     }
-    said = words.get(trace.state) or ("the request is gone" if asked is None else asked["phase_words"])
+    said = words.get(trace.state) or (translated("the request is gone") if asked is None else asked["phase_words"])
     return {
         "trace": trace,
         "said": said,

@@ -3,6 +3,7 @@
 The warden decides and keeps all of it; these pages only ask and show (`types.approval`).
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from custodes.access import protection
 from custodes.access import requests as rules
 from custodes.errors import CustodesError, InvalidArgument, NotFound
-from custodes.types.access import Action, Fidelity, Purpose, PurposeKind
+from custodes.types.access import Action, Fidelity, Principal, Purpose, PurposeKind
 from custodes.types.approval import (
     CastVote,
     FileRequest,
@@ -24,8 +25,10 @@ from custodes.types.approval import (
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from custodes.web.auth.me import place_of
 from custodes.web.auth.passkeys import parse_credential
+from custodes.web.auth.people import principal_of
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
+from custodes.web.language.speech import Words, translated
 from custodes.web.moments import utc_ns_of
 from custodes.web.protection import touched_by
 from custodes.web.signing import sign_with_passkey
@@ -37,14 +40,16 @@ router = APIRouter(include_in_schema=False)
 _Text = Annotated[str, Form(max_length=600)]
 _Cameras = Annotated[list[str] | None, Form(max_length=rules.MAX_CAMERAS)]
 MAX_SHOWN_CHARS = 32 * rules.MAX_SHOWN
-_PHASE_WORDS = {
-    RequestPhase.WAITING: "waits for others",
-    RequestPhase.IN_FORCE: "in force",
-    RequestPhase.REFUSED: "refused",
-    RequestPhase.WITHDRAWN: "withdrawn",
-    RequestPhase.LAPSED: "lapsed: nobody approved it in time",
-    RequestPhase.OVER: "over",
-}
+_PHASE_WORDS: Words[RequestPhase] = Words(
+    {
+        RequestPhase.WAITING: "waits for others",
+        RequestPhase.IN_FORCE: "in force",
+        RequestPhase.REFUSED: "refused",
+        RequestPhase.WITHDRAWN: "withdrawn",
+        RequestPhase.LAPSED: "lapsed: nobody approved it in time",
+        RequestPhase.OVER: "over",
+    }
+)
 
 
 @router.get("/requests")
@@ -218,7 +223,11 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
     records = await deps.requests_for(who)
-    rows = [request_row(one, now_ns, is_own=one.request.requester_id == who.user_id) for one in records]
+    approvers = await approvers_of(deps)
+    rows = [
+        request_row(one, now_ns, is_own=one.request.requester_id == who.user_id, approvers=approvers)
+        for one in records
+    ]
     cameras = deps.visible_cameras(who)
     until_s = at_ns // NS_PER_S // 60 * 60 + 120 if at_ns else now_ns // NS_PER_S
     until = datetime.fromtimestamp(min(until_s, now_ns // NS_PER_S), UTC)
@@ -228,7 +237,7 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
         "requests.html",
         status=status,
         problem=problem,
-        rows=rows,
+        groups=_grouped(rows, deps, who),
         waiting_keys=await waiting_keys(deps, who),
         place=place_of(request),
         cameras=[(row.camera_id, row.name, row.camera_id == camera) for row in cameras],
@@ -252,7 +261,7 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
         "request.html",
         status=status,
         problem=problem,
-        row=request_row(record, now_ns),
+        row=request_row(record, now_ns, is_own=is_own, approvers=await approvers_of(deps)),
         record=record,
         may_approve=may_decide and now is RequestPhase.WAITING,
         may_refuse=may_decide and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
@@ -266,10 +275,50 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
     )
 
 
-def request_row(record: RequestRecord, now_ns: Ns, *, is_own: bool = False) -> dict[str, Any]:
-    """A request as a list shows it."""
+async def approvers_of(deps: WebDeps) -> dict[str, str]:
+    """Who may approve what others ask for, at this hour: names by id of the account."""
+    known = [principal_of(one) for one in await deps.catalog.accounts()]
+    return {one.user_id: one.name for one in known if deps.reads.may(one, Action.APPROVE)}
+
+
+def _grouped(rows: list[dict[str, Any]], deps: WebDeps, who: Principal) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What waits for this person first, then what waits for others, what is in force, and what was."""
+    may_approve, may_review = deps.reads.may(who, Action.APPROVE), deps.reads.may(who, Action.REVIEW)
+    mine: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    in_force: list[dict[str, Any]] = []
+    was: list[dict[str, Any]] = []
+    for row in rows:
+        is_own = row["record"].request.requester_id == who.user_id
+        if row["awaits_review"]:
+            (mine if may_review and not is_own else others).append(row)
+        elif row["phase"] == RequestPhase.WAITING.value:
+            (mine if may_approve and not is_own else others).append(row)
+        else:
+            (in_force if row["phase"] == RequestPhase.IN_FORCE.value else was).append(row)
+    groups = [
+        (translated("Waiting for you"), mine),
+        (translated("Waiting for others"), others),
+        (translated("In force"), in_force),
+        (translated("Decided or over"), was),
+    ]
+    return [(title, group) for title, group in groups if group]
+
+
+def request_row(
+    record: RequestRecord, now_ns: Ns, *, is_own: bool = False, approvers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A request as a list shows it.
+
+    Args:
+        approvers: who may approve, names by id; whom it waits for is told of these only.
+    """
     asked = record.request
     now = rules.phase(record, now_ns)
+    is_hidden = is_own and protection.is_hidden(record, now)
+    # whose word is there is not told while it is hidden: then all who may are named
+    voted = set() if is_hidden else {vote.approver_id for vote in record.votes}
+    waits_for = [name for user_id, name in (approvers or {}).items() if user_id not in voted | {asked.requester_id}]
     return {
         "id": asked.request_id,
         "phase": now.value,
@@ -277,6 +326,7 @@ def request_row(record: RequestRecord, now_ns: Ns, *, is_own: bool = False) -> d
         "awaits_review": rules.awaits_review(record),
         "words": request_words(asked),
         "record": record,
-        "is_hidden": is_own and protection.is_hidden(record, now),
+        "is_hidden": is_hidden,
+        "waits_for": sorted(waits_for) if now is RequestPhase.WAITING else [],
         "yes": sum(vote.counts for vote in record.votes),
     }

@@ -43,7 +43,9 @@ async def review_page(request: Request, camera: _Cameras = None) -> Response:
     for one in camera or ():
         if one not in known:
             raise NotFound(f"There is no camera {one[:64]!r} on this site.")
-    chosen = list(dict.fromkeys(camera or [row.camera_id for row in rows[:FIRST_CAMERAS]]))
+    # those that record are looked at first; a camera that is down is one choice away
+    first = sorted(rows, key=lambda row: not row.is_recording)[:FIRST_CAMERAS]
+    chosen = list(dict.fromkeys(camera or [row.camera_id for row in first]))
     names = {row.camera_id: row.name for row in rows}
     return page(
         request,

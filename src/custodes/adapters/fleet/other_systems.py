@@ -78,7 +78,9 @@ def _yaml(text: str, where: str) -> Iterator[FoundCamera]:
     try:
         tree = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f"{where} is neither CSV nor YAML that can be read") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f": line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise InvalidArgument(f"{where} is neither CSV nor YAML that can be read{line}") from error
     if isinstance(tree, dict) and isinstance(tree.get("cameras"), dict):
         yield from _frigate(tree, where)
     elif isinstance(tree, dict) and isinstance(tree.get("paths"), dict):

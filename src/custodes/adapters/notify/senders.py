@@ -47,9 +47,15 @@ def webhook(url: str, secret: str) -> Send:
             with error:
                 raise Unavailable(f"webhook {_host(url)} answers {error.code}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"webhook {_host(url)} does not answer: {error}") from error
+            raise Unavailable(f"webhook {_host(url)} does not answer: {_reason(error)}") from error
 
     return send
+
+
+def _reason(error: Exception) -> str:
+    """Without the wrapping that urllib puts round it."""
+    inner = getattr(error, "reason", error)
+    return getattr(inner, "strerror", None) or str(inner)
 
 
 def webhook_key(secret: str) -> bytes:

@@ -16,7 +16,7 @@ from custodes.errors import CustodesError, Unavailable
 from custodes.journey.waiting import QueueNow
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind
+from custodes.types.event import FrameAnalysed, RuleTrouble, SiteEvent, SiteEventKind
 from custodes.types.plate import Passage
 from custodes.types.traffic import Incident, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
@@ -24,6 +24,7 @@ from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 Send = Callable[[Mapping[str, object]], None]
 MAX_WAITING = 200
+"""For each whom a rule tells: who does not answer delays nobody else."""
 TRIES = 4
 RETRY_S = 5.0
 QUEUE_EVERY_S = 30.0
@@ -62,6 +63,16 @@ _HEALTH: dict[SiteEventKind, str] = {
 }
 
 
+@dataclass(slots=True)
+class _Line:
+    """One whom a rule tells, and what waits for them."""
+
+    send: Send
+    rule: str
+    waiting: asyncio.Queue[dict[str, object]] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
+    trouble: RuleTrouble | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A rule and whom it tells."""
@@ -88,7 +99,7 @@ class RuleService:
         self._catalog = catalog
         self._clock = clock
         self._sleep = sleep
-        self._waiting: asyncio.Queue[tuple[Watched, dict[str, object]]] = asyncio.Queue(MAX_WAITING)
+        self._lines = [tuple(_Line(send, one.rule.name) for send in one.senders) for one in self._watched]
         self._queues: dict[CameraId, tuple[QueueNow, ...]] = {}
         self._runs: dict[CameraId, RunId] = {}
         self.dropped = 0
@@ -215,15 +226,26 @@ class RuleService:
             "utc_ns": utc_ns,
             **more,
         }
-        if self._waiting.full():
-            self._waiting.get_nowait()
-            self.dropped += 1
-        self._waiting.put_nowait((watched, news))
+        for line in self._lines[next(at for at, one in enumerate(self._watched) if one is watched)]:
+            if line.waiting.full():
+                line.waiting.get_nowait()
+                self.dropped += 1
+            line.waiting.put_nowait(news)
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of news are not told yet, each counted for each whom it is for."""
+        return sum(line.waiting.qsize() for lines in self._lines for line in lines)
+
+    def troubles(self) -> list[RuleTrouble]:
+        """Of those who were not reached the last time."""
+        return [line.trouble for lines in self._lines for line in lines if line.trouble is not None]
 
     async def run(self) -> None:
         """For ever."""
         if self._watched:
-            await asyncio.gather(self._tell_forever(), self._check_forever())
+            lines = [self._tell_forever(line) for lines in self._lines for line in lines]
+            await asyncio.gather(*lines, self._check_forever())
         await asyncio.Event().wait()
 
     async def _check_forever(self) -> None:
@@ -235,25 +257,32 @@ class RuleService:
                 structlog.get_logger().warning("rules wait", error=str(error))
             await asyncio.sleep(QUEUE_EVERY_S)
 
-    async def _tell_forever(self) -> None:
+    async def _tell_forever(self, line: _Line) -> None:
         while True:
-            await self.tell_next()
+            await self._send(line, await line.waiting.get())
 
-    async def tell_next(self) -> None:
-        """Wait for one piece of news and tell it to all whom its rule names."""
-        watched, news = await self._waiting.get()
-        for send in watched.senders:
-            await self._send(send, news, watched.rule.name)
+    async def tell_waiting(self) -> None:
+        """Tell what waits now."""
+        for lines in self._lines:
+            for line in lines:
+                while not line.waiting.empty():
+                    await self._send(line, line.waiting.get_nowait())
 
-    async def _send(self, send: Send, news: Mapping[str, object], rule: str) -> None:
+    async def _send(self, line: _Line, news: Mapping[str, object]) -> None:
         for attempt in range(TRIES):
             try:
-                await asyncio.to_thread(send, news)
+                await asyncio.to_thread(line.send, news)
             except Unavailable as error:
-                structlog.get_logger().warning("rule could not tell", rule=rule, error=str(error), attempt=attempt + 1)
-                await self._sleep(RETRY_S * 2**attempt)
+                since_ns = line.trouble.since_ns if line.trouble is not None else self._clock.now_ns()
+                line.trouble = RuleTrouble(rule=line.rule, since_ns=since_ns, error=str(error))
+                structlog.get_logger().warning(
+                    "rule could not tell", rule=line.rule, error=str(error), attempt=attempt + 1
+                )
+                if attempt + 1 < TRIES:
+                    await self._sleep(RETRY_S * 2**attempt)
             else:
-                structlog.get_logger().info("rule told", rule=rule, text=news["text"])
+                line.trouble = None
+                structlog.get_logger().info("rule told", rule=line.rule, text=news["text"])
                 return
         self.dropped += 1
 

@@ -16,7 +16,11 @@ export class Lanes extends Axis {
   }
 
   /** As high as its lanes. */
-  fit(count) { this.canvas.style.height = `${TICKS_PX + Math.max(1, count) * LANE_PX}px`; }
+  fit(count) {
+    const height = `${TICKS_PX + Math.max(1, count) * LANE_PX}px`;
+    this.canvas.style.height = height;
+    document.documentElement.style.setProperty("--lanes-height", height); // pictures leave room for it
+  }
 
   laneOf(id) { return this.data?.lanes.find((lane) => lane.camera_id === id) || null; }
   laneAt(y) { return this.data?.lanes[Math.floor((y - TICKS_PX) / LANE_PX)] || null; }

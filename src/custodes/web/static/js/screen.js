@@ -46,6 +46,7 @@ export class Screen extends EventTarget {
   seek(ns) {
     this.#isWanted = true;
     this.#stepping = null;
+    if (this.still.hidden && this.video.hidden) say(this.veil, t`Opening`);
     this.stills.seek(ns);
   }
 

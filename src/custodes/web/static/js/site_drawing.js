@@ -157,7 +157,9 @@ function drawShape(kind, shape, index) {
   if (kind === "lines") parts.push(arrow(points[0], points[1], kind));
   if (kind === "roads" && shape.heading) parts.push(svg("polyline", { class: `shape lines`, points: text(shape.heading) }), arrow(shape.heading[0], shape.heading[1], kind, true));
   const [x, y] = at(points[0]);
-  parts.push(svg("text", { x: Math.min(x + 12, size()[0] - 60), y: Math.max(y - 10, 14) }, shape.name || `${NAMES[kind]} ${index + 1}`));
+  const isRight = x > size()[0] * 0.8; // its label would not fit before the edge
+  parts.push(svg("text", { x: isRight ? x - 12 : x + 12, y: Math.max(y - 10, 16), "text-anchor": isRight ? "end" : "start" },
+    shape.name || (kind === "ground" ? String(index + 1) : `${NAMES[kind]} ${index + 1}`)));
   return svg("g", { "data-shape": `${kind}-${index}`, role: "group", "aria-label": label }, ...parts,
     ...points.map((point, which) => handle(kind, index, which, point, label)));
 }
