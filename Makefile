@@ -36,7 +36,7 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 SHOTS ?=
-.PHONY: help install demo test lint pages words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo test lint pages shots words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 pages: $(VENV)/.dev ## Walk through every page as every role in Chromium; SHOTS=folder keeps the pictures
 	@.ci/system-packages $(GSTREAMER) $(BROWSER)
 	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_every_page.py
+
+shots: $(VENV)/.dev ## Take the pictures of the manual anew, from a site that runs on the demo's footage
+	@.ci/system-packages $(GSTREAMER) $(BROWSER)
+	@CUSTODES_IMAGES=docs/images $(BIN)/python -m pytest -q -m slow tests/e2e/test_docs_images.py
 
 words: $(VENV)/.dev ## Bring the translations of the page up to its texts, and count what is left to translate
 	@$(BIN)/python -m custodes.web.language

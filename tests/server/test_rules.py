@@ -217,7 +217,7 @@ def test_what_cannot_be_told_is_tried_again_and_then_dropped():
     assert len(tries) == TRIES
     assert service.dropped == 1
     (trouble,) = service.troubles()
-    assert (trouble.rule, trouble.error) == ("wrong", "nobody answers")
+    assert (trouble.name, trouble.error) == ("wrong", "nobody answers")
 
 
 def test_who_does_not_answer_delays_nobody_else_and_is_well_again_when_told():

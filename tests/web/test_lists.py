@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web.test_matrix import session_of
 
+from custodes.app.serving.outside import OutsideWaits
 from custodes.audit.merkle import verify_inclusion
 from custodes.errors import InvalidArgument
 from custodes.ports.catalog import Coverage
@@ -15,6 +17,7 @@ from custodes.testing.catalog import make_crossing
 from custodes.testing.clock import ManualClock
 from custodes.testing.history import fill_history
 from custodes.types.access import AuditKind, AuditRecord, Role
+from custodes.types.event import Unreached
 from custodes.types.media import GapCause
 from custodes.types.message import ProcessStatus
 from custodes.types.recorders import RecorderRow, RecorderTable
@@ -96,6 +99,24 @@ def test_system_says_who_records_what_and_names_only_what_the_visitor_may_know(c
         ("recorder-2", False, 0),
     ]
     assert system["recorders"][0]["named"] == [row.name for row in claimed.live.rows if row.camera_id == "gate"]
+
+
+def test_system_says_who_is_not_reached_to_those_who_can_mend_it(claimed):
+    waits = OutsideWaits(claimed.clock)
+    note = waits.noter("siem")
+    note("it does not answer")
+    rule = Unreached(
+        name="gate", is_rule=True, since_ns=claimed.clock.now_ns(), error="webhook hook.example answers 500"
+    )
+    claimed.app.state.deps = replace(claimed.app.state.deps, unreached=lambda: [rule, *waits.troubles()])
+    session_of(claimed, Role.OPERATOR)
+    assert claimed.client.get("/api/v1/system").json()["warnings"] == [], "addresses are not everybody's business"
+    session_of(claimed, Role.ADMINISTRATOR)
+    told = claimed.client.get("/api/v1/system").json()["warnings"]
+    assert "Rule “gate” has not reached anybody since" in told[0] and "answers 500" in told[0]
+    assert "The SIEM has not been reached" in told[1]
+    note("")
+    assert len(claimed.client.get("/api/v1/system").json()["warnings"]) == 1
 
 
 def test_timeline_shows_what_was_recorded_missed_and_seen(claimed):

@@ -50,7 +50,7 @@ from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
-from custodes.app.serving.outside import open_push, outside_parts
+from custodes.app.serving.outside import OutsideWaits, open_push, outside_parts
 from custodes.app.serving.page import Page, address_of, listen_again
 from custodes.app.serving.passages import passage_parts
 from custodes.app.serving.post_book import CasePostBook
@@ -193,7 +193,7 @@ class Server:
         )
         self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
-        self._push = open_push(config, paths, catalog, self._warden, clock)
+        self._push, self._outside = open_push(config, paths, catalog, self._warden, clock), OutsideWaits(clock)
         self._rules = RuleService(
             site=config.name,
             watched=watched_rules(config.rules, os.environ, self._push.to_roles if self._push is not None else None),
@@ -311,7 +311,7 @@ class Server:
                 cameras=self._desk,
                 recogniser=self._recogniser,
                 recorders=self._recorders.table,
-                rule_troubles=self._rules.troubles,
+                unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
                 on_verdict=self._sightings.take if self._sightings else None,
                 scanner=Clamd(config.server.clamd) if config.server.clamd else None,
             ),
@@ -385,6 +385,7 @@ class Server:
                 warden=self._warden,
                 live=self._live,
                 environ=os.environ,
+                waits=self._outside,
             ),
             "federation": self._federate(),
             "factors": SecondFactor(catalog=self._catalog, warden=self._warden).seal_old_when_possible(),

@@ -141,10 +141,12 @@ class SiteEventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleTrouble:
-    """A rule that reaches one of those whom it tells no longer."""
+class Unreached:
+    """Another system that is to be told, and did not take it the last time."""
 
-    rule: str
+    name: str
+    """`siem`, `home`, or the name of a rule."""
+    is_rule: bool
     since_ns: Ns
     error: str
 

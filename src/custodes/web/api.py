@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from custodes.access.requests import awaits_review
 from custodes.errors import InvalidArgument, NotFound, Unavailable
 from custodes.types.access import Action, Principal
+from custodes.types.event import Unreached
 from custodes.types.message import CameraRow, ProcessStatus
 from custodes.types.stream import second_of
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -198,13 +199,7 @@ async def system(request: Request) -> dict[str, object]:
     ]
     warnings += _process_warnings(processes)
     warnings += [
-        say(
-            "Rule “{rule}” has not reached anybody since {when}: {why}",
-            rule=one.rule,
-            when=moment_text(one.since_ns),
-            why=reported(one.error),
-        )
-        for one in (deps.rule_troubles() if _may_mend(deps, present(request).principal) else ())
+        _unreached_words(one) for one in (deps.unreached() if _may_mend(deps, present(request).principal) else ())
     ]
     warnings += [
         say(
@@ -231,6 +226,15 @@ async def system(request: Request) -> dict[str, object]:
         "events": await _events(request, EVENTS_ON_SYSTEM),
         "warnings": warnings,
     }
+
+
+def _unreached_words(one: Unreached) -> str:
+    since = {"when": moment_text(one.since_ns), "why": reported(one.error)}
+    if one.is_rule:
+        return say("Rule “{rule}” has not reached anybody since {when}: {why}", rule=one.name, **since)
+    if one.name == "siem":
+        return say("The SIEM has not been reached since {when}, and entries of the log wait for it: {why}", **since)
+    return say("Home automation has not been reached since {when}: {why}", **since)
 
 
 def _may_mend(deps: WebDeps, who: Principal) -> bool:

@@ -27,7 +27,7 @@ from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
-from custodes.types.event import RuleTrouble
+from custodes.types.event import Unreached
 from custodes.web import (
     api,
     api_log,
@@ -123,7 +123,7 @@ def create_app(
     recorders: RecordersReader | None = None,
     on_verdict: Callable[[str], None] | None = None,
     scanner: FileScanner | None = None,
-    rule_troubles: Callable[[], Sequence[RuleTrouble]] = tuple,
+    unreached: Callable[[], Sequence[Unreached]] = tuple,
 ) -> FastAPI:
     """The whole web application.
 
@@ -139,7 +139,7 @@ def create_app(
         recogniser: None where recognition is switched off.
         recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
-        rule_troubles: whom rules do not reach.
+        unreached: other systems that do not take what they are told.
         scanner: sees uploaded files first; None where none is named.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
@@ -192,7 +192,7 @@ def create_app(
         floors=floors,
         tiles=tiles,
         scanner=scanner,
-        rule_troubles=rule_troubles,
+        unreached=unreached,
         journeys=journeys,
         health=health,
         backfills=backfills,

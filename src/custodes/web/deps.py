@@ -32,7 +32,7 @@ from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
-from custodes.types.event import RuleTrouble
+from custodes.types.event import Unreached
 from custodes.types.message import CameraRow
 from custodes.types.recorders import RecorderTable
 from custodes.web.auth.joining import Joining
@@ -109,8 +109,8 @@ class WebDeps:
     """None where recognition is switched off."""
     recorders: RecordersReader | None = None
     """None where nobody is asked: one recorder has everything."""
-    rule_troubles: Callable[[], Sequence[RuleTrouble]] = tuple
-    """Whom rules do not reach."""
+    unreached: Callable[[], Sequence[Unreached]] = tuple
+    """Other systems that do not take what they are told."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
     scanner: FileScanner | None = None

@@ -296,6 +296,8 @@ def _grouped(rows: list[dict[str, Any]], deps: WebDeps, who: Principal) -> list[
             (mine if may_approve and not is_own else others).append(row)
         else:
             (in_force if row["phase"] == RequestPhase.IN_FORCE.value else was).append(row)
+    for row in mine:
+        row["is_mine"] = True
     groups = [
         (translated("Waiting for you"), mine),
         (translated("Waiting for others"), others),
@@ -327,6 +329,7 @@ def request_row(
         "words": request_words(asked),
         "record": record,
         "is_hidden": is_hidden,
+        "is_mine": False,
         "waits_for": sorted(waits_for) if now is RequestPhase.WAITING else [],
         "yes": sum(vote.counts for vote in record.votes),
     }

@@ -42,6 +42,7 @@ class HomeFeed:
         broker: States,
         site: str,
         site_id: str,
+        note: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config
@@ -50,6 +51,7 @@ class HomeFeed:
         self._site = site
         self._node = f"custodes_{site_id[:16]}"
         self._sleep = sleep
+        self._note = note
         self._told: dict[str, str] = {}
         self._connection = 0
 
@@ -60,7 +62,9 @@ class HomeFeed:
             try:
                 await self.step()
                 is_told = False
+                self._note("")
             except CustodesError as error:
+                self._note(str(error))
                 if not is_told:
                     structlog.get_logger().warning("home automation waits", error=str(error))
                 is_told = True

@@ -16,7 +16,7 @@ from custodes.errors import CustodesError, Unavailable
 from custodes.journey.waiting import QueueNow
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.types.event import FrameAnalysed, RuleTrouble, SiteEvent, SiteEventKind
+from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind, Unreached
 from custodes.types.plate import Passage
 from custodes.types.traffic import Incident, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
@@ -70,7 +70,7 @@ class _Line:
     send: Send
     rule: str
     waiting: asyncio.Queue[dict[str, object]] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
-    trouble: RuleTrouble | None = None
+    trouble: Unreached | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class RuleService:
         """How many pieces of news are not told yet, each counted for each whom it is for."""
         return sum(line.waiting.qsize() for lines in self._lines for line in lines)
 
-    def troubles(self) -> list[RuleTrouble]:
+    def troubles(self) -> list[Unreached]:
         """Of those who were not reached the last time."""
         return [line.trouble for lines in self._lines for line in lines if line.trouble is not None]
 
@@ -274,7 +274,7 @@ class RuleService:
                 await asyncio.to_thread(line.send, news)
             except Unavailable as error:
                 since_ns = line.trouble.since_ns if line.trouble is not None else self._clock.now_ns()
-                line.trouble = RuleTrouble(rule=line.rule, since_ns=since_ns, error=str(error))
+                line.trouble = Unreached(name=line.rule, is_rule=True, since_ns=since_ns, error=str(error))
                 structlog.get_logger().warning(
                     "rule could not tell", rule=line.rule, error=str(error), attempt=attempt + 1
                 )

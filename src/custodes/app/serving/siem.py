@@ -153,6 +153,7 @@ class SiemForwarder:
         syslog: Syslog,
         paths: SitePaths,
         site_id: str,
+        note: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config
@@ -161,6 +162,7 @@ class SiemForwarder:
         self._path = paths.siem
         self._site_id = site_id
         self._sleep = sleep
+        self._note = note
         self._host = _line(socket.gethostname()).replace(" ", "-")[:255] or "-"
         self._next: int | None = None
         self._in_doubt = 0
@@ -174,8 +176,10 @@ class SiemForwarder:
                 while await self.step():
                     pass
                 pause_s, told = RETRY_S, ""
+                self._note("")
                 await self._sleep(LOOK_S)
             except (CustodesError, OSError) as error:
+                self._note(str(error))
                 if str(error) != told:
                     structlog.get_logger().warning("the SIEM waits", error=str(error))
                 told = str(error)

@@ -7,7 +7,7 @@ function processRow(one) {
   const isWell = one.state === "running" || one.state === "starting";
   return el("tr", {},
     el("td", {}, el("b", {}, one.name), " ", el("span", { class: "muted" }, one.words)),
-    el("td", {}, el("span", { class: `dot ${isWell ? "ok" : "bad"}` }), ` ${one.state_words}`,
+    el("td", { class: "unbroken" }, el("span", { class: `dot ${isWell ? "ok" : "bad"}` }), ` ${one.state_words}`,
       one.last_exit && !isWell ? el("span", { class: "muted" }, ` ${one.last_exit}`) : null),
     el("td", { class: "num" }, String(one.restarts)),
     el("td", { class: "num" }, durationText(one.cpu_s)),

@@ -89,6 +89,16 @@ function incidentRow(one) {
     el("td", {}, durationText((one.found_ns - one.start_ns) / 1e9)), el("td", { class: "muted" }, one.evidence));
 }
 
-for (const id of ["camera", "hours"]) $(id).addEventListener("change", show);
+// the address names what is shown, so that it can be kept and sent on
+const asked = new URLSearchParams(location.search);
+for (const id of ["camera", "hours"]) {
+  const node = $(id);
+  if ([...node.options].some((one) => one.value === asked.get(id))) node.value = asked.get(id);
+  node.addEventListener("change", () => {
+    asked.set(id, node.value);
+    history.replaceState(null, "", `?${asked}`);
+    show();
+  });
+}
 show();
 setInterval(show, 30_000);
