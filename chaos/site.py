@@ -193,7 +193,13 @@ def _faults() -> list[Fault]:
             "site": "the site",
         }.items()
     ]
-    return [*kills, *links, *fills, *clocks]
+    return [
+        Fault(name="none", words="none, to compare with", begin=_nothing, end=_nothing),
+        *kills,
+        *links,
+        *fills,
+        *clocks,
+    ]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -377,10 +383,11 @@ _HEAD = (
     "Two cameras over RTSP, PostgreSQL, NATS, an S3-compatible server (moto's) and a centre, all of them real",
     "processes, each on a small disk of its own and behind links that can be cut. Seconds; the worst camera's.",
     "*Recorded*: both cameras' files grew while the fault lasted. *Hole*: time without a recording.",
-    "*Not looked at*: recorded time that no analysis vouches for; it is shown masked whole until a back-fill",
-    "looks at it. *Back*: until recordings, looks, copies and the centre were newer than the fault's end. A fact",
-    "counts as doubled when one packet was looked at twice, as disordered when a later packet has an earlier",
-    "time, as lost when the centre misses a number or refuses a parcel.",
+    "*Not looked at*: recorded time that no analysis vouches for when everything is back, because a busy machine",
+    "shed it or it is still on its way; it is shown masked whole until a back-fill looks at it. *Back*: until",
+    "recordings, looks, copies and the centre were newer than the fault's end. A fact counts as doubled when one",
+    "packet was looked at twice, as disordered when a later packet has an earlier time, as lost when the centre",
+    "misses a number or refuses a parcel.",
 )
 
 

@@ -72,8 +72,10 @@ def test_no_field_when_walked_can_hold_more_than_a_number_or_a_name(kind: type[m
 def test_question_when_walked_asks_where_and_when_and_nothing_of_how_anybody_looks() -> None:
     assert CaseQuestion.__struct_config__.forbid_unknown_fields
     about = {"question_id", "site_id", "asker", "case_id", "reason", "entry", "expires_ns"}
-    assert set(CaseQuestion.__struct_fields__) == about | {"start_ns", "end_ns", "classes", "cameras"}
+    assert set(CaseQuestion.__struct_fields__) == about | {"start_ns", "end_ns", "classes", "cameras", "wants_footage"}
     for field, hint in get_type_hints(CaseQuestion, include_extras=True).items():
+        if hint is bool:
+            continue
         plain, *metas = get_args(hint)
         assert plain in (int, str, tuple[Slug, ...]), field
         bounded = [one for one in metas if isinstance(one, msgspec.Meta) and (one.max_length or one.le)]

@@ -24,6 +24,7 @@ from custodes.app.centre_log import centre_log, read_log
 from custodes.app.serving.answers import Answerer
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.federation import Sender
+from custodes.app.serving.wishes import WishBook
 from custodes.app.witness import read_receipt_key
 from custodes.cli.main import custodes as command
 from custodes.config.federation import AnswersConfig
@@ -90,7 +91,12 @@ class Both:
             catalog=ThreadedCatalog(self.catalog),
             warden=self.warden,
             clock=CLOCK,
+            wishes=self.wishes(),
         )
+
+    def wishes(self) -> WishBook:
+        path = self.here.folder.parent / "wishes.json"
+        return WishBook(path, outbox=self.catalog.outbox, warden=self.warden, clock=CLOCK)
 
     def begin(self, answerer: Answerer, asking: Asking) -> None:
         sender = Sender(
@@ -155,7 +161,7 @@ async def both(site: Site, here: CentreHere, server: NatsServer) -> AsyncIterato
 
 
 def run(body: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 300))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(body(), 300))
 
 
 def test_a_case_search_is_answered_refused_and_in_both_logs(site: Site, here: CentreHere, server: NatsServer) -> None:

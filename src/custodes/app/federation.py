@@ -10,6 +10,7 @@ import structlog
 from custodes.app.federation_key import open_federation_key
 from custodes.app.serving.answers import Answerer
 from custodes.app.serving.federation import Federator, Sender, receipt_key, shared_bytes
+from custodes.app.serving.wishes import WishBook
 from custodes.config import SiteConfig, SitePaths
 from custodes.config.federation import NatsConfig
 from custodes.config.secret import read_secret
@@ -62,6 +63,7 @@ def open_federator(
             catalog=catalog,
             warden=warden,
             clock=clock,
+            wishes=WishBook(paths.data_dir / "centre-wishes.json", outbox=outbox, warden=warden, clock=clock),
         )
     outbox.share(shared_bytes(topics, config.privacy.min_group))
     sender = Sender(

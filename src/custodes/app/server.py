@@ -250,6 +250,7 @@ class Server:
             eraser=eraser,
             backfills=self._backfills,
             leaks=leaks,
+            wishes=lambda: self._federator.wishes if self._federator is not None else None,
         )
         if store is not None:
             recall = RecallService(

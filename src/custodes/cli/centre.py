@@ -13,6 +13,7 @@ from custodes.app.centre_log import read_log
 from custodes.app.centre_process import run_centre
 from custodes.app.centre_reading import CLASSES, answer_row, site_summary, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
+from custodes.cli.bundle import check_bundle, take_bundle
 from custodes.cli.hold import moment_ns
 from custodes.cli.table import render_table
 from custodes.config.centre import CentreConfig, CentreSiteConfig, load_centre_yaml
@@ -126,6 +127,7 @@ def clear(site_id: str, config: Path) -> None:
 @click.option("--to", "end", default="0m", help="The same; the default is now.")
 @click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Once per class; default all.")
 @click.option("--camera", "cameras", multiple=True, help="Once per camera id; default all that the site allows.")
+@click.option("--footage", is_flag=True, help="Wish for recordings, of one camera and one site.")
 @click.option("--good-for", "hours", type=click.IntRange(1, 24 * 14), default=24, show_default=True, help="Hours.")
 def ask(
     site_ids: tuple[str, ...],
@@ -138,15 +140,20 @@ def ask(
     end: str,
     classes: tuple[str, ...],
     cameras: tuple[str, ...],
+    footage: bool,
     hours: int,
 ) -> None:
     """Ask SITE_IDS (all, if none is given) what moved before which camera and when. Each decides for itself.
+
+    With --footage people of the site decide: they give an export that others of theirs approved, or refuse.
 
     The running centre sends it, and sends it again while a site cannot be reached. `centre answers` shows what came.
     """
     loaded, now = load_centre_yaml(config), datetime.now(UTC)
     now_ns = SystemClock().now_ns()
     asked = [_site(loaded, one).id for one in site_ids] or [one.id for one in loaded.sites]
+    if footage and (len(asked) != 1 or len(cameras) != 1):
+        raise InvalidArgument("footage is asked for of one site, and of one --camera")
     key, _ = read_receipt_key(loaded.data_dir)
     store = centre_store(loaded.data_dir)
     try:
@@ -161,6 +168,7 @@ def ask(
                 end_ns=moment_ns(end, now),
                 classes=classes or CLASSES,
                 cameras=cameras,
+                wants_footage=footage,
                 entry=0,
                 expires_ns=now_ns + hours * 3600 * NS_PER_S,
             )
@@ -207,6 +215,26 @@ def answers(question_id: str | None, config: Path, is_json: bool) -> None:
         found = [one for answer in asked[0][2] for one in answer.found]
         cells = [(one.camera_id, one.object_class, _when(one.start_ns), _when(one.end_ns)) for one in found]
         click.echo(render_table(("camera", "class", "from", "to"), cells))
+
+
+@centre.command()
+@click.argument("question_id")
+@click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@_config
+def take(question_id: str, bundle: Path, config: Path) -> None:
+    """Take BUNDLE as what a site gave for QUESTION_ID, if it is what the site signed for and verifies."""
+    loaded = load_centre_yaml(config)
+    store = centre_store(loaded.data_dir)
+    try:
+        question = next((one for one, _ in store.questions(10_000) if one.question_id == question_id), None)
+        if question is None:
+            raise NotFound(f"there is no question {question_id}")
+        found = store.answers(question.site_id, question_id)
+    finally:
+        store.close()
+    policy = _site(loaded, question.site_id).log
+    taken = take_bundle(loaded.data_dir, question, found, bundle, policy)
+    click.echo("\n".join([f"taken: {taken}", *check_bundle(taken, policy)]))
 
 
 @centre.command()

@@ -54,6 +54,9 @@ class AnswersConfig(BaseModel):
     """Ids; none: every camera of the site."""
     max_days: Annotated[int, Field(ge=1, le=366)] = 7
     """A question covers no more."""
+    footage: bool = False
+    """The centre may wish for footage; people of the site see what it wishes (`custodes federation wishes`) and give
+    an export that others approved, or refuse. Without it each wish is refused."""
     per_hour: Annotated[int, Field(ge=1, le=1000)] = 30
     """More questions within an hour are refused."""
 

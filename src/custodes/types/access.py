@@ -289,6 +289,8 @@ class AuditKind(StrEnum):
     EVIDENCE_SEALED = "evidence_sealed"
     CLAIM_SIGNED = "claim_signed"
     """Content credentials (C2PA) of an export's film; the entry has the hash of what was signed."""
+    CENTRE_WISH = "centre_wish"
+    """Footage that a centre wishes for: asked, given or refused, by `details`."""
     EVIDENCE_FETCHED = "evidence_fetched"
     """A bundle left by the page, in whose hands."""
     ANALYSIS_REPLACED = "analysis_replaced"

@@ -35,6 +35,7 @@ from custodes.types import (
     traffic,
     trial,
     vision,
+    wish,
 )
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ def _registered() -> dict[str, type]:
         credential,
         cell,
         trial,
+        wish,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and (

@@ -1,7 +1,8 @@
-"""What a centre may ask a site: where and when something moved, for a case. Nothing else can be asked.
+"""What a centre may ask a site for a case: where and when something moved, or for footage. Nothing else can be asked.
 
-There is no field for a picture, for how a person looks or who somebody is; a site answers with `types.federation`'s
-`CaseAnswered`, or says that it does not. Who asks, for what and why is part of the question and of both logs.
+There is no field for a picture, for how a person looks or who somebody is. A site answers with `types.federation`'s
+`CaseAnswered`, or says that it does not. Footage is a wish to its people, which no program fulfils. Who asks, for what
+and why is part of the question and of both logs.
 """
 
 from typing import Annotated
@@ -30,6 +31,8 @@ class CaseQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     classes: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=MAX_CLASSES)]
     cameras: Annotated[tuple[Slug, ...], Meta(max_length=MAX_CAMERAS)] = ()
     """None: all that the site lets the centre ask about."""
+    wants_footage: bool = False
+    """Of the one camera that is named: a person of the site gives an export of it, or refuses."""
     entry: Count
     expires_ns: Time
     """An answer that comes later is not waited for; the site does not answer then."""

@@ -269,6 +269,7 @@ _FIXED: Words[AuditKind] = Words(
         AuditKind.REQUEST_WITHDRAWN: "{actor} withdrew request {subject}.",
         AuditKind.BREAK_GLASS: "{actor} broke the glass: recordings were opened without approval (request {subject}).",
         AuditKind.BREAK_GLASS_REVIEWED: "{actor} reviewed the break-glass {subject}.",
+        AuditKind.CENTRE_WISH: "{actor}: a centre's wish for footage of {subject}; the entry says what became of it.",
         AuditKind.EVIDENCE_FETCHED: "{actor} took evidence away, of {subject}.",
         AuditKind.FOOTAGE_ERASED: "{actor} erased recordings of camera {subject} for a person who asked for it.",
         AuditKind.ERASURE_CERTIFIED: "The certificate of an erasure of camera {subject} was made; here is its hash.",

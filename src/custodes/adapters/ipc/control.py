@@ -49,6 +49,7 @@ from custodes.types.people import (
 )
 from custodes.types.recorders import DrainRecorder, ReadRecorders, RecorderTable
 from custodes.types.traffic import ReadTraffic, TrafficTable
+from custodes.types.wish import GiveFootage, ReadWishes, RefuseWish, Wishes
 from custodes.units import CameraId
 
 T = TypeVar("T")
@@ -144,6 +145,16 @@ def change_person(control_socket: Path, message: ChangePerson) -> None:
 def explain_access(control_socket: Path, message: ExplainAccess) -> AccessExplained:
     """Raises: Unavailable, NotFound, InvalidArgument."""
     return _ask(control_socket, message, AccessExplained)
+
+
+def read_wishes(control_socket: Path) -> Wishes:
+    """Raises: FailedPrecondition where no centre may ask, Unavailable."""
+    return _ask(control_socket, ReadWishes(), Wishes)
+
+
+def answer_wish(control_socket: Path, message: GiveFootage | RefuseWish) -> None:
+    """Raises: NotFound, Unauthenticated, PermissionDenied, FailedPrecondition, InvalidArgument, Unavailable."""
+    _ask(control_socket, message, Ok)
 
 
 def start_export(control_socket: Path, message: StartExport) -> ExportState:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from custodes.access.grants import granted_from
+from custodes.app.serving.wishes import WishBook
 from custodes.audit.note import NoteVerifier
 from custodes.config.federation import AnswersConfig
 from custodes.errors import CustodesError, PermissionDenied, ProtocolError
@@ -64,7 +65,9 @@ class Answerer:
         catalog: AsyncCatalog,
         warden: Warden,
         clock: Clock,
+        wishes: WishBook,
     ) -> None:
+        self.wishes = wishes
         self._site_id, self._centre, self._config = site_id, centre, config
         self._outbox, self._catalog, self._warden, self._clock = outbox, catalog, warden, clock
         self._waiting: asyncio.Queue[CaseQuestion] = asyncio.Queue(MAX_WAITING)
@@ -101,6 +104,8 @@ class Answerer:
     async def answer(self, question: CaseQuestion) -> None:
         """Decide, look up, put the answer into the outbox. Raises: what warden and catalog raise."""
         facts = await self._answer(question)
+        if not facts:  # a wish, which people answer
+            return
         await asyncio.to_thread(self._outbox.put, [encode_fact(one) for one in facts])
         structlog.get_logger().info(
             "a centre's question",
@@ -115,6 +120,9 @@ class Answerer:
         asked = [one for one in known if not question.cameras or one in question.cameras]
         if not asked:
             return [self._told(question, "none of these cameras is here")]
+        if question.wants_footage:
+            reason = await self._wish(question)
+            return [self._told(question, reason)] if reason else []
         request = self._request(question, tuple(sorted(asked)))
         answered = await self._warden.authorise(request)
         try:
@@ -151,6 +159,16 @@ class Answerer:
             )
             for part, lot in enumerate(lots)
         ]
+
+    async def _wish(self, question: CaseQuestion) -> str:
+        """Kept for the site's people; why not, else."""
+        if not self._config.footage:
+            return "this site gives no footage to a centre"
+        if len(question.cameras) != 1 or (self._config.cameras and question.cameras[0] not in self._config.cameras):
+            return "a wish names one camera, of those that the centre may ask about"
+        if reason := self._too_much(question):
+            return reason
+        return await self.wishes.take(question, self._centre.name)
 
     def _request(self, question: CaseQuestion, cameras: tuple[CameraId, ...]) -> AccessRequest:
         """As the centre, for its case. Who asks and why is in the reference, and so in the log's entry."""

@@ -1,5 +1,6 @@
 """The server's control socket, for the CLI of the site's own user: cameras, accounts, holds, explained decisions."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from custodes.access.policy import Circumstances, Policies
@@ -13,8 +14,9 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.traffic import TrafficService
+from custodes.app.serving.wishes import WishBook
 from custodes.config import SiteConfig
-from custodes.errors import PermissionDenied, ProtocolError, Unauthenticated
+from custodes.errors import FailedPrecondition, PermissionDenied, ProtocolError, Unauthenticated
 from custodes.ports.catalog import Account
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -50,6 +52,7 @@ from custodes.types.people import (
     ReportSection,
 )
 from custodes.types.traffic import ReadTraffic
+from custodes.types.wish import GiveFootage, ReadWishes, RefuseWish, Wishes
 from custodes.units import RunId
 from custodes.web.auth.passwords import Passwords
 from custodes.web.auth.people import CLI, People, person_rows, principal_of
@@ -76,7 +79,10 @@ class ControlService:
         backfills: Backfills,
         traffic: TrafficService,
         leaks: LeakDesk,
+        wishes: Callable[[], WishBook | None] = lambda: None,
     ) -> None:
+        """`wishes`: of a centre; None where it may ask for nothing."""
+        self._wishes = wishes
         self._traffic = traffic
         self._leaks = leaks
         self._warden = warden
@@ -97,7 +103,7 @@ class ControlService:
         """One caller of `server-control.sock`."""
         await answer_requests(channel, self.respond)
 
-    async def respond(self, request: object) -> object:
+    async def respond(self, request: object) -> object:  # noqa: C901 - one line a kind of request
         """One answer. Raises: what the acts raise; ProtocolError for what is no request of this socket."""
         match request:
             case ReadPeople() | InvitePerson() | ChangePerson():
@@ -123,6 +129,8 @@ class ControlService:
                 return await self._about_backfills(request)
             case ReadTraffic():
                 return await self._traffic.table(request)
+            case ReadWishes() | GiveFootage() | RefuseWish():
+                return await self._about_wishes(request)
         return await self._cameras.respond(request)
 
     async def _about_people(self, request: ReadPeople | InvitePerson | ChangePerson) -> object:
@@ -191,6 +199,16 @@ class ControlService:
             shown=await self._shown_by(request.request_id) if request.fidelity is Fidelity.UNMASKED else (),
         )
         return self._exporter.state(export_id)
+
+    async def _about_wishes(self, request: ReadWishes | GiveFootage | RefuseWish) -> Wishes | Ok:
+        book = self._wishes()
+        if book is None:
+            raise FailedPrecondition("no centre may ask this site: federation: share: does not list cases")
+        if isinstance(request, ReadWishes):
+            return book.table()
+        account = await self._prove(request.person, request.password, request.code, "a centre's wish")
+        await book.answer(request, principal_of(account))
+        return Ok()
 
     async def _erase(self, request: StartErasure) -> ErasureDone:
         account = await self._prove(request.person, request.password, request.code, "erasure")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes import __version__
 from custodes.app.serving.answers import Answerer
+from custodes.app.serving.wishes import WishBook
 from custodes.audit.note import KeyType, NoteVerifier, parse_vkey
 from custodes.audit.witness import request_body
 from custodes.errors import ConfigError, CustodesError, DataLoss, InvalidArgument, LogCorrupt, ProtocolError
@@ -223,6 +224,11 @@ class Federator:
         self._audit_ns = 0
         self._log_seq = -1
         self._kept_size = 0
+
+    @property
+    def wishes(self) -> WishBook | None:
+        """What the centre wishes to see; None where it is not listened to."""
+        return None if self._answerer is None else self._answerer.wishes
 
     async def run(self) -> None:
         """Look, and send, for ever."""
