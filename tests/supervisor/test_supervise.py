@@ -14,7 +14,7 @@ from custodes.adapters.keys.choose import PIN_VARIABLE, TOKEN_VARIABLE
 from custodes.adapters.keys.file import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
 from custodes.app.supervisor import process_specs
 from custodes.config import SiteConfig, SitePaths
-from custodes.errors import ResourceExhausted
+from custodes.errors import NotFound, ResourceExhausted, Unavailable
 from custodes.runtime import output
 from custodes.runtime.child import ChildSpec
 
@@ -215,3 +215,38 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path, is_alive: Ca
     while is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_process_that_is_replaced_ends_in_order_begins_anew_and_is_no_crash(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, spec("a", WORKER), spec("b", STUBBORN)) as site:
+            await site.until(lambda: site.status("a").state == site.status("b").state == "running")
+            first, deaf = site.status("a").pid, site.status("b").pid
+            await site.supervisor.replace("a", 30.0, 60.0)
+            assert site.status("a").state == "running"
+            assert site.status("a").pid not in (0, first)
+            assert not any("ended" in event for event in site.events)
+            await site.supervisor.replace("b", 0.2, 60.0)  # SIGKILL then
+            assert site.status("b").pid not in (0, deaf)
+            with pytest.raises(NotFound, match="no process c"):
+                await site.supervisor.replace("c", 1.0, 1.0)
+
+    asyncio.run(scenario())
+
+
+def test_new_process_that_cannot_start_is_said(tmp_path: Path) -> None:
+    """The new version is broken: who asked hears why, and the old one is gone."""
+
+    async def scenario() -> None:
+        code = (
+            "import pathlib, signal, sys, time\n"
+            f"mark = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+            "if mark.exists(): sys.exit('this version is broken')\n"
+            "mark.touch(); signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(600)"
+        )
+        async with running(tmp_path, spec("a", code)) as site:
+            await site.until(lambda: site.status("a").state == "running")
+            with pytest.raises(Unavailable, match="this version is broken"):
+                await site.supervisor.replace("a", 30.0, 60.0)
+
+    asyncio.run(scenario())

@@ -31,12 +31,23 @@ from custodes.runtime.port import check_port
 from custodes.runtime.running import register, unregister
 from custodes.runtime.supervise import StopStage, Supervisor
 from custodes.telemetry import logs
-from custodes.types.message import Announce, Ok, ProcessStatus, ReadStatus, SiteStatus, SpawnJob, StopSite
+from custodes.types.message import (
+    Announce,
+    Ok,
+    ProcessStatus,
+    ReadStatus,
+    ReplaceProcess,
+    SiteStatus,
+    SpawnJob,
+    StopSite,
+)
 from custodes.units import NS_PER_S
 
 STANDBY_S = 0.5
 GENERATION_S = 1.0
 ORPHANS_S = 5.0
+REPLACE_PATIENCE_S, REPLACE_READY_S = 10.0, 300.0
+"""A recorder seals in seconds; a server that brings the catalog's schema up first may take minutes."""
 
 JOB_KINDS = frozenset({"job", "backfiller", "prober"})
 """What the server may have started."""
@@ -229,6 +240,9 @@ class _Site:
                 return Ok()
             case StopSite():
                 self._stop.set()
+                return Ok()
+            case ReplaceProcess():
+                await self._supervisor.replace(request.name, REPLACE_PATIENCE_S, REPLACE_READY_S)
                 return Ok()
             case _:
                 raise ProtocolError(f"the supervisor does not answer {type(request).__name__}")

@@ -14,6 +14,7 @@ from custodes.app.backup import make_backup, verify_backup
 from custodes.app.recall import Recall
 from custodes.app.recall_all import fetch_all
 from custodes.app.recovery import NEEDED, SHARES, make_recovery
+from custodes.app.rehearse import rehearse as rehearse_restore
 from custodes.app.restore import restore_site
 from custodes.app.serving.tiers import open_offsite
 from custodes.cli.where import data_option, find_site
@@ -134,6 +135,41 @@ def restore(folder: Path, target: Path, shares: tuple[str, ...], newer_log: Path
     if done.requests_ended:
         click.echo(f"{done.requests_ended} requests that waited or were in force have to be filed anew")
     click.echo(f"start it with: custodes up --data {done.data_dir}")
+
+
+@backup.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--share", "shares", multiple=True, required=True, help="A share, or the file that holds one; twice.")
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path("/dev/shm"),  # noqa: S108 - memory, and a folder of its own in it
+    show_default=True,
+    help="Where there is room for the whole backup; keys lie there meanwhile.",
+)
+def rehearse(folder: Path, shares: tuple[str, ...], scratch: Path) -> None:
+    """Restore FOLDER into a scratch folder, open what it holds, say how long it took, and remove it again.
+
+    The site may run. Exit code 11: it would not come back whole.
+    """
+    done = rehearse_restore(folder.resolve(), [_share(text) for text in shares], scratch.resolve(), time.time_ns())
+    made = datetime.fromtimestamp(done.manifest.made_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    click.echo(f"backup of site {done.manifest.site_id}, {made}; restored in {done.seconds:.1f} s")
+    click.echo(f"log: {done.log_size} entries, verified, the restore's own among them")
+    click.echo(f"catalog: {done.cameras} cameras, {done.accounts} accounts")
+    if done.segments:
+        click.echo(f"footage: {done.segments} segments as they were sealed; {done.opened} opened by the restored keys")
+        if done.destroyed:
+            click.echo(
+                f"         {done.destroyed} have keys that were destroyed, or whose time is over: they stay shut"
+            )
+    else:
+        click.echo("footage: none in this backup; custodes backup footage fetches it from tiers.offsite")
+    for line in done.wrong[:_SHOWN]:
+        click.echo(line)
+    if done.wrong:
+        raise DataLoss(f"{len(done.wrong)} things would not come back")
+    click.echo("good: this site would come back")
 
 
 @backup.command()

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("custodes.cli.up", "up", "Run the site in the foreground; Ctrl-C stops it."),
     "status": ("custodes.cli.status", "status", "Processes, cameras and the log of a running site."),
     "site": ("custodes.cli.site", "site", "Where the running site is; stop it."),
+    "upgrade": ("custodes.cli.upgrade", "upgrade", "Replace the processes of a running site, one by one."),
     "camera": ("custodes.cli.camera", "camera", "Add, list and remove cameras of a running site."),
     "recorder": ("custodes.cli.recorder", "recorder", "Several recorders: who has which cameras; drain one."),
     "cluster": ("custodes.cli.cluster", "cluster", "Machines that analyse for sites: begin, join, look, drain."),

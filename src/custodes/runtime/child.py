@@ -86,6 +86,8 @@ class Child:
         self._cpu_of_dead_s = 0.0
         self._started_ns = Ns(0)
         self._is_stopping = False
+        self._is_replaced = False
+        """The end that comes was asked for, and the next incarnation begins at once."""
         self._stop_asked = asyncio.Event()
         self.ended = asyncio.Event()
         """Set when no further incarnation will come."""
@@ -116,6 +118,10 @@ class Child:
             self.last_exit = describe_exit(status, clean_text(self._output.last_line()))
             if self._is_stopping or (self.spec.is_one_shot and status == 0):
                 return None
+        if self._is_replaced:
+            self._is_replaced = False
+            self.last_exit, self.state = "", ChildState.STARTING
+            return 0.0
         delay_s = self._policy.crashed(started_ns=self._started_ns, now_ns=self._clock.monotonic_ns())
         self.state = ChildState.DEGRADED if self._policy.is_degraded else ChildState.BACKOFF
         word = "keeps failing; " if self._policy.is_degraded else ""
@@ -224,6 +230,23 @@ class Child:
                 while self.state is not ChildState.RUNNING and not self.last_exit:
                     await asyncio.sleep(READY_POLL_S)
         return self.state is ChildState.RUNNING
+
+    async def replace(self, patience_s: float, ready_s: float) -> bool:
+        """End in order, by SIGKILL after `patience_s`, and begin anew; whether the new one was ready in `ready_s`."""
+        before = self.pid
+        if before:
+            self._is_replaced = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(before, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    while self.pid == before:
+                        await asyncio.sleep(READY_POLL_S)
+            if self.pid == before:
+                self._kill_group(before)
+                while self.pid == before:
+                    await asyncio.sleep(READY_POLL_S)
+        return await self.wait_ready(ready_s)
 
     def ask_to_stop(self) -> None:
         """SIGTERM, and no further incarnation."""

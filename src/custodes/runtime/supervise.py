@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from custodes.errors import ResourceExhausted, Unavailable
+from custodes.errors import NotFound, ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
 from custodes.runtime.child import Child, ChildSpec
 from custodes.types.message import ProcessStatus
@@ -76,6 +76,19 @@ class Supervisor:
         if jobs >= self._max_jobs:
             raise ResourceExhausted(f"{jobs} view jobs run; at most {self._max_jobs} do at once (views.max_jobs)")
         return self._add(self._job(next(self._job_numbers), kind)).spec.name
+
+    async def replace(self, name: str, patience_s: float, ready_s: float) -> None:
+        """End one process in order and begin it anew. Raises: NotFound; Unavailable when the new one is not ready."""
+        child = self._children.get(name)
+        if child is None or child.spec.is_one_shot:
+            raise NotFound(f"there is no process {name} that could be replaced")
+        if self._is_stopping:
+            raise Unavailable("the site is stopping")
+        self._on_event(f"{name} is replaced, as asked")
+        if not await child.replace(patience_s, ready_s):
+            raise Unavailable(
+                f"the new {name} is not ready after {ready_s:g} s: {child.last_exit or child.state.value}"
+            )
 
     def statuses(self) -> tuple[ProcessStatus, ...]:
         """One per process, in the order they were started."""

@@ -508,6 +508,14 @@ class StopSite:
     """CLI to supervisor: stop everything cleanly. Answer: Ok, then the processes end."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceProcess:
+    """CLI to supervisor: end this process in order and begin it anew, by the program that is installed now. Answer:
+    Ok when the new one is ready."""
+
+    name: str
+
+
 # -- matcher (socket matcher.sock) --------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ from custodes.types.message import (
     ReadExport,
     ReadStatus,
     RemoveCamera,
+    ReplaceProcess,
     SiteStatus,
     StartErasure,
     StartExport,
@@ -84,6 +85,8 @@ def drain_recorder(leases_socket: Path, name: str, *, is_over: bool = False) -> 
 
 
 TRACE_TIMEOUT_S = 1800.0
+REPLACE_TIMEOUT_S = 330.0
+"""The supervisor gives an old process ten seconds and a new one five minutes."""
 """Seconds for an hour of one camera; minutes for a day of many."""
 
 
@@ -155,6 +158,11 @@ def read_wishes(control_socket: Path) -> Wishes:
 def answer_wish(control_socket: Path, message: GiveFootage | RefuseWish) -> None:
     """Raises: NotFound, Unauthenticated, PermissionDenied, FailedPrecondition, InvalidArgument, Unavailable."""
     _ask(control_socket, message, Ok)
+
+
+def replace_process(supervisor_socket: Path, name: str) -> None:
+    """Raises: NotFound, Unavailable when the new one does not become ready."""
+    _ask(supervisor_socket, ReplaceProcess(name=name), Ok, timeout_s=REPLACE_TIMEOUT_S)
 
 
 def start_export(control_socket: Path, message: StartExport) -> ExportState:
