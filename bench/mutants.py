@@ -1,7 +1,7 @@
 """Mutation score of what decides and proves, and of the warden, by part: does a test fail where the code is changed?
 
     python -m bench.mutants [--part access|audit|warden] [--sample N] [--minutes M] [--seed S]
-                            [--missed] [--only NAME…]
+                            [--missed] [--only NAME…] [--files NAME… [--tests PATH…]]
 
 mutmut changes the code (in `mutants/`, nothing else is touched); `bench.mutant_runner` loads the part's tests once and
 forks for each mutant, with the tests that run the changed line. `--sample` tries that many of each part, drawn by
@@ -9,7 +9,8 @@ forks for each mutant, with the tests that run the changed line. `--sample` trie
 whole part's score lies. One that is stopped (Ctrl-C, SIGTERM) tells what it tried until then. What changes the words
 of a `raise` alone is counted apart and not tried: no caller decides by them. A mutant whose line no test runs counts
 as missed, one that ran out of time or hangs as found. `--missed` shows what was missed; `--only` tries mutants by name
-again.
+again. While a test is written: `--files app/warden_cases.py --tests tests/warden/test_case_desk.py` changes one file
+and asks one test file, so it tells the least that is found.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Tally:
         return round(low, 3), round(high, 3)
 
 
-def make(part: Part) -> list[Mutant]:
+def make(part: Part, files: Sequence[str] = ()) -> list[Mutant]:
     """Write the changed modules of `part` into a copy of the sources, and list what was changed."""
     try:
         from mutmut.mutation.file_mutation import mutate_file_contents
@@ -94,7 +95,7 @@ def make(part: Part) -> list[Mutant]:
     shutil.rmtree(FOLDER / "src", ignore_errors=True)
     shutil.copytree("src", FOLDER / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     found: list[Mutant] = []
-    for pattern in part.files:
+    for pattern in files or part.files:
         for source in sorted(Path("src/custodes").glob(pattern)):
             text, target = source.read_text(encoding="utf-8"), FOLDER / source
             kept = FOLDER / "made" / hashlib.sha256(text.encode()).hexdigest()
@@ -174,7 +175,9 @@ def _bare(function: ast.AST) -> str:
     return ast.dump(tree)
 
 
-def run(part: Part, mutants: list[Mutant], files: Iterable[str], *, minutes: float) -> dict[str, str]:
+def run(
+    part: Part, mutants: list[Mutant], files: Iterable[str], *, minutes: float, tests: Sequence[str] = ()
+) -> dict[str, str]:
     """Outcomes (found, missed, unreached, slow) by name, of those that fitted into `minutes`.
 
     Args: files: all changed modules of the part. Raises: Stopped, with the outcomes until then.
@@ -194,7 +197,7 @@ def run(part: Part, mutants: list[Mutant], files: Iterable[str], *, minutes: flo
             f"--wanted={wanted}",
             f"--told={told}",
             f"--minutes={minutes}",
-            *part.tests,
+            *(tests or part.tests),
         ),
         *(f"--ignore={path}" for path in part.without),
     ]
@@ -236,6 +239,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6, help="of each part, as many as fit into that time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", default=(), help="mutants by the end of their name")
+    parser.add_argument("--files", nargs="+", default=(), help="of the part, by their place below src/custodes")
+    parser.add_argument("--tests", nargs="+", default=(), help="ask these alone")
     parser.add_argument("--missed", action="store_true", help="show what was missed")
     arguments = parser.parse_args()
     parts = arguments.part or list(PARTS)
@@ -246,7 +251,7 @@ def main() -> None:
     for name in parts:
         if is_stopped:
             break
-        made = make(PARTS[name])
+        made = make(PARTS[name], arguments.files)
         tried = [one for one in made if not one.is_words]
         if arguments.only:
             tried = [one for one in tried if one.name.endswith(tuple(arguments.only))]
@@ -254,7 +259,8 @@ def main() -> None:
             tried = random.Random(arguments.seed).sample(tried, min(arguments.sample or len(tried), len(tried)))
         whole = sum(not one.is_words for one in made)
         try:
-            told = run(PARTS[name], tried, (one.file for one in made), minutes=arguments.minutes)
+            files = {one.file for one in made}
+            told = run(PARTS[name], tried, files, minutes=arguments.minutes, tests=arguments.tests)
         except Stopped as stopped:
             told, is_stopped = stopped.outcomes, True
         tried = [one for one in tried if one.name in told]
