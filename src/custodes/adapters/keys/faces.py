@@ -304,11 +304,22 @@ class FaceStore:
         return int(count)
 
     def renumber(self, person_id: str) -> None:
-        """Give a person's templates the newest numbers: who reads on from before finds them (again)."""
-        (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM template").fetchone()
+        """Give a person's templates the newest numbers: who reads on from before finds them (again).
+
+        SQLite's own count learns of it: else, once that person went, their numbers would be given again, to templates
+        that who has read further never asks for.
+        """
+        (last,) = self._db.execute(
+            "SELECT max((SELECT coalesce(max(number), 0) FROM template),"
+            " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'template'))"
+        ).fetchone()
         rows = self._db.execute("SELECT number FROM template WHERE person_id = ? ORDER BY number", (person_id,))
-        for step, (number,) in enumerate(rows.fetchall(), start=1):
+        numbers = [number for (number,) in rows.fetchall()]
+        self._write("BEGIN IMMEDIATE", ())
+        for step, number in enumerate(numbers, start=1):
             self._write("UPDATE template SET number = ? WHERE number = ?", (last + step, number))
+        self._write("UPDATE sqlite_sequence SET seq = ? WHERE name = 'template'", (last + len(numbers),))
+        self._write("COMMIT", ())
 
     def own_templates(self, person_id: str) -> list[tuple[str, bytes]]:
         """Contract and open vector of each template of one person, turned back."""
