@@ -29,7 +29,7 @@ from custodes.units import NS_PER_S, Ns
 from custodes.watermark.mark import DELIVERED_DB, Marker
 from custodes.watermark.pattern import chip_bytes, session_key, slot_key
 from custodes.watermark.residual import evidence_of
-from custodes.watermark.score import Evidence, scores
+from custodes.watermark.score import Evidence, agreement
 from eval.attacks import ATTACKS, Attack, Luma, jpeg, screenshot
 from eval.mark_peers import measure_peers
 from eval.report import Report
@@ -115,7 +115,7 @@ def read(picture: Luma, original: Original) -> tuple[Evidence, ...]:
 def best(evidence: Sequence[Evidence], keys: Sequence[bytes]) -> npt.NDArray[np.float64]:
     if not evidence:
         return np.zeros(len(keys))
-    return np.asarray(np.max([scores(each, keys) for each in evidence], axis=0))
+    return np.asarray(agreement(evidence, keys).max(axis=0))
 
 
 def innocent(evidence: Evidence, seed: int) -> npt.NDArray[np.float64]:

@@ -238,3 +238,23 @@ def test_search_when_over_cameras_then_the_one_weighs_more_than_for_a_stranger(s
         assert (set(sought.weights), sought.error) == ({CAMERA}, "")
         weights.append(sought.weights[CAMERA])
     assert weights[0] > 2 * weights[1]
+
+
+def test_search_when_no_view_was_kept_then_a_recorded_picture_stands_for_it(site: JobSite, leak: Leak) -> None:
+    for kept in kept_in(site.paths.backgrounds / CAMERA, "bkg"):
+        kept.path.unlink()
+    segment, _, _ = recorded_walk(site, Ns(leak.segment.header.start_ns - 10_800 * NS_PER_S), [0, 1], 1)
+    grant = traces(site, Leak(segment=segment, picture=b"", utc_ns=0, looks=leak.looks), "seek-new")
+    camera = SeekCamera(
+        camera_id=CAMERA,
+        grant_token=grant.token,
+        start_ns=grant.request.start_ns,
+        end_ns=grant.request.end_ns,
+        segments=(segment,),
+    )
+    with site.job("job-seek-new") as job:
+        deadline_ns = Ns(time.time_ns() + 600 * NS_PER_S)
+        job.channel.send(SeekTask(picture=leak.picture, cameras=(camera,), deadline_ns=deadline_ns))
+        sought = job.until(CamerasSought)[-1]
+    assert isinstance(sought, CamerasSought)
+    assert (set(sought.weights), sought.error) == ({CAMERA}, "")

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from itertools import islice
 
 import structlog
 
@@ -17,16 +18,19 @@ from custodes.errors import CustodesError, InvalidArgument
 from custodes.leaks.alignment import Suspect
 from custodes.leaks.place import found_pictures
 from custodes.leaks.ranking import Ranker, rank_plane
+from custodes.leaks.registration import Luma
 from custodes.ports.clock import Clock
 from custodes.redact.timeline import MaskPolicy
 from custodes.review.archive import Archive
 from custodes.review.keys import ViewKeys
+from custodes.review.trace import gops_between, keyframes
 from custodes.types.leak import CamerasSought, PictureTraced, SeekCamera, SeekTask, TraceTask
 from custodes.units import NS_PER_S, Ns
 
 _GRACE_S = 5.0
 _SEEK_VIEWS = 3
 """Of each camera: in other light it looks another."""
+_SEEK_GOPS = 64
 _SEEK_PICTURES = 3
 """Of a clip."""
 
@@ -60,12 +64,19 @@ def _keys(warden: WardenJobClient, camera: SeekCamera) -> ViewKeys:
 
 
 def _weight(ranker: Ranker, camera: SeekCamera, paths: SitePaths, keys: ViewKeys) -> float | None:
-    """None where the camera has no view that opens."""
+    """None where the camera has no view that opens, and no picture either."""
     looks = KeptLooks(camera.camera_id, keys)
     near = backgrounds_near(paths.backgrounds / camera.camera_id, camera.start_ns, camera.end_ns)
-    views = [looks.background(one) for one in near[:_SEEK_VIEWS]]
-    weights = [ranker.weight(rank_plane(view.y)) for view in views if view is not None]
-    return max(weights, default=None)
+    views = [view.y for view in (looks.background(one) for one in near[:_SEEK_VIEWS]) if view is not None]
+    return max((ranker.weight(rank_plane(y)) for y in views or _newest(camera, paths, keys)), default=None)
+
+
+def _newest(camera: SeekCamera, paths: SitePaths, keys: ViewKeys) -> list[Luma]:
+    """A camera has been there for minutes: one of its last pictures, or none."""
+    archive = Archive(data_dir=paths.data_dir, camera_id=camera.camera_id, keys=keys)
+    archive.put(camera.segments)
+    gops = gops_between(archive, camera.start_ns, camera.end_ns, limit=_SEEK_GOPS)
+    return [one.frame.y for one in islice(keyframes(archive, gops[::-1]), 1)]
 
 
 def trace(

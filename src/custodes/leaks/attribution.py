@@ -9,7 +9,7 @@ from custodes.types.access import Fidelity
 from custodes.types.leak import CandidateMark, CandidateScore
 from custodes.watermark.pattern import session_key, slot_key
 from custodes.watermark.residual import VIEWS, evidence_of
-from custodes.watermark.score import Evidence, scores_in_views
+from custodes.watermark.score import PARTS, Evidence, agreement, scores_in_views
 
 DECOYS = 10_000
 """Sessions that never existed, scored beside; their highest is printed beside the hit (expect 3.7 to 4.3)."""
@@ -57,10 +57,10 @@ def attribute_each(
     evidence = evidence_of(align(suspect, original, fit.registration))
     found = [_score(evidence, candidate, slots) for candidate, slots in candidates if slots]
     innocent = [decoy_key(picture_sha256, number) for number in range(decoys)]
-    highest = float(scores_in_views(evidence, innocent).max()) if decoys else 0.0
+    highest = float(agreement(evidence, innocent).max()) if decoys else 0.0
     return Attribution(
         candidates=tuple(sorted(found, key=lambda one: -one.z)),
-        trials=max(sum(len(slots) for _, slots in candidates), 1) * VIEWS * max(fit.hypotheses, 1),
+        trials=max(sum(len(slots) for _, slots in candidates), 1) * (VIEWS + PARTS) * max(fit.hypotheses, 1),
         decoys=decoys,
         decoy_z_max=highest,
         evidence=evidence,
@@ -69,7 +69,7 @@ def attribute_each(
 
 def _score(evidence: Sequence[Evidence], candidate: CandidateMark, slots: Sequence[int]) -> CandidateScore:
     keys = [slot_key(candidate.mark_key, slot) for slot in slots]
-    best = scores_in_views(evidence, keys).max(axis=0)
+    best = agreement(evidence, keys).max(axis=0)
     at = int(best.argmax())
     lead = float(scores_in_views(evidence, [session_key(candidate.mark_key)]).max())
     return CandidateScore(

@@ -10,7 +10,7 @@ import numpy as np
 from custodes.errors import DataLoss, InvalidArgument
 from custodes.leaks.verdict import decoy_key
 from custodes.watermark.pattern import CELLS
-from custodes.watermark.score import Evidence, scores, scores_in_views
+from custodes.watermark.score import Evidence, agreement
 from custodes_verify import Wrong, parse_policy, verify_proof
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
@@ -73,13 +73,13 @@ def _check_scores(opened: zipfile.ZipFile, told: dict[str, object], picture_sha2
     lines = []
     for one in named:
         key = bytes.fromhex(one["slot_key"])
-        again = max(float(scores(each, [key])[0]) for each in evidence)
+        again = float(agreement(evidence, [key]).max())
         if abs(again - float(one["z"])) > _TOLERANCE:
             raise DataLoss(f"NOT GOOD: session {one['session']} scores {again:.2f}, the finding says {one['z']}")
         lines.append(f"session {one['session']} scores z {again:.2f} again")
     count = int(str(told["decoys"]))
     decoys = [decoy_key(picture_sha256, number) for number in range(min(count, 100_000))]
-    highest = float(scores_in_views(evidence, decoys).max()) if decoys else 0.0
+    highest = float(agreement(evidence, decoys).max()) if decoys else 0.0
     if abs(highest - float(str(told["decoy_z_max"]))) > _TOLERANCE:
         raise DataLoss(f"NOT GOOD: decoys reach {highest:.2f}, the finding says {told['decoy_z_max']}")
     lines.append(f"{count} decoys reach z {highest:.2f} at most")

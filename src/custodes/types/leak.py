@@ -87,11 +87,13 @@ class SeekCamera:
     grant_token: str
     start_ns: Ns
     end_ns: Ns
+    segments: tuple[Segment, ...] = ()
+    """The newest of that time: a picture of theirs stands for a view without people where none was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeekTask:
-    """Which of many cameras a picture may be of, by their views without people. Answered by one CamerasSought."""
+    """Which of several cameras a picture may be of, by their views without people. Answered by one CamerasSought."""
 
     picture: bytes
     cameras: tuple[SeekCamera, ...]

@@ -1,6 +1,6 @@
 """Secret ±1 chips of one session and one time slot, laid over a picture's luma. Applying is `mark`, reading `score`.
 
-Two layers share the power, 70 % keyed to the 10-second slot and 30 % to the session. Only the slot layer accuses: on a
+Two layers share the power, 85 % keyed to the 10-second slot and 15 % to the session. Only the slot layer accuses: on a
 fixed camera a pattern that never changes can be averaged out of one's own exports and pasted into another's (measured:
 field notes on leaks, 2.7). The session layer is a lead: it adds up over a clip, and narrows a search over months.
 
@@ -45,7 +45,9 @@ clips at 48 dB, crf 28: this way JPEG 10 goes from z 7.8 to 10, a quarter at JPE
 CELLS = sum(grid.cells for grid in GRIDS)
 """36,000."""
 
-SLOT_POWER, SESSION_POWER = 0.7, 0.3
+SLOT_POWER, SESSION_POWER = 0.85, 0.15
+"""What accuses gets what it can: z goes with the root of the power, so the session's is .42 of the slot's, and still a
+lead (9) where the slot's is 21. Field notes 5.3 have .7 and .3, inferred there; that is .65, and a slot z of .91."""
 
 Chips = tuple[npt.NDArray[np.float32], ...]
 """Per grid: (rows, columns) float32 of -1 and +1."""

@@ -50,6 +50,7 @@ from custodes.types.leak import (
     TraceOrder,
     TraceTask,
 )
+from custodes.types.media import Segment
 from custodes.types.message import CameraSpec, MaskFacts
 from custodes.types.stream import camera_of, is_second
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
@@ -63,7 +64,9 @@ JOB_NS = 900 * NS_PER_S
 """A camera's hour takes seconds; a day some minutes the first time, while its index is made."""
 _MAX_MASKS = 4096
 CLOSELY = 8
-"""Streams that are looked at closely before the others; from more on a first look at all of them is worth a job."""
+"""Streams that are looked at closely before the others."""
+_NEWEST = 2
+"""Segments that a first look may take a picture from; the last may have been begun just now."""
 _AT_ONCE = 2
 """Cameras that are looked at side by side; recording and viewers need the rest of the machine."""
 NOTHING_THERE = "nothing was recorded in that time"
@@ -146,14 +149,15 @@ class LeakDesk:
         """What each stream that has something to look through says; the likeliest are asked first."""
         answers: list[PictureTraced] = []
         grants: dict[CameraId, Grant] = {}
+        newest: dict[CameraId, tuple[Segment, ...]] = {}
         try:
             for stream in (one.camera_id for camera in cameras for one in camera.streams()):
-                has_footage = bool(await self._views.segments_between(stream, *span))
-                if has_footage or await asyncio.to_thread(self._has_background, stream):
+                newest[stream] = tuple((await self._views.segments_between(stream, *span))[-_NEWEST:])
+                if newest[stream] or await asyncio.to_thread(self._has_background, stream):
                     grants[stream] = await self._granted(request, stream, span, first, second)
                 elif not is_second(stream):
                     answers.append(PictureTraced(camera_id=stream, is_found=False, error=NOTHING_THERE))
-            likely, others, weights = await self._ranked(request, grants)
+            likely, others, weights = await self._ranked(request, grants, newest)
             for wanted in (likely, others):
                 for together in _in_turn(wanted):
                     due = [stream for stream in together if not is_settled(answers, weights, stream)]
@@ -168,10 +172,10 @@ class LeakDesk:
         return answers
 
     async def _ranked(
-        self, request: TraceOrder, grants: dict[CameraId, Grant]
+        self, request: TraceOrder, grants: dict[CameraId, Grant], newest: dict[CameraId, tuple[Segment, ...]]
     ) -> tuple[list[CameraId], list[CameraId], dict[str, float]]:
         """(streams to look at closely, those to look at only if it is in none of them, weights), by a first look."""
-        if len(grants) <= CLOSELY:
+        if len(grants) < 2:
             return list(grants), [], {}
         deadline_ns = Ns(self._clock.now_ns() + JOB_NS)
         cameras = tuple(
@@ -180,6 +184,7 @@ class LeakDesk:
                 grant_token=grant.token,
                 start_ns=grant.request.start_ns,
                 end_ns=grant.request.end_ns,
+                segments=newest[stream],
             )
             for stream, grant in grants.items()
         )
