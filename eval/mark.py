@@ -10,7 +10,7 @@ them cost a millisecond.
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -292,11 +292,18 @@ _SMOKE = {"none", "jpeg 30", "crop 25 %", "screenshot", "phone photo"}
 _GRID = {"none", "jpeg 30", "scale 25 %, jpeg 50", "crop 25 %", "screenshot", "phone photo", "meme"}
 
 
+def _collusion(study: Study, *, is_smoke: bool) -> None:
+    study.collusion((5,) if is_smoke else (2, 3, 5, 8, 10), psnr_db=DELIVERED_DB)
+    if not is_smoke:
+        study.collusion((3, 5), psnr_db=48, suffix="_48db")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--stills", type=int, default=2, help="of each clip; fewer are faster")
+    parser.add_argument("--only", nargs="*", choices=("battery", "collusion", "frame-up", "after expiry", "grid"))
     arguments = parser.parse_args()
     chosen = tuple((name, numbers[: arguments.stills]) for name, numbers in CLIPS)
     clips = ((CLIPS[0][0], CLIPS[0][1][:1]),) if arguments.smoke else chosen
@@ -304,17 +311,21 @@ def main() -> None:
     config = {"stills": len(points), "attacks": len(ATTACKS), "named_from_z": NAMED_Z, "width_px": "native"}
     report = Report("eval.mark", smoke=arguments.smoke, config=config)
     study = Study(report, points, is_smoke=arguments.smoke)
-    study.main_battery()
-    # As delivered; weaker marks beside it.
-    study.collusion((5,) if arguments.smoke else (2, 3, 5, 8, 10), psnr_db=DELIVERED_DB)
-    if not arguments.smoke:
-        study.collusion((3, 5), psnr_db=48, suffix="_48db")
-    study.frame_up(6 if arguments.smoke else 25)
-    study.after_expiry(arguments.data, clips)
-    if not arguments.smoke:
-        study.grid()
-    study.innocents(10_000_000 if arguments.smoke else 100_000_000)
-    measure_peers(report, points[:1] if arguments.smoke else points[::3], is_smoke=arguments.smoke)
+    parts: dict[str, Callable[[], None]] = {
+        "battery": study.main_battery,
+        # As delivered; weaker marks beside it.
+        "collusion": lambda: _collusion(study, is_smoke=arguments.smoke),
+        "frame-up": lambda: study.frame_up(6 if arguments.smoke else 25),
+        "after expiry": lambda: study.after_expiry(arguments.data, clips),
+        "grid": study.grid,
+        "innocents": lambda: study.innocents(10_000_000 if arguments.smoke else 100_000_000),
+        "peers": lambda: measure_peers(
+            report, points[:1] if arguments.smoke else points[::3], is_smoke=arguments.smoke
+        ),
+    }
+    for name in arguments.only or [one for one in parts if one != "grid" or not arguments.smoke]:
+        parts[name]()
+        report.part(name)
     report.finish()
 
 
