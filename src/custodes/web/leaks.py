@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response, Streamin
 from custodes.access import requests as rules
 from custodes.access.cases import is_member
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument
+from custodes.leaks.finding import clock_time
 from custodes.ports.leaks import LeakTrace, LeakTraces, TraceState
 from custodes.types.access import Action, Principal, Purpose, PurposeKind
 from custodes.types.approval import RequestPhase, RequestRecord
@@ -26,7 +27,7 @@ from custodes.web.language.speech import translated
 from custodes.web.moments import form_text, utc_ns_of
 from custodes.web.requests import request_row
 from custodes.web.shell import MAX_LEAK_BYTES
-from custodes.web.words import span_words, utc_text
+from custodes.web.words import span_words
 
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
@@ -249,5 +250,5 @@ def _time_line(trace: LeakTrace, told: dict[str, Any]) -> dict[str, Any] | None:
         "first": x(first),
         "width": max(round(x(last) - x(first), 1), 3),
         "best": x(int(told["utc_ns"])),
-        "words": f"{utc_text(Ns(first))} to {utc_text(Ns(last))}, {span_words((last - first) / NS_PER_S)}",
+        "words": f"{clock_time(first)} to {clock_time(last)}, {span_words((last - first) / NS_PER_S)}",
     }

@@ -153,7 +153,8 @@ class LeakDesk:
         try:
             for stream in (one.camera_id for camera in cameras for one in camera.streams()):
                 newest[stream] = tuple((await self._views.segments_between(stream, *span))[-_NEWEST:])
-                if newest[stream] or await asyncio.to_thread(self._has_background, stream):
+                has_footage = bool(newest[stream])
+                if has_footage or await asyncio.to_thread(self._has_background, stream):
                     grants[stream] = await self._granted(request, stream, span, first, second)
                 elif not is_second(stream):
                     answers.append(PictureTraced(camera_id=stream, is_found=False, error=NOTHING_THERE))
