@@ -121,7 +121,7 @@ def _sums(groups: npt.NDArray[np.float32], rows: int, of_part: int) -> npt.NDArr
 def _log_mean_ratio(sums: npt.NDArray[np.float32], variance: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Natural logarithm of the mean of the products, (n,). Args: sums: (n, parts); variance: (1, parts)."""
     each: list[npt.NDArray[np.float64]] = []
-    for strength in np.float32(_STRENGTHS):
+    for strength in map(np.float32, _STRENGTHS):
         # A cut exponent makes the ratio smaller, so the bound holds all the same.
         exponents = np.minimum(strength * sums - strength**2 / 2 * variance, np.float32(_MAX_EXPONENT))
         above = np.expm1(exponents)
