@@ -5,7 +5,7 @@ P(z > t) ≤ exp(-t²/2) whatever the picture is (Hoeffding: signs are independe
 looked at). What may be said from which z on is `leaks.rule`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +50,20 @@ def scores_in_views(evidence: Sequence[Evidence], layer_keys: Sequence[bytes]) -
 
     Eight cells at a time by a table of all their 256 sums: 0.03 ms each for one view, most of it SHAKE.
     """
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
-    tables = [(one.values.reshape(-1, 8) @ bits.T).ravel() for one in evidence]
-    base = (np.arange(CELLS // 8, dtype=np.int32) * 256)[None]
     found = np.empty((len(evidence), len(layer_keys)), dtype=np.float64)
+    tables = [_signed(one.values, 8) for one in evidence]
+    for at, packed in _packed(layer_keys):
+        for view, table in enumerate(tables):
+            found[view, at] = _looked_up(table, packed).sum(axis=1, dtype=np.float64)
+    return found
+
+
+def _packed(layer_keys: Sequence[bytes]) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
+    """Which keys, and their chips as bits, eight cells a byte: (n, CELLS / 8)."""
     for first in range(0, len(layer_keys), _AT_ONCE):
         keys = layer_keys[first : first + _AT_ONCE]
-        packed = np.frombuffer(b"".join(chip_bytes(key) for key in keys), dtype=np.uint8).reshape(len(keys), -1)
-        places = packed + base
-        for view, table in enumerate(tables):
-            found[view, first : first + len(keys)] = table.take(places).sum(axis=1, dtype=np.float64)
-    return found
+        packed = np.frombuffer(b"".join(chip_bytes(key) for key in keys), dtype=np.uint8)
+        yield slice(first, first + len(keys)), packed.reshape(len(keys), -1)
 
 
 def agreement(evidence: Sequence[Evidence], layer_keys: Sequence[bytes]) -> npt.NDArray[np.float64]:
@@ -76,29 +79,36 @@ def agreement(evidence: Sequence[Evidence], layer_keys: Sequence[bytes]) -> npt.
 
     Raises: InvalidArgument for a key of another length.
     """
-    linear = scores_in_views(evidence, layer_keys)
-    return np.concatenate([linear, _in_parts(evidence[0], layer_keys)[None]])
-
-
-def _in_parts(evidence: Evidence, layer_keys: Sequence[bytes]) -> npt.NDArray[np.float64]:
-    fine, coarse = evidence.values[: _FINE.cells], evidence.values[_FINE.cells :]
-    of_byte, of_nibble = _signed(fine, 8), _signed(coarse, 4)
-    variance = np.concatenate([
-        _sums((fine.reshape(-1, 8) ** 2).sum(axis=1)[None], _FINE.rows, _PART_ROWS[0]),
-        _sums((coarse.reshape(-1, 4) ** 2).sum(axis=1)[None], _COARSE.rows, _PART_ROWS[1]),
-    ], axis=1)  # fmt: skip
-    found = np.empty(len(layer_keys), dtype=np.float64)
-    for first in range(0, len(layer_keys), _AT_ONCE):
-        keys = layer_keys[first : first + _AT_ONCE]
-        packed = np.frombuffer(b"".join(chip_bytes(key) for key in keys), dtype=np.uint8).reshape(len(keys), -1)
-        late = packed[:, _FINE.cells // 8 :]
-        nibbles = np.stack([late >> 4, late & 15], axis=-1).reshape(len(keys), -1)
-        sums = np.concatenate([
-            _sums(_looked_up(of_byte, packed[:, : _FINE.cells // 8]), _FINE.rows, _PART_ROWS[0]),
-            _sums(_looked_up(of_nibble, nibbles), _COARSE.rows, _PART_ROWS[1]),
-        ], axis=1)  # fmt: skip
-        found[first : first + len(keys)] = np.sqrt(2 * np.maximum(_log_mean_ratio(sums, variance), 0))
+    found = np.empty((len(evidence) + PARTS, len(layer_keys)), dtype=np.float64)
+    tables = [_signed(one.values, 8) for one in evidence]
+    parts = _Parts(evidence[0])
+    for at, packed in _packed(layer_keys):
+        for view, table in enumerate(tables):
+            found[view, at] = _looked_up(table, packed).sum(axis=1, dtype=np.float64)
+        found[-1, at] = parts.z(packed)
     return found
+
+
+class _Parts:
+    """One view of a picture, part by part."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        fine, coarse = evidence.values[: _FINE.cells], evidence.values[_FINE.cells :]
+        self._of_byte, self._of_nibble = _signed(fine, 8), _signed(coarse, 4)
+        self._variance = np.concatenate([
+            _sums((fine.reshape(-1, 8) ** 2).sum(axis=1)[None], _FINE.rows, _PART_ROWS[0]),
+            _sums((coarse.reshape(-1, 4) ** 2).sum(axis=1)[None], _COARSE.rows, _PART_ROWS[1]),
+        ], axis=1)  # fmt: skip
+
+    def z(self, packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Of candidates whose chips these are."""
+        late = packed[:, _FINE.cells // 8 :]
+        nibbles = np.stack([late >> 4, late & 15], axis=-1).reshape(len(packed), -1)
+        sums = np.concatenate([
+            _sums(_looked_up(self._of_byte, packed[:, : _FINE.cells // 8]), _FINE.rows, _PART_ROWS[0]),
+            _sums(_looked_up(self._of_nibble, nibbles), _COARSE.rows, _PART_ROWS[1]),
+        ], axis=1)  # fmt: skip
+        return np.asarray(np.sqrt(2 * np.maximum(_log_mean_ratio(sums, self._variance), 0)), dtype=np.float64)
 
 
 def _signed(values: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.float32]:
