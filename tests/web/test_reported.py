@@ -87,6 +87,7 @@ def test_each_translated_error_is_recognised_as_itself(language: Language) -> No
             "slowly, by 12% of the width to the left, 3% of the height down since half a day",
             "der Breite nach links, 3%",
         ),
+        ("Ann: 12 looks on 2026-11-01, 4.0 times the habit.", "Ann: 12 Einsichten am 2026-11-01, das 4.0-Fache"),
         ("Line 3 of the list is no CSV: 'x'.", "Zeile 3 der Liste ist kein CSV: 'x'."),
     ],
 )

@@ -64,4 +64,4 @@ def test_disk_that_cannot_be_measured_is_a_sentence_and_the_rest_is_told(claimed
     claimed.app.state.deps = dataclasses.replace(claimed.app.state.deps, health=fails)
     told = claimed.client.get("/api/v1/upkeep").json()
     assert told["storage"] is None and "cannot be measured" in told["storage_problem"]
-    assert told["models"][0]["name"] == "the packaged default"
+    assert told["models"][0]["name"] == "the one that came along"

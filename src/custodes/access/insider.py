@@ -83,9 +83,10 @@ def notices(looks: Sequence[Look]) -> list[Notice]:
 
 def _of_person(own: list[Look], first_day: int) -> Iterable[Notice]:
     unlinked = [look for look in own if not look.is_linked]
-    words = "{count} looks with nothing on file on {day}, {times} times the habit"
-    yield from _drift(unlinked, own, first_day, NoticeKind.WITHOUT_PURPOSE, words)
-    yield from _drift(own, own, first_day, NoticeKind.VOLUME, "{count} looks on {day}, {times} times the habit")
+    sentence = "{count} looks with nothing on file on {day}, {times} times the habit"
+    yield from _drift(unlinked, own, first_day, NoticeKind.WITHOUT_PURPOSE, sentence)
+    sentence = "{count} looks on {day}, {times} times the habit"
+    yield from _drift(own, own, first_day, NoticeKind.VOLUME, sentence)
     yield from _odd_hours(own)
     yield from _same_place(own)
 

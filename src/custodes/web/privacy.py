@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from custodes.access import privacy
+from custodes.access.insider import NoticeKind
 from custodes.access.privacy import CameraFacts, SiteFacts
 from custodes.config import SiteConfig
 from custodes.errors import InvalidArgument, NotFound, Unavailable
@@ -25,6 +26,7 @@ from custodes.web.deps import WebDeps, deps_of, page
 from custodes.web.faces import zone_rows
 from custodes.web.gate import cookie_of
 from custodes.web.language.reported import reported
+from custodes.web.language.speech import Words
 from custodes.web.moments import utc_ns_of
 from custodes.web.shell import LOOPBACK_NAMES
 
@@ -69,11 +71,21 @@ async def notice_code(request: Request, camera_id: str) -> Response:
     return Response(picture.getvalue(), media_type="image/svg+xml")
 
 
+NOTICE_WORDS: Words[NoticeKind] = Words(
+    {
+        NoticeKind.WITHOUT_PURPOSE: "nothing on file",
+        NoticeKind.VOLUME: "more than usual",
+        NoticeKind.OFF_HOURS: "at odd hours",
+        NoticeKind.SAME_PLACE: "one place again and again",
+    }
+)
+
+
 @router.get("/notices")
 async def unusual(request: Request) -> Response:
     """Unusual looking: whom an auditor should ask what."""
     found = await deps_of(request).looks.notices()
-    return page(request, "notices.html", notices=found[:200])
+    return page(request, "notices.html", notices=found[:200], kind_words=NOTICE_WORDS)
 
 
 @router.get("/subject-access")

@@ -82,16 +82,16 @@ def models(config: SiteConfig) -> list[dict[str, str]]:
     rows = [
         {
             "task": translated("finds people and vehicles"),
-            "name": analyser.detector or "the packaged default",
-            "runtime": analyser.runtime or "the file's own",
+            "name": analyser.detector or translated("the one that came along"),
+            "runtime": analyser.runtime or translated("the runtime of its file"),
         }
     ]
     if config.faces.enabled:
         rows.append(
             {
                 "task": translated("compares enrolled people"),
-                "name": config.faces.embedder or "the packaged default",
-                "runtime": "the file's own",
+                "name": config.faces.embedder or translated("the one that came along"),
+                "runtime": translated("the runtime of its file"),
             }
         )
     return rows

@@ -104,7 +104,7 @@ def email(server: str, sender: str, to: tuple[str, ...], username: str, password
                     client.login(username, password)
                 client.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
-            raise Unavailable(f"mail server {host} does not take the message: {error}") from error
+            raise Unavailable(f"mail server {host} does not take the message: {_reason(error)}") from error
 
     return send
 
@@ -136,7 +136,7 @@ def mqtt(server: str, topic: str, username: str, password: str) -> Send:
                 auth=auth,
             )
         except (OSError, ValueError) as error:
-            raise Unavailable(f"MQTT server {parts.hostname} does not take the message: {error}") from error
+            raise Unavailable(f"MQTT server {parts.hostname} does not take the message: {_reason(error)}") from error
 
     return send
 

@@ -19,7 +19,7 @@ _FROM = (
     "access/*.py",
     "adapters/clamd.py",
     "adapters/camera/*.py",
-    "adapters/notify/senders.py",
+    "adapters/notify/*.py",
     "web/**/*.py",
     "app/centre.py",
     "app/enroller.py",
@@ -31,6 +31,7 @@ _FROM = (
     "detect/tampering.py",
     "face/holder.py",
     "federation/sites.py",
+    "fleet/audit.py",
     "fleet/health.py",
     "leaks/found_file.py",
     "leaks/place.py",
@@ -94,7 +95,7 @@ _RETURNS = frozenset(
 _TABLES = frozenset({"SIGNATURE_SENTENCES", "_PATTERNS"})
 _NOTES = frozenset({"note"})
 """Functions that make a sentence for a viewer; its text is their second argument."""
-_SAID_AS = frozenset({"detail", "device_events", "message", "refusal"})
+_SAID_AS = frozenset({"detail", "device_events", "message", "refusal", "sentence"})
 """Names of arguments that a page shows."""
 _KEPT_AS = _SAID_AS | {"complaint", "why"}
 """Names of values that a page shows."""

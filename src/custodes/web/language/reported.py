@@ -162,6 +162,9 @@ class _Recogniser:
             return None
         where, sign, what = text.partition(": ")
         said = self.said(what, depth - 1) if sign else None
+        if sign and said is None and what.endswith("."):
+            bare = self.said(what[:-1], depth - 1)
+            said = bare and f"{bare}."
         return said and f"{self._whole.get(where, where)}: {said}"
 
     def _value(self, name: str, value: str, depth: int) -> str:

@@ -39,7 +39,7 @@ function draw(body, fromNs, toNs) {
     ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50` })),
     ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v85` })),
   ], bins, fromNs, toNs, t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
-  drawSeries($("queue"), [{ name: "queue", isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
+  drawSeries($("queue"), [{ name: t`queue`, isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
     bins, fromNs, toNs, t`No queue was measured; this needs the camera's ground.`);
   const seen = bins.reduce((sum, bin) => sum + (bin[1] - bin[0]) * bin[2], 0) / Math.max(1, Math.min(toNs, body.now_ns) - fromNs);
   say($("well"), quarters.length ? t`${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
@@ -64,7 +64,7 @@ function lineRows(quarters, seen) {
     }
   }
   return [...rows.values()].map(({ line, vehicles, people, newest, speeds }) => el("tr", {},
-    el("td", {}, line.line), el("td", {}, line.is_forward ? "forward" : "backward"),
+    el("td", {}, line.line), el("td", {}, line.is_forward ? t`forward` : t`backward`),
     el("td", { class: "num" }, String(vehicles)), el("td", { class: "num" }, String(people)),
     el("td", { class: "num" }, `${Math.round(seen * 100)} %`),
     el("td", { class: "num" }, speeds ? `${speeds.v50_kmh.toFixed(0)} km/h` : "–"),
