@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from custodes.audit import tree as tree_module
 from custodes.audit.cosignature import Cosigner
 from custodes.audit.export import tile_path
 from custodes.audit.merkle import root_of_leaves
@@ -86,6 +87,21 @@ def test_stored_tile_when_it_is_damaged_or_unreadable_is_said_and_no_proof_is_ma
         database.execute("DROP TABLE tiles")
         with pytest.raises((LogCorrupt, Unavailable)):
             StoredTree(database, 600).tile(0, 0)
+
+
+def test_tiles_in_memory_are_bounded_and_the_ones_of_before_are_read_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tree_module, "_CACHED_TILES", 2)
+    log = open_test_log(tmp_path / "log.db")
+    fill(log, 1024)
+    log.close()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database:
+        tree, asked = StoredTree(database, 1024), []
+        database.set_trace_callback(asked.append)
+        first = tree.tile(0, 0)
+        for number in (1, 2, 2, 1, 0):
+            tree.tile(0, number)
+        assert len(asked) == 4, "three tiles, and the first one again"
+        assert tree.tile(0, 0) == first and tree.tile(0, 1) != first
 
 
 def test_proof_rests_on_the_checkpoint_that_most_have_signed_then_on_the_newest(tmp_path: Path) -> None:
