@@ -196,13 +196,15 @@ export class Player extends EventTarget {
     this.#source = source;
     this.#queue = [{ payload: init, utcNs: null }];
     this.#timeline = [];
+    this.#appending = null;
     this.#objectUrl = URL.createObjectURL(source);
     this.video.src = this.#objectUrl;
     source.addEventListener("sourceopen", () => {
       if (source !== this.#source) return;
       this.#buffer = source.addSourceBuffer(mime);
       this.#buffer.mode = "segments";
-      this.#buffer.addEventListener("updateend", () => this.#onAppended());
+      const buffer = this.#buffer;
+      buffer.addEventListener("updateend", () => { if (buffer === this.#buffer) this.#onAppended(); });
       this.#buffer.addEventListener("error", () => this.#retry(t`The picture could not be decoded`));
       this.#pump();
     }, { once: true });
@@ -212,7 +214,8 @@ export class Player extends EventTarget {
   #appending = null;
   #pump() {
     const buffer = this.#buffer;
-    if (!buffer || buffer.updating || this.#source?.readyState !== "open") return;
+    // `updating` is over before `updateend` is told: a chunk that comes in between would be taken for the one before
+    if (!buffer || buffer.updating || this.#appending || this.#source?.readyState !== "open") return;
     const next = this.#queue.shift();
     if (!next) return;
     const ranges = buffer.buffered;
@@ -220,6 +223,7 @@ export class Player extends EventTarget {
     try {
       buffer.appendBuffer(next.payload);
     } catch (error) {
+      this.#appending = null;
       if (error.name === "QuotaExceededError" && buffer.buffered.length) {
         this.#queue.unshift(next);
         buffer.remove(0, Math.max(0.1, this.video.currentTime - 1));
