@@ -48,6 +48,7 @@ from eval.redact_street import NAME as STREET
 from eval.redact_street import street
 from eval.redact_truth import (
     ASL,
+    BYSTANDERS,
     ONE_BY_ONE,
     PEOPLE,
     TERRACE,
@@ -305,7 +306,9 @@ def films(data: Path, *, smoke: bool) -> Iterator[Film]:
         yield Film(name=PETS, heads=heads, frames_max=24, unjudged=others)
         return
     for name, heads in sorted(faces.items()):
-        yield Film(name=f"{ASL}/{name}", heads=heads)
+        seen = [BYSTANDERS[name]] if name in BYSTANDERS else []
+        others: Unjudged = {number: seen for boxes in heads.values() for number in boxes}
+        yield Film(name=f"{ASL}/{name}", heads=heads, unjudged=others)
     heads, others = pets_heads(data)
     yield Film(name=PETS, heads=heads, unjudged=others)
     for name in (PEOPLE, ONE_BY_ONE):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from custodes.detect.boxes import suppress
 from custodes.detect.detector import SessionDetector
+from custodes.geometry.boxes import areas, share_of_smaller
 from custodes.geometry.cells import Grid, cell_means
 from custodes.types.media import Frame
 from custodes.types.vision import VEHICLES, Detections, ObjectClass
@@ -28,6 +29,13 @@ _TILE_FROM = 1.5
 
 _CUT_PX = 3
 """A box that ends this near to a part's inner edge goes on beyond it and is left to the other looks."""
+
+_CUT_SHARE = 0.1
+"""Farther from it, up to this share of its own side, a box may be cut, too: a network's edges of what its picture cuts
+are off by pixels of its output. Then it counts as a piece if somebody else's look knows the whole: `_pieces`."""
+
+_PIECE_INSIDE = 0.8
+"""So much of a piece lies in the whole."""
 
 _SAME_IOU = 0.6
 _CELLS_ACROSS = 96
@@ -86,7 +94,11 @@ class FilmLooker:
         """Everything that the detectors find in one frame, at their floors."""
         height, width = frame.y.shape
         whole = (0, 0, width, height)
-        parts = [self._find(self._people, frame, part, whole) for part in (whole, *self._tiles(width, height))]
+        tiles = self._tiles(width, height)
+        parts = [self._find(self._people, frame, part, whole) for part in (whole, *tiles)]
+        for number, tile in enumerate(tiles, 1):
+            others = [part for at, part in enumerate(parts) if at != number]
+            parts[number] = _without_pieces(parts[number], tile, whole, others)
         if self._faces is not None:
             parts.append(self._find(self._faces, frame, whole, whole))
         grid, _ = cell_means(frame.y, across=_CELLS_ACROSS, samples=2)
@@ -117,6 +129,29 @@ class FilmLooker:
                 is_cut |= np.abs(boxes[:, side] - edge) <= _CUT_PX * scale[side]
         keep = ~is_cut
         return Detections(boxes_px=boxes[keep], scores=found.scores[keep], class_ids=found.class_ids[keep])
+
+
+def _without_pieces(found: Detections, part: Crop, whole: Crop, others: Sequence[Detections]) -> Detections:
+    """Without boxes that end near an inner edge of their part and lie in one of the same kind that goes on beyond it.
+
+    The head of a torso that an edge cuts would be guessed at the torso's top. What no other look explains stays.
+    """
+    boxes, groups = found.boxes_px, _GROUP[found.class_ids]
+    known = np.concatenate([other.boxes_px for other in others])
+    kinds = _GROUP[np.concatenate([other.class_ids for other in others])]
+    is_inside = (share_of_smaller(boxes, known) >= _PIECE_INSIDE) & (areas(known) > areas(boxes)[:, None])
+    is_piece = np.zeros(len(boxes), bool)
+    for side in range(4):
+        if part[side] == whole[side]:
+            continue
+        near = np.abs(boxes[:, side] - part[side]) <= _CUT_SHARE * (boxes[:, side % 2 + 2] - boxes[:, side % 2])
+        beyond = known[:, side] < boxes[:, None, side] if side < 2 else known[:, side] > boxes[:, None, side]
+        # More than the two looks' own differences: the whole goes on by a tenth of its side.
+        sides = known[:, side % 2 + 2] - known[:, side % 2]
+        beyond &= np.abs(known[:, side] - boxes[:, None, side]) > _CUT_SHARE * sides
+        is_piece |= near & (beyond & is_inside & (kinds == groups[:, None])).any(axis=1)
+    keep = ~is_piece
+    return Detections(boxes_px=boxes[keep], scores=found.scores[keep], class_ids=found.class_ids[keep])
 
 
 _GROUP = np.array([1 if item in VEHICLES else 2 + item for item in sorted(ObjectClass)], np.int16)
