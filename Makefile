@@ -23,6 +23,7 @@ BROKER := mosquitto
 NATS := nats-server
 # systemd-analyze judges the service unit.
 SYSTEMD := systemd
+BALANCER := haproxy
 # What the weights are made from; their build takes minutes, so it is done again only when these change.
 MODEL_SOURCES := $(shell find packages/custodes-models -type f \
 	-not -path '*/weights/*' -not -path '*/.cache/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*' \
@@ -90,7 +91,7 @@ client: $(VENV)/.dev ## Write the Python client anew from the API
 	@$(BIN)/python -m tests.web.test_client
 
 test: $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER)
+	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER) $(BALANCER)
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
