@@ -419,8 +419,8 @@ def table(rows: Sequence[Row], *, commit: str, check: str, uncopied: int, load: 
     lines += [
         "",
         f"Afterwards `custodes check`: {check or 'nothing wrong'}.",
-        f"Recordings without a copy in the S3 server: {uncopied} (moto's keeps everything in memory: what it had before",
-        "it was killed counts).",
+        f"Recordings without a copy in the S3 server: {uncopied}; moto's has them in memory, so that what it held",
+        "before it was killed counts.",
         "",
         "Not tried: NATS's clock (it asks the kernel without libc), a full S3 server, and disks that answer slowly.",
     ]
