@@ -41,11 +41,13 @@ def speed_camera(angle: int) -> Pinhole:
 
 def speed_errors(
     angle: int, cars: int, *, fps: float, jitter: float, click_px: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """km/h found minus true, and the same in the errors that were given with the speeds. NaN where none was found."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """km/h found minus true, the same in the errors that were given with the speeds, and metres of length found minus
+    true. NaN where none was found."""
     rng, camera = np.random.default_rng(5), speed_camera(angle)
     errors = np.full(cars, np.nan)
     normal = np.full(cars, np.nan)
+    lengths_m = np.full(cars, np.nan)
     for number in range(cars):
         kmh, x = float(rng.uniform(25, 100)), float(rng.uniform(-2.5, 2.5))
         solid = np.array([4.4, 1.8, 1.5]) * rng.uniform(0.9, 1.1, 3)
@@ -61,11 +63,12 @@ def speed_errors(
         paths = paths_of(seen.frames)
         if paths:
             longest = place(max(paths, key=lambda one: len(one.utc_ns)), ground, pose_of(ground, camera.aspect))
+            lengths_m[number] = longest.length_m - solid[0]
             speed = speed_at(longest, ground=ground)
             if speed is not None:
                 errors[number] = speed.mps * 3.6 - kmh
                 normal[number] = errors[number] / (3.6 * speed.error_mps)
-    return errors, normal
+    return errors, normal, lengths_m
 
 
 def speeds(report: Report, cars: int) -> None:
@@ -73,9 +76,9 @@ def speeds(report: Report, cars: int) -> None:
     cases = [(angle, fps, jitter, 0.0) for angle in ANGLES for fps, jitter in ((15.0, 0.0), (5.0, 0.0), (5.0, 0.25))]
     cases += [(angle, 5.0, 0.25, 1.0) for angle in ANGLES]
     worst: dict[int, float] = {}
-    scatter = []
+    scatter, lengths_m = [], []
     for step, (angle, fps, jitter, click_px) in enumerate(cases, 1):
-        errors, normal = speed_errors(angle, cars, fps=fps, jitter=jitter, click_px=click_px)
+        errors, normal, lengths = speed_errors(angle, cars, fps=fps, jitter=jitter, click_px=click_px)
         size = np.abs(np.nan_to_num(errors, nan=100.0))
         name = f"{angle}_{fps:g}fps" + ("_jitter" if jitter else "") + ("_clicked" if click_px else "")
         report.results[f"speed_mae_kmh_{name}"] = round(float(size.mean()), 3)
@@ -83,10 +86,12 @@ def speeds(report: Report, cars: int) -> None:
         if not click_px:
             worst[angle] = max(worst.get(angle, 0.0), float(size.mean()))
         scatter.append(normal)
+        lengths_m.append(lengths)
         report.progress(step, len(cases), f"speeds at {angle}°")
     for angle in ANGLES:
         # The worst of 15, 5 and irregular 5 frames a second.
         report.results[f"speed_mae_kmh_{angle}"] = round(worst[angle], 3)
+    report.results["length_mae_m"] = round(float(np.nanmean(np.abs(np.concatenate(lengths_m)))), 3)
     every = np.concatenate(scatter)
     report.results["speed_within_two_errors"] = round(float((np.abs(every[~np.isnan(every)]) < 2).mean()), 3)
 

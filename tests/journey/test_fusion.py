@@ -1,5 +1,7 @@
 """One person is one dot, whichever cameras see them; two people that a camera tells apart stay two."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from custodes.journey.fusion import Fusion, Placed, numbers_of
@@ -91,3 +93,47 @@ def test_nothing_seen_for_long_is_forgotten_with_its_tracks():
     assert fusion.number_of((LEFT, RUN, 1)) == 1
     assert fusion.step(60 * NS_PER_S, []) == []
     assert fusion.number_of((LEFT, RUN, 1)) == 0
+
+
+def test_where_boxes_overlap_a_tracker_that_swaps_two_people_is_overruled_by_the_other_camera():
+    def seen(step):
+        # Two walk towards each other and past; the right camera's tracker takes one for the other when they meet.
+        first, second = at(step), np.array([12.0, 0.8]) - at(step)
+        is_swapped = step >= 25
+        right = [(8, second if is_swapped else first), (9, first if is_swapped else second)]
+        return [(LEFT, 1, first), (LEFT, 2, second), *((RIGHT, track, place) for track, place in right)]
+
+    fusion, rng, told = Fusion(), np.random.default_rng(3), []
+    for step in range(60):
+        mixed = 20 <= step <= 30
+        told.append(
+            fusion.step(
+                step * STEP_NS,
+                [
+                    replace(
+                        placed(camera, track, place + rng.normal(0, 0.1, 2), 0.1), is_mixed=mixed and camera == RIGHT
+                    )
+                    for camera, track, place in seen(step)
+                ],
+            )
+        )
+    before, after = numbers_of(told[15]), numbers_of(told[-1])
+    assert before[LEFT, RUN, 1] == before[RIGHT, RUN, 8]
+    assert after[LEFT, RUN, 1] == after[RIGHT, RUN, 9] == before[LEFT, RUN, 1]
+    assert after[LEFT, RUN, 2] == after[RIGHT, RUN, 8] == before[LEFT, RUN, 2]
+
+
+def test_a_camera_whose_calibration_is_off_keeps_its_tracks_with_the_dots_that_they_began_on():
+    def seen(step):
+        off = np.array([0.0, min(0.02 * step, 1.6)])  # ever farther off, as towards the edge of what was measured
+        return [
+            (LEFT, 1, at(step)),
+            (LEFT, 2, at(step, 2.0)),
+            (RIGHT, 8, at(step) + off),
+            (RIGHT, 9, at(step, 2.0) + off),
+        ]
+
+    told = walk(seen, 100, sd=0.1)
+    first = numbers_of(told[20])
+    assert first[LEFT, RUN, 1] == first[RIGHT, RUN, 8] != first[LEFT, RUN, 2]
+    assert numbers_of(told[-1]) == first

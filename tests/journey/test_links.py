@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from custodes.journey.assignment import Links, decide, marginals
 from custodes.journey.online import Linker
-from custodes.journey.resolve import numbers, resolve
+from custodes.journey.resolve import SURE, numbers, resolve
 from custodes.journey.tracklets import Tracklets, candidates, centred, chains
 
 ODDS = st.lists(st.floats(-3, 3), min_size=1, max_size=6)
@@ -121,6 +121,14 @@ def test_online_links_by_a_model_of_before():
     assert np.mean(right) > 0.95
     assert len(linked) > 0.7 * (half - len(set(owner[half:].tolist())))
     assert all(one.number == index for index, one in enumerate(told) if not one.probability)
+
+
+def test_what_is_told_is_as_sure_as_is_asked():
+    tracklets, _ = city(minutes=10)
+    told, surest = resolve(tracklets), resolve(tracklets, least=0.9999)
+    assert told.probability.min() >= SURE
+    assert surest.probability.min() >= 0.9999
+    assert set(zip(surest.first, surest.second, strict=True)) < set(zip(told.first, told.second, strict=True))
 
 
 def test_chains_average_what_is_surely_one():

@@ -11,13 +11,14 @@ import xmlschema
 from defusedxml import ElementTree
 
 from custodes.geometry.pose import pose_of
-from custodes.traffic.exports import to_csv, to_datex
+from custodes.traffic.exports import hours_csv, to_csv, to_datex
+from custodes.traffic.hours import HOUR_NS, hours_of, peak_of, percentile_kmh
 from custodes.traffic.paths import paths_of
 from custodes.traffic.quarter import level_of_service, measure
 from custodes.traffic.queues import queue_of
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene, CountLine
-from custodes.types.traffic import Movement
+from custodes.types.traffic import Movement, SpeedFigures
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns
 from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
@@ -39,8 +40,9 @@ def crossed(track_id, second, line="in", *, forward=True, object_class=ObjectCla
     )
 
 
-def quarter_of(crossings, *, coverage=1.0, seconds=900, lanes=1, **more):
-    scene = CameraScene(lines=(CountLine(name="in", start=(0, 0.5), end=(1, 0.5), lanes=lanes),))
+def quarter_of(crossings, *, coverage=1.0, seconds=900, lanes=1, limit_kmh=None, **more):
+    line = CountLine(name="in", start=(0, 0.5), end=(1, 0.5), lanes=lanes, limit_kmh=limit_kmh)
+    scene = CameraScene(lines=(line,))
     given = {"ground": None, "pose": None, "paths": [], **more}
     return measure(
         camera_id=CameraId("cam"),
@@ -99,14 +101,15 @@ def convoy(mps, gap_s, count, stop_at_m=None):
     return movers
 
 
-def watched(movers, seconds):
+def watched(movers, seconds, limit_kmh=None):
     ground = CAMERA.homography()
     rng = np.random.default_rng(5)
     line = ((0.0, 0.62), (1.0, 0.62))
-    scene = CameraScene(lines=(CountLine(name="in", start=line[0], end=line[1]),))
+    scene = CameraScene(lines=(CountLine(name="in", start=line[0], end=line[1], limit_kmh=limit_kmh),))
     seen = look(CAMERA, movers, (0, seconds), fps=5, noise=Noise(), rng=rng, scene=scene, homography=ground)
     pose = pose_of(ground, CAMERA.aspect)
-    return quarter_of(seen.crossings, seconds=seconds, ground=ground, pose=pose, paths=paths_of(seen.frames))
+    more = {"ground": ground, "pose": pose, "paths": paths_of(seen.frames), "limit_kmh": limit_kmh}
+    return quarter_of(seen.crossings, seconds=seconds, **more)
 
 
 def test_speeds_density_and_occupancy_of_a_steady_stream():
@@ -175,3 +178,57 @@ def test_datex_keeps_the_schema_and_says_the_same():
     assert percentiles == [line.speeds.v50_kmh, line.speeds.v85_kmh]
     assert {one.tag.rpartition("}")[2] for one in site.iter()} >= {"density", "occupancy", "duration", "endOfPeriod"}
     assert root.findtext("{*}publicationTime") == "2023-11-14T22:15:00Z"
+
+
+def test_over_the_limit_and_lengths_are_counted_where_the_ground_is_measured():
+    quarter = watched(convoy(15.0, 3.0, 14), 48, limit_kmh=50)
+    (line,) = [one for one in quarter.lines if one.vehicles]
+    assert line.speeds.over_limit == 14
+    assert sum(line.speeds.histogram) == 14
+    assert sum(line.speeds.histogram[10:]) == 14, "54 km/h, a bin of five on either side of 55"
+    assert line.lengths == (0, 14, 0, 0)
+    unmeasured = next(one for one in quarter_of([crossed(1, 5)]).lines if one.vehicles)
+    assert unmeasured.lengths == ()
+
+
+def busy(number, vehicles, *, start_s=None, histogram=(), coverage=1.0):
+    """A quarter in which so many cars crossed forward."""
+    start_ns = T0_NS // HOUR_NS * HOUR_NS + (900 * number if start_s is None else start_s) * NS_PER_S
+    quarter = quarter_of([crossed(one, 1) for one in range(vehicles)], coverage=coverage)
+    (line,) = [one for one in quarter.lines if one.is_forward]
+    speeds = None
+    if histogram:
+        speeds = SpeedFigures(measured=sum(histogram), mean_kmh=50.0, v50_kmh=50.0, v85_kmh=50.0, v85_error_kmh=1.0,
+                              single_error_kmh=1.0, histogram=histogram, limit_kmh=50.0, over_limit=1)  # fmt: skip
+    lines = (replace(line, speeds=speeds),)
+    return replace(quarter, start_ns=Ns(start_ns), end_ns=Ns(start_ns + 900 * NS_PER_S), lines=lines)
+
+
+def test_the_peak_hour_is_four_quarters_in_a_row_and_its_factor_is_the_hour_over_four_times_the_busiest():
+    quarters = [busy(number, count) for number, count in enumerate((10, 20, 30, 40, 30, 5))]
+    peak = peak_of(quarters, "in", True)
+    assert (peak.start_ns, peak.vehicles, peak.factor) == (quarters[1].start_ns, 120, 0.75)
+    assert peak_of([*quarters[:2], *quarters[3:5]], "in", True) is None, "a quarter that nobody analysed is no zero"
+    assert peak_of(quarters, "in", False) is None
+
+
+def test_hours_add_counts_and_take_percentiles_from_the_histograms_together():
+    slow, fast = (0, 0, 0, 0, 80), (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20)
+    rows = hours_of([busy(0, 3, histogram=slow), busy(1, 4, histogram=fast, coverage=0.5), busy(4, 5)])
+    first, second = rows
+    assert (first.vehicles, second.vehicles) == (7, 5)
+    assert (first.coverage, second.coverage) == (0.375, 0.25)
+    assert first.measured == 100
+    assert 20 < first.v50_kmh < 25
+    assert 50 < first.v85_kmh < 55
+    assert first.over_limit_share == 0.02
+    assert (second.measured, second.v85_kmh, second.over_limit_share) == (0, None, None)
+    text = list(csv.DictReader(io.StringIO(hours_csv("cam", rows))))
+    assert text[0]["kmh_20_25"] == "80"
+    assert (text[1]["vehicles"], text[1]["kmh_20_25"]) == ("5", "")
+
+
+@pytest.mark.parametrize(("share", "kmh"), [(0.0, 10.0), (0.5, 12.5), (1.0, 15.0)])
+def test_a_percentile_lies_within_its_bin(share, kmh):
+    assert percentile_kmh((0, 0, 4), share) == kmh
+    assert percentile_kmh((0, 0, 0), share) is None

@@ -19,7 +19,7 @@ WHOLE = {
     "zones": [{"polygon": SQUARE, "classes": ["person"]}],
     "masks": [{"polygon": SQUARE[:3], "classes": []}],
     "privacy": [{"polygon": SQUARE}],
-    "lines": [{"name": "door", "start": [0.1, 0.5], "end": [0.9, 0.5], "lanes": 2}],
+    "lines": [{"name": "door", "start": [0.1, 0.5], "end": [0.9, 0.5], "lanes": 2, "limit_kmh": 50.0}],
     "roads": [
         {
             "name": "A1",

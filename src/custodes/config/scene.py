@@ -37,6 +37,8 @@ class LineConfig(_Drawn):
     end: tuple[Share, Share]
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     """Of the road, each way: level of service is per lane."""
+    limit_kmh: Annotated[float, Field(ge=5, le=300)] | None = None
+    """Speed limit: how many drive faster is counted, where the ground is measured."""
 
     @model_validator(mode="after")
     def _has_a_length(self) -> "LineConfig":
@@ -46,7 +48,7 @@ class LineConfig(_Drawn):
 
     def line(self) -> CountLine:
         """The value that the analyser uses."""
-        return CountLine(name=self.name, start=self.start, end=self.end, lanes=self.lanes)
+        return CountLine(name=self.name, start=self.start, end=self.end, lanes=self.lanes, limit_kmh=self.limit_kmh)
 
 
 class PrivacyZoneConfig(_Drawn):

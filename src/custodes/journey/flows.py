@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from custodes.journey.resolve import numbers, resolve
+from custodes.journey.resolve import KEPT, numbers, resolve
 from custodes.journey.tracklets import Tracklets
 from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
 from custodes.types.vision import Tracklet
@@ -107,7 +107,8 @@ def _cells(
     cameras: Sequence[CameraId], tracks: Sequence[Tracklet], min_group: int, coverage: Mapping[CameraId, float]
 ) -> tuple[FlowCell, ...]:
     tracklets = tracklets_of(tracks, cameras)
-    found = resolve(tracklets)
+    # An object that is not known again would count twice in a cell: here a link too few does more harm.
+    found = resolve(tracklets, least=KEPT)
     if not len(found.pairs.first):
         return ()
     whole = numbers(len(tracklets), found.first, found.second)

@@ -1,8 +1,9 @@
 """Several cameras that see the same ground: one object is one dot, whichever of them see it. Online.
 
-Each camera's tracker gives its tracks places on a common ground, with covariances. A dot is a Kalman filter in metres
-that the tracks of different cameras are bound to; two tracks of one camera at one moment are never the same dot.
-Bindings are made when a track fits, broken when it fits no more, and dots that turn out to be one are merged.
+Each camera gives places on a common ground, with covariances. A dot is a Kalman filter in metres; at each look, each
+camera's measurements are assigned to the dots, one to one, by likelihood. That a camera's own tracker takes two of
+them for one object is evidence, too, as long as nothing stood in the way: where boxes overlap, trackers of one picture
+mix people up, and other views and the ground know better (ADR 117). Dots that turn out to be one are merged.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,8 @@ class Placed:
     place_m: Floats
     spread_m2: Floats
     look: Floats | None = None
+    is_mixed: bool = False
+    """Its box overlaps another one's: from here on the track may be somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +54,22 @@ class FusionConfig:
     """How hard objects change their velocity."""
     floor_m: float = 0.3
     """Added to each measurement: calibrations and detectors err the same way for a while."""
-    gate: float = 9.2
-    """Squared Mahalanobis distance: 1 % of the right ones are farther (chi², two degrees of freedom)."""
-    loose: float = 14.0
-    """A bound track whose squared distance stays above it, on average over `memory_s`, is another object."""
+    speed_decay_s: float = 4.0
+    """Who is not seen slows down, as in `track.plane`: else a dot that was lost runs away."""
+    gate: float = 18.4
+    """Squared Mahalanobis distance beyond which nothing is thought of: one in ten thousand of the right ones."""
+    new: float = 4.0
+    """Logarithm of how much likelier a measurement is somebody who is known than somebody new, per square metre."""
+    keep: float = 3.0
+    """Nats for the dot that the same track was last: a tracker of one picture is right 19 times in 20."""
+    keep_mixed: float = 1.4
+    """The same where boxes overlap: 4 times in 5."""
+    settle_s: float = 1.0
+    """It counts in full again when its box has been clear of others for so long."""
+    off_s: float = 1.0
+    """Over so long it is learnt how far from its dot a track is always seen: calibrations differ, most far away."""
     memory_s: float = 1.0
+    """Who was seen by the same camera within it is told apart by it."""
     wait_s: float = 0.5
     """A new track that fits no dot waits so long for one before it begins its own."""
     lost_s: float = 8.0
@@ -86,8 +100,12 @@ class _Track:
     number: int
     """Of its dot; 0 while it waits."""
     born_ns: int
+    """Since when it fits no dot."""
     seen_ns: int
-    misfit: float = 0.0
+    off_m: Floats = field(default_factory=lambda: np.zeros(2))
+    """How far from its dot this track is usually seen."""
+    mixed_ns: int | None = None
+    """When its box last overlapped another one's."""
 
 
 class Fusion:
@@ -98,6 +116,7 @@ class Fusion:
         self._dots: dict[int, _State] = {}
         self._tracks: dict[TrackKey, _Track] = {}
         self._close_since: dict[tuple[int, int], int] = {}
+        self._off_gain = 0.0
         self._next = 1
         self._utc_ns: int | None = None
 
@@ -109,13 +128,14 @@ class Fusion:
         self._predict(utc_ns)
         by_camera: dict[CameraId, list[Placed]] = {}
         for one in seen:
-            self._tracks.setdefault(one.key, _Track(0, utc_ns, utc_ns)).seen_ns = utc_ns
+            track = self._tracks.setdefault(one.key, _Track(0, utc_ns, utc_ns))
+            track.seen_ns = utc_ns
+            track.mixed_ns = utc_ns if one.is_mixed else track.mixed_ns
             by_camera.setdefault(one.key[0], []).append(one)
-        assigned: list[tuple[Placed, _State]] = []
         for camera_id in sorted(by_camera):
-            assigned += self._bind(camera_id, by_camera[camera_id], utc_ns)
-        for one, dot in assigned:
-            self._update(dot, one, utc_ns)
+            # One camera after the other: what the first says makes the second surer.
+            for one, dot in self._bind(camera_id, by_camera[camera_id], utc_ns):
+                self._update(dot, one, utc_ns)
         self._begin([one for one in seen if not self._tracks[one.key].number], utc_ns)
         self._merge(utc_ns)
         self._forget(utc_ns)
@@ -133,8 +153,11 @@ class Fusion:
         seconds = 0.0 if before is None else (self._utc_ns - before) / NS_PER_S
         if seconds <= 0:
             return
+        self._off_gain = float(1 - np.exp(-seconds / self._config.off_s))
         move = np.eye(4)
-        move[0, 2] = move[1, 3] = seconds
+        decay_s = self._config.speed_decay_s
+        move[2, 2] = move[3, 3] = np.exp(-seconds / decay_s)
+        move[0, 2] = move[1, 3] = decay_s * (1 - move[2, 2])
         push = np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]]) * self._config.push_mps2**2
         noise = np.kron(push, np.eye(2))
         for dot in self._dots.values():
@@ -142,58 +165,65 @@ class Fusion:
             dot.spread = move @ dot.spread @ move.T + noise
 
     def _bind(self, camera_id: CameraId, mine: list[Placed], utc_ns: int) -> list[tuple[Placed, _State]]:
-        """Which dot each measurement of one camera belongs to: first as before, then the best of what is left."""
-        assigned: list[tuple[Placed, _State]] = []
-        free: list[Placed] = []
-        taken: set[int] = set()
-        # The one that a dot was last seen by comes first: a track that was lost and comes back may find its dot taken.
-        for one in sorted(mine, key=lambda one: not self._is_last_bound(one)):
-            track = self._tracks[one.key]
-            dot = self._dots.get(track.number)
-            if dot is not None and dot.number not in taken and not self._is_astray(track, dot, one):
-                taken.add(dot.number)
-                dot.bound[camera_id], dot.bound_ns[camera_id] = one.key, utc_ns
-                assigned.append((one, dot))
-            else:
-                if dot is not None and dot.bound.get(camera_id) == one.key:
-                    del dot.bound[camera_id]
-                track.number, track.misfit = 0, 0.0
-                free.append(one)
-        dots = [dot for dot in self._dots.values() if dot.number not in taken]
-        if free and dots:
-            cost = np.array([[self._distance(dot, one) for dot in dots] for one in free])
+        """Which dot each measurement of one camera belongs to: the likeliest assignment of all of them together."""
+        dots = list(self._dots.values())
+        cost = self._costs(mine, dots, utc_ns)
+        rows, columns = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if cost.size:
             # Importing it takes a third of a second, which each start of the server would pay before the first page.
             from scipy.optimize import linear_sum_assignment
 
-            rows, columns = linear_sum_assignment(np.where(cost <= self._config.gate, cost, 1e6))
-            for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-                if cost[row, column] <= self._config.gate:
-                    one, dot = free[row], dots[column]
-                    self._tracks[one.key].number = dot.number
-                    dot.bound[camera_id], dot.bound_ns[camera_id] = one.key, utc_ns
-                    assigned.append((one, dot))
-        return assigned
+            rows, columns = linear_sum_assignment(np.minimum(cost, 0.0))
+        pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+        chosen = {row: dots[column] for row, column in pairs if cost[row, column] < 0}
+        for row, one in enumerate(mine):
+            track, dot = self._tracks[one.key], chosen.get(row)
+            before = self._dots.get(track.number)
+            if before is not None and before is not dot:
+                track.born_ns = utc_ns
+                if before.bound.get(camera_id) == one.key:
+                    del before.bound[camera_id]
+            is_same = dot is not None and track.number == dot.number
+            track.number = 0 if dot is None else dot.number
+            if dot is not None:
+                off_m = track.off_m if is_same else np.zeros(2)
+                track.off_m = off_m + self._off_gain * (one.place_m - dot.mean[:2] - off_m)
+                dot.bound[camera_id], dot.bound_ns[camera_id] = one.key, utc_ns
+        return [(one, chosen[row]) for row, one in enumerate(mine) if row in chosen]
 
-    def _is_last_bound(self, one: Placed) -> bool:
-        dot = self._dots.get(self._tracks[one.key].number)
-        return dot is not None and dot.bound.get(one.key[0]) == one.key
+    def _costs(self, mine: Sequence[Placed], dots: Sequence[_State], utc_ns: int) -> Floats:
+        """(n, m) negative where a measurement is likelier this dot's than somebody new's; +inf where impossible."""
+        config = self._config
+        if not dots or not mine:
+            return np.zeros((len(mine), len(dots)))
+        gap = np.array([one.place_m for one in mine])[:, None] - np.array([dot.mean[:2] for dot in dots])
+        spread = np.array([self._noise(one) for one in mine])[:, None] + np.array([dot.spread[:2, :2] for dot in dots])
+        squared, volume = _squared(gap, spread)
+        result: Floats = 0.5 * (squared + np.log(volume)) - config.new
+        for row, one in enumerate(mine):
+            track = self._tracks[one.key]
+            kept = self._kept(track, utc_ns)
+            for column, dot in enumerate(dots):
+                is_kept = dot.number == track.number
+                if dot.group != one.group or (squared[row, column] > config.gate and not is_kept):
+                    result[row, column] = np.inf
+                    continue
+                if is_kept:
+                    rest = gap[row, column] - kept / config.keep * track.off_m
+                    usual = float(_squared(rest, spread[row, column])[0])
+                    result[row, column] -= kept + 0.5 * max(squared[row, column] - usual, 0.0)
+                if dot.look is not None and one.look is not None:
+                    likeness = float(dot.look @ one.look) - config.look_usual
+                    result[row, column] -= 0.5 * config.look_weight * likeness
+        return result
 
-    def _is_astray(self, track: _Track, dot: _State, one: Placed) -> bool:
-        if len([key for key in dot.bound.values() if key != one.key]) == 0:
-            return False  # nobody else says where it is
-        squared = self._distance(dot, one)
-        track.misfit += (squared - track.misfit) * min(1.0, 0.2 / self._config.memory_s)
-        return track.misfit > self._config.loose
-
-    def _distance(self, dot: _State, one: Placed) -> float:
-        if dot.group != one.group:
-            return 1e6
-        gap = one.place_m - dot.mean[:2]
-        spread = dot.spread[:2, :2] + self._noise(one)
-        squared = float(gap @ np.linalg.solve(spread, gap))
-        if dot.look is not None and one.look is not None:
-            squared += self._config.look_weight * (self._config.look_usual - float(dot.look @ one.look))
-        return squared
+    def _kept(self, track: _Track, utc_ns: int) -> float:
+        """Nats for the dot that a track was last."""
+        config = self._config
+        if track.mixed_ns is None:
+            return config.keep
+        clear_s = (utc_ns - track.mixed_ns) / NS_PER_S
+        return config.keep_mixed + (config.keep - config.keep_mixed) * min(1.0, clear_s / config.settle_s)
 
     def _noise(self, one: Placed) -> Floats:
         return one.spread_m2 + self._config.floor_m**2 * np.eye(2)
@@ -256,7 +286,7 @@ class Fusion:
                 kept.bound[camera_id], kept.bound_ns[camera_id] = key, gone.bound_ns[camera_id]
         for track in self._tracks.values():
             if track.number == gone.number:
-                track.number, track.misfit = kept.number, 0.0
+                track.number = kept.number
         if np.trace(gone.spread) < np.trace(kept.spread):
             kept.mean, kept.spread = gone.mean, gone.spread
         kept.seen_ns = max(kept.seen_ns, gone.seen_ns)
@@ -278,6 +308,15 @@ class Fusion:
             spread_m2=dot.spread[:2, :2].copy(),
             tracks=tuple(sorted(key for camera_id, key in dot.bound.items() if dot.bound_ns[camera_id] == utc_ns)),
         )
+
+
+def _squared(gap: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """(…,) squared Mahalanobis distances of gaps (…, 2) with covariances (…, 2, 2), and their determinants."""
+    xx, xy, yy = spread[..., 0, 0], spread[..., 0, 1], spread[..., 1, 1]
+    volume: Floats = xx * yy - xy * xy
+    x, y = gap[..., 0], gap[..., 1]
+    squared: Floats = (yy * x**2 - 2 * xy * x * y + xx * y**2) / volume
+    return squared, volume
 
 
 def numbers_of(dots: Iterable[Dot]) -> Mapping[TrackKey, int]:

@@ -40,9 +40,15 @@ class Resolved:
     means: Floats
 
 
-def resolve(tracklets: Tracklets, *, window_s: tuple[float, float] = WINDOW_S, most: int = MOST) -> Resolved:
+def resolve(
+    tracklets: Tracklets, *, window_s: tuple[float, float] = WINDOW_S, most: int = MOST, least: float = SURE
+) -> Resolved:
     """All links of a stretch. Deterministic. About 10 s for an hour of 76 cameras with 10,000 tracklets on one
-    core."""
+    core.
+
+    Args: least: probability of a link that is told. A wrong one joins two objects and all that hangs on them, a
+    missing one only parts one; where links are only summed up, `KEPT` is right.
+    """
     looks, means = centred(tracklets)
     pairs = candidates(tracklets, looks, window_s=window_s, most=most)
     is_blind = not np.isfinite(looks).any()
@@ -66,7 +72,7 @@ def resolve(tracklets: Tracklets, *, window_s: tuple[float, float] = WINDOW_S, m
         pairs = fresh
     links = Links(pairs.first, pairs.second, model.log_odds(tracklets, pairs, chance, kind))
     chance = marginals(links, len(tracklets))
-    kept = decide(links, len(tracklets)) & (chance >= KEPT)
+    kept = decide(links, len(tracklets)) & (chance >= least)
     return Resolved(
         first=pairs.first[kept],
         second=pairs.second[kept],

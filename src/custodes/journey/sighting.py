@@ -1,7 +1,9 @@
 """Tracks of one frame as measurements on the common ground."""
 
 import numpy as np
+import numpy.typing as npt
 
+from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography
 from custodes.journey.fusion import Placed
 from custodes.types.vision import VEHICLES, ObjectClass, TrackedFrame
@@ -27,6 +29,7 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
     noise[:, 0, 0] = np.square(_BOX_SD * size[:, 0])
     noise[:, 1, 1] = np.square(np.where(is_cut, _CUT_SD, _BOX_SD) * size[:, 1])
     places, spreads = ground.ground_of(feet), ground.spread_of(feet, noise)
+    is_mixed = _overlapping(frame)[rows]
     vehicles = {int(one) for one in VEHICLES}
     return [
         Placed(
@@ -34,6 +37,18 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
             group=VEHICLE_GROUP if int(frame.class_ids[row]) in vehicles else PERSON_GROUP,
             place_m=place,
             spread_m2=spread,
+            is_mixed=mixed,
         )
-        for row, place, spread in zip(rows.tolist(), places, spreads, strict=True)
+        for row, place, spread, mixed in zip(rows.tolist(), places, spreads, is_mixed.tolist(), strict=True)
     ]
+
+
+def _overlapping(frame: TrackedFrame) -> npt.NDArray[np.bool_]:
+    """(n,) whether a box touches another one's, also of what is only predicted or has no track; faces aside."""
+    is_body = frame.class_ids != int(ObjectClass.FACE)
+    boxes = frame.boxes_norm[is_body]
+    shares = share_of_smaller(boxes, boxes)
+    np.fill_diagonal(shares, 0.0)
+    result = np.zeros(len(is_body), bool)
+    result[is_body] = shares.max(axis=1, initial=0.0) > 0
+    return result

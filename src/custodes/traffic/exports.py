@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from custodes.types.traffic import LineFigures, Quarter
+from custodes.traffic.alarms import Key, key_of
+from custodes.types.traffic import BIN_KMH, Incident, IncidentVerdict, LineFigures, LineSum, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S
 
@@ -16,8 +17,16 @@ COLUMNS = (
     *(one.name.lower() for one in _CLASSES),
     "vehicles", "vehicles_per_h", "speeds", "mean_kmh", "v50_kmh", "v85_kmh", "v85_error_kmh", "headway_s",
     "occupancy", "density_per_km", "level_of_service", "queue_vehicles", "queue_m",
+    "over_limit", "limit_kmh", "motorcycle_length", "short", "medium", "long",
 )  # fmt: skip
 """`kind`: line (a line and a way) or movement (from `line` to `to_line`); the queue stands on each line's row."""
+
+_LENGTHS = ("motorcycle_length", "short", "medium", "long")
+_HOUR_COLUMNS = (
+    "camera", "start", "end", "coverage", "line", "way", *(one.name.lower() for one in _CLASSES), "vehicles",
+    *_LENGTHS, "speeds", "mean_kmh", "v50_kmh", "v85_kmh", "v85_error_kmh", "over_limit_share", "peak_hour_factor",
+)  # fmt: skip
+_INCIDENT_COLUMNS = ("camera", "start", "found", "end", "kind", "road", "class", "delay_s", "judged", "evidence")
 
 _DATEX_TYPES = {
     ObjectClass.BICYCLE: "bicycle",
@@ -53,6 +62,63 @@ def to_csv(quarters: Iterable[Quarter]) -> str:
     return text.getvalue()
 
 
+def hours_csv(camera: str, hours: Iterable[LineSum]) -> str:
+    """One row per line, way and hour, then a column per `BIN_KMH` of speed; times are UTC, missing figures empty."""
+    rows = list(hours)
+    bins = max((len(one.histogram) for one in rows), default=0)
+    names = [f"kmh_{at * BIN_KMH}_{(at + 1) * BIN_KMH}" for at in range(bins)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*_HOUR_COLUMNS, *names), restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for one in rows:
+        counts = {each.object_class: each.count for each in one.counts}
+        row: dict[str, object] = {
+            "camera": camera,
+            "start": _utc(one.start_ns),
+            "end": _utc(one.end_ns),
+            "coverage": one.coverage,
+            "line": cell_text(one.line),
+            "way": "forward" if one.is_forward else "backward",
+            **{each.name.lower(): counts.get(each, 0) for each in _CLASSES},
+            "vehicles": one.vehicles,
+            "speeds": one.measured,
+            "peak_hour_factor": None if one.peak is None else one.peak.factor,
+            **dict(zip(_LENGTHS, one.lengths, strict=False)),
+            **{
+                name: getattr(one, name)
+                for name in ("mean_kmh", "v50_kmh", "v85_kmh", "v85_error_kmh", "over_limit_share")
+            },
+        }
+        if one.measured:
+            row |= dict.fromkeys(names, 0) | dict(zip(names, one.histogram, strict=False))
+        writer.writerow({name: "" if value is None else value for name, value in row.items()})
+    return text.getvalue()
+
+
+def incidents_csv(incidents: Iterable[Incident], said: Mapping[Key, IncidentVerdict]) -> str:
+    """One row an incident; `judged` is real, false or empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(_INCIDENT_COLUMNS)
+    for one in incidents:
+        word = said.get(key_of(one))
+        writer.writerow(
+            (
+                one.camera_id,
+                _utc(one.start_ns),
+                _utc(one.found_ns),
+                _utc(one.end_ns) if one.is_over else "",
+                one.kind.value,
+                cell_text(one.road),
+                one.object_class.name.lower(),
+                round((one.found_ns - one.start_ns) / NS_PER_S, 1),
+                "" if word is None else "real" if word.is_real else "false",
+                cell_text(one.evidence),
+            )
+        )
+    return text.getvalue()
+
+
 def _line_row(line: LineFigures, quarter: Quarter) -> dict[str, object]:
     counts = {one.object_class: one.count for one in line.counts}
     row: dict[str, object] = {one.name.lower(): counts.get(one, 0) for one in _CLASSES}
@@ -74,7 +140,10 @@ def _line_row(line: LineFigures, quarter: Quarter) -> dict[str, object]:
             "v50_kmh": line.speeds.v50_kmh,
             "v85_kmh": line.speeds.v85_kmh,
             "v85_error_kmh": line.speeds.v85_error_kmh,
+            "over_limit": line.speeds.over_limit,
+            "limit_kmh": line.speeds.limit_kmh,
         }
+    row |= dict(zip(_LENGTHS, line.lengths, strict=False))
     if quarter.queue is not None:
         row |= {"queue_vehicles": quarter.queue.vehicles, "queue_m": quarter.queue.length_m}
     return {name: "" if value is None else value for name, value in row.items()}

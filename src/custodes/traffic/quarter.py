@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from custodes.geometry.homography import Homography
 from custodes.geometry.pose import Pose
@@ -15,8 +16,16 @@ from custodes.traffic.queues import longest_queue
 from custodes.traffic.speed import Speed, speed_at
 from custodes.traffic.stitching import Key, reversal_ns, stitched
 from custodes.types.event import LineCrossed
-from custodes.types.scene import CameraScene
-from custodes.types.traffic import ClassCount, LineFigures, Movement, Quarter, SpeedFigures
+from custodes.types.scene import CameraScene, CountLine
+from custodes.types.traffic import (
+    BIN_KMH,
+    LENGTH_BOUNDS_M,
+    ClassCount,
+    LineFigures,
+    Movement,
+    Quarter,
+    SpeedFigures,
+)
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
@@ -53,9 +62,9 @@ def measure(
     cuts = {(run, track_id): int(path.utc_ns[0]) for (run, track_id, part), path in grounded.items() if part}
     inside = [one for one in crossings if start_ns <= one.utc_ns < end_ns]
     covered_s = max(coverage, 0.0) * (end_ns - start_ns) / NS_PER_S
-    lanes = {line.name: line.lanes for line in scene.lines}
+    drawn = {line.name: line for line in scene.lines}
     ways = sorted(
-        {(one.line, one.is_forward) for one in inside} | {(name, way) for name in lanes for way in (True, False)}
+        {(one.line, one.is_forward) for one in inside} | {(name, way) for name in drawn for way in (True, False)}
     )
     return Quarter(
         camera_id=camera_id,
@@ -72,7 +81,8 @@ def measure(
                 cuts,
                 ground,
                 covered_s=covered_s,
-                lanes=lanes.get(line, 1),
+                drawn=drawn.get(line),
+                has_lengths=pose is not None,
             )
             for line, is_forward in ways
         ),
@@ -110,20 +120,22 @@ def _figures(
     ground: Homography | None,
     *,
     covered_s: float,
-    lanes: int,
+    drawn: CountLine | None,
+    has_lengths: bool,
 ) -> LineFigures:
     counted = Counter(one.object_class for one in crossings)
     vehicles = [one for one in crossings if one.object_class in VEHICLES]
-    speeds, on_line_s = [], 0.0
+    speeds, lengths_m, on_line_s = [], list[float](), 0.0
     for one in vehicles:
         path = grounded.get(_key_of(one, cuts))
         speed = _speed_over(path, one, ground)
         if path is not None and speed is not None and speed.mps > 0:
             speeds.append(speed)
+            lengths_m.append(path.length_m)
             on_line_s += path.length_m / max(speed.mps, 0.5)
-    figures = _speed_figures(speeds)
+    figures = _speed_figures(speeds, drawn.limit_kmh if drawn is not None else None)
     flow = len(vehicles) / covered_s * 3600 if covered_s else 0.0
-    density = _density(vehicles, speeds, covered_s, lanes)
+    density = _density(vehicles, speeds, covered_s, drawn.lanes if drawn is not None else 1)
     is_timed = bool(speeds) and covered_s > 0
     # Those whose speed is not known are taken to be on the line as long as the others.
     occupancy = on_line_s * len(vehicles) / len(speeds) / covered_s if is_timed else None
@@ -137,7 +149,15 @@ def _figures(
         occupancy=None if occupancy is None else round(min(occupancy, 1.0), 4),
         density_per_km=None if density is None else round(density, 2),
         level_of_service="" if density is None else level_of_service(density),
+        lengths=_lengths(lengths_m) if has_lengths else (),
     )
+
+
+def _lengths(lengths_m: Sequence[float]) -> tuple[int, ...]:
+    counted: npt.NDArray[np.int64] = np.bincount(
+        np.searchsorted(LENGTH_BOUNDS_M, lengths_m), minlength=len(LENGTH_BOUNDS_M) + 1
+    )
+    return tuple(counted.tolist())
 
 
 def _speed_over(path: GroundPath | None, crossing: LineCrossed, ground: Homography | None) -> Speed | None:
@@ -146,7 +166,7 @@ def _speed_over(path: GroundPath | None, crossing: LineCrossed, ground: Homograp
     return speed_at(path, crossing.utc_ns, ground=ground)
 
 
-def _speed_figures(speeds: Sequence[Speed]) -> SpeedFigures | None:
+def _speed_figures(speeds: Sequence[Speed], limit_kmh: float | None) -> SpeedFigures | None:
     if len(speeds) < MIN_SPEEDS:
         return None
     kmh = np.sort([3.6 * one.mps for one in speeds])
@@ -162,6 +182,9 @@ def _speed_figures(speeds: Sequence[Speed]) -> SpeedFigures | None:
         v85_kmh=round(float(np.percentile(kmh, 85)), 2),
         v85_error_kmh=round(float(np.hypot((high - low) / 2, single / len(kmh) ** 0.5)), 2),
         single_error_kmh=round(single, 2),
+        histogram=tuple(np.bincount((kmh // BIN_KMH).astype(np.int64)).tolist()),
+        limit_kmh=limit_kmh,
+        over_limit=None if limit_kmh is None else int((kmh > limit_kmh).sum()),
     )
 
 

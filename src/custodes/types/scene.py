@@ -33,6 +33,8 @@ class CountLine:
     line drawn from left to right."""
     lanes: int = 1
     """Of the road it lies across, each way; density and level of service are per lane."""
+    limit_kmh: float | None = None
+    """Speed limit there; how many are faster is counted, and nobody in particular."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,14 @@ class ClassCount:
     count: int
 
 
+BIN_KMH = 5
+"""Width of a speed histogram's bins."""
+LENGTH_BOUNDS_M = (2.0, 6.6, 14.9)
+"""Between motorcycle, short, medium and long vehicles: 6.5, 21.5 and 49 feet. Source: the four-bin scheme of the FHWA
+pooled fund study (Transportation Research Record 2339, 2013). FHWA's thirteen classes count axles, which no picture of
+a street shows reliably."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedFigures:
     """Of the vehicles over one line and way, km/h."""
@@ -28,6 +36,12 @@ class SpeedFigures:
     """One standard deviation, from how many were measured and how they scatter."""
     single_error_kmh: float
     """One standard deviation of a single speed, root of the mean square."""
+    histogram: tuple[int, ...] = ()
+    """Vehicles by `BIN_KMH`, from 0 on; empty in quarters of before 2026-11-26."""
+    limit_kmh: float | None = None
+    """Of the line, when this was made."""
+    over_limit: int | None = None
+    """How many of those measured were faster; None without a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,8 @@ class LineFigures:
     """Passenger cars per kilometre and lane."""
     level_of_service: str
     """A to F; empty where the density is not known."""
+    lengths: tuple[int, ...] = ()
+    """Measured vehicles by length (`LENGTH_BOUNDS_M`): four numbers; empty without a ground and the camera's pose."""
 
     @property
     def vehicles(self) -> int:
@@ -93,6 +109,44 @@ class Quarter:
     """The longest; None without a ground."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakHour:
+    """The busiest hour of a line and way."""
+
+    start_ns: Ns
+    vehicles: int
+    factor: float
+    """Peak hour factor: the hour's volume over four times its busiest quarter's, .25 to 1."""
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSum:
+    """One line, one way, over [start_ns, end_ns): quarters summed up. What is None could not be measured."""
+
+    line: str
+    is_forward: bool
+    start_ns: Ns
+    end_ns: Ns
+    coverage: float
+    """Share of the time that was analysed, 0 to 1. Counts are of that time: nothing is scaled up."""
+    counts: tuple[ClassCount, ...]
+    vehicles: int
+    lengths: tuple[int, ...]
+    """See `LineFigures.lengths`."""
+    measured: int
+    """Speeds, of quarters with enough of them."""
+    mean_kmh: float | None
+    v50_kmh: float | None
+    v85_kmh: float | None
+    v85_error_kmh: float | None
+    """One standard deviation, from how many were measured."""
+    over_limit_share: float | None
+    """Of those measured where the line had a limit."""
+    histogram: tuple[int, ...]
+    peak: PeakHour | None
+
+
 class IncidentKind(StrEnum):
     """What the traffic watch tells at once."""
 
@@ -126,6 +180,37 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentVerdict:
+    """What a person says of an incident after looking; the newest word counts. Key as the incident's."""
+
+    camera_id: CameraId
+    kind: IncidentKind
+    road: str
+    start_ns: Ns
+    end_ns: Ns
+    """When it was said: it is kept as long as the incident's figures."""
+    is_real: bool | None
+    """False: a false alarm. None: taken back."""
+    by: str
+    """Name of the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRecord:
+    """How well incidents of one kind were told in a stretch."""
+
+    kind: IncidentKind
+    found: int
+    real: int
+    false: int
+    """Judged so by people; the rest is not judged yet."""
+    delay_s: float | None
+    """Median from begin to found, of those not judged false; None of none."""
+    false_per_day: float | None
+    """False ones a day of analysed video; None where nothing was analysed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadTraffic:
     """Figures of one camera by quarters of an hour that touch [start, end). Answer: TrafficTable."""
 
@@ -142,5 +227,5 @@ class TrafficTable:
     incidents: tuple[Incident, ...] = ()
 
 
-Figure = Quarter | Incident | FlowHour
+Figure = Quarter | Incident | IncidentVerdict | FlowHour
 """What the catalog keeps when tracks are gone."""

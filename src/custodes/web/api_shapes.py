@@ -384,12 +384,55 @@ class LineFigures(TypedDict):
     is_forward: bool
     counts: dict[str, int]
     vehicles_per_h: float | None
-    speeds: dict[str, float] | None
+    speeds: dict[str, Any] | None
     headway_s: float | None
     occupancy: float | None
     density_per_km: float | None
     level_of_service: str
+    lengths: list[int]
     vehicles: int
+
+
+class PeakHour(TypedDict):
+    """The busiest hour of a line and way, with its peak hour factor."""
+
+    start_ns: int
+    vehicles: int
+    factor: float
+    coverage: float
+
+
+class LineSum(TypedDict):
+    """One line and way over an hour, or over the whole stretch."""
+
+    line: str
+    is_forward: bool
+    start_ns: int
+    end_ns: int
+    coverage: float
+    counts: dict[str, int]
+    vehicles: int
+    lengths: list[int]
+    measured: int
+    mean_kmh: float | None
+    v50_kmh: float | None
+    v85_kmh: float | None
+    v85_error_kmh: float | None
+    over_limit_share: float | None
+    histogram: list[int]
+    peak: PeakHour | None
+
+
+class AlarmRecord(TypedDict):
+    """How well incidents of one kind were told."""
+
+    kind: str
+    found: int
+    real: int
+    false: int
+    delay_s: float | None
+    false_per_day: float | None
+    words: str
 
 
 class Movement(TypedDict):
@@ -422,7 +465,10 @@ class Traffic(TypedDict):
     to_ns: int
     now_ns: int
     quarters: list[Quarter]
+    hours: list[LineSum]
+    sums: list[LineSum]
     incidents: list[dict[str, Any]]
+    alarms: list[AlarmRecord]
 
 
 class FlowCell(TypedDict):

@@ -235,6 +235,7 @@ ROUTES: dict[str, Access] = {
     "/api/v1/map/heat": Access.WARDEN,
     "/api/v1/flows": Access.WARDEN,
     "/api/v1/cameras/{camera_id}/traffic": Access.METADATA,
+    "/api/v1/cameras/{camera_id}/incidents": Access.METADATA,
     "/api/v1/cameras/{camera_id}/masks": Access.METADATA,
     "/log": Access.LOG,
     "/api/v1/openapi.json": Access.LOGGED_IN,

@@ -99,7 +99,10 @@ def drawing_of(spec: CameraSpec) -> dict[str, object]:
         "zones": [_area(one) for one in spec.detect_areas if not one.is_mask],
         "masks": [_area(one) for one in spec.detect_areas if one.is_mask],
         "privacy": [{"polygon": polygon} for polygon in scene.privacy],
-        "lines": [{"name": one.name, "start": one.start, "end": one.end, "lanes": one.lanes} for one in scene.lines],
+        "lines": [
+            {"name": one.name, "start": one.start, "end": one.end, "lanes": one.lanes, "limit_kmh": one.limit_kmh}
+            for one in scene.lines
+        ],
         "roads": [
             {
                 "name": one.name,

@@ -10,7 +10,7 @@ from custodes.adapters.sql.tables import FIGURE
 from custodes.errors import ProtocolError
 from custodes.types.codec import decode, encode
 from custodes.types.flow import FlowHour
-from custodes.types.traffic import Figure, Incident
+from custodes.types.traffic import Figure, Incident, IncidentVerdict
 from custodes.units import CameraId, Ns
 
 T = TypeVar("T", bound=Figure)
@@ -41,7 +41,7 @@ def _row(figure: Figure) -> dict[str, object]:
 
 def _name(figure: Figure) -> str:
     match figure:
-        case Incident(kind=kind, road=road):
+        case Incident(kind=kind, road=road) | IncidentVerdict(kind=kind, road=road):
             return f"{kind}/{road}"
         case FlowHour(group=group):
             return group.value

@@ -44,6 +44,40 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing
   node.setAttribute("aria-label", series.map((one) => `${one.name}: ${summary(one.points)}`).join("; "));
 }
 
+/** A histogram. series: [{ name, counts }], the first count from 0 to `step` on, and so on. */
+export function drawBins(node, series, step, nothing) {
+  const width = Math.max(280, node.clientWidth || 700);
+  node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  const filled = series.flatMap((one) => one.counts.map((count, bin) => (count ? bin : -1))).filter((bin) => bin >= 0);
+  if (!filled.length) {
+    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, nothing));
+    node.setAttribute("aria-label", nothing);
+    return;
+  }
+  const [first, last] = [Math.max(0, Math.min(...filled) - 1), Math.max(...filled) + 2];
+  const top = niceTop(Math.max(1, ...series.flatMap((one) => one.counts)));
+  const wide = (width - LEFT - 4) / (last - first);
+  const yOf = (value) => BASE - (value / top) * (BASE - 18);
+  const parts = [0, 0.5, 1].flatMap((share) => [
+    svg("line", { x1: LEFT, x2: width, y1: yOf(top * share), y2: yOf(top * share), class: "grid" }),
+    svg("text", { x: LEFT - 5, y: yOf(top * share) + 3.5, class: "axis end" }, String(top * share))]);
+  const every = Math.max(1, Math.ceil(28 / wide));
+  for (let bin = first; bin < last; bin += every) parts.push(svg("text", { x: LEFT + (bin - first) * wide, y: HEIGHT - 12, class: "axis" }, String(bin * step)));
+  let at = LEFT;
+  series.forEach((one, index) => {
+    const bar = Math.max(1, (wide - 2) / series.length);
+    one.counts.forEach((count, bin) => {
+      if (count) parts.push(svg("rect", { x: LEFT + (bin - first) * wide + 1 + index * bar, width: bar, y: yOf(count), height: BASE - yOf(count), class: `series-${index % 6}` },
+        svg("title", {}, `${one.name}, ${bin * step}–${(bin + 1) * step}: ${count}`)));
+    });
+    parts.push(svg("rect", { x: at, y: 2, width: 9, height: 9, class: `series-${index % 6} key` }));
+    parts.push(svg("text", { x: at + 13, y: 10.5, class: "axis" }, one.name));
+    at += 24 + one.name.length * 6.4;
+  });
+  node.replaceChildren(...parts);
+  node.setAttribute("aria-label", series.map((one) => `${one.name}: ${one.counts.reduce((sum, count) => sum + count, 0)}`).join("; "));
+}
+
 function drawOne(one, index, bars, xOf, yOf) {
   const name = `series-${index % 6}`;
   if (one.isBar) {

@@ -55,7 +55,7 @@ function freshName(kind, words) {
 function made(kind, points) {
   const shape = {};
   if (kind === "zones" || kind === "masks") shape.classes = [];
-  if (kind === "lines") Object.assign(shape, { name: freshName(kind, "line"), lanes: 1 });
+  if (kind === "lines") Object.assign(shape, { name: freshName(kind, "line"), lanes: 1, limit_kmh: null });
   if (kind === "queues") shape.name = freshName(kind, "queue");
   if (kind === "roads") Object.assign(shape, { name: freshName(kind, "road"), heading: null, stop_after_s: 5, people: false });
   if (kind === "ground") shape.place_m = [0, 0];
@@ -307,7 +307,8 @@ function fieldsOf(kind, shape, id) {
   const most = { lines: 2, ground: 1 }[kind] || 64;
   const fields = [pointsField(id, t`Points, x, y of each on a line`, pointsOf(kind, shape), POINTS[kind], most, (points) => setPoints(kind, shape, points))];
   if (["lines", "roads", "queues"].includes(kind)) fields.unshift(textField(t`Name`, shape.name, { maxlength: 80 }, (value) => { shape.name = value; }));
-  if (kind === "lines") fields.push(textField(t`Lanes each way`, shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }));
+  if (kind === "lines") fields.push(textField(t`Lanes each way`, shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }),
+    textField(t`Speed limit, km/h (empty: none)`, shape.limit_kmh ?? "", { type: "number", min: 5, max: 300, step: "any" }, (value) => { shape.limit_kmh = value === "" ? null : Number(value); }));
   if (kind === "roads") {
     fields.push(textField(t`Standing is an incident after seconds (0: never)`, shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),
       tick(t`People may walk on it`, shape.people, (isOn) => { shape.people = isOn; }),

@@ -1,8 +1,11 @@
 // The traffic page: one camera's figures by quarters of an hour, with their coverage.
 import { alertLine, ask, nowNs } from "./common.js";
-import { $, clockText, dateText, durationText, el, say } from "./dom.js";
-import { drawSeries, withHoles } from "./plot.js";
-import { inOrder, t } from "./words.js";
+import { $, cameraPage, clockText, dateText, durationText, el, say } from "./dom.js";
+import { drawBins, drawSeries, withHoles } from "./plot.js";
+import { post } from "./post.js";
+import { fixed, inOrder, t } from "./words.js";
+
+const BIN_KMH = 5;
 
 const wayText = (line) => `${line.line} ${line.is_forward ? "→" : "←"}`;
 let generation = 0;
@@ -14,7 +17,7 @@ async function show() {
   const toNs = Math.ceil(nowNs() / 9e11) * 9e11;
   const fromNs = toNs - Number($("hours").value) * 3.6e12;
   const path = `/api/v1/cameras/${encodeURIComponent(camera)}/traffic?from=${BigInt(fromNs)}&to=${BigInt(toNs)}`;
-  for (const form of ["csv", "datex", "json"]) $(form)?.setAttribute("href", `${path}&format=${form}`);
+  for (const form of ["csv", "csv-hours", "csv-incidents", "datex", "json"]) $(form)?.setAttribute("href", `${path}&format=${form}`);
   try {
     const body = await ask(path);
     if (mine === generation) draw(body, fromNs, toNs);
@@ -39,38 +42,48 @@ function draw(body, fromNs, toNs) {
     ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50` })),
     ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v85` })),
   ], bins, fromNs, toNs, t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
+  drawBins($("histogram"), body.sums.filter((one) => one.measured).map((one) => ({ name: wayText(one), counts: one.histogram })), BIN_KMH,
+    t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
   drawSeries($("queue"), [{ name: t`queue`, isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
     bins, fromNs, toNs, t`No queue was measured; this needs the camera's ground.`);
   const seen = bins.reduce((sum, bin) => sum + (bin[1] - bin[0]) * bin[2], 0) / Math.max(1, Math.min(toNs, body.now_ns) - fromNs);
   say($("well"), quarters.length ? t`${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
-  $("lines").replaceChildren(...lineRows(quarters, seen));
+  $("lines").replaceChildren(...body.sums.map((one) => lineRow(one, quarters)));
+  $("classes").replaceChildren(...body.sums.map(classRow));
   const moved = movements(quarters);
   $("movements").replaceChildren(...moved.map(([from, to, count]) => el("tr", {}, el("td", {}, from), el("td", {}, to), el("td", { class: "num" }, String(count)))));
   $("movements-empty").hidden = moved.length > 0;
-  $("incidents").replaceChildren(...body.incidents.slice().reverse().map(incidentRow));
+  $("alarms").replaceChildren(...body.alarms.map(alarmRow));
+  $("alarms-panel").hidden = body.alarms.length === 0;
+  // Whoever is about to press a button keeps it under the finger.
+  if (!$("incidents").contains(document.activeElement)) $("incidents").replaceChildren(...body.incidents.slice().reverse().map(incidentRow));
   $("incidents-empty").hidden = body.incidents.length > 0;
 }
 
-function lineRows(quarters, seen) {
-  const rows = new Map();
-  for (const quarter of quarters) {
-    for (const line of quarter.lines) {
-      const row = rows.get(wayText(line)) || { line, vehicles: 0, people: 0, newest: null, speeds: null };
-      row.vehicles += line.vehicles;
-      row.people += line.counts.person || 0;
-      if (line.vehicles) row.newest = line;
-      if (line.speeds) row.speeds = line.speeds;
-      rows.set(wayText(line), row);
-    }
-  }
-  return [...rows.values()].map(({ line, vehicles, people, newest, speeds }) => el("tr", {},
-    el("td", {}, line.line), el("td", {}, line.is_forward ? t`forward` : t`backward`),
-    el("td", { class: "num" }, String(vehicles)), el("td", { class: "num" }, String(people)),
-    el("td", { class: "num" }, `${Math.round(seen * 100)} %`),
-    el("td", { class: "num" }, speeds ? `${speeds.v50_kmh.toFixed(0)} km/h` : "–"),
-    el("td", { class: "num" }, speeds ? t`${speeds.v85_kmh.toFixed(0)} ± ${speeds.v85_error_kmh.toFixed(0)} km/h` : "–"),
-    el("td", { class: "num" }, newest?.headway_s ? durationText(newest.headway_s) : "–"),
-    el("td", { class: "num" }, newest?.level_of_service || "–")));
+const number = (text) => el("td", { class: "num" }, text);
+const kmh = (value) => (value === null ? "–" : t`${value.toFixed(0)} km/h`);
+
+function lineRow(one, quarters) {
+  const newest = quarters.flatMap((quarter) => quarter.lines).filter((line) => wayText(line) === wayText(one) && line.vehicles).at(-1);
+  return el("tr", {},
+    el("td", {}, one.line), el("td", {}, one.is_forward ? t`forward` : t`backward`),
+    number(String(one.vehicles)), number(String(one.counts.person || 0)), number(`${Math.round(one.coverage * 100)} %`),
+    number(kmh(one.v50_kmh)), number(one.v85_kmh === null ? "–" : t`${one.v85_kmh.toFixed(0)} ± ${fixed(one.v85_error_kmh, 1)} km/h`),
+    number(one.over_limit_share === null ? "–" : `${Math.round(one.over_limit_share * 100)} %`),
+    number(one.peak ? t`${one.peak.vehicles} from ${clockText(one.peak.start_ns).slice(0, 5)}` : "–"),
+    number(one.peak ? fixed(one.peak.factor, 2) : "–"),
+    number(newest?.headway_s ? durationText(newest.headway_s) : "–"), number(newest?.level_of_service || "–"));
+}
+
+function classRow(one) {
+  const lengths = one.lengths.length ? [one.lengths[0] + one.lengths[1], one.lengths[2], one.lengths[3]].map(String) : ["–", "–", "–"];
+  return el("tr", {}, el("td", {}, one.line), el("td", {}, one.is_forward ? t`forward` : t`backward`),
+    ...["bicycle", "motorcycle", "car", "bus", "truck"].map((name) => number(String(one.counts[name] || 0))), ...lengths.map(number));
+}
+
+function alarmRow(one) {
+  return el("tr", {}, el("td", {}, one.words), ...[one.found, one.real, one.false, one.found - one.real - one.false].map((count) => number(String(count))),
+    number(one.delay_s === null ? "–" : durationText(one.delay_s)), number(one.false_per_day === null ? "–" : fixed(one.false_per_day, 2)));
 }
 
 function movements(quarters) {
@@ -84,9 +97,25 @@ function movements(quarters) {
 }
 
 function incidentRow(one) {
+  const camera = $("camera").value;
+  const at = cameraPage(camera);
+  const when = `${dateText(one.start_ns)} ${clockText(one.start_ns)}`;
+  const words = one.is_real === null ? "" : one.is_real ? t`real, says ${one.by}` : t`false alarm, says ${one.by}`;
+  const judge = async (isReal) => {
+    try {
+      await post(`/api/v1/cameras/${encodeURIComponent(camera)}/incidents`, { kind: one.kind, road: one.road, start_ns: one.start_ns, is_real: isReal });
+      alertLine("judged", "");
+    } catch (error) {
+      alertLine("judged", error.message);
+    }
+    document.activeElement?.blur();
+    show();
+  };
+  const button = (text, isReal) => el("button", { type: "button", class: "link", onclick: () => judge(isReal), "aria-label": t`${text}: ${one.words}, ${when}` }, text);
   return el("tr", {},
-    el("td", {}, `${dateText(one.start_ns)} ${clockText(one.start_ns)}`), el("td", {}, one.words), el("td", {}, one.road),
-    el("td", {}, durationText((one.found_ns - one.start_ns) / 1e9)), el("td", { class: "muted" }, one.evidence));
+    el("td", {}, at ? el("a", { href: `${at}?at=${BigInt(one.start_ns)}` }, when) : when), el("td", {}, one.words), el("td", {}, one.road),
+    el("td", {}, durationText((one.found_ns - one.start_ns) / 1e9)), el("td", { class: "muted" }, one.evidence),
+    el("td", {}, ...(words ? [words, " ", button(t`take back`, null)] : [button(t`real`, true), " · ", button(t`false alarm`, false)])));
 }
 
 // the address names what is shown, so that it can be kept and sent on
