@@ -307,8 +307,8 @@ def films(data: Path, *, smoke: bool) -> Iterator[Film]:
         return
     for name, heads in sorted(faces.items()):
         seen = [BYSTANDERS[name]] if name in BYSTANDERS else []
-        others: Unjudged = {number: seen for boxes in heads.values() for number in boxes}
-        yield Film(name=f"{ASL}/{name}", heads=heads, unjudged=others)
+        beside: Unjudged = {number: seen for boxes in heads.values() for number in boxes}
+        yield Film(name=f"{ASL}/{name}", heads=heads, unjudged=beside)
     heads, others = pets_heads(data)
     yield Film(name=PETS, heads=heads, unjudged=others)
     for name in (PEOPLE, ONE_BY_ONE):

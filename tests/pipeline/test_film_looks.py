@@ -49,7 +49,7 @@ def look(*of_each: list[tuple[int, tuple[float, ...]]]) -> list[list[float]]:
     planes = [np.zeros((HEIGHT // scale, WIDTH // scale), np.uint8) for scale in (1, 2, 2)]
     frame = Frame(camera_id=FILM_CAMERA, run=FILM_RUN, seq=0, utc_ns=Ns(0), y=planes[0], u=planes[1], v=planes[2],
                   is_keyframe=True, is_corrupt=False)  # fmt: skip
-    return looker.look(frame).found.boxes_px.tolist()
+    return [list(map(float, box)) for box in looker.look(frame).found.boxes_px]
 
 
 @pytest.mark.parametrize(

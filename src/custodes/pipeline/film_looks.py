@@ -32,7 +32,7 @@ _CUT_PX = 3
 
 _CUT_SHARE = 0.1
 """Farther from it, up to this share of its own side, a box may be cut, too: a network's edges of what its picture cuts
-are off by pixels of its output. Then it counts as a piece if somebody else's look knows the whole: `_without_pieces`."""
+are off by pixels of its output. Then it is a piece if another look knows the whole: `_without_pieces`."""
 
 _PIECE_INSIDE = 0.8
 """So much of a piece lies in the whole."""
