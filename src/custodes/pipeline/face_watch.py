@@ -19,9 +19,9 @@ from custodes.types.vision import Detections
 
 LOOK_PX = 256
 """Longer side of the picture that is looked at. Found on footage, and explained by bodies afterwards: whoever is seen
-down to the feet is a person to the detector of people. Who fills the picture from the knees up shows 5.5 of the canon's
-7.5 heads, and a face is three quarters of a head: .75 / 5.5 of a 16:9 picture's height, 1/13 of its width. The detector
-finds faces from 10 pixels on; twice that, for faces that are turned, times 13 is 260."""
+down to the feet is a person to the detector of people. Who fills the picture from the knees up shows 5.5 of the
+canon's 7.5 heads, and a face is three quarters of a head: .75 / 5.5 of a 16:9 picture's height, 1/13 of its width. The
+detector finds faces from 10 pixels on; twice that, for faces that are turned, times 13 is 260."""
 
 IDS_FROM = 1 << 42
 """Track ids of faces begin here, above those of people (`analysis.IDS_PER_PACKET`)."""
