@@ -5,15 +5,18 @@ their own pace; recording and analysis run beside it, as on a site. A machine th
 and says so: what a tile got is told as a share of what its camera sent.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
+from websockets.exceptions import ConnectionClosed
 
+from custodes.errors import CustodesError, Unavailable
 from custodes.testing.rtsp import prepare_clip
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Seen, Viewer
@@ -44,7 +47,7 @@ class Wall:
     """Of all processes of the site."""
 
 
-def walls(folder: Path, clip: Path, *, tiles: int, viewers: Sequence[int], seconds: float) -> list[Wall]:
+def walls(folder: Path, clip: Path, *, tiles: int, viewers: Sequence[int], seconds: float) -> Iterator[Wall]:
     """One after another on the same site.
 
     Args:
@@ -65,7 +68,8 @@ def walls(folder: Path, clip: Path, *, tiles: int, viewers: Sequence[int], secon
         site.wait_for(
             lambda: all(site.camera(one["id"])["state"] == "recording" for one in cameras), "all cameras recorded", 300
         )
-        return [_wall(site, first, names, count=count, seconds=seconds, fps=fps) for count in viewers]
+        for count in viewers:
+            yield _wall(site, first, names, count=count, seconds=seconds, fps=fps)
 
 
 def _wall(site: RunningSite, first: Viewer, cameras: list[str], *, count: int, seconds: float, fps: float) -> Wall:
@@ -76,7 +80,8 @@ def _wall(site: RunningSite, first: Viewer, cameras: list[str], *, count: int, s
         people[-1].log_in()
 
     def look(viewer: Viewer, camera: str) -> None:
-        seen.append(viewer.watch(camera, seconds=WARM_S + seconds, max_height_px=HEIGHT_PX))
+        with contextlib.suppress(CustodesError, ConnectionClosed):  # refused or cut: a tile that shows nothing
+            seen.append(viewer.watch(camera, seconds=WARM_S + seconds, max_height_px=HEIGHT_PX))
 
     looks = [threading.Thread(target=look, args=(viewer, camera)) for viewer in people for camera in cameras]
     began, used = time.monotonic(), site.cpu_s()
@@ -85,6 +90,8 @@ def _wall(site: RunningSite, first: Viewer, cameras: list[str], *, count: int, s
     for one in looks:
         one.join()
     took, used = time.monotonic() - began, site.cpu_s() - used
+    if not seen:
+        raise Unavailable(f"no tile of {count} viewers showed anything")
     delays = np.concatenate([np.asarray(one.delays_ns[len(one.delays_ns) // 2 :]) for one in seen])
     frames = [one.frames / max(1e-9, WARM_S + seconds - one.first_picture_s) for one in seen]
     first = np.array([one.first_picture_s for one in seen])

@@ -229,6 +229,7 @@ def wall(report: Report, data: Path, *, smoke: bool) -> None:
             for key, value in asdict(one).items():
                 if key not in ("viewers", "tiles"):
                     report.results[f"wall_{one.tiles}_for_{one.viewers}_{key}"] = value
+            report.note(str(one))
 
 
 PARTS: dict[str, Callable[..., None]] = {

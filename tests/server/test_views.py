@@ -237,6 +237,28 @@ def test_view_when_no_job_may_start_is_unavailable_and_ends_its_grant(site: Site
     asyncio.run(main())
 
 
+def test_pool_when_a_job_comes_while_another_is_refused_goes_on(site: Site) -> None:
+    """At the bound, one that was started before is counted as the one that the supervisor refuses."""
+
+    class Full(ScriptedSupervisor):
+        async def spawn_job(self, kind: str = "job") -> None:
+            await super().spawn_job(kind)
+            await until(lambda: bool(pool._ready))
+            raise ResourceExhausted("164 view jobs run")
+
+    async def main() -> None:
+        nonlocal pool
+        path = site.paths.socket("server-jobs")
+        pool = JobPool(Full(path), SystemClock(), spare=0)
+        async with listening(path, pool.serve_peer):
+            with pytest.raises(Unavailable, match="164 view jobs"):
+                await pool.take()
+            assert (await pool.take()).job_id == "job-0", "the one that came is there for the next"
+
+    pool: JobPool
+    asyncio.run(main())
+
+
 def test_view_when_its_job_dies_goes_on_in_another_for_the_same_session(site: Site) -> None:
     async def main() -> None:
         async with bench(site) as b:

@@ -156,11 +156,14 @@ class JobPool:
         while self._starting and self._starting[0] < now_ns:
             self._starting.popleft()
         while self._wanted + spare > len(self._ready) + len(self._starting):
-            self._starting.append(now_ns + round(self._patience * START_TIMEOUT_S * NS_PER_S))
+            due_ns = now_ns + round(self._patience * START_TIMEOUT_S * NS_PER_S)
+            self._starting.append(due_ns)
             try:
                 await self._supervisor.spawn_job(self._kind)
             except BaseException:
-                self._starting.pop()
+                # Another that came meanwhile may have been counted as this one.
+                with contextlib.suppress(ValueError):
+                    self._starting.remove(due_ns)
                 raise
 
     async def run(self) -> None:
