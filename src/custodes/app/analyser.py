@@ -384,6 +384,12 @@ class PictureMaker:
         return self._scaler.to_rgb(part, region.width_px, region.height_px)
 
 
+def cell_settings(config: SiteConfig) -> bytes:
+    """What a cell is told of the site for its own `make_looking`: what it looks for, and nothing else; JSON."""
+    only = SiteConfig(analyser=config.analyser, redaction=config.redaction, models_dir=config.models_dir)
+    return only.model_dump_json().encode()
+
+
 def make_looking(config: SiteConfig) -> Looking:
     """Load the detector the configuration asks for. Raises: ModelRefused, InvalidArgument."""
     load = partial(

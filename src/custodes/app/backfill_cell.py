@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
 from custodes.config import SiteConfig
 from custodes.errors import DataLoss, ProtocolError
-from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.backfill import Stretch, Stretches
-from custodes.pipeline.camera import CameraPipeline
 from custodes.types.backfill import PieceBegins, PieceDone, PieceEnds, PieceGop, PieceHole, PieceStretch
 from custodes.types.codec import decode, decode_as, encode
 
@@ -66,8 +65,7 @@ class BackfillCell:
                 piece.stretches.skip(value.start_ns, value.end_ns)
             case PieceEnds():
                 del self._pieces[key]
-                ref = self._looking.detector.ref
-                done = PieceDone(model=f"{ref.name} {ref.sha256[:12]}")
+                done = PieceDone(model=camera_pipelines.model_of(self._looking))
                 return [*map(_told, piece.stretches.finish()), encode(done)]
             case _:
                 raise ProtocolError(f"a back-fill's cell got {type(value).__name__}")
@@ -93,10 +91,7 @@ class BackfillCell:
         piece.stretches.restore(stretches)
 
     def _begin(self, key: str, told: PieceBegins) -> _Piece:
-        camera = told.camera
-        draw = draw_by_hash(camera.camera_id) if told.has_gate else None
-        pipeline = CameraPipeline(camera.camera_id, self._looking, fps=told.fps, draw=draw, scene=camera.scene)
-        pipeline.areas = camera.detect_areas
+        pipeline = camera_pipelines.of_recordings(told.camera, self._looking, fps=told.fps, has_gate=told.has_gate)
         stretches = Stretches(pipeline, start_ns=told.start_ns, from_ns=told.from_ns, until_ns=told.until_ns)
         piece = self._pieces[key] = _Piece(told, stretches)
         return piece

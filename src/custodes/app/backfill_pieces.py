@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from custodes.app.analyser import cell_settings
 from custodes.app.backfill_cell import FACTORY
 from custodes.config import SiteConfig
 from custodes.errors import DataLoss, DeadlineExceeded, KeyMissing, MediaError, Unavailable
@@ -44,9 +45,8 @@ Store = Callable[[PieceStretch, str], bool]
 
 
 def plan_of(config: SiteConfig) -> CellPlan:
-    """What a cell is told of the site: what it looks for, and nothing else."""
-    only = SiteConfig(analyser=config.analyser, redaction=config.redaction, models_dir=config.models_dir)
-    return CellPlan(factory=FACTORY, settings=only.model_dump_json().encode(), snapshot_items=SNAPSHOT_GOPS)
+    """How a cell for pieces is made."""
+    return CellPlan(factory=FACTORY, settings=cell_settings(config), snapshot_items=SNAPSHOT_GOPS)
 
 
 def gops(archive: Archive, start_ns: Ns, end_ns: Ns) -> Iterator[GopRef]:

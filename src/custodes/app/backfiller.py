@@ -17,15 +17,14 @@ import structlog
 
 from custodes.adapters.ipc.framing import Channel
 from custodes.adapters.ipc.warden import WardenJobClient
+from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
 from custodes.app.backfill_cell import NICE
 from custodes.app.backfill_pieces import WARM_UP_NS, Pieces, gops, plan_of, read_gop
 from custodes.config import SiteConfig, SitePaths, load_effective
 from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable
-from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.backfill import Stretch, Stretches
-from custodes.pipeline.camera import CameraPipeline
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive
 from custodes.review.keys import ViewKeys
@@ -91,12 +90,9 @@ def analyse(
 
     Raises: what the warden raises; DeadlineExceeded at the grant's end; Unavailable.
     """
-    draw = draw_by_hash(task.camera.camera_id) if has_gate else None
-    pipeline = CameraPipeline(task.camera.camera_id, looking, fps=fps, draw=draw, scene=task.camera.scene)
-    pipeline.areas = task.camera.detect_areas
+    pipeline = camera_pipelines.of_recordings(task.camera, looking, fps=fps, has_gate=has_gate)
     stretches = Stretches(pipeline, start_ns=task.start_ns, from_ns=task.position_ns)
-    ref = looking.detector.ref
-    model, unreadable = f"{ref.name} {ref.sha256[:12]}", 0
+    model, unreadable = camera_pipelines.model_of(looking), 0
     warm_ns = Ns(max(task.start_ns, task.position_ns - WARM_UP_NS))
     for gop in gops(archive, warm_ns, task.end_ns):
         if clock.now_ns() >= task.deadline_ns:

@@ -1,4 +1,4 @@
-"""What begins a camera's pipeline, in an analyser of the site and in a cell of a cluster alike."""
+"""What begins a camera's pipeline: in an analyser, in a cell of a cluster, and in back-fills, wherever they run."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from custodes.pipeline.activity_gate import draw_by_hash
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraFact, CameraPipeline
 from custodes.pipeline.tampering import TamperWatch
+from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene
 from custodes.units import CameraId
 
@@ -27,6 +28,20 @@ def new_pipeline(
     if watches_tampering:
         pipeline.tampering = TamperWatch(watches_replay=watches_replay)
     return pipeline
+
+
+def of_recordings(camera: CameraSpec, looking: Looking, *, fps: float, has_gate: bool) -> CameraPipeline:
+    """For a back-fill: with what people drew, and nobody to tell of tampering. Raises: InvalidArgument."""
+    draw = draw_by_hash(camera.camera_id) if has_gate else None
+    pipeline = CameraPipeline(camera.camera_id, looking, fps=fps, draw=draw, scene=camera.scene)
+    pipeline.areas = camera.detect_areas
+    return pipeline
+
+
+def model_of(looking: Looking) -> str:
+    """The detector's name and digest, as a back-fill's stretches tell them."""
+    ref = looking.detector.ref
+    return f"{ref.name} {ref.sha256[:12]}"
 
 
 def set_scene(camera_id: CameraId, pipeline: CameraPipeline, scene: CameraScene) -> Sequence[CameraFact]:

@@ -19,7 +19,7 @@ from custodes.errors import NotFound
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.types.federation import CaseAnswered
 from custodes.types.question import CaseQuestion
-from custodes.units import Ns
+from custodes.units import NS_PER_S, Ns
 
 LOG_FILE = "log.db"
 _SHOWN = 1000
@@ -88,5 +88,5 @@ def answered(log: AuditLog, question: CaseQuestion, answers: list[CaseAnswered],
 def _append(log: AuditLog, kind: AuditKind, question: CaseQuestion, details: dict[str, str], now_ns: Ns) -> int:
     record = AuditRecord(kind=kind, actor=question.asker, subject=f"site:{question.site_id}", details=details)
     (entry,) = log.append([(record, now_ns)])
-    log.publish(now_ns // 1_000_000_000)
+    log.publish(now_ns // NS_PER_S)
     return entry.index

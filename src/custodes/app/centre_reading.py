@@ -20,8 +20,6 @@ from custodes.types.federation import (
 from custodes.types.question import CaseQuestion
 from custodes.units import NS_PER_S
 
-CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
-"""That can be asked for."""
 DAY_NS = 86_400 * NS_PER_S
 
 

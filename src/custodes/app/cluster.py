@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from custodes.adapters.ipc.facts import FactSender
-from custodes.app.analyser import LEARNT_EVERY_NS, STATUS_NS, Intake
+from custodes.app.analyser import LEARNT_EVERY_NS, STATUS_NS, Intake, cell_settings
 from custodes.app.analysis_cell import FACTORY
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, load_effective
@@ -53,9 +53,8 @@ _BACKLOG_STEP_NS = NS_PER_S // 20
 
 
 def plan_of(config: SiteConfig) -> CellPlan:
-    """What a cell on another machine is told of the site: what it looks for, and nothing else."""
-    only = SiteConfig(analyser=config.analyser, redaction=config.redaction, models_dir=config.models_dir)
-    return CellPlan(factory=FACTORY, settings=only.model_dump_json().encode())
+    """How a cell on another machine is made."""
+    return CellPlan(factory=FACTORY, settings=cell_settings(config))
 
 
 class Cells:

@@ -51,11 +51,8 @@ def read_witness(folder: Path) -> tuple[Cosigner, ...]:
 
 def read_receipt_key(folder: Path) -> tuple[Ed25519PrivateKey, NoteVerifier]:
     """What a centre signs receipts with, beside its witness's keys. Raises: as `read_witness`."""
-    name, seed = _read_seed(folder)
-    info = b"custodes.centre-receipts/v1"
-    key = Ed25519PrivateKey.from_private_bytes(
-        HKDFExpand(algorithm=SHA512(), length=_SEED_BYTES, info=info).derive(seed)
-    )
+    name, seed = derive_seed(folder, b"custodes.centre-receipts/v1")
+    key = Ed25519PrivateKey.from_private_bytes(seed)
     return key, NoteVerifier(name=name, public_key=key.public_key().public_bytes_raw())
 
 

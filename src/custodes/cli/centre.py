@@ -11,16 +11,16 @@ import click
 from custodes.app.centre import centre_store
 from custodes.app.centre_log import read_log
 from custodes.app.centre_process import run_centre
-from custodes.app.centre_reading import CLASSES, answer_row, site_summary, site_view
+from custodes.app.centre_reading import answer_row, site_summary, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
 from custodes.cli.bundle import check_bundle, take_bundle
 from custodes.cli.hold import moment_ns
-from custodes.cli.table import render_table
+from custodes.cli.table import moment_text, render_table
 from custodes.config.centre import CentreConfig, CentreSiteConfig, load_centre_yaml
 from custodes.errors import InvalidArgument, NotFound
 from custodes.federation.parcel import seal_question
 from custodes.runtime.clock import SystemClock
-from custodes.types.question import CaseQuestion
+from custodes.types.question import CLASSES, CaseQuestion
 from custodes.units import NS_PER_S
 
 _config = click.option(
@@ -125,7 +125,9 @@ def clear(site_id: str, config: Path) -> None:
 @click.option("--reason", required=True, help="Why, in a sentence.")
 @click.option("--from", "start", required=True, help="2026-03-01T14:00 (UTC unless an offset is given), or ago: 7d.")
 @click.option("--to", "end", default="0m", help="The same; the default is now.")
-@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Once per class; default all.")
+@click.option(
+    "--class", "classes", multiple=True, type=click.Choice(tuple(CLASSES)), help="Once per class; default all."
+)
 @click.option("--camera", "cameras", multiple=True, help="Once per camera id; default all that the site allows.")
 @click.option("--footage", is_flag=True, help="Wish for recordings, of one camera and one site.")
 @click.option("--good-for", "hours", type=click.IntRange(1, 24 * 14), default=24, show_default=True, help="Hours.")
@@ -166,7 +168,7 @@ def ask(
                 reason=reason,
                 start_ns=moment_ns(start, now),
                 end_ns=moment_ns(end, now),
-                classes=classes or CLASSES,
+                classes=classes or tuple(CLASSES),
                 cameras=cameras,
                 wants_footage=footage,
                 entry=0,
@@ -213,7 +215,9 @@ def answers(question_id: str | None, config: Path, is_json: bool) -> None:
     click.echo(render_table(head, [tuple(str(row[key]) for key in keys) for row in rows]))
     if question_id is not None:
         found = [one for answer in asked[0][2] for one in answer.found]
-        cells = [(one.camera_id, one.object_class, _when(one.start_ns), _when(one.end_ns)) for one in found]
+        cells = [
+            (one.camera_id, one.object_class, moment_text(one.start_ns), moment_text(one.end_ns)) for one in found
+        ]
         click.echo(render_table(("camera", "class", "from", "to"), cells))
 
 
@@ -245,22 +249,22 @@ def log(config: Path, is_json: bool) -> None:
     report, entries = read_log(load_centre_yaml(config).data_dir)
     if is_json:
         rows = [
-            {"index": one.index, "at": _when(one.utc_ns), "kind": one.record.kind.value, "actor": one.record.actor}
+            {
+                "index": one.index,
+                "at": moment_text(one.utc_ns),
+                "kind": one.record.kind.value,
+                "actor": one.record.actor,
+            }
             | {"subject": one.record.subject, "details": one.record.details}
             for one in entries
         ]
         click.echo(json.dumps({"size": report.size, "root": report.root_hash.hex(), "entries": rows}))
         return
     for one in entries:
-        said = " ".join(f"{key}={value}" for key, value in one.record.details.items())
-        click.echo(
-            f"{one.index} {_when(one.utc_ns)} {one.record.kind.value} {one.record.actor} {one.record.subject} {said}"
-        )
+        told = one.record
+        said = " ".join(f"{key}={value}" for key, value in told.details.items())
+        click.echo(f"{one.index} {moment_text(one.utc_ns)} {told.kind.value} {told.actor} {told.subject} {said}")
     click.echo(f"{report.size} entries, verified; root {report.root_hash.hex()}")
-
-
-def _when(utc_ns: int) -> str:
-    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _site(loaded: CentreConfig, site_id: str) -> CentreSiteConfig:

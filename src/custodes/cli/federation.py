@@ -1,6 +1,5 @@
 """`custodes federation`: what a site shows its centre, and how far the centre has come."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -9,7 +8,7 @@ from custodes.adapters.ipc.control import answer_wish, read_wishes
 from custodes.app.federation_key import open_federation_key, public_half
 from custodes.cli.bundle import BundleHead, read_head
 from custodes.cli.proof import code_option, password_option, person_option, read_password
-from custodes.cli.table import render_table
+from custodes.cli.table import moment_text, render_table
 from custodes.cli.where import data_option, find_site
 from custodes.config import read_identity
 from custodes.errors import NotFound
@@ -43,12 +42,12 @@ def wishes(data: Path | None) -> None:
         (
             one.question_id,
             one.camera_id,
-            _when(one.start_ns),
-            _when(one.end_ns),
+            moment_text(one.start_ns),
+            moment_text(one.end_ns),
             one.asker,
             one.case_id,
             one.reason,
-            _when(one.expires_ns),
+            moment_text(one.expires_ns),
         )
         for one in found
     ]
@@ -96,7 +95,3 @@ def refuse(wish: str, *, reason: str, person: str, password_file: Path | None, c
     )
     answer_wish(find_site(data).socket("server-control"), message)
     click.echo(f"refused: {wish}")
-
-
-def _when(utc_ns: int) -> str:
-    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"

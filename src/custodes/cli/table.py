@@ -1,6 +1,7 @@
 """Plain tables on a terminal."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -13,3 +14,8 @@ def render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         lines.append(click.style(line, dim=True) if number == 0 else line)
     return "\n".join(lines)
+
+
+def moment_text(utc_ns: int) -> str:
+    """`2026-03-01T14:00:00Z`, to the second."""
+    return f"{datetime.fromtimestamp(utc_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"

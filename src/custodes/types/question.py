@@ -11,7 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from custodes.types.federation import Count, Slug, Time
+from custodes.types.vision import VEHICLES, ObjectClass
 
+CLASSES = {one.name.lower(): one for one in ObjectClass if one is ObjectClass.PERSON or one in VEHICLES}
+"""That can be asked for."""
 MAX_CLASSES, MAX_CAMERAS = 6, 64
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Reason = Annotated[str, Meta(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f\x7f]*$")]

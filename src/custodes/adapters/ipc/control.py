@@ -85,9 +85,9 @@ def drain_recorder(leases_socket: Path, name: str, *, is_over: bool = False) -> 
 
 
 TRACE_TIMEOUT_S = 1800.0
+"""Seconds for an hour of one camera; minutes for a day of many."""
 REPLACE_TIMEOUT_S = 330.0
 """The supervisor gives an old process ten seconds and a new one five minutes."""
-"""Seconds for an hour of one camera; minutes for a day of many."""
 
 
 def trace_leak(server_socket: Path, request: TraceLeak) -> LeakTraced:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from custodes.access.grants import granted_from
-from custodes.app.serving.wishes import WishBook
+from custodes.app.serving.wishes import WishBook, answer_to
 from custodes.audit.note import NoteVerifier
 from custodes.config.federation import AnswersConfig
 from custodes.errors import CustodesError, PermissionDenied, ProtocolError
@@ -32,9 +32,9 @@ from custodes.types.access import (
     PurposeKind,
 )
 from custodes.types.federation import MAX_ROWS, CaseAnswered, MovementFound
-from custodes.types.question import CaseQuestion
+from custodes.types.question import CLASSES, CaseQuestion
 from custodes.types.search import TrackQuestion
-from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
+from custodes.types.vision import Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 MAX_FOUND = 2000
@@ -49,7 +49,6 @@ CENTRE_USER = "centre"
 """The policies' name for the centre; accounts have random ids."""
 
 _DAY_NS, _HOUR_NS = 86_400 * NS_PER_S, 3600 * NS_PER_S
-_CLASSES = {one.name.lower(): one for one in ObjectClass if one is ObjectClass.PERSON or one in VEHICLES}
 
 
 class Answerer:
@@ -137,7 +136,7 @@ class Answerer:
                 TrackQuestion(
                     start_ns=Ns(question.start_ns),
                     end_ns=Ns(question.end_ns),
-                    classes=frozenset(_CLASSES[one] for one in question.classes),
+                    classes=frozenset(CLASSES[one] for one in question.classes),
                 ),
                 MAX_FOUND,
             )
@@ -203,22 +202,12 @@ class Answerer:
         self._recent.append(now_ns)
         if not question.start_ns < question.end_ns <= question.start_ns + self._config.max_days * _DAY_NS:
             return f"a question covers more than nothing and at most {self._config.max_days} days"
-        unknown = [one for one in question.classes if one not in _CLASSES]
+        unknown = [one for one in question.classes if one not in CLASSES]
         return f"nothing is known of the class {unknown[0]}"[:80] if unknown else ""
 
     def _told(self, question: CaseQuestion, reason: str, *, log_index: int = 0) -> CaseAnswered:
-        return CaseAnswered(
-            question_id=question.question_id,
-            utc_ns=self._clock.now_ns(),
-            is_allowed=False,
-            reason=_word(reason),
-            log_index=log_index,
-            part=0,
-            parts=1,
-            answered_from_ns=question.start_ns,
-            cameras=0,
-            found=(),
-        )
+        now_ns = self._clock.now_ns()
+        return answer_to(question, _word(reason), log_index, now_ns, is_allowed=False, cameras=0)
 
 
 def _movement(track: Tracklet) -> MovementFound:

@@ -5,7 +5,7 @@ What cannot be told is tried again a few times and then dropped, and said in the
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -73,13 +73,17 @@ class _Line:
     trouble: Unreached | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watched:
     """A rule and whom it tells."""
 
     rule: RuleConfig
-    senders: tuple[Send, ...]
+    senders: InitVar[tuple[Send, ...]]
     state: _State = field(default_factory=_State)
+    lines: tuple[_Line, ...] = field(init=False)
+
+    def __post_init__(self, senders: tuple[Send, ...]) -> None:
+        self.lines = tuple(_Line(send, self.rule.name) for send in senders)
 
 
 class RuleService:
@@ -99,7 +103,7 @@ class RuleService:
         self._catalog = catalog
         self._clock = clock
         self._sleep = sleep
-        self._lines = [tuple(_Line(send, one.rule.name) for send in one.senders) for one in self._watched]
+        self._lines = [line for one in self._watched for line in one.lines]
         self._queues: dict[CameraId, tuple[QueueNow, ...]] = {}
         self._runs: dict[CameraId, RunId] = {}
         self.dropped = 0
@@ -226,7 +230,7 @@ class RuleService:
             "utc_ns": utc_ns,
             **more,
         }
-        for line in self._lines[next(at for at, one in enumerate(self._watched) if one is watched)]:
+        for line in watched.lines:
             if line.waiting.full():
                 line.waiting.get_nowait()
                 self.dropped += 1
@@ -235,17 +239,16 @@ class RuleService:
     @property
     def waiting(self) -> int:
         """How many pieces of news are not told yet, each counted for each whom it is for."""
-        return sum(line.waiting.qsize() for lines in self._lines for line in lines)
+        return sum(line.waiting.qsize() for line in self._lines)
 
     def troubles(self) -> list[Unreached]:
         """Of those who were not reached the last time."""
-        return [line.trouble for lines in self._lines for line in lines if line.trouble is not None]
+        return [line.trouble for line in self._lines if line.trouble is not None]
 
     async def run(self) -> None:
         """For ever."""
         if self._watched:
-            lines = [self._tell_forever(line) for lines in self._lines for line in lines]
-            await asyncio.gather(*lines, self._check_forever())
+            await asyncio.gather(*map(self._tell_forever, self._lines), self._check_forever())
         await asyncio.Event().wait()
 
     async def _check_forever(self) -> None:
@@ -263,10 +266,9 @@ class RuleService:
 
     async def tell_waiting(self) -> None:
         """Tell what waits now."""
-        for lines in self._lines:
-            for line in lines:
-                while not line.waiting.empty():
-                    await self._send(line, line.waiting.get_nowait())
+        for line in self._lines:
+            while not line.waiting.empty():
+                await self._send(line, line.waiting.get_nowait())
 
     async def _send(self, line: _Line, news: Mapping[str, object]) -> None:
         for attempt in range(TRIES):

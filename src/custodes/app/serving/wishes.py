@@ -89,7 +89,8 @@ class WishBook:
             if not 0 < len(said) <= 80 or not said.isprintable():
                 raise InvalidArgument("a reason has 1 to 80 characters, in one line")
             index = await self._note("refused", person.name, wish, reason=said)
-        fact = answer_to(wish, said, index, self._clock.now_ns(), is_allowed=isinstance(request, GiveFootage))
+        is_given = isinstance(request, GiveFootage)
+        fact = answer_to(wish, said, index, self._clock.now_ns(), is_allowed=is_given, cameras=1)
         await asyncio.to_thread(self._outbox.put, [encode_fact(fact)])
         del self._wishes[wish.question_id]
         await self._keep()
@@ -138,28 +139,26 @@ class WishBook:
         )
 
     async def _keep(self) -> None:
-        content = msgspec.json.encode(list(self.waiting()))
-        await asyncio.to_thread(self._write, content)
-
-    def _write(self, content: bytes) -> None:
-        replace_file(self._path, content)
+        await asyncio.to_thread(replace_file, self._path, msgspec.json.encode(list(self.waiting())))
 
     def table(self) -> Wishes:
         """For the command."""
         return Wishes(wishes=tuple(self.waiting()))
 
 
-def answer_to(wish: Wish, reason: str, log_index: int, now_ns: int, *, is_allowed: bool) -> CaseAnswered:
-    """The fact that tells the centre."""
+def answer_to(
+    asked: CaseQuestion | Wish, reason: str, log_index: int, now_ns: int, *, is_allowed: bool, cameras: int
+) -> CaseAnswered:
+    """The fact that tells the centre in a word, without movements. `cameras`: how many it is about."""
     return CaseAnswered(
-        question_id=wish.question_id,
+        question_id=asked.question_id,
         utc_ns=now_ns,
         is_allowed=is_allowed,
         reason=reason,
         log_index=log_index,
         part=0,
         parts=1,
-        answered_from_ns=wish.start_ns,
-        cameras=1,
+        answered_from_ns=asked.start_ns,
+        cameras=cameras,
         found=(),
     )
