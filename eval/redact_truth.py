@@ -8,7 +8,11 @@ draws contact sheets to check them by eye. None of the procedures uses a model t
   please.mkv are not in it, but unjudged (`BYSTANDERS`). Every sheet was looked at.
 - **one-by-one**, **people-detection** (heads): difference to an empty picture, the largest blobs, of each the top:
   as wide as the blob is there, as high as 1.3 of that. No detector at all. Blobs lower than `_MIN_BLOB` of the
-  picture, and moments at which two people are one blob, are left out.
+  picture, and moments at which two people are one blob, are left out. Every box was looked at then: `WRONG` are no
+  heads (shadows on the floor after somebody left, a shoulder whose head is beyond the edge), and `PERSONS` says where
+  a blob is another person's, or the same one's who left the picture's blob and came back. Who comes in over the lower
+  edge is a low blob for half a second: there heads were drawn by eye (`intel-entering.csv`, as far as at least half of
+  the head is in the picture; every frame, or every second with the ones between filled linearly).
 - **PETS 2009** is not stored: its boxes are another's work under CC BY-NC-SA. `pets_heads` makes heads of them when
   evaluated: the top 16 % of each box, as wide as high, around the centre of what differs from the median picture
   there (heads are up to .1 of the height off the middle). Where nothing differs, something hides the head: left out.
@@ -59,6 +63,18 @@ _NEAR = 5
 
 BYSTANDERS: dict[str, Box] = {"bird.mkv": (480, 30, 640, 480), "please.mkv": (480, 30, 640, 480)}
 """asl-gestures: where somebody stands at the edge, with half a face or less, by eye."""
+
+WRONG: dict[str, dict[int, tuple[int, ...]]] = {
+    ONE_BY_ONE: {0: (202,), 8: (863, 872, 873), 11: (1346, 1351), 13: (1354, 1355, 1365)},
+    PEOPLE: {0: (28, 29)},
+}
+"""Clip → blob's track → frames in which its top is no head, by eye; unjudged."""
+
+PERSONS: dict[str, tuple[tuple[int, int, int], ...]] = {
+    ONE_BY_ONE: ((6, 0, 5), (8, 0, 5), (13, 0, 11)),
+    PEOPLE: ((10, 0, 7), (9, 394, 8), (11, 402, 8), (11, 0, 9)),
+}
+"""Clip → (blob's track, from this frame on, person), by eye; the first that fits. Others are their own."""
 
 _UNJUDGED = -1
 """Their track's number in the files."""
@@ -241,6 +257,21 @@ def make_heads(path: Path, empty_frames: range, *, slim: float) -> tuple[Heads, 
     return heads, others
 
 
+def by_eye(name: str, heads: Heads, others: Unjudged) -> tuple[Heads, Unjudged]:
+    """With `WRONG` unjudged, `PERSONS` in the place of blobs' tracks, and those who come in."""
+    people: Heads = defaultdict(dict)
+    for track, boxes in read_heads("intel-entering")[name].items():
+        people[track] = _filled(boxes)
+    for track, boxes in heads.items():
+        for number, box in boxes.items():
+            if number in WRONG[name].get(track, ()):
+                others[number].append(around(box))
+                continue
+            named = [person for blob, since, person in PERSONS[name] if blob == track and number >= since]
+            people[named[0] if named else track][number] = box
+    return people, others
+
+
 def _jumps(boxes: dict[int, Box]) -> list[int]:
     """Frames in which a top is more than its own height from where it is around: the blob fell into pieces."""
     found = []
@@ -298,8 +329,8 @@ def main() -> None:
                 draw_sheets(data / ASL / name, heads, arguments.sheets / f"{name}.png", every=12)
     if arguments.only in (None, "heads"):
         made = {
-            ONE_BY_ONE: make_heads(data / ONE_BY_ONE, range(0, 20), slim=1.1),
-            PEOPLE: make_heads(data / PEOPLE, range(0, 20), slim=1.8),
+            name: by_eye(name, *make_heads(data / name, range(0, 20), slim=slim))
+            for name, slim in ((ONE_BY_ONE, 1.1), (PEOPLE, 1.8))
         }
         write_heads(
             "intel",

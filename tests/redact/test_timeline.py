@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from custodes.redact import timeline as timeline_module
 from custodes.redact.levels import MaskLevel
-from custodes.redact.timeline import PRE_ROLL_NS, VOUCH_SLACK_NS, MaskPolicy, MaskTimeline
+from custodes.redact.samples import PRE_ROLL_NS
+from custodes.redact.timeline import VOUCH_SLACK_NS, MaskPolicy, MaskTimeline
 from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
@@ -208,3 +209,29 @@ def test_memory_is_bounded_when_nobody_forgets(monkeypatch, is_one_moment):
         moved = [(i + 20 * index, c, b) for i, c, b in rows] if is_one_moment else rows
         timeline.add([fact(index, moved, at=T0 if is_one_moment else None)])
         assert timeline.boxes_kept <= 500
+
+
+def test_head_of_somebody_who_comes_in_over_the_lower_edge_is_covered_before_the_first_look():
+    # Cut at the bottom: the upper side alone moves, .1 of the picture a look.
+    looks = [[]] * 3 + [[(1, PERSON, (0.4, 0.9 - 0.1 * i, 0.6, 1.0))] for i in range(1, 4)]
+    timeline = made(chain(*looks), level=MaskLevel.HEAD, margin=0.0)
+    assert covers(timeline.masks_at(Ns(T0 + 3 * STEP - STEP // 2), RUN, 1.0), (0.45, 0.85, 0.55, 0.95))
+
+
+def test_head_between_two_looks_is_covered_on_the_whole_way_down():
+    looks = [[(1, PERSON, (0.4, 0.0, 0.5, 0.3))], [], [(1, PERSON, (0.4, 0.6, 0.6, 1.0))]]
+    timeline = made(chain(*looks), level=MaskLevel.HEAD, margin=0.0)
+    masks = timeline.masks_at(Ns(T0 + STEP), RUN, 1.0)
+    for top in (0.0, 0.3, 0.6):
+        assert covers(masks, (0.44, top, 0.46, top + 0.05))
+
+
+def test_somebody_in_a_gap_keeps_the_head_covered_though_anothers_face_is_halfway():
+    face = (0.42, 0.15, 0.48, 0.2)  # in the upper quarter of the two boxes' union, far from either head
+    looks = [
+        [(1, PERSON, (0.4, 0.0, 0.5, 0.3))],
+        [(-1, FACE, face)],
+        [(1, PERSON, (0.4, 0.6, 0.5, 0.9))],
+    ]
+    timeline = made(chain(*looks), level=MaskLevel.HEAD, margin=0.0)
+    assert covers(timeline.masks_at(Ns(T0 + STEP), RUN, 1.0), (0.42, 0.6, 0.48, 0.65))

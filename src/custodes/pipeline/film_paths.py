@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.pipeline.film_looks import Look
-from custodes.redact.timeline import MAX_FILL_NS
+from custodes.redact.samples import MAX_FILL_NS
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_MS, NS_PER_S
 

@@ -5,32 +5,24 @@ Fails closed: where no FrameAnalysed vouches, the answer is None and the caller 
 """
 
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
 from custodes.redact.levels import Box, MaskLevel, covered_part, plate_part
 from custodes.redact.reasons import Mask, MaskBasis, MaskReason
+from custodes.redact.samples import MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
 from custodes.redact.stretches import Stretches
 from custodes.redact.zones import PrivacyZone
 from custodes.types.event import FrameAnalysed
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_MS, NS_PER_S, Ns, RunId
 
-PRE_ROLL_NS = NS_PER_S // 2
-"""A person is covered this long before the first detection: at 5 analysed frames per second up to 0.2 s pass between
-entering and the first look, and the first look may miss."""
-
-POST_ROLL_NS = NS_PER_S // 2
-"""And this long after the last."""
-
 DEFAULT_LOOK_AHEAD_NS = Ns(600 * NS_PER_MS)
 """`PRE_ROLL_NS` and half an analysis interval."""
-
-MAX_FILL_NS = 10 * NS_PER_S
-"""A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
 
 VOUCH_SLACK_NS = 2 * NS_PER_MS
 """A recorded frame's time equals the live one's to under a millisecond (`media.fmp4`); without slack the single
@@ -47,7 +39,6 @@ keyframe."""
 _BUCKET_NS = NS_PER_S
 _PEOPLE = frozenset({int(ObjectClass.PERSON), int(ObjectClass.FACE)})
 _SURE_FACE = frozenset({MaskBasis.SEEN, MaskBasis.BETWEEN})
-_MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
 
 _Key = tuple[str, int, int, int]
 """Run, track id (or packet number and row of a lone detection), class."""
@@ -93,24 +84,6 @@ class MaskPolicy:
         assert self.look_ahead_ns >= PRE_ROLL_NS
 
 
-@dataclass(slots=True)
-class _Samples:
-    """One track's boxes by time."""
-
-    times_ns: list[int] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-
-    def put(self, utc_ns: int, box: Box) -> int:
-        """Insert or replace; returns how many boxes were added (0 or 1)."""
-        at = bisect_left(self.times_ns, utc_ns)
-        if at < len(self.times_ns) and self.times_ns[at] == utc_ns:
-            self.boxes[at] = _union(self.boxes[at], box)
-            return 0
-        self.times_ns.insert(at, utc_ns)
-        self.boxes.insert(at, box)
-        return 1
-
-
 class MaskTimeline:
     """Masks of one camera. Facts may come late, twice and in any order. Not thread-safe.
 
@@ -126,7 +99,7 @@ class MaskTimeline:
         """What is vouched for, and the quiet stretches between."""
         self._quiet: dict[RunId, dict[int, int]] = {}
         """Quiet stretches: from → to, both times of looks."""
-        self._tracks: dict[_Key, _Samples] = {}
+        self._tracks: dict[_Key, Samples] = {}
         self._near: dict[int, set[_Key]] = {}
         self._boxes = 0
         self._is_whole = False
@@ -225,17 +198,19 @@ class MaskTimeline:
         if self._level is MaskLevel.FRAME:
             return [Mask(box=WHOLE_FRAME, reason=MaskReason.LEVEL, basis=MaskBasis.ALWAYS, track_id=-1)]
         found = [
-            (key, box, basis)
+            (key, places, basis)
             for key in self._near.get(utc_ns // _BUCKET_NS, ())
-            for box, basis in _boxes_at(self._tracks[key], utc_ns)
+            for places, basis in self._tracks[key].places_at(utc_ns)
         ]
         if exempt != NOBODY:
             found = [item for item in found if not _is_exempt(item[0], item[1], found, exempt)]
         masks: list[Mask] = []
-        faces = [box for key, box, basis in found if key[3] == ObjectClass.FACE and key[2] < 0 and basis in _SURE_FACE]
-        for key, box, basis in found:
-            has_face = any(_is_face_of(box, face) for face in faces)
-            part, reason = self._part_of(key[3], box, aspect, has_face=has_face)
+        faces = [
+            seen for key, seen, basis in found if key[3] == ObjectClass.FACE and key[2] < 0 and basis in _SURE_FACE
+        ]
+        for key, places, basis in found:
+            has_face = any(_is_face_of(places, face) for face in faces)
+            part, reason = self._part_of(key[3], places, aspect, has_face=has_face)
             if part is not None:
                 masks.append(Mask(box=part, reason=reason, basis=basis, track_id=key[1] if key[2] < 0 else -1))
         if masks:
@@ -255,16 +230,19 @@ class MaskTimeline:
         return [strip for zone in self._policy.zones if zone.is_on(utc_ns) for strip in zone.strips]
 
     def _part_of(
-        self, class_id: int, box: Box, aspect: float | None, *, has_face: bool
+        self, class_id: int, places: Places, aspect: float | None, *, has_face: bool
     ) -> tuple[Box | None, MaskReason]:
-        plate = plate_part(class_id, box)
-        if plate is not None:
-            return plate, MaskReason.PLATE
+        """What is covered of somebody on the way between places: the part of each, and all between."""
+        plates = [plate for box in places if (plate := plate_part(class_id, box)) is not None]
+        if plates:
+            return joined(plates), MaskReason.PLATE
         reason = MaskReason.PERSON if self._level is MaskLevel.PERSON else MaskReason.HEAD
-        return (
-            covered_part(self._level, class_id, box, aspect, has_face=has_face),
-            MaskReason.FACE if class_id == ObjectClass.FACE else reason,
-        )
+        parts = [
+            part
+            for box in places
+            if (part := covered_part(self._level, class_id, box, aspect, has_face=has_face)) is not None
+        ]
+        return joined(parts) if parts else None, MaskReason.FACE if class_id == ObjectClass.FACE else reason
 
     def vouched_until(self, run: RunId) -> Ns:
         """The newest moment of the run that is vouched for; 0 when none is."""
@@ -300,7 +278,7 @@ class MaskTimeline:
             self._boxes -= cut
 
     def _put(self, key: _Key, utc_ns: int, box: Box) -> None:
-        samples = self._tracks.setdefault(key, _Samples())
+        samples = self._tracks.setdefault(key, Samples())
         self._boxes += samples.put(utc_ns, box)
         at = bisect_left(samples.times_ns, utc_ns)
         start, end = utc_ns - PRE_ROLL_NS, utc_ns + POST_ROLL_NS
@@ -319,55 +297,29 @@ class MaskTimeline:
             self.forget_before(Ns(times[-1] + MAX_FILL_NS))
 
 
-def _boxes_at(samples: _Samples, utc_ns: int) -> Iterator[tuple[Box, MaskBasis]]:
-    times, boxes = samples.times_ns, samples.boxes
-    after = bisect_left(times, utc_ns)
-    if after < len(times) and times[after] == utc_ns:
-        yield boxes[after], MaskBasis.SEEN
-    elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_FILL_NS:
-        yield _union(boxes[after - 1], boxes[after]), MaskBasis.BETWEEN
-    else:
-        if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
-            yield _reached(samples, after, after + 1, utc_ns), MaskBasis.BEFORE
-        if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
-            yield _reached(samples, after - 1, after - 2, utc_ns), MaskBasis.AFTER
-
-
-def _reached(samples: _Samples, end: int, inner: int, utc_ns: int) -> Box:
-    """Box `end` joined with where it was or will be at `utc_ns`, going by its distance from box `inner`."""
-    box = samples.boxes[end]
-    if not 0 <= inner < len(samples.boxes):
-        return box
-    span_ns = samples.times_ns[end] - samples.times_ns[inner]
-    if abs(span_ns) > _MAX_EXTRAPOLATION_NS:
-        return box
-    share = (utc_ns - samples.times_ns[end]) / span_ns
-    other = samples.boxes[inner]
-    width, height = box[2] - box[0], box[3] - box[1]
-
-    def shift(now: float, then: float, limit: float) -> float:
-        # A box further than its own size away would be a guess, not a mask.
-        return max(-limit, min(limit, (now - then) * share))
-
-    x = shift(box[0] + box[2], other[0] + other[2], 2 * width) / 2
-    y = shift(box[1] + box[3], other[1] + other[3], 2 * height) / 2
-    return _union(box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y))
-
-
-def _is_exempt(key: _Key, box: Box, found: Sequence[tuple[_Key, Box, MaskBasis]], exempt: Exempt) -> bool:
+def _is_exempt(key: _Key, places: Places, found: Sequence[tuple[_Key, Places, MaskBasis]], exempt: Exempt) -> bool:
     """A person who may be seen, or a face that can be nobody else's."""
     if key[2] < 0 and key[3] == ObjectClass.PERSON:
         return (key[0], key[1]) in exempt
     if key[3] != ObjectClass.FACE:
         return False
+    face = joined(places)
     owners = {
-        other[:3] for other, person, _ in found if other[3] == ObjectClass.PERSON and _overlaps(box, _reach_of(person))
+        other[:3]
+        for other, person, _ in found
+        if other[3] == ObjectClass.PERSON and _overlaps(face, joined([_reach_of(box) for box in person]))
     }
     return bool(owners) and all(owner[2] < 0 and owner[:2] in exempt for owner in owners)
 
 
-def _is_face_of(person: Box, face: Box) -> bool:
-    """Whether a face is where this person's must be: in the box's upper quarter, where no printed shirt is."""
+def _is_face_of(person: Places, face: Places) -> bool:
+    """Whether a face is where this person's must be, at both ends of a way: in the box's upper quarter, where no
+    printed shirt is."""
+    pairs = zip(person, face, strict=True) if len(person) == len(face) else product(person, face)
+    return all(_is_in_upper_quarter(*pair) for pair in pairs)
+
+
+def _is_in_upper_quarter(person: Box, face: Box) -> bool:
     x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
     width, height = person[2] - person[0], person[3] - person[1]
     return abs(2 * x - person[0] - person[2]) < 0.6 * width and person[1] <= y <= person[1] + height / 4
@@ -381,12 +333,3 @@ def _reach_of(person: Box) -> Box:
 
 def _overlaps(first: Box, second: Box) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
-
-
-def _union(first: Box, second: Box) -> Box:
-    return (
-        min(first[0], second[0]),
-        min(first[1], second[1]),
-        max(first[2], second[2]),
-        max(first[3], second[3]),
-    )

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from custodes.redact.reasons import Mask, MaskReason
-from custodes.redact.timeline import MAX_FILL_NS, MaskPolicy, MaskTimeline
+from custodes.redact.samples import MAX_FILL_NS
+from custodes.redact.timeline import MaskPolicy, MaskTimeline
 from custodes.redact.zones import PrivacyZone
 from custodes.review.policy import mask_policy
 from custodes.types.access import Action

@@ -12,7 +12,7 @@ from custodes.types.media import Segment
 from custodes.units import NS_PER_S, CameraId, Ns, SegmentId
 
 MARGIN_NS = 11 * NS_PER_S
-"""Masks of a moment depend on frames up to `redact.timeline.MAX_FILL_NS` (10 s) before and after it."""
+"""Masks of a moment depend on frames up to `redact.samples.MAX_FILL_NS` (10 s) before and after it."""
 
 LOW_NS = 15 * NS_PER_S
 HIGH_NS = 45 * NS_PER_S

@@ -1,0 +1,95 @@
+"""One track's boxes by time, and between which boxes somebody is at a moment. What is covered is `redact.timeline`'s.
+
+A moment that was looked at has one place. Any other has two, and somebody is on the way from one to the other: what is
+covered of them is taken of each of the two and joined (`joined`). The head of the two boxes' union would be the upper
+one's alone, and whoever walks up into a picture, or down towards the camera, is lower (ADR 120).
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from custodes.redact.levels import Box
+from custodes.redact.reasons import MaskBasis
+from custodes.units import NS_PER_S
+
+PRE_ROLL_NS = NS_PER_S // 2
+"""A person is covered this long before the first detection: at 5 analysed frames per second up to 0.2 s pass between
+entering and the first look, and the first look may miss."""
+
+POST_ROLL_NS = NS_PER_S // 2
+"""And this long after the last."""
+
+MAX_FILL_NS = 10 * NS_PER_S
+"""A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
+
+_MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
+_MAX_SHIFT = 2.0
+"""A side that moved further than this, in sizes of its box, would be a guess, not a mask."""
+
+Places = tuple[Box, ...]
+"""One or two boxes, shares of the frame: where somebody is, or from where to where."""
+
+
+@dataclass(slots=True)
+class Samples:
+    """One track's boxes by time."""
+
+    times_ns: list[int] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+
+    def put(self, utc_ns: int, box: Box) -> int:
+        """Insert or replace; returns how many boxes were added (0 or 1)."""
+        at = bisect_left(self.times_ns, utc_ns)
+        if at < len(self.times_ns) and self.times_ns[at] == utc_ns:
+            self.boxes[at] = joined((self.boxes[at], box))
+            return 0
+        self.times_ns.insert(at, utc_ns)
+        self.boxes.insert(at, box)
+        return 1
+
+    def places_at(self, utc_ns: int) -> Iterator[tuple[Places, MaskBasis]]:
+        """Where somebody is at a moment, and how that is known; nothing where the track is too far away in time."""
+        times, boxes = self.times_ns, self.boxes
+        after = bisect_left(times, utc_ns)
+        if after < len(times) and times[after] == utc_ns:
+            yield (boxes[after],), MaskBasis.SEEN
+        elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_FILL_NS:
+            yield (boxes[after - 1], boxes[after]), MaskBasis.BETWEEN
+        else:
+            if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
+                yield self._reached(after, after + 1, utc_ns), MaskBasis.BEFORE
+            if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
+                yield self._reached(after - 1, after - 2, utc_ns), MaskBasis.AFTER
+
+    def _reached(self, end: int, inner: int, utc_ns: int) -> Places:
+        """Box `end`, and where it was or will be at `utc_ns`, going by its distance from box `inner`.
+
+        Each side goes its own way: of somebody who comes in over the lower edge only the upper side moves, and the
+        head is there. What shrinks keeps its size.
+        """
+        box = self.boxes[end]
+        if not 0 <= inner < len(self.boxes):
+            return (box,)
+        span_ns = self.times_ns[end] - self.times_ns[inner]
+        if abs(span_ns) > _MAX_EXTRAPOLATION_NS:
+            return (box,)
+        share = (utc_ns - self.times_ns[end]) / span_ns
+        other = self.boxes[inner]
+        sizes = (box[2] - box[0], box[3] - box[1])
+        moved = [
+            now + max(-_MAX_SHIFT * size, min(_MAX_SHIFT * size, (now - then) * share))
+            for now, then, size in zip(box, other, (*sizes, *sizes), strict=True)
+        ]
+        for side, size in enumerate(sizes):
+            if moved[side + 2] - moved[side] < size:
+                # The upper side is where the head is; left and right mean the same.
+                start = moved[side] if side else (moved[0] + moved[2] - size) / 2
+                moved[side], moved[side + 2] = start, start + size
+        return (box, (moved[0], moved[1], moved[2], moved[3]))
+
+
+def joined(boxes: Sequence[Box]) -> Box:
+    """The box around all of them, at least one."""
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return (min(left), min(top), max(right), max(bottom))
