@@ -71,3 +71,18 @@ def test_box_at_the_inner_edge_of_a_part(
     found = look(known, [], [(kind, piece)])
     assert any(np.allclose(box, piece, atol=1) for box in found) == is_kept
     assert all(any(np.allclose(box, whole, atol=1) for box in found) for _, whole in known if known[0][1] != piece)
+
+
+@pytest.mark.parametrize(("fps", "looked_at"), [(10, 12), (30, 4), (1200, 2)])
+def test_film_with_a_wrong_clock_is_still_looked_at_every_sixth_frame(fps: float, looked_at: int) -> None:
+    detector = Detector(*[[] for _ in range(3 * 12)])
+    looker = FilmLooker(
+        cast(SessionDetector, detector), None, lambda _, part, size: np.zeros((2, 2, 3), np.uint8), fps=fps
+    )
+    planes = [np.zeros((HEIGHT // scale, WIDTH // scale), np.uint8) for scale in (1, 2, 2)]
+    frames = [
+        Frame(camera_id=FILM_CAMERA, run=FILM_RUN, seq=number, utc_ns=Ns(number), y=planes[0], u=planes[1],
+              v=planes[2], is_keyframe=True, is_corrupt=False)
+        for number in range(12)
+    ]  # fmt: skip
+    assert sum(looker.take(frame) for frame in frames) == looked_at

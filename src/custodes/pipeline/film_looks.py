@@ -21,6 +21,10 @@ from custodes.units import NS_PER_S, Ns
 LOOKS_PER_S = 10
 """A walker moves a tenth of their height between two looks; what lies between is covered from the one to the other."""
 
+_FPS_BELIEVED = 60.0
+"""A film that claims more is slow motion or was written with a wrong clock, and then a tenth of a second by that clock
+may be seconds of what it shows: at least every sixth frame is looked at."""
+
 _TILE_SHARE = 0.6
 """Side of a part, of the picture's: a person up to a fifth of the picture lies whole in at least one of four."""
 
@@ -63,7 +67,7 @@ class FilmLooker:
         self._people = people
         self._faces = faces
         self._to_rgb = to_rgb
-        self._step = max(1, int(fps / LOOKS_PER_S))
+        self._step = max(1, int(min(fps, _FPS_BELIEVED) / LOOKS_PER_S))
         self._seen = 0
         self._parts_turn = 0
         self._pending: Frame | None = None
