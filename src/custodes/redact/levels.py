@@ -65,7 +65,7 @@ def covered_part(
         return None
     if level is MaskLevel.PERSON or level is MaskLevel.FRAME:
         return box
-    if has_face:
+    if has_face and not _is_standing(box, aspect):
         return None
     head = _head_of(box, aspect)
     return head if level is MaskLevel.HEAD else _shrunk(head, _FACE_SHRINK)
@@ -81,6 +81,10 @@ def plate_part(object_class: int, box: Box) -> Box | None:
 _VEHICLE_IDS = frozenset(int(item) for item in VEHICLES)
 
 
+def _is_standing(box: Box, aspect: float | None) -> bool:
+    return aspect is None or (box[2] - box[0]) * aspect <= _STANDING_WIDTH * (box[3] - box[1])
+
+
 def _head_of(box: Box, aspect: float | None) -> Box:
     height, width = box[3] - box[1], box[2] - box[0]
     if aspect is None:
@@ -88,7 +92,7 @@ def _head_of(box: Box, aspect: float | None) -> Box:
     wide = width * aspect  # in frame heights, as is `height`
     middle = (box[0] + box[2]) / 2
     down, side = _HEAD_DOWN * height, _HEAD_SIDE * height
-    if wide > _STANDING_WIDTH * height:
+    if not _is_standing(box, aspect):
         down = max(down, min(_HEAD_OF_WIDTH * wide, height))
         side = max(side, _SIDE_OF_WIDTH * wide)
     return (middle - side / aspect, box[1] - _HEAD_UP * height, middle + side / aspect, box[1] + down)
