@@ -1,5 +1,6 @@
 """The application over ASGI with a real catalog, log and policies, and a clock that tests move."""
 
+import asyncio
 import hashlib
 import json
 import tempfile
@@ -163,8 +164,13 @@ def site_in(
     tokens: list[str] = []
     traced: list[TraceOrder] = []
 
-    async def found(order: TraceOrder, first: Principal, second: Principal) -> LeakTraced:
+    async def found(
+        order: TraceOrder, first: Principal, second: Principal, told: Callable[[float], None]
+    ) -> LeakTraced:
         traced.append(order)
+        told(0.25)
+        if order.picture.endswith(b"takes long") and len(traced) == 1:
+            await asyncio.Event().wait()
         told = {
             "place": "The picture shows the view of camera Main gate (gate).",
             "sentence": "The picture derives from the copy of camera gate, delivered to session S.",

@@ -126,6 +126,23 @@ def test_trace_when_the_picture_on_the_disk_was_exchanged_then_it_fails(ann, ben
     assert ann.site.traced == []
 
 
+def test_trace_when_paused_says_how_far_it_is_and_goes_on_when_its_owner_says_so(ann, ben):
+    path = put(ann, picture=PNG + b"takes long").headers["location"]
+    request_id = path.rsplit("/", 1)[1]
+    assert ben.approve(request_id).status_code == 200
+    assert ann.post(f"{path}/pause").status_code == 409, "nothing runs"
+    assert ann.post(f"{path}/trace").status_code == 303
+    assert 'value="0.25"' in ann.get(path).text
+    assert ann.get("/api/v1/leaks").json()["traces"] == [{"request_id": request_id, "state": "tracing", "share": 0.25}]
+    assert ben.post(f"{path}/pause").status_code == 409, "its owner pauses it"
+    assert ann.post(f"{path}/pause").status_code == 303
+    assert "<h2>Paused</h2>" in ann.get(path).text
+    assert ann.get("/api/v1/leaks").json()["traces"][0]["state"] == "paused"
+    assert ann.post(f"{path}/trace").status_code == 303
+    assert "delivered to session S" in until_through(ann, path)
+    assert len(ann.site.traced) == 2
+
+
 def test_page_when_somebody_may_not_trace_then_no_form(ann):
     assert "Put a picture on the desk" in ann.get("/leaks").text
     assert "Put a picture on the desk" not in another(ann, roles=("operator",)).get("/leaks").text

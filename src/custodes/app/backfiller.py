@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -21,6 +20,7 @@ from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
 from custodes.app.backfill_cell import NICE
 from custodes.app.backfill_pieces import WARM_UP_NS, Pieces, gops, plan_of, read_gop
+from custodes.app.task_hosts import task_runners
 from custodes.config import SiteConfig, SitePaths, load_effective
 from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable
 from custodes.pipeline.analysis import Looking
@@ -28,12 +28,9 @@ from custodes.pipeline.backfill import Stretch, Stretches
 from custodes.ports.clock import Clock
 from custodes.review.archive import Archive
 from custodes.review.keys import ViewKeys
-from custodes.runtime.cell_process import ProcessHost
-from custodes.runtime.cells import CellRunner, Host
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
-from custodes.runtime.ray_cells import RayHost, check_reachable, connect
 from custodes.telemetry import logs
 from custodes.types.backfill import (
     BackfillEnded,
@@ -114,34 +111,12 @@ def analyse(
     return unreadable
 
 
-def _task_hosts(config: SiteConfig) -> tuple[Host, Callable[[], None]]:
-    """Where pieces are worked on, and what is to be done when all is over.
-
-    Raises: Unavailable when the cluster is away; FailedPrecondition without the extra `cluster`.
-    """
-    cluster = config.analyser.ray
-    if config.analyser.runner != "ray" or cluster is None:
-        return ProcessHost(), lambda: None
-    check_reachable(cluster.address)
-    ray = connect(cluster.address, cluster.token_file)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ray took it for itself
-    # No core is booked: live cells find theirs free, and the kernel gives this what they leave.
-    return RayHost(ray, labels=cluster.labels, cpus=0.0), ray.shutdown
-
-
 def analyse_pieces(task: BackfillTask, archive: Archive, server: Server, config: SiteConfig, *, clock: Clock) -> int:
     """As `analyse`, by several processes or by cells of the cluster. Raises: as `analyse`; Unavailable, too, when a
     cell or the cluster is lost for good."""
-    host, shut_down = _task_hosts(config)
-    plan = plan_of(config)
-    runners = [CellRunner(host, f"backfill-{n}", plan) for n in range(config.analyser.backfill_tasks)]
-    pieces = Pieces(task, archive, runners, fps=config.analyser.fps, has_gate=config.analyser.gate, clock=clock)
-    try:
+    with task_runners(config, "backfill", plan_of(config), config.analyser.backfill_tasks) as runners:
+        pieces = Pieces(task, archive, runners, fps=config.analyser.fps, has_gate=config.analyser.gate, clock=clock)
         pieces.run(server.store_piece)
-    finally:
-        for runner in runners:
-            runner.close()
-        shut_down()
     return pieces.unreadable
 
 

@@ -9,7 +9,7 @@ index that cannot be read is made anew: nothing depends on it but time.
 import contextlib
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,27 @@ _STILL_STEPS = 6.0
 """Two steps of the sketchbook: noise at a boundary moves a cell by one."""
 
 
+Wanted = tuple[SegmentId, Sequence[GopRef]]
+Made = tuple[SegmentId, list[tuple[GopRef, Dated]]]
+MakeSketches = Callable[[Sequence[Wanted]], Iterator[Made]]
+
+
+def tell_nobody(_share: float) -> None:
+    """How far it is interests nobody."""
+
+
+def sketched(archive: Archive, gops: Sequence[GopRef]) -> list[tuple[GopRef, Dated]]:
+    """Of the keyframes that can be read. Raises: PermissionDenied, Unavailable from the warden."""
+    return [
+        (one.gop, Dated(utc_ns=one.gop.start_ns, sketch=sketch(one.frame.y))) for one in keyframes(archive, list(gops))
+    ]
+
+
+def made_here(archive: Archive, wanted: Sequence[Wanted]) -> Iterator[Made]:
+    """One segment after the other. Raises: as `sketched`."""
+    return ((segment_id, sketched(archive, gops)) for segment_id, gops in wanted)
+
+
 def stands_for(gop: GopRef, dated: Sequence[Dated]) -> Dated | None:
     """The first sketch within a GOP, dated as its keyframe; without one the last before, if the scene stood still.
 
@@ -57,7 +78,17 @@ def stands_for(gop: GopRef, dated: Sequence[Dated]) -> Dated | None:
 class ContentIndex:
     """Of one camera, for one trace. Owned by one thread."""
 
-    def __init__(self, folder: Path, *, archive: Archive, keys: ViewKeys, segments: Sequence[Segment]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        archive: Archive,
+        keys: ViewKeys,
+        segments: Sequence[Segment],
+        make: MakeSketches | None = None,
+    ) -> None:
+        """`make`: makes those that are missing, in the order asked; None: this thread does, one after the other."""
+        self._make = make or (lambda wanted: made_here(archive, wanted))
         self._folder = folder
         self._archive = archive
         self._keys = keys
@@ -65,22 +96,27 @@ class ContentIndex:
         self._kept: list[Kept] | None = None
         self._opened: dict[Path, Sequence[Dated]] = {}
 
-    def sketches(self, segment_id: SegmentId, gops: Sequence[GopRef]) -> Iterator[tuple[GopRef, Sketch]]:
-        """Of these GOPs of one segment; those that cannot be read are left out.
+    def sketches(
+        self, wanted: Sequence[Wanted], told: Callable[[float], None] = tell_nobody
+    ) -> Iterator[tuple[GopRef, Sketch]]:
+        """Of these GOPs, in order; those that cannot be read are left out.
 
+        Args: told: how much of them is through, 0 to 1, behind each segment.
         Raises: PermissionDenied, Unavailable from the warden.
         """
-        known = self._seen_live(gops) or self._read(segment_id)
-        if known is None:
-            made = [
-                (one.gop, Dated(utc_ns=one.gop.start_ns, sketch=sketch(one.frame.y)))
-                for one in keyframes(self._archive, list(gops))
-            ]
-            self._write(segment_id, [dated for _, dated in made])
-            yield from ((gop, dated.sketch) for gop, dated in made)
-            return
-        at = {int(one.utc_ns): one.sketch for one in known}
-        yield from ((gop, at[int(gop.start_ns)]) for gop in gops if int(gop.start_ns) in at)
+        found = [self._seen_live(gops) or self._read(segment_id) for segment_id, gops in wanted]
+        made = self._make([one for one, known in zip(wanted, found, strict=True) if known is None])
+        through, total = 0, max(sum(len(gops) for _, gops in wanted), 1)
+        for (_, gops), known in zip(wanted, found, strict=True):
+            if known is None:
+                segment_id, new = next(made)
+                self._write(segment_id, [dated for _, dated in new])
+                yield from ((gop, dated.sketch) for gop, dated in new)
+            else:
+                at = {int(one.utc_ns): one.sketch for one in known}
+                yield from ((gop, at[int(gop.start_ns)]) for gop in gops if int(gop.start_ns) in at)
+            through += len(gops)
+            told(through / total)
 
     def _seen_live(self, gops: Sequence[GopRef]) -> list[Dated] | None:
         """One for each of these GOPs, dated as they are, from what analysers kept; None when one of them has none."""

@@ -1,20 +1,26 @@
 """What a job does for the leak desk: one trace in one camera, or a first look at which of many cameras it may be."""
 
+import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 
 import structlog
 
 from custodes.adapters.ipc.framing import Channel
 from custodes.adapters.ipc.warden import WardenJobClient
-from custodes.app.content_index import ContentIndex
+from custodes.app.content_index import ContentIndex, Made, MakeSketches, Wanted, made_here
 from custodes.app.job_trace import AskMasks, Tracer
 from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.app.kept_looks import KeptLooks
 from custodes.app.kept_names import backgrounds_near
-from custodes.config import SitePaths
-from custodes.errors import CustodesError, InvalidArgument
+from custodes.app.sketch_cell import NICE
+from custodes.app.sketch_tasks import PLAN, SketchTasks
+from custodes.app.task_hosts import task_runners
+from custodes.config import SiteConfig, SitePaths, load_effective
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, Unavailable
 from custodes.leaks.alignment import Suspect
 from custodes.leaks.place import found_pictures
 from custodes.leaks.ranking import Ranker, rank_plane
@@ -24,7 +30,7 @@ from custodes.redact.timeline import MaskPolicy
 from custodes.review.archive import Archive
 from custodes.review.keys import ViewKeys
 from custodes.review.trace import gops_between, keyframes
-from custodes.types.leak import CamerasSought, PictureTraced, SeekCamera, SeekTask, TraceTask
+from custodes.types.leak import CamerasSought, PictureTraced, SeekCamera, SeekTask, TraceProgress, TraceTask
 from custodes.units import NS_PER_S, Ns
 
 _GRACE_S = 5.0
@@ -37,6 +43,7 @@ _SEEK_PICTURES = 3
 
 def seek(task: SeekTask, *, paths: SitePaths, clock: Clock, channel: Channel) -> None:
     """Serve one search over many cameras: a single answer, whatever happens."""
+    os.nice(NICE)
     _end_by(task.deadline_ns, clock)
     warden = WardenJobClient(paths.socket("warden-jobs"))
     weights: dict[str, float] = {}
@@ -83,6 +90,7 @@ def trace(
     task: TraceTask, *, paths: SitePaths, policy: MaskPolicy, clock: Clock, channel: Channel, ask_masks: AskMasks
 ) -> None:
     """Serve one trace: a single answer, whatever happens."""
+    os.nice(NICE)
     _end_by(task.deadline_ns, clock)
     warden = WardenJobClient(paths.socket("warden-jobs"))
     keys = ViewKeys(lambda headers: warden.release_keys(task.grant_token, headers), task.camera_id)
@@ -95,17 +103,19 @@ def trace(
             folder=paths.backgrounds / task.camera_id,
             release=lambda: warden.release_marks(task.grant_token, ()),
         )
-        index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments)
-        index.forget_gone(paths.segments)
-        answer = Tracer(
-            task,
-            archive=archive,
-            index=index,
-            policy=policy,
-            ask_masks=ask_masks,
-            release=lambda names: warden.release_marks(task.grant_token, names),
-            expired=expired,
-        ).run()
+        with _sketching(archive, load_effective(paths.data_dir)) as make:
+            index = ContentIndex(paths.index, archive=archive, keys=keys, segments=task.segments, make=make)
+            index.forget_gone(paths.segments)
+            answer = Tracer(
+                task,
+                archive=archive,
+                index=index,
+                policy=policy,
+                ask_masks=ask_masks,
+                release=lambda names: warden.release_marks(task.grant_token, names),
+                expired=expired,
+                told=lambda share: channel.send(TraceProgress(share=share)),
+            ).run()
     except CustodesError as error:
         structlog.get_logger().warning("trace failed", error=str(error), error_kind=error.kind.value)
         answer = PictureTraced(camera_id=task.camera_id, is_found=False, error=str(error))
@@ -113,6 +123,30 @@ def trace(
         "trace ends", camera_id=task.camera_id, is_found=answer.is_found, cpu_s=round(time.process_time(), 1)
     )
     channel.send(answer)
+
+
+@contextmanager
+def _sketching(archive: Archive, config: SiteConfig) -> Iterator[MakeSketches | None]:
+    """By whom missing sketches are made: cells, or this job itself. They begin when something is missing.
+
+    A cluster that is away costs time, not the search.
+    """
+    if config.analyser.runner != "ray" and config.leaks.search_tasks == 1:
+        yield None
+        return
+    with ExitStack() as stack:
+
+        def make(wanted: Sequence[Wanted]) -> Iterator[Made]:
+            if not wanted:
+                return iter(())
+            try:
+                runners = stack.enter_context(task_runners(config, "sketches", PLAN, config.leaks.search_tasks))
+            except (Unavailable, FailedPrecondition) as error:
+                structlog.get_logger().warning("sketches are made here", reason=str(error))
+                return made_here(archive, wanted)
+            return SketchTasks(archive, runners)(wanted)
+
+        yield make
 
 
 def _end_by(deadline_ns: Ns, clock: Clock) -> None:

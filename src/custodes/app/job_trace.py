@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
-from custodes.app.content_index import ContentIndex
+from custodes.app.content_index import ContentIndex, tell_nobody
 from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.errors import InvalidArgument
 from custodes.leaks.alignment import Fit, Original, Suspect, align, refit
@@ -88,8 +88,10 @@ class Tracer:
         ask_masks: AskMasks,
         release: ReleaseMarksOf,
         expired: ExpiredTracer | None = None,
+        told: Callable[[float], None] = tell_nobody,
     ) -> None:
-        """`expired`: traces what is of a time whose footage is gone."""
+        """`expired`: traces what is of a time whose footage is gone. `told`: how much is looked through, 0 to 1."""
+        self._told = told
         self._expired = expired
         self._task = task
         self._archive = archive
@@ -138,10 +140,10 @@ class Tracer:
         """Those of all keyframes that can be read."""
         kept: list[GopRef] = []
         sketches: list[Sketch] = []
-        for segment in groupby(gops, key=lambda gop: gop.segment_id):
-            for gop, one in self._index.sketches(segment[0], list(segment[1])):
-                kept.append(gop)
-                sketches.append(one)
+        wanted = [(one, list(group)) for one, group in groupby(gops, key=lambda gop: gop.segment_id)]
+        for gop, one in self._index.sketches(wanted, self._told):
+            kept.append(gop)
+            sketches.append(one)
         return kept, sketches
 
     def _at_moment(

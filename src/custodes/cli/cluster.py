@@ -71,7 +71,8 @@ def up(
     click.echo(
         f"others join by: custodes cluster join {address}:{port} --address THEIRS --token-file {token_file.name}"
     )
-    _become(["--head", "--port", str(port), "--include-dashboard", "false"], address, token_file, labels, cpus, temp)
+    role = ["--head", "--no-monitor", "--port", str(port), "--include-dashboard", "false"]
+    _become(role, address, token_file, labels, cpus, temp)
 
 
 @cluster.command()

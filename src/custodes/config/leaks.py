@@ -17,3 +17,6 @@ class LeakConfig(BaseModel):
     them, unseen by the detector, would be in it."""
     sketch_every_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     """Seconds between sketches of the content index that analysers make; 0: the first trace makes it."""
+    search_tasks: Annotated[int, Field(ge=1, le=64)] = 1
+    """Segments that a search makes sketches of at the same time, below live work: in as many processes of this
+    machine, or cells of the cluster (`analyser.runner`). 1 on this machine: by the job itself."""

@@ -14,6 +14,8 @@ class TraceState(StrEnum):
 
     FILED = "filed"
     TRACING = "tracing"
+    PAUSED = "paused"
+    """By its owner, or because the site ended; it goes on from what was looked through, allowed and logged anew."""
     DONE = "done"
     FAILED = "failed"
 
@@ -38,6 +40,8 @@ class LeakTrace:
     error: str = ""
     finding: str = ""
     """JSON, when done (`app.serving.leaks`)."""
+    share: float = 0.0
+    """How much is looked through, 0 to 1, while it is traced."""
 
 
 class LeakTraces(Protocol):
@@ -67,6 +71,10 @@ class LeakTraces(Protocol):
 
     async def start(self, request_id: str, who: Principal) -> None:
         """By its owner, once others approved. Raises: NotFound, FailedPrecondition, ResourceExhausted."""
+        ...
+
+    async def pause(self, request_id: str, who: Principal) -> None:
+        """By its owner; `start` goes on. Raises: NotFound, FailedPrecondition when none runs."""
         ...
 
     async def picture(self, request_id: str, who: Principal) -> Path:

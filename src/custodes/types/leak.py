@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from custodes.types.access import Fidelity
-from custodes.types.media import Segment
+from custodes.types.media import Packet, Segment, StreamInfo
 from custodes.units import CameraId, Ns, SegmentId, SessionId
 
 # -- CLI to server (server-control.sock) ------------------------------------------------------------------------
@@ -111,6 +114,13 @@ class CamerasSought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceProgress:
+    """Job to server: how much of the camera's time is looked through, 0 to 1."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeedMasks:
     """Job to server: what was analysed between these moments. Answer: one MaskFacts."""
 
@@ -209,3 +219,29 @@ class MarksReleased:
 
     candidates: tuple[CandidateMark, ...]
     log_index: int
+
+
+# -- the trace job and its cells (ADR 129) ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchKeyframe:
+    """A GOP's first packet, decrypted. Answer: SketchMade or SketchLost of the same moment."""
+
+    info: StreamInfo
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchMade:
+    """Of the picture of that moment: (rows, columns) float32, means of luma."""
+
+    utc_ns: Ns
+    luma: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchLost:
+    """That packet decodes to no whole picture."""
+
+    utc_ns: Ns

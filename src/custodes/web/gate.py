@@ -120,6 +120,7 @@ ROUTES: dict[str, Access] = {
     "/leaks/{request_id}": Access.WARDEN,
     "/leaks/{request_id}/picture": Access.WARDEN,
     "/leaks/{request_id}/trace": Access.WARDEN,
+    "/leaks/{request_id}/pause": Access.WARDEN,
     "/leaks/{request_id}/bundle": Access.WARDEN,
     "/leaks/{request_id}/forget": Access.WARDEN,
     "/api/v1/leaks": Access.WARDEN,

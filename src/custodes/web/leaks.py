@@ -106,6 +106,16 @@ async def start_trace(request: Request, request_id: str) -> Response:
     return RedirectResponse(f"/leaks/{request_id}", status_code=303)
 
 
+@router.post("/leaks/{request_id}/pause")
+async def pause_trace(request: Request, request_id: str) -> Response:
+    """By its owner; what was looked through stays looked through."""
+    try:
+        await _desk(deps_of(request)).pause(request_id, present(request).principal)
+    except CustodesError as error:
+        return await _one(request, request_id, error=error)
+    return RedirectResponse(f"/leaks/{request_id}", status_code=303)
+
+
 @router.post("/leaks/{request_id}/bundle")
 async def take_bundle(request: Request, request_id: str) -> Response:
     """The evidence, for both; logged."""
@@ -134,7 +144,8 @@ async def forget(request: Request, request_id: str) -> Response:
 async def traces_as_data(request: Request) -> dict[str, object]:
     """Traces that I know of and how far they are, newest first; what was found is on their pages."""
     known = await _desk(deps_of(request)).known_to(present(request).principal)
-    return {"traces": [{"request_id": one.request_id, "state": one.state.value} for one in known]}
+    traces = [{"request_id": one.request_id, "state": one.state.value, "share": round(one.share, 3)} for one in known]
+    return {"traces": traces}
 
 
 async def _bytes_of(path: Path) -> AsyncIterator[bytes]:
@@ -205,7 +216,7 @@ async def _one(request: Request, request_id: str, *, error: CustodesError | None
         is_fresh=deps.auth.is_fresh(present(request).session),
         may_start=trace.owner_id == who.user_id
         and row["phase"] == RequestPhase.IN_FORCE.value
-        and trace.state in (TraceState.FILED, TraceState.FAILED),
+        and trace.state in (TraceState.FILED, TraceState.PAUSED, TraceState.FAILED),
     )
 
 
@@ -218,6 +229,7 @@ def _row(trace: LeakTrace, record: RequestRecord | None, now_ns: Ns) -> dict[str
     asked = None if record is None else request_row(record, now_ns)
     words = {
         TraceState.TRACING: translated("being traced"),
+        TraceState.PAUSED: translated("paused"),
         TraceState.DONE: translated("traced"),
         TraceState.FAILED: translated("could not be traced"),
     }

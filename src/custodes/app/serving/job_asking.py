@@ -7,7 +7,7 @@ from typing import TypeVar
 from custodes.app.serving.jobs import JobPool
 from custodes.errors import Unavailable
 from custodes.ports.clock import Clock
-from custodes.types.leak import NeedMasks
+from custodes.types.leak import NeedMasks, TraceProgress
 from custodes.types.message import MaskFacts
 from custodes.units import NS_PER_S, Ns
 
@@ -17,9 +17,17 @@ MasksOf = Callable[[NeedMasks], Awaitable[MaskFacts]]
 
 
 async def ask_job(
-    jobs: JobPool, clock: Clock, task: object, deadline_ns: Ns, wanted: type[A], *, masks_of: MasksOf | None = None
+    jobs: JobPool,
+    clock: Clock,
+    task: object,
+    deadline_ns: Ns,
+    wanted: type[A],
+    *,
+    masks_of: MasksOf | None = None,
+    told: Callable[[float], None] | None = None,
 ) -> A:
-    """The job's answer, of type `wanted`. Args: masks_of: answers what the job asks the catalog meanwhile.
+    """The job's answer, of type `wanted`. Args: masks_of: answers what the job asks the catalog meanwhile. told: how
+    much it is through, 0 to 1, whenever it says so.
 
     Raises: Unavailable when the job dies or takes too long.
     """
@@ -41,6 +49,8 @@ async def ask_job(
                     answer = message.result()
                     if isinstance(answer, wanted):
                         return answer
+                    if isinstance(answer, TraceProgress) and told is not None:
+                        told(min(max(answer.share, 0.0), 1.0))
                     if isinstance(answer, NeedMasks) and masks_of is not None:
                         await link.channel.send(await masks_of(answer))
         except TimeoutError as error:

@@ -7,6 +7,7 @@ sees the picture before, and nothing else.
 """
 
 import asyncio
+import functools
 import hashlib
 import shutil
 from collections.abc import Awaitable, Callable
@@ -47,7 +48,8 @@ KEEP_NS = 90 * 24 * 3600 * NS_PER_S
 _READ_REQUESTS = 200
 _WHO_APPROVE = frozenset({Role.SUPERVISOR, Role.PRIVACY_OFFICER})
 
-TraceOf = Callable[[TraceOrder, Principal, Principal], Awaitable[LeakTraced]]
+TraceOf = Callable[[TraceOrder, Principal, Principal, Callable[[float], None]], Awaitable[LeakTraced]]
+"""The last is told how much is looked through, 0 to 1."""
 
 
 class LeakBook:
@@ -60,6 +62,7 @@ class LeakBook:
         self._clock = clock
         self._trace = trace
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._shares: dict[str, float] = {}
         self._starting = asyncio.Lock()
 
     async def file(
@@ -146,6 +149,15 @@ class LeakBook:
         work = self._run(trace, who, principal_of(account))
         self._running[request_id] = asyncio.get_running_loop().create_task(work, name=f"leak-{request_id}")
 
+    async def pause(self, request_id: str, who: Principal) -> None:
+        """See the port. Its job ends; sketches that it made stay in the content index."""
+        trace, _ = await self._known(request_id, who)
+        task = self._running.get(request_id)
+        if trace.owner_id != who.user_id or task is None:
+            raise FailedPrecondition("Who put it on the desk can pause it, while it is traced.")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
     async def picture(self, request_id: str, who: Principal) -> Path:
         """See the port."""
         return self._at((await self.read(request_id, who)).request_id) / "picture"
@@ -174,7 +186,7 @@ class LeakBook:
         await asyncio.to_thread(shutil.rmtree, self._at(request_id))
 
     async def stop(self) -> None:
-        """End what runs; it is marked as failed when the desk is read again."""
+        """Pause what runs."""
         for task in list(self._running.values()):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -200,16 +212,22 @@ class LeakBook:
             )
             if hashlib.sha256(order.picture).hexdigest() != trace.picture_sha256:
                 raise FailedPrecondition("the picture on the disk is not the one that was filed")
-            answer = await self._trace(order, who, second)
+            told = functools.partial(self._shares.__setitem__, trace.request_id)
+            answer = await self._trace(order, who, second, told)
             await asyncio.to_thread(replace_file, place / "bundle.zip", answer.bundle)
             trace = replace(trace, state=TraceState.DONE, finding=answer.finding)
             await self._note(trace, who, second)
         except CustodesError as error:
             trace = replace(trace, state=TraceState.FAILED, error=str(error))
             structlog.get_logger().warning("leak trace failed", request_id=trace.request_id, error=str(error))
+        except asyncio.CancelledError:
+            # Written here, not in a thread that a second cancellation would leave alone.
+            self._put(replace(trace, state=TraceState.PAUSED, share=self._shares.get(trace.request_id, 0.0)))
+            raise
         finally:
             if trace.state is not TraceState.TRACING:
                 await asyncio.to_thread(self._put, trace)
+            self._shares.pop(trace.request_id, None)
             del self._running[trace.request_id]
 
     async def _note(self, trace: LeakTrace, who: Principal, second: Principal) -> None:
@@ -252,7 +270,9 @@ class LeakBook:
                 shutil.rmtree(path.parent, ignore_errors=True)
                 continue
             if trace.state is TraceState.TRACING and trace.request_id not in self._running:
-                trace = replace(trace, state=TraceState.FAILED, error="the site was stopped; have it traced again")
+                trace = replace(trace, state=TraceState.PAUSED)
+            elif trace.state is TraceState.TRACING:
+                trace = replace(trace, share=self._shares.get(trace.request_id, 0.0))
             found.append(trace)
         return found
 

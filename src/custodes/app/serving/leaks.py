@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -76,6 +76,25 @@ _MAX_PROOFS = 60
 """The warden proves 64 entries at once."""
 
 
+def _tell_nobody(_share: float) -> None:
+    """How far it is interests nobody."""
+
+
+class Shares:
+    """How much of several cameras is looked through; never less than was said before."""
+
+    def __init__(self, cameras: int, told: Callable[[float], None]) -> None:
+        self._cameras, self._told = max(cameras, 1), told
+        self._of: dict[CameraId, float] = {}
+        self._most = 0.0
+
+    def tell(self, camera_id: CameraId, share: float) -> None:
+        """One camera's, 0 to 1. Cameras beyond those that were expected count as looked at already."""
+        self._of[camera_id] = share
+        self._most = max(self._most, min(sum(self._of.values()) / max(self._cameras, len(self._of)), 1.0))
+        self._told(self._most)
+
+
 class LeakDesk:
     """Used on the event loop only; one trace at a time."""
 
@@ -99,8 +118,10 @@ class LeakDesk:
         self._config = config
         self._lock = asyncio.Lock()
 
-    async def trace(self, request: TraceOrder, first: Principal, second: Principal) -> LeakTraced:
-        """Find a picture, and which copy it is.
+    async def trace(
+        self, request: TraceOrder, first: Principal, second: Principal, told: Callable[[float], None] = _tell_nobody
+    ) -> LeakTraced:
+        """Find a picture, and which copy it is. Args: told: how much is looked through, 0 to 1, now and then.
 
         Raises: InvalidArgument, NotFound, PermissionDenied with the decision's reasons, Unavailable.
         """
@@ -113,7 +134,7 @@ class LeakDesk:
             raise InvalidArgument("the time to look in ends before it begins")
         cameras = await self._cameras(request.camera_ids)
         async with self._lock:
-            answers = await self._in_all(request, cameras, (start_ns, end_ns), first, second)
+            answers = await self._in_all(request, cameras, (start_ns, end_ns), first, second, told)
         found = [one for one in answers if one.is_found]
         # Two cameras may see alike; then the mark decides. Every comparison made counts for the bound.
         best = max(found, key=lambda one: (_named_z(one), one.likeness, one.inliers), default=None)
@@ -145,6 +166,7 @@ class LeakDesk:
         span: tuple[Ns, Ns],
         first: Principal,
         second: Principal,
+        told: Callable[[float], None] = _tell_nobody,
     ) -> list[PictureTraced]:
         """What each stream that has something to look through says; the likeliest are asked first."""
         answers: list[PictureTraced] = []
@@ -159,10 +181,11 @@ class LeakDesk:
                 elif not is_second(stream):
                     answers.append(PictureTraced(camera_id=stream, is_found=False, error=NOTHING_THERE))
             likely, others, weights = await self._ranked(request, grants, newest)
+            shares = Shares(len(likely), told)
             for wanted in (likely, others):
                 for together in _in_turn(wanted):
                     due = [stream for stream in together if not is_settled(answers, weights, stream)]
-                    answers += await self._run_jobs(request, {stream: grants[stream] for stream in due})
+                    answers += await self._run_jobs(request, {stream: grants[stream] for stream in due}, shares)
                 if any(one.is_found for one in answers):
                     break
             looked = {one.camera_id for one in answers}
@@ -231,9 +254,13 @@ class LeakDesk:
             raise PermissionDenied(f"{asked.principal.name}: " + " ".join(answer.decision.reasons))
         return answer.grant
 
-    async def _run_jobs(self, request: TraceOrder, grants: dict[CameraId, Grant]) -> list[PictureTraced]:
+    async def _run_jobs(
+        self, request: TraceOrder, grants: dict[CameraId, Grant], shares: "Shares"
+    ) -> list[PictureTraced]:
         """Side by side; what one of them raises ends the others."""
-        tasks = [asyncio.create_task(self._run_job(request, grant, stream)) for stream, grant in grants.items()]
+        tasks = [
+            asyncio.create_task(self._run_job(request, grant, stream, shares)) for stream, grant in grants.items()
+        ]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -241,7 +268,9 @@ class LeakDesk:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run_job(self, request: TraceOrder, grant: Grant, camera_id: CameraId) -> PictureTraced:
+    async def _run_job(
+        self, request: TraceOrder, grant: Grant, camera_id: CameraId, shares: "Shares"
+    ) -> PictureTraced:
         """`camera_id`: of the stream that is looked through."""
         asked = grant.request
         segments = await self._views.segments_between(camera_id, asked.start_ns, asked.end_ns)
@@ -265,7 +294,9 @@ class LeakDesk:
             deadline_ns,
             PictureTraced,
             masks_of=lambda asked: self._masks(camera_id, asked),
+            told=lambda share: shares.tell(camera_id, share),
         )
+        shares.tell(camera_id, 1.0)
         if answer.is_unreadable:  # a broken file is not "not ours"
             raise InvalidArgument(answer.error)
         return answer
