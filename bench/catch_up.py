@@ -37,12 +37,12 @@ from custodes.types.federation import (
     Shared,
     SiteHealth,
 )
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_HOUR, NS_PER_MINUTE, NS_PER_S
 from eval.report import Report
 
 SITE = "ab" * 8
 START_NS = 1_767_225_600 * NS_PER_S
-QUARTER_NS, HOUR_NS, MINUTE_NS = 900 * NS_PER_S, 3600 * NS_PER_S, 60 * NS_PER_S
+QUARTER_NS = 900 * NS_PER_S
 HOURS = 24
 FLOW_PARTS = 3
 CHANGED = 5
@@ -53,7 +53,7 @@ GIVE_UP_S = 1800.0
 def facts_of(cameras: int) -> Iterator[Shared]:
     """In the order in which a site would make them."""
     for minute in range(HOURS * 60):
-        now_ns = START_NS + minute * MINUTE_NS
+        now_ns = START_NS + minute * NS_PER_MINUTE
         yield SiteHealth(
             utc_ns=now_ns,
             version="0",
@@ -95,7 +95,7 @@ def _flows(end_ns: int, group: str, part: int) -> FlowsOfHour:
         FlowBetween(from_camera=f"camera-{n}", to_camera=f"camera-{n + 1}", count=25, median_s=40.0)
         for n in range(MAX_ROWS)
     )
-    return FlowsOfHour(start_ns=end_ns - HOUR_NS, end_ns=end_ns, group=group, part=part, min_group=10, cells=cells)
+    return FlowsOfHour(start_ns=end_ns - NS_PER_HOUR, end_ns=end_ns, group=group, part=part, min_group=10, cells=cells)
 
 
 def catch_up(report: Report, *, cameras: int) -> None:

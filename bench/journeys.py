@@ -21,10 +21,10 @@ from bench.journeys_peers import DuckRows, PeerRows, PlainRows
 from custodes.adapters.sql import sqlite_catalog
 from custodes.ports.movements import Movements
 from custodes.testing.clock import ManualClock
-from custodes.testing.movements import HOUR_NS, START_NS, take_passages
+from custodes.testing.movements import START_NS, take_passages
 from custodes.types.access import ALL_CAMERAS, CameraScope
 from custodes.types.movement import Flows, Passages, Sighting, Streams
-from custodes.units import CameraId, Ns, RunId
+from custodes.units import NS_PER_HOUR, CameraId, Ns, RunId
 from eval.report import Report
 
 CAMERAS = 1000
@@ -139,29 +139,29 @@ def load(movements: Movements, rows: int, report: Report) -> Passages:
     report.results["bulk_rows_per_s"] = round(rows / spent_s)
     report.results["bulk_rows_per_cpu_s"] = round(rows / spent_cpu_s)
     for hour in range(days_of(rows) * 24):
-        movements.put_flows(Ns(START_NS + hour * HOUR_NS), make_hour(hour))
+        movements.put_flows(Ns(START_NS + hour * NS_PER_HOUR), make_hour(hour))
     return lot
 
 
 def ask(movements: Movements, days: int, report: Report) -> None:
     """Journeys of a month, matrices of a day, a camera's hour, a line's... each at random, nothing asked twice."""
     rng = np.random.default_rng(4)
-    end_ns = Ns(START_NS + days * 24 * HOUR_NS)
+    end_ns = Ns(START_NS + days * 24 * NS_PER_HOUR)
     journeys = [
         timed_ms(lambda: movements.journey(f"person-{rng.integers(SUBJECTS)}", Ns(START_NS), end_ns))
         for _ in range(ASKED)
     ]
-    mornings = [Ns(START_NS + int(day) * 24 * HOUR_NS) for day in rng.integers(0, days, ASKED // 4)]
+    mornings = [Ns(START_NS + int(day) * 24 * NS_PER_HOUR) for day in rng.integers(0, days, ASKED // 4)]
     matrices = [
-        timed_ms(lambda day=day: movements.flow_matrix(ALL_CAMERAS, day, Ns(day + 24 * HOUR_NS)))  # type: ignore[misc]
+        timed_ms(lambda day=day: movements.flow_matrix(ALL_CAMERAS, day, Ns(day + 24 * NS_PER_HOUR)))  # type: ignore[misc]
         for day in mornings
     ]
     hours = []
     for _ in range(ASKED // 8):
         scope = CameraScope(is_all=False, camera_ids=frozenset({CameraId(f"camera-{rng.integers(CAMERAS)}")}))
-        start = Ns(START_NS + int(rng.integers(days * 24)) * HOUR_NS)
+        start = Ns(START_NS + int(rng.integers(days * 24)) * NS_PER_HOUR)
         hours.append(
-            timed_ms(lambda a=scope, b=start: movements.passages(a, b, Ns(b + HOUR_NS), limit=10**6))  # type: ignore[misc]
+            timed_ms(lambda a=scope, b=start: movements.passages(a, b, Ns(b + NS_PER_HOUR), limit=10**6))  # type: ignore[misc]
         )
     report.results["journey_ms_p95"] = round(float(np.percentile(journeys, 95)), 2)
     report.results["flow_matrix_ms_p95"] = round(float(np.percentile(matrices, 95)), 2)
@@ -170,7 +170,7 @@ def ask(movements: Movements, days: int, report: Report) -> None:
 
 def live(put: Callable[[Passages], object], lot: Passages, commits: int) -> float:
     """Rows a second in commits of `LIVE_ROWS`, each durable when it returns. A full tail becomes a block meanwhile."""
-    later = DAYS * 24 * HOUR_NS
+    later = DAYS * 24 * NS_PER_HOUR
     started = time.perf_counter()
     for at in range(commits):
         part = take_passages(lot, slice(at * LIVE_ROWS, (at + 1) * LIVE_ROWS))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.catch_up import HOUR_NS, START_NS, facts_of
+from bench.catch_up import START_NS, facts_of
 from custodes.app.centre import Centre, KnownSite, centre_store
 from custodes.app.centre_reading import site_summary, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
@@ -26,6 +26,7 @@ from custodes.config.centre import CentreSiteConfig
 from custodes.federation.parcel import NO_TIP, cut, encode_fact, link, seal_parcel
 from custodes.runtime.clock import SystemClock
 from custodes.types.federation import Shared
+from custodes.units import NS_PER_HOUR
 from eval.report import Report
 
 MINUTES = 15
@@ -94,7 +95,7 @@ def main() -> None:
             site_summary(store, one)
         page_s = time.perf_counter() - wall
         wall = time.perf_counter()
-        site_view(store, configured[0], START_NS + HOUR_NS)
+        site_view(store, configured[0], START_NS + NS_PER_HOUR)
         view_s = time.perf_counter() - wall
         wall = time.perf_counter()
         for site_id in keys:

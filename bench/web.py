@@ -51,12 +51,10 @@ from custodes.testing.web import (
     WrittenExports,
     camera_row,
 )
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_S
 from custodes.web.app import create_app
 from eval.report import Report
 
-MINUTE_NS = 60 * NS_PER_S
-DAY_NS = 24 * 60 * MINUTE_NS
 BINS = 360
 PASSWORD = "four words in a row"
 _RUN = "00000000cafe"
@@ -67,15 +65,15 @@ def fill(path: Path, cameras: list[str], days: int, now_ns: int) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous=OFF")
     minutes = [minute for minute in range(days * 24 * 60) if minute % 1440 >= 10]
-    first = now_ns - days * DAY_NS
+    first = now_ns - days * NS_PER_DAY
     for camera in cameras:
-        starts = [first + minute * MINUTE_NS for minute in minutes]
+        starts = [first + minute * NS_PER_MINUTE for minute in minutes]
         connection.executemany(
             "INSERT INTO segment (segment_id, camera_id, run, site_id, version, start_ns, end_ns, key_id, wrapped_key,"
             " path, bytes_on_disk, fragments, root, is_sealed, log_index)"
             " VALUES (?, ?, ?, '', 1, ?, ?, ?, zeroblob(64), '', 1000000, 60, zeroblob(32), 1, 1)",
             (
-                (f"{start}-{camera}", camera, _RUN, start, start + MINUTE_NS, f"{camera}/{start // DAY_NS}")
+                (f"{start}-{camera}", camera, _RUN, start, start + NS_PER_MINUTE, f"{camera}/{start // NS_PER_DAY}")
                 for start in starts
             ),
         )
@@ -88,15 +86,17 @@ def fill(path: Path, cameras: list[str], days: int, now_ns: int) -> None:
                 for number, start in enumerate(starts[::2])
             ),
         )
-        per_day = [(camera, first + day * DAY_NS, first + day * DAY_NS + 10 * MINUTE_NS) for day in range(days)]
+        per_day = [
+            (camera, first + day * NS_PER_DAY, first + day * NS_PER_DAY + 10 * NS_PER_MINUTE) for day in range(days)
+        ]
         connection.executemany("INSERT INTO gap VALUES (?, ?, ?, 'unreachable')", per_day)
         connection.executemany(
             "INSERT INTO coverage VALUES (?, ?, ?)",
-            [(camera, end, end - 10 * MINUTE_NS + DAY_NS) for _, _, end in per_day],
+            [(camera, end, end - 10 * NS_PER_MINUTE + NS_PER_DAY) for _, _, end in per_day],
         )
         connection.execute(
             "INSERT INTO total (camera_id, longest_segment_ns, longest_track_ns) VALUES (?, ?, ?)",
-            (camera, MINUTE_NS, 10 * NS_PER_S),
+            (camera, NS_PER_MINUTE, 10 * NS_PER_S),
         )
         connection.commit()
     connection.execute("ANALYZE")
@@ -153,9 +153,9 @@ def lanes_ms(
         client.post("/first-boot", data={**form, "roles": ["operator"]})
         if open_h:
             memory += left_open(app, _cookie(client), hours=open_h)
-        for name, span in (("month", days * DAY_NS), ("day", DAY_NS)):
+        for name, span in (("month", days * NS_PER_DAY), ("day", NS_PER_DAY)):
             for _ in range(asks):
-                end = now_ns - int(random.integers(0, DAY_NS))
+                end = now_ns - int(random.integers(0, NS_PER_DAY))
                 query = {"camera": cameras, "from": end - span, "to": end, "bins": BINS}
                 began, began_cpu = time.perf_counter(), time.process_time()
                 answer = client.get("/api/v1/review", params=query)

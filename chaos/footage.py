@@ -17,7 +17,7 @@ from custodes.testing.camera import file_spec, write_clip
 from custodes.testing.recorder import RecorderSite
 from custodes.types.event import GapRecorded, SegmentDeleted, SegmentSealed
 from custodes.types.media import Gap, GapCause, Packet, Segment
-from custodes.units import NS_PER_S, CameraId, KeyId, RunId
+from custodes.units import NS_PER_DAY, NS_PER_S, CameraId, KeyId, RunId
 
 CAMERAS = tuple(CameraId(f"cam-{number}") for number in range(3))
 GOP_FRAMES, FPS = 5, 25
@@ -25,8 +25,6 @@ GOP_FRAMES, FPS = 5, 25
 
 _EDGE_NS = NS_PER_S // FPS
 """A packet: where a gap ends, another begins."""
-
-_DAY_NS = 24 * 3600 * NS_PER_S
 
 
 def make_clip(folder: Path) -> Path:
@@ -40,7 +38,7 @@ def make_site(data_dir: Path, clip: Path, now_ns: int, *, cameras: Sequence[Came
     site.create(segment_s=2.0, min_free_mb=0)
     for camera_id in cameras:
         for days in (-1, 0, 1):
-            site.publish(camera_id, now_ns + days * _DAY_NS)
+            site.publish(camera_id, now_ns + days * NS_PER_DAY)
     site.assign([file_spec(clip, camera_id=camera_id, is_looped=True) for camera_id in cameras])
     return site
 

@@ -19,9 +19,7 @@ from custodes.adapters.ipc.framing import Channel
 from custodes.record.verify import Depth, verify_segments
 from custodes.testing.process import Process
 from custodes.types.message import CameraSpec
-from custodes.units import NS_PER_S, CameraId
-
-HOUR_NS = 3600 * NS_PER_S
+from custodes.units import NS_PER_HOUR, CameraId
 
 
 def set_recorder_clock(folder: Path, library: Path, clip: Path, *, steps: int, seed: int) -> Verdict:
@@ -34,7 +32,7 @@ def set_recorder_clock(folder: Path, library: Path, clip: Path, *, steps: int, s
         wait_for(lambda: len(observer.seen) > GOP_FRAMES, "packets")
         for step in range(steps):
             time.sleep(rng.uniform(0.5, 1.5))
-            shim.set_clock((1, 0, -1, 0)[step % 4] * HOUR_NS)
+            shim.set_clock((1, 0, -1, 0)[step % 4] * NS_PER_HOUR)
         time.sleep(1.0)
         recorder.terminate()
         seen = observer.finish()
@@ -45,7 +43,7 @@ def set_recorder_clock(folder: Path, library: Path, clip: Path, *, steps: int, s
     problems = verify_segments(site.data_dir, Depth.HASH).problems
     verdict.wrong += [f"custodes check: {one.path} {one.detail}" for one in problems]
     starts = [segment.header.start_ns for segment in sealed_segments(site.data_dir)]
-    if max(starts) - min(starts) < HOUR_NS:
+    if max(starts) - min(starts) < NS_PER_HOUR:
         verdict.wrong.append("the clock was never set: the fault itself did not happen")
     for segment in sealed_segments(site.data_dir):
         times = [one.utc_ns for one in unsealed(site.data_dir, site.private_keys, segment)]
@@ -64,7 +62,7 @@ def set_warden_clock(folder: Path, library: Path, *, steps: int) -> Verdict:
         wait_for_socket(paths.socket("warden-server"))
         channel = Channel.connect(paths.socket("warden-server"), timeout_s=10.0)
         for step in range(steps):
-            shim.set_clock((1, 0, -1, 0)[step % 4] * HOUR_NS)
+            shim.set_clock((1, 0, -1, 0)[step % 4] * NS_PER_HOUR)
             for _ in range(30):
                 load.one(channel, 0)
             verdict.wrong += check_log(paths, load)

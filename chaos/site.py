@@ -28,7 +28,7 @@ from chaos.links import Link
 from chaos.site_parts import CAMERAS, Whole
 from custodes.adapters.sql import chunks
 from custodes.errors import CustodesError
-from custodes.units import NS_PER_S, CameraId, RunId
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, RunId
 
 HOLD_S = 12.0
 """Of a fault: some segments of four seconds, some parcels, a dozen looks at everything."""
@@ -39,7 +39,6 @@ HOLE_S = 1.0
 
 PATIENCE_S = 400.0
 """For machines that do other things, too; what it took is in the table."""
-HOUR_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +181,7 @@ def _faults() -> list[Fault]:
         Fault(
             name=f"clock-{name}",
             words=f"clock of {words} an hour ahead, then right again",
-            begin=_clock(name, HOUR_NS),
+            begin=_clock(name, NS_PER_HOUR),
             end=_clock(name, 0),
             sets_clock=name == "site",
         )
@@ -355,7 +354,7 @@ def observe(whole: Whole, fault: Fault, hold_s: float) -> Row:
         if not fault.sets_clock:
             row.hole_s = round(observer.holes_s(start_ns, end_ns), 1)
             row.unanalysed_s = round(observer.unanalysed_s(start_ns, end_ns - 5 * NS_PER_S), 1)
-        row.doubled, row.disordered = observer.frames(start_ns, end_ns + (HOUR_NS if fault.sets_clock else 0))
+        row.doubled, row.disordered = observer.frames(start_ns, end_ns + (NS_PER_HOUR if fault.sets_clock else 0))
         now_lost, now_refused, alarm = observer.centre()
         row.lost_at_centre, row.refused_at_centre = now_lost - lost, now_refused - refused
         row.log = alarm or observer.log()

@@ -11,8 +11,9 @@ import argparse
 import statistics
 from pathlib import Path
 
-from custodes.access.insider import DAY_NS, NoticeKind, notices
+from custodes.access.insider import NoticeKind, notices
 from custodes.testing.trace import START_NS, make_trace
+from custodes.units import NS_PER_DAY
 from eval.report import Report
 
 PEOPLE, DAYS = 40, 90
@@ -25,12 +26,12 @@ def measure(
     missed = false_alarms = 0
     for seed in seeds:
         trace = make_trace(seed, people=PEOPLE, days=DAYS, extra_per_day=extra)
-        begin_ns = START_NS + trace.begins_day * DAY_NS
+        begin_ns = START_NS + trace.begins_day * NS_PER_DAY
         found = [one for one in notices(trace.looks) if one.kind in kinds]
         right = [one.utc_ns for one in found if one.user_id == trace.insider_id and one.utc_ns >= begin_ns]
         false_alarms += len(found) - len(right)
         if right:
-            delays.append((min(right) - begin_ns) // DAY_NS)
+            delays.append((min(right) - begin_ns) // NS_PER_DAY)
         else:
             missed += 1
         report.progress(seed + 1, len(seeds), f"{extra:.0f} extra looks a day")

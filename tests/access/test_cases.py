@@ -8,7 +8,7 @@ from custodes.access import cases
 from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember, CaseNote
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_DAY, CameraId, Ns
 
 ANN, BEN = CaseMember(user_id="u1", name="Ann"), CaseMember(user_id="u2", name="Ben")
 OPEN = Case(
@@ -118,7 +118,7 @@ def test_check_note_when_malformed_then_refuses(wrong: dict[str, object]) -> Non
 
 
 def test_is_due_when_closed_longer_than_it_is_kept_and_once() -> None:
-    end = Ns(10 + 2 * cases.DAY_NS)
+    end = Ns(10 + 2 * NS_PER_DAY)
     assert not cases.is_due(OPEN, Ns(end * 9))
     assert not cases.is_due(CLOSED, end)
     assert cases.is_due(CLOSED, Ns(end + 1))

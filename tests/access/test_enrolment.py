@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from custodes.access import enrolment as rules
-from custodes.access.enrolment import DAY_NS
 from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment
-from custodes.units import Ns
+from custodes.units import NS_PER_DAY, Ns
 
 T0 = Ns(1_700_000_000 * 10**9)
 SIGNED = Consent(version="2026-11", text_sha256="ab" * 32, signed_ns=T0, sealed_signature=b"Ann")
@@ -17,7 +16,7 @@ INVITED = FaceEnrolment(
     person_id="p1",
     purpose="to open the gate for the night shift",
     zone_ids=("z1",),
-    expires_ns=Ns(T0 + 1000 * DAY_NS),
+    expires_ns=Ns(T0 + 1000 * NS_PER_DAY),
     created_ns=T0,
     created_by="u1",
     sealed_name=b"sealed",
@@ -25,7 +24,7 @@ INVITED = FaceEnrolment(
 )
 CONSENTED = replace(INVITED, consent=SIGNED)
 ACTIVE = replace(CONSENTED, templates=3)
-YEAR = 366 * DAY_NS
+YEAR = 366 * NS_PER_DAY
 
 
 @pytest.mark.parametrize(
@@ -33,19 +32,19 @@ YEAR = 366 * DAY_NS
     [
         (INVITED, -1, EnrolmentPhase.EXPIRED),
         (INVITED, 0, EnrolmentPhase.INVITED),
-        (INVITED, 14 * DAY_NS - 1, EnrolmentPhase.INVITED),
-        (INVITED, 14 * DAY_NS, EnrolmentPhase.EXPIRED),
-        (CONSENTED, 15 * DAY_NS, EnrolmentPhase.CONSENTED),
+        (INVITED, 14 * NS_PER_DAY - 1, EnrolmentPhase.INVITED),
+        (INVITED, 14 * NS_PER_DAY, EnrolmentPhase.EXPIRED),
+        (CONSENTED, 15 * NS_PER_DAY, EnrolmentPhase.CONSENTED),
         (replace(CONSENTED, templates=2), 0, EnrolmentPhase.CONSENTED),
         (ACTIVE, 0, EnrolmentPhase.ACTIVE),
         (ACTIVE, YEAR - 1, EnrolmentPhase.ACTIVE),
         (ACTIVE, YEAR, EnrolmentPhase.REVIEW_OVERDUE),
         (replace(ACTIVE, reviewed_ns=Ns(T0 + YEAR)), 2 * YEAR - 1, EnrolmentPhase.ACTIVE),
         (replace(ACTIVE, reviewed_ns=Ns(T0 + YEAR)), 2 * YEAR, EnrolmentPhase.REVIEW_OVERDUE),
-        (ACTIVE, 1000 * DAY_NS - 1, EnrolmentPhase.REVIEW_OVERDUE),
-        (ACTIVE, 1000 * DAY_NS, EnrolmentPhase.EXPIRED),
+        (ACTIVE, 1000 * NS_PER_DAY - 1, EnrolmentPhase.REVIEW_OVERDUE),
+        (ACTIVE, 1000 * NS_PER_DAY, EnrolmentPhase.EXPIRED),
         (replace(ACTIVE, issued_ns=T0), 0, EnrolmentPhase.ISSUED),
-        (replace(ACTIVE, withdrawn_ns=T0), 2000 * DAY_NS, EnrolmentPhase.WITHDRAWN),
+        (replace(ACTIVE, withdrawn_ns=T0), 2000 * NS_PER_DAY, EnrolmentPhase.WITHDRAWN),
     ],
 )
 def test_phase_at_each_edge(enrolment, after_ns, phase):
@@ -96,7 +95,7 @@ def test_signature_when_the_invitation_is_open_is_kept_and_later_refused():
         with pytest.raises(FailedPrecondition, match="not open any more"):
             rules.sign(late, SIGNED, b"other", T0)
     with pytest.raises(FailedPrecondition):
-        rules.sign(INVITED, SIGNED, b"other", Ns(T0 + 14 * DAY_NS))
+        rules.sign(INVITED, SIGNED, b"other", Ns(T0 + 14 * NS_PER_DAY))
 
 
 @pytest.mark.parametrize("enrolment", [INVITED, replace(ACTIVE, issued_ns=T0), replace(ACTIVE, withdrawn_ns=T0)])

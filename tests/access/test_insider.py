@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from custodes.access.insider import DAY_NS, Look, NoticeKind, notices
+from custodes.access.insider import Look, NoticeKind, notices
 from custodes.testing.trace import START_NS, make_trace
-from custodes.units import Ns
+from custodes.units import NS_PER_DAY, Ns
 
 TRACE = make_trace(7, people=8, days=60)
-BEGIN_NS = START_NS + TRACE.begins_day * DAY_NS
+BEGIN_NS = START_NS + TRACE.begins_day * NS_PER_DAY
 
 
 def test_insider_is_noticed_within_two_days_by_each_sign_of_purpose_and_volume() -> None:
@@ -17,7 +17,7 @@ def test_insider_is_noticed_within_two_days_by_each_sign_of_purpose_and_volume()
     for kind in (NoticeKind.WITHOUT_PURPOSE, NoticeKind.SAME_PLACE, NoticeKind.OFF_HOURS):
         assert any(one.kind is kind for one in found), kind
     # five days: the insider may be off for two, and works on the other days
-    assert min(one.utc_ns for one in found) < BEGIN_NS + 5 * DAY_NS
+    assert min(one.utc_ns for one in found) < BEGIN_NS + 5 * NS_PER_DAY
 
 
 def test_people_without_the_insider_are_hardly_ever_named() -> None:
@@ -42,7 +42,7 @@ def test_notices_of_nothing_are_none() -> None:
 def look(day: float, *, hour: int = 10, index: int = 0, **changes: object) -> Look:
     values = {
         "index": index,
-        "utc_ns": Ns(int(day * DAY_NS)),
+        "utc_ns": Ns(int(day * NS_PER_DAY)),
         "user_id": "u1",
         "name": "Ann",
         "place": "gate",
@@ -84,7 +84,7 @@ def test_drift_that_lasts_is_told_when_its_sum_is_over_the_limit_and_then_anew()
     later = [look(14 + day + n / 1000) for day in range(12) for n in range(9)]
     # sqrt(9.375) - sqrt(3.375) is 1.225; by the least deviation 2.45, less the slack 1.70 a day: over 6 on the fourth
     found = [one for one in notices(habit(14, 3) + later) if one.kind is NoticeKind.VOLUME]
-    assert [one.utc_ns // DAY_NS for one in found] == [25, 21, 17]
+    assert [one.utc_ns // NS_PER_DAY for one in found] == [25, 21, 17]
     assert all("3.0 times the habit" in one.sentence for one in found)
 
 
@@ -139,7 +139,7 @@ def test_one_place_when_linked_or_under_few_references_is_nothing() -> None:
 def test_one_place_is_told_again_only_after_two_weeks() -> None:
     looks = [look(n, reference=f"R{n}", is_linked=False) for n in range(40)]
     found = [one for one in notices(looks) if one.kind is NoticeKind.SAME_PLACE]
-    assert [one.utc_ns // DAY_NS for one in found] == [34, 19, 4]
+    assert [one.utc_ns // NS_PER_DAY for one in found] == [34, 19, 4]
     assert "under 15 unrelated" in found[0].sentence
 
 

@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from tests.access.test_enrolment import ACTIVE, DAY_NS, T0, YEAR
+from tests.access.test_enrolment import ACTIVE, T0, YEAR
 from tests.access.test_requests import APPROVED, look
 from tests.access.test_requests import T0 as T1
 
@@ -14,7 +14,7 @@ from custodes.access.protection import LIKELIHOOD, likelihood_of
 from custodes.errors import InvalidArgument
 from custodes.types.access import Action, Fidelity
 from custodes.types.approval import RequestPhase
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_DAY, CameraId, Ns
 
 
 def test_a_person_without_pictures_is_nobody() -> None:
@@ -50,7 +50,7 @@ PERSON = replace(ACTIVE, zone_ids=(), protects=True)
         (replace(PERSON, templates=0), 0, False),
         (replace(PERSON, protects=False), 0, False),
         (PERSON, YEAR, True),
-        (PERSON, 1000 * DAY_NS, False),
+        (PERSON, 1000 * NS_PER_DAY, False),
         (replace(PERSON, withdrawn_ns=T0), 0, False),
     ],
     ids=["active", "one picture", "none yet", "asked for none", "review overdue", "expired", "taken back"],

@@ -14,17 +14,17 @@ from custodes.app.fleet_files import write_observations
 from custodes.app.serving.fleet import FleetShelf
 from custodes.app.serving.health import HealthDesk
 from custodes.config import SiteConfig, SitePaths
-from custodes.fleet.health import DAY_NS, HOUR_NS, StreamNeed, camera_health, forecast
+from custodes.fleet.health import StreamNeed, camera_health, forecast
 from custodes.testing.catalog import RUN, at, make_segment, make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.web import InlineCatalog
 from custodes.types.access import Role
 from custodes.types.media import Gap, GapCause
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_DAY, NS_PER_HOUR, CameraId, Ns
 
 Hours = namedtuple("Hours", "start count megabytes")
-END_NS = Ns((at(0) // HOUR_NS + 24) * HOUR_NS)
-START_NS = Ns(END_NS - DAY_NS)
+END_NS = Ns((at(0) // NS_PER_HOUR + 24) * NS_PER_HOUR)
+START_NS = Ns(END_NS - NS_PER_DAY)
 
 
 def recorded(*stretches):
@@ -32,18 +32,20 @@ def recorded(*stretches):
     found = []
     for start, count, megabytes in stretches:
         for hour in range(start, start + count):
-            begin_ns = Ns(START_NS + hour * HOUR_NS)
+            begin_ns = Ns(START_NS + hour * NS_PER_HOUR)
             one = make_segment(0, 3600)
             header = replace(one.header, start_ns=begin_ns, segment_id=f"{begin_ns}-{RUN}-0")
             found.append(
-                replace(one, header=header, end_ns=Ns(begin_ns + HOUR_NS), bytes_on_disk=megabytes * 1_000_000)
+                replace(one, header=header, end_ns=Ns(begin_ns + NS_PER_HOUR), bytes_on_disk=megabytes * 1_000_000)
             )
     return found
 
 
 def gap(start_h, hours, cause=GapCause.UNREACHABLE):
-    begin_ns = Ns(START_NS + int(start_h * HOUR_NS))
-    return Gap(camera_id=CameraId("gate"), start_ns=begin_ns, end_ns=Ns(begin_ns + int(hours * HOUR_NS)), cause=cause)
+    begin_ns = Ns(START_NS + int(start_h * NS_PER_HOUR))
+    return Gap(
+        camera_id=CameraId("gate"), start_ns=begin_ns, end_ns=Ns(begin_ns + int(hours * NS_PER_HOUR)), cause=cause
+    )
 
 
 def judge(segments, gaps=()):

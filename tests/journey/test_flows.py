@@ -15,10 +15,9 @@ from custodes.journey.pseudonyms import MAX_LIFE_NS, Pseudonyms
 from custodes.types.codec import encode
 from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup
 from custodes.types.vision import ObjectClass, Tracklet
-from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns, RunId
 
-HOUR_NS = 3600 * NS_PER_S
-T0 = 470_000 * HOUR_NS
+T0 = 470_000 * NS_PER_HOUR
 GATE, HALL, YARD = CameraId("gate"), CameraId("hall"), CameraId("yard")
 CAMERAS = (GATE, HALL, YARD)
 
@@ -52,7 +51,7 @@ def walkers(count, every_s=25.0, leg_s=40.0):
 def hour(tracks, *, min_group=10, coverage=1.0, stood=None):
     return flow_hour(
         start_ns=Ns(T0),
-        end_ns=Ns(T0 + HOUR_NS),
+        end_ns=Ns(T0 + NS_PER_HOUR),
         group=FlowGroup.PEOPLE,
         min_group=min_group,
         cameras=CAMERAS,
@@ -155,13 +154,13 @@ def test_heat_counts_different_tracks_not_looks():
 
 
 def test_pseudonyms_hold_within_their_time_and_cannot_be_joined_beyond():
-    names = Pseudonyms(os.urandom, life_ns=HOUR_NS)
+    names = Pseudonyms(os.urandom, life_ns=NS_PER_HOUR)
     now = T0 + 5
     first = [names.of(number, now) for number in range(50)]
-    assert first == [names.of(number, now + HOUR_NS // 2) for number in range(50)]
-    later = [names.of(number, now + HOUR_NS) for number in range(50)]
+    assert first == [names.of(number, now + NS_PER_HOUR // 2) for number in range(50)]
+    later = [names.of(number, now + NS_PER_HOUR) for number in range(50)]
     assert all(one != other for one, other in zip(first, later, strict=True)) or len(set(first) & set(later)) < 3
-    again = Pseudonyms(os.urandom, life_ns=HOUR_NS)
+    again = Pseudonyms(os.urandom, life_ns=NS_PER_HOUR)
     assert [again.of(number, now) for number in range(50)] != first
 
 
@@ -180,7 +179,7 @@ def test_a_destroyed_pseudonym_leaves_no_key_behind():
     assert held == []
     assert key not in {bytes(names._key)}
     names.of(1, T0)
-    names.rotate(T0 + 2 * HOUR_NS)
+    names.rotate(T0 + 2 * NS_PER_HOUR)
     assert bytes(drawn[-2]) != bytes(names._key) == drawn[-1]
 
 
@@ -193,7 +192,7 @@ def test_a_pseudonym_that_lives_for_more_than_a_day_is_refused(life_ns):
 def test_cameras_of_an_hour_are_told_apart_by_coverage():
     made = flow_hour(
         start_ns=Ns(T0),
-        end_ns=Ns(T0 + HOUR_NS),
+        end_ns=Ns(T0 + NS_PER_HOUR),
         group=FlowGroup.PEOPLE,
         min_group=10,
         cameras=CAMERAS,

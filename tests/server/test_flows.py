@@ -3,7 +3,7 @@
 import asyncio
 
 from custodes.adapters.sql import sqlite_catalog
-from custodes.app.serving.flows import HOUR_NS, SETTLE_NS, FlowService
+from custodes.app.serving.flows import SETTLE_NS, FlowService
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.testing.media import vouch
@@ -11,7 +11,7 @@ from custodes.testing.web import InlineCatalog
 from custodes.types.event import TrackEnded
 from custodes.types.flow import FlowGroup, FlowHour
 from custodes.types.vision import ObjectClass, Tracklet
-from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns, RunId
 
 
 def ended(number, start_ns):
@@ -35,8 +35,8 @@ def test_an_hour_is_made_once_and_says_nothing_new_later(tmp_path):
     clock = ManualClock()
     catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
     catalog.put_cameras([make_spec("gate"), make_spec("yard")], is_exclusive=True)
-    start_ns = clock.now_ns() // HOUR_NS * HOUR_NS
-    times = list(range(start_ns, start_ns + HOUR_NS // 2, 2 * NS_PER_S))
+    start_ns = clock.now_ns() // NS_PER_HOUR * NS_PER_HOUR
+    times = list(range(start_ns, start_ns + NS_PER_HOUR // 2, 2 * NS_PER_S))
     catalog.put_analysis(vouch(times, [[(0.1, 0.1, 0.2, 0.2)]] * len(times), camera_id="gate", run="00000000cafe"), [])
     catalog.put_analysis([], [ended(number, start_ns + number * 60 * NS_PER_S) for number in range(1, 13)])
     service = FlowService(catalog=InlineCatalog.over(catalog), clock=clock, min_group=10)
@@ -45,7 +45,7 @@ def test_an_hour_is_made_once_and_says_nothing_new_later(tmp_path):
         asyncio.run(service.sweep())
         return catalog.figures(FlowHour, None, Ns(0), Ns(2**62), 99)
 
-    clock.advance(start_ns + HOUR_NS - clock.now_ns())
+    clock.advance(start_ns + NS_PER_HOUR - clock.now_ns())
     assert made() == []
     clock.advance(SETTLE_NS)
     people, vehicles = made()

@@ -6,12 +6,12 @@ from dataclasses import replace
 from tests.server.conftest import ScriptedSupervisor, Site
 from tests.server.test_live_state import analyser_status
 
-from custodes.app.serving.gates import HOUR_NS, GateHistory
+from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import RUN, make_spec
 from custodes.types.event import GateChanged, GateMode
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_HOUR, CameraId, Ns
 
 CAMERA = CameraId("gate")
 
@@ -39,7 +39,7 @@ def test_gates_when_the_server_starts_again_are_as_they_were(site: Site) -> None
                 )  # fmt: skip
                 await history.write()
             (hour, *more) = await catalog.gate_hours(CAMERA, Ns(0), clock.now_ns())
-            assert not more or more[0].start_ns == hour.start_ns + HOUR_NS  # the hour may have turned
+            assert not more or more[0].start_ns == hour.start_ns + NS_PER_HOUR  # the hour may have turned
             newest = (more or [hour])[-1]
             assert (newest.mode, newest.trials, newest.missed, newest.miss_high) == (GateMode.PACKETS, 41, 1, 0.13)
         async with site.catalog() as catalog:

@@ -47,7 +47,6 @@ from custodes.units import NS_PER_S, CameraId, Ns, RunId, SegmentId
 START_NS = 1_700_000_000 * NS_PER_S
 """2023-11-14 22:13:20 UTC."""
 DAY = "20231114"
-HOUR_NS = 3600 * NS_PER_S
 RUN = RunId("0123456789ab")
 FOOTAGE = os.urandom(2000)
 

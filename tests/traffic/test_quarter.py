@@ -12,7 +12,7 @@ from defusedxml import ElementTree
 
 from custodes.geometry.pose import pose_of
 from custodes.traffic.exports import hours_csv, to_csv, to_datex
-from custodes.traffic.hours import HOUR_NS, hours_of, peak_of, percentile_kmh
+from custodes.traffic.hours import hours_of, peak_of, percentile_kmh
 from custodes.traffic.paths import paths_of
 from custodes.traffic.quarter import level_of_service, measure
 from custodes.traffic.queues import queue_of
@@ -20,7 +20,7 @@ from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene, CountLine
 from custodes.types.traffic import Movement, SpeedFigures
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
 
 DATEX = Path(__file__).parent / "datex" / "payload.xsd"
@@ -193,7 +193,7 @@ def test_over_the_limit_and_lengths_are_counted_where_the_ground_is_measured():
 
 def busy(number, vehicles, *, start_s=None, histogram=(), coverage=1.0):
     """A quarter in which so many cars crossed forward."""
-    start_ns = T0_NS // HOUR_NS * HOUR_NS + (900 * number if start_s is None else start_s) * NS_PER_S
+    start_ns = T0_NS // NS_PER_HOUR * NS_PER_HOUR + (900 * number if start_s is None else start_s) * NS_PER_S
     quarter = quarter_of([crossed(one, 1) for one in range(vehicles)], coverage=coverage)
     (line,) = [one for one in quarter.lines if one.is_forward]
     speeds = None

@@ -38,7 +38,7 @@ from custodes.types.cases import (
     ReopenCase,
 )
 from custodes.types.codec import encode
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_DAY, CameraId, Ns
 
 ANN = Principal(user_id="u1", name="Ann Miller", roles=frozenset({Role.INVESTIGATOR}))
 BEN = Principal(user_id="u2", name="Ben Ude", roles=frozenset({Role.OPERATOR}))
@@ -254,7 +254,7 @@ def test_closed_case_when_its_days_are_over_keeps_number_and_dates_and_goes_once
     desk.ask(note())
     desk.ask(note(number="8"))
     desk.ask(CloseCase(principal=ANN, number="7", because="found"))
-    desk.clock.advance(cases.DAY_NS)
+    desk.clock.advance(NS_PER_DAY)
     assert desk.erase_due() == 0
     desk.clock.advance(1)
     assert desk.erase_due() == 1

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from tests.warden.conftest import Site
 
-from custodes.access.cases import DAY_NS, member_of
+from custodes.access.cases import member_of
 from custodes.errors import AlreadyExists, NotFound, PermissionDenied
 from custodes.testing.cases import opening
 from custodes.types.access import Action, AuditKind, Principal, Purpose, PurposeKind, Role
 from custodes.types.cases import CaseTable, ChangeCase, CloseCase, NoteOnCase, ReadCase, ReadCases
 from custodes.types.message import Append, ReleaseKeys
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_DAY, CameraId, Ns
 
 ANN = Principal(user_id="u1", name="Ann Miller", roles=frozenset({Role.INVESTIGATOR}))
 BEN = Principal(user_id="u2", name="Ben Ude", roles=frozenset({Role.OPERATOR}))
@@ -96,7 +96,7 @@ def test_notes_when_the_cases_time_is_over_are_gone_from_the_disk_and_the_log_ke
             await gate.answer_server(CloseCase(principal=ANN, number="7", because="found"))
             assert _on_disk(site, SECRET)
             assert await gate.forget_cases(site.clock.now_ns()) == 0
-            assert await gate.forget_cases(Ns(site.clock.now_ns() + 30 * DAY_NS + 1)) == 1
+            assert await gate.forget_cases(Ns(site.clock.now_ns() + 30 * NS_PER_DAY + 1)) == 1
             assert (await gate.answer_server(ReadCase(principal=CLEO, number="7"))).notes == ()
 
     site.run(main())

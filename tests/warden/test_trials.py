@@ -32,7 +32,7 @@ from custodes.types.trial import (
     Volunteer,
     WalkPhase,
 )
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
 
 class Trials:
@@ -202,7 +202,7 @@ def test_numbers_are_destroyed_when(site: Site, how: str) -> None:
             case "enrolment ends":
                 await one.office.ask(WithdrawConsent(token=withdraw))
             case "its day":
-                site.clock.advance(30 * trials.DAY_NS)
+                site.clock.advance(30 * NS_PER_DAY)
             case "zone stopped":
                 await one.office.ask(StopZone(principal=ANN, zone_id=one.zone_id))
             case "ended":

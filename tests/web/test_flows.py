@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from custodes.types.access import CameraScope
 from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, CameraId, Ns
 from custodes.web.flows import within
 
 GATE, YARD = CameraId("gate"), CameraId("yard")
-HOUR_NS = 3600 * NS_PER_S
 
 
 def place(camera_id):
@@ -29,7 +28,7 @@ def make_hour(start_ns):
     return FlowHour(
         camera_id=CameraId(""),
         start_ns=Ns(start_ns),
-        end_ns=Ns(start_ns + HOUR_NS),
+        end_ns=Ns(start_ns + NS_PER_HOUR),
         group=FlowGroup.PEOPLE,
         min_group=10,
         cells=(FlowCell(from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9),),
@@ -38,7 +37,7 @@ def make_hour(start_ns):
 
 
 def test_flows_are_told_with_coverage_and_as_csv(claimed):
-    start_ns = (claimed.clock.now_ns() // HOUR_NS - 2) * HOUR_NS
+    start_ns = (claimed.clock.now_ns() // NS_PER_HOUR - 2) * NS_PER_HOUR
     claimed.catalog.put_figures([make_hour(start_ns)])
     query = f"?from={start_ns}&to={claimed.clock.now_ns()}"
     (hour,) = claimed.client.get(f"/api/v1/flows{query}").json()["hours"]
@@ -52,7 +51,7 @@ def test_flows_are_told_with_coverage_and_as_csv(claimed):
 
 
 def test_places_and_queues_are_files_too_and_what_was_held_back_is_empty(claimed):
-    start_ns = (claimed.clock.now_ns() // HOUR_NS - 2) * HOUR_NS
+    start_ns = (claimed.clock.now_ns() // NS_PER_HOUR - 2) * NS_PER_HOUR
     till = QueueFigures(
         camera_id=GATE, name="=till", coverage=0.8, mean_length=3.5, peak_length=9, wait_median_s=45.0, wait_p90_s=90.0
     )

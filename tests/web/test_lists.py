@@ -22,14 +22,13 @@ from custodes.types.media import GapCause
 from custodes.types.message import ProcessStatus
 from custodes.types.recorders import RecorderRow, RecorderTable
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_MINUTE, NS_PER_S, CameraId, Ns
 from custodes.web.auth.limits import FailureLimits
 from custodes.web.auth.passwords import check_password
 from custodes.web.timeline import bin_ns_for, counts, line_rows, merged
 from custodes.web.words import CAUSE_WORDS, ROLE_WORDS, audit_sentence
 
 GATE = CameraId("gate")
-MINUTE_NS = 60 * NS_PER_S
 
 
 def process(state, last_exit=""):
@@ -122,13 +121,13 @@ def test_system_says_who_is_not_reached_to_those_who_can_mend_it(claimed):
 def test_timeline_shows_what_was_recorded_missed_and_seen(claimed):
     now_ns = claimed.clock.now_ns()
     tracks = fill_history(claimed.catalog, "gate", now_ns=now_ns)
-    start_ns = now_ns - 40 * MINUTE_NS
+    start_ns = now_ns - 40 * NS_PER_MINUTE
     line = claimed.client.get(f"/api/v1/cameras/gate/timeline?from={start_ns}&to={now_ns}").json()
     assert len(line["recorded"]) == 2, "40 segments with one gap are two stretches"
-    assert line["recorded"][0] == [start_ns, now_ns - 12 * MINUTE_NS]
+    assert line["recorded"][0] == [start_ns, now_ns - 12 * NS_PER_MINUTE]
     (gap,) = line["gaps"]
     assert gap["words"] == "camera not reachable"
-    assert gap["end_ns"] - gap["start_ns"] == 3 * MINUTE_NS
+    assert gap["end_ns"] - gap["start_ns"] == 3 * NS_PER_MINUTE
     assert len(line["tracks"]) == len(tracks)
     assert {track["lane"] for track in line["tracks"]} == {"people", "vehicles"}
     assert sum(line["counts"]["people"]) == sum(track["lane"] == "people" for track in line["tracks"])
@@ -140,7 +139,7 @@ def test_tracks_are_limited(claimed):
     now_ns = claimed.clock.now_ns()
     fill_history(claimed.catalog, "gate", now_ns=now_ns)
     answer = claimed.client.get(
-        f"/api/v1/cameras/gate/tracks?from={now_ns - 40 * MINUTE_NS}&to={now_ns}&limit=3"
+        f"/api/v1/cameras/gate/tracks?from={now_ns - 40 * NS_PER_MINUTE}&to={now_ns}&limit=3"
     ).json()
     assert len(answer["tracks"]) == 3
     assert answer["is_truncated"] is True
@@ -195,12 +194,14 @@ def test_merged_stretches_are_sorted_apart_and_cover_the_same(stretches):
 @given(st.integers(0, 10**18), st.integers(1, 25 * 3600 * NS_PER_S))
 def test_bins_are_whole_minutes_and_few(start, length):
     bin_ns = bin_ns_for(Ns(start), Ns(start + length))
-    assert bin_ns % MINUTE_NS == 0
+    assert bin_ns % NS_PER_MINUTE == 0
     assert length <= bin_ns * 360
 
 
 def test_coverage_of_a_bin_is_its_analysed_share():
-    result = counts([], [Coverage(start_ns=Ns(0), end_ns=Ns(90 * NS_PER_S))], start_ns=Ns(0), end_ns=Ns(3 * MINUTE_NS))
+    result = counts(
+        [], [Coverage(start_ns=Ns(0), end_ns=Ns(90 * NS_PER_S))], start_ns=Ns(0), end_ns=Ns(3 * NS_PER_MINUTE)
+    )
     assert result["coverage"] == [1.0, 0.5, 0.0]
 
 

@@ -11,10 +11,7 @@ from custodes.testing.catalog import make_hold
 from custodes.testing.history import fill_history
 from custodes.types.access import AuditKind
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S
-
-MINUTE_NS = 60 * NS_PER_S
-DAY_NS = 24 * 60 * MINUTE_NS
+from custodes.units import NS_PER_DAY, NS_PER_MINUTE
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def now_ns(claimed):
 
 
 def asked(claimed, now_ns, minutes=60, cameras=("gate", "yard"), **more):
-    query = {"camera": list(cameras), "from": now_ns - minutes * MINUTE_NS, "to": now_ns, **more}
+    query = {"camera": list(cameras), "from": now_ns - minutes * NS_PER_MINUTE, "to": now_ns, **more}
     return claimed.client.get("/api/v1/review", params=query)
 
 
@@ -36,11 +33,11 @@ def test_lanes_when_two_cameras_are_chosen_tell_of_both_with_one_entry_in_the_lo
     assert [lane["camera_id"] for lane in body["lanes"]] == ["gate", "yard"]
     gate = body["lanes"][0]
     ((gap_start, gap_end),) = [(gap["start_ns"], gap["end_ns"]) for gap in gate["gaps"]]
-    assert (now_ns - gap_start, now_ns - gap_end) == (12 * MINUTE_NS, 9 * MINUTE_NS)
+    assert (now_ns - gap_start, now_ns - gap_end) == (12 * NS_PER_MINUTE, 9 * NS_PER_MINUTE)
     first, second = gate["recorded"]
-    assert abs(first[0] - (now_ns - 40 * MINUTE_NS)) <= MINUTE_NS
-    assert abs(first[1] - gap_start) <= MINUTE_NS
-    assert abs(second[0] - gap_end) <= MINUTE_NS
+    assert abs(first[0] - (now_ns - 40 * NS_PER_MINUTE)) <= NS_PER_MINUTE
+    assert abs(first[1] - gap_start) <= NS_PER_MINUTE
+    assert abs(second[0] - gap_end) <= NS_PER_MINUTE
     assert second[1] == gate["newest_ns"] == now_ns
     assert gate["analysed"][-1][1] <= now_ns
     mine = sorted((one for one in claimed.tracks if one.camera_id == "yard"), key=lambda one: one.start_ns)
@@ -54,7 +51,7 @@ def test_lanes_when_two_cameras_are_chosen_tell_of_both_with_one_entry_in_the_lo
 
 def test_lanes_when_a_month_is_asked_for_come_as_bins_alone(claimed, now_ns):
     body = asked(claimed, now_ns, minutes=30 * 24 * 60, bins=30).json()
-    assert body["width_ns"] == DAY_NS
+    assert body["width_ns"] == NS_PER_DAY
     assert not body["is_close"]
     assert [len(lane["tracks"]) for lane in body["lanes"]] == [0, 0]
     (seen,) = body["lanes"][0]["seen"]
@@ -62,9 +59,9 @@ def test_lanes_when_a_month_is_asked_for_come_as_bins_alone(claimed, now_ns):
 
 
 def test_lanes_when_held_say_by_whom(claimed, now_ns):
-    start = now_ns - 10 * MINUTE_NS
+    start = now_ns - 10 * NS_PER_MINUTE
     hold = make_hold(0, 60, expires_s=10**9)
-    claimed.catalog.put_hold(replace(hold, start_ns=start, end_ns=now_ns, expires_ns=now_ns + DAY_NS))
+    claimed.catalog.put_hold(replace(hold, start_ns=start, end_ns=now_ns, expires_ns=now_ns + NS_PER_DAY))
     gate, yard = asked(claimed, now_ns).json()["lanes"]
     assert [one["owner"] for one in gate["holds"]] == [hold.owner]
     assert yard["holds"] == []
@@ -110,7 +107,7 @@ def test_page_when_cameras_are_named_shows_these_in_their_order(claimed):
 def test_bookmark_when_sent_as_data_stands_in_the_case(claimed):
     ann = Person(claimed)
     number = opened(ann, number="B-17").rpartition("/")[2]
-    moment = claimed.clock.now_ns() - MINUTE_NS
+    moment = claimed.clock.now_ns() - NS_PER_MINUTE
     path = f"/api/v1/cases/{number}/notes"
     answer = ann.post(path, text="the bicycle leaves", camera="gate", moment_ns=str(moment))
     assert answer.status_code == 200, answer.text

@@ -10,9 +10,8 @@ from custodes.testing.catalog import RUN, make_crossing, make_track
 from custodes.types.access import AuditKind
 from custodes.types.search import Heading
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_MINUTE, NS_PER_S, CameraId, Ns
 
-MINUTE_NS = 60 * NS_PER_S
 BOX = (0.4, 0.4, 0.5, 0.6)
 
 
@@ -26,7 +25,7 @@ def now_ns(claimed):
     now = claimed.clock.now_ns()
     ways = [moved(0.2, 0), moved(-0.2, 0), moved(0, 0.2), moved(0, -0.2), moved(0.01, 0.01)]
     for number, last in enumerate(ways):
-        start = now - (10 - number) * MINUTE_NS
+        start = now - (10 - number) * NS_PER_MINUTE
         track = replace(
             make_track(number, 0, 1).tracklet,
             start_ns=Ns(start),
@@ -38,14 +37,14 @@ def now_ns(claimed):
     car = replace(track, camera_id=CameraId("yard"), object_class=ObjectClass.CAR)
     claimed.catalog.put_analysis([], [replace(make_track(9, 0, 1), tracklet=car)])
     for number, is_forward in ((0, True), (1, False)):
-        at = Ns(now - (10 - number) * MINUTE_NS + NS_PER_S)
+        at = Ns(now - (10 - number) * NS_PER_MINUTE + NS_PER_S)
         one = replace(make_crossing(number, 0), run=RUN, line="door", is_forward=is_forward, utc_ns=at)
         claimed.catalog.put_crossings([one])
     return now
 
 
 def asked(claimed, now_ns, cameras=("gate", "yard"), minutes=60, **more):
-    query = {"camera": list(cameras), "from": now_ns - minutes * MINUTE_NS, "to": now_ns, **more}
+    query = {"camera": list(cameras), "from": now_ns - minutes * NS_PER_MINUTE, "to": now_ns, **more}
     return claimed.client.get("/api/v1/search", params=query)
 
 

@@ -9,16 +9,14 @@ from custodes.errors import Unavailable
 from custodes.fleet.health import HealthReport, StreamNeed, forecast
 from custodes.types.access import AuditKind, AuditRecord, CameraScope, Role
 from custodes.types.stream import second_of
-from custodes.units import NS_PER_S, CameraId
-
-DAY_NS = 86_400 * NS_PER_S
+from custodes.units import NS_PER_DAY, NS_PER_S, CameraId
 
 
 def measured(site, *streams, free_bytes):
     storage = forecast(streams, recorded_bytes=100, free_bytes=free_bytes, reserve_bytes=0)
 
     async def read():
-        return HealthReport(start_ns=0, end_ns=DAY_NS, cameras=(), storage=storage)
+        return HealthReport(start_ns=0, end_ns=NS_PER_DAY, cameras=(), storage=storage)
 
     site.app.state.deps = dataclasses.replace(site.app.state.deps, health=read)
 
@@ -31,7 +29,7 @@ def test_forecast_says_when_the_room_is_used_up_and_of_which_cameras(claimed):
     measured(claimed, need("gate"), need(second_of(CameraId("gate"))), need("yard", 0), free_bytes=300)
     now_ns = claimed.clock.now_ns()
     storage = claimed.client.get("/api/v1/upkeep").json()["storage"]
-    assert storage["full_ns"] == now_ns + 3 * DAY_NS
+    assert storage["full_ns"] == now_ns + 3 * NS_PER_DAY
     assert storage["reach_days"] == 4.0
     assert storage["growth"][0] == [now_ns, 100] and storage["growth"][-1][1] == 1000
     assert [one["name"] for one in storage["streams"]] == ["Main gate", "Main gate, second stream", "Yard"]

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.access import Principal
 from custodes.types.cases import Case, CaseMember, CaseNote
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
-DAY_NS = 86_400 * NS_PER_S
 MAX_KEEP_DAYS = 3660
 """Ten years, as an evidence hold."""
 MIN_REASON_CHARS = 10
@@ -113,7 +112,7 @@ def check_note(case: Case, note: CaseNote, user_id: str) -> None:
 
 def is_due(case: Case, now_ns: Ns) -> bool:
     """Whether what it collected is to be erased."""
-    return not case.is_erased and case.closed_ns is not None and now_ns - case.closed_ns > case.keep_days * DAY_NS
+    return not case.is_erased and case.closed_ns is not None and now_ns - case.closed_ns > case.keep_days * NS_PER_DAY
 
 
 def erased(case: Case) -> Case:

@@ -8,20 +8,19 @@ from dataclasses import replace
 
 from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from custodes.types.face import Consent, EnrolmentPhase, FaceEnrolment, LegalBasis
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, Ns
 
-DAY_NS = 24 * 3600 * NS_PER_S
 SAMPLES_WANTED = 3
 """Different looks of one person; a gallery score is the best of them."""
 SAMPLES_OF_THE_MISSING = 1
 """A guardian has what is on the telephone."""
 SAMPLES_MAX = 8
-INVITATION_LASTS_NS = Ns(14 * DAY_NS)
-LASTS_MAX_NS = Ns(3 * 366 * DAY_NS)
+INVITATION_LASTS_NS = Ns(14 * NS_PER_DAY)
+LASTS_MAX_NS = Ns(3 * 366 * NS_PER_DAY)
 """BIPA 15(a): destroyed at the latest three years after the last contact."""
-MISSING_MAX_NS = Ns(3 * DAY_NS)
+MISSING_MAX_NS = Ns(3 * NS_PER_DAY)
 """Whoever is not found by then is looked for by others; the guardian may enrol anew."""
-REVIEW_EVERY_NS = Ns(366 * DAY_NS)
+REVIEW_EVERY_NS = Ns(366 * NS_PER_DAY)
 
 CONSENT_VERSION = "2026-11-26"
 CONSENT_TEXT = """I agree that {site} makes biometric templates of my face from the pictures that I give here.

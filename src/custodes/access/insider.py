@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, Ns
 
-DAY_NS = 24 * 3600 * NS_PER_S
-_HOUR_NS = 3600 * NS_PER_S
 BASE_DAYS = 14
 """A person's first days with looks are their habit; before that nothing is said about volume."""
 _SLACK, _LIMIT = 0.75, 6.0
@@ -76,7 +74,7 @@ def notices(looks: Sequence[Look]) -> list[Notice]:
     by_person: dict[str, list[Look]] = defaultdict(list)
     for look in sorted(looks, key=lambda one: one.utc_ns):
         by_person[look.user_id].append(look)
-    first_day = min((look.utc_ns for look in looks), default=Ns(0)) // DAY_NS
+    first_day = min((look.utc_ns for look in looks), default=Ns(0)) // NS_PER_DAY
     found = [notice for own in by_person.values() for notice in _of_person(own, first_day)]
     return sorted(found, key=lambda one: (-one.utc_ns, one.user_id, one.kind))
 
@@ -95,8 +93,8 @@ def _drift(counted: list[Look], own: list[Look], first_day: int, kind: NoticeKin
     """One notice when the sum leaves habit; then it begins anew, so that a new habit is not told every day."""
     days: dict[int, list[Look]] = defaultdict(list)
     for look in counted:
-        days[look.utc_ns // DAY_NS].append(look)
-    worked = sorted({look.utc_ns // DAY_NS for look in own})
+        days[look.utc_ns // NS_PER_DAY].append(look)
+    worked = sorted({look.utc_ns // NS_PER_DAY for look in own})
     base = worked[:BASE_DAYS]
     if len(worked) <= BASE_DAYS:
         return
@@ -121,7 +119,7 @@ def _odd_hours(own: list[Look]) -> Iterable[Notice]:
     seen: Counter[int] = Counter()
     days: dict[int, list[Look]] = defaultdict(list)
     for look in own:
-        days[look.utc_ns // DAY_NS].append(look)
+        days[look.utc_ns // NS_PER_DAY].append(look)
     for number, (day, here) in enumerate(sorted(days.items())):
         total = sum(seen.values())
         odd = [look for look in here if sum(seen[(look.hour + step) % 24] for step in (-1, 0, 1)) < _ODD_SHARE * total]
@@ -139,16 +137,16 @@ def _same_place(own: list[Look]) -> Iterable[Notice]:
         if not look.is_linked:
             places[look.place].append(look)
     for place, here in places.items():
-        begin, told_ns = 0, Ns(-_SAME_PLACE_DAYS * DAY_NS)
+        begin, told_ns = 0, Ns(-_SAME_PLACE_DAYS * NS_PER_DAY)
         references: Counter[str] = Counter()
         for position, look in enumerate(here):
             references[look.reference] += 1
-            while look.utc_ns - here[begin].utc_ns > _SAME_PLACE_DAYS * DAY_NS:
+            while look.utc_ns - here[begin].utc_ns > _SAME_PLACE_DAYS * NS_PER_DAY:
                 references[here[begin].reference] -= 1
                 if not references[here[begin].reference]:
                     del references[here[begin].reference]
                 begin += 1
-            if len(references) >= _SAME_PLACE_REFERENCES and look.utc_ns - told_ns > _SAME_PLACE_DAYS * DAY_NS:
+            if len(references) >= _SAME_PLACE_REFERENCES and look.utc_ns - told_ns > _SAME_PLACE_DAYS * NS_PER_DAY:
                 told_ns = look.utc_ns
                 sentence = f"{place} looked up under {len(references)} unrelated references within two weeks"
                 yield _notice(NoticeKind.SAME_PLACE, here[begin : position + 1], sentence)

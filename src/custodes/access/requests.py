@@ -13,20 +13,19 @@ from custodes.errors import AlreadyExists, FailedPrecondition, InvalidArgument, 
 from custodes.types.access import AccessRequest, Action, Fidelity, PurposeKind
 from custodes.types.approval import LookRequest, RequestPhase, RequestRecord, Review, Vote
 from custodes.types.codec import encode, encode_as_before
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_HOUR, Ns
 
-HOUR_NS = 3600 * NS_PER_S
-DECIDE_WITHIN_NS = Ns(72 * HOUR_NS)
+DECIDE_WITHIN_NS = Ns(72 * NS_PER_HOUR)
 """A request that nobody approves lapses over a long weekend at the latest."""
-LASTS_NS = Ns(24 * HOUR_NS)
+LASTS_NS = Ns(24 * NS_PER_HOUR)
 """An approved request may be used for a day."""
-BREAK_GLASS_LASTS_NS = Ns(HOUR_NS)
-REVIEW_WITHIN_NS = Ns(72 * HOUR_NS)
-MAX_SPAN_NS = Ns(31 * 24 * HOUR_NS)
+BREAK_GLASS_LASTS_NS = Ns(NS_PER_HOUR)
+REVIEW_WITHIN_NS = Ns(72 * NS_PER_HOUR)
+MAX_SPAN_NS = Ns(31 * 24 * NS_PER_HOUR)
 MAX_READ = 200
 """Newest requests that anybody is told of at once."""
-MAX_ERASED_NS = Ns(24 * HOUR_NS)
-MAX_FOLLOWED_NS = Ns(24 * HOUR_NS)
+MAX_ERASED_NS = Ns(24 * NS_PER_HOUR)
+MAX_FOLLOWED_NS = Ns(24 * NS_PER_HOUR)
 MAX_CAMERAS = 64
 MAX_SHOWN = 32
 """Tracks of the people whom an unmasked look shows: one person is several, each time the tracker lost them."""

@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from custodes.access.enrolment import DAY_NS
 from custodes.errors import InvalidArgument
 from custodes.types.trial import NoteWalk, Trial, TrialWalk
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
 MAX_DAYS = 90
 MAX_VOLUNTEERS = 5000
@@ -50,7 +49,7 @@ def ends(now_ns: Ns, days: int) -> Ns:
     """Raises: InvalidArgument."""
     if not 1 <= days <= MAX_DAYS:
         raise InvalidArgument(f"A trial lasts 1 to {MAX_DAYS} days; its numbers are destroyed at its end.")
-    return Ns(now_ns + days * DAY_NS)
+    return Ns(now_ns + days * NS_PER_DAY)
 
 
 def is_over(trial: Trial, now_ns: Ns) -> bool:

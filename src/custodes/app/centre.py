@@ -30,7 +30,7 @@ from custodes.federation.sequence import Fit, place
 from custodes.federation.sites import SiteRow
 from custodes.ports.clock import Clock
 from custodes.types.federation import MAX_NOTE_CHARS, LogGrew, Receipt, Shared
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_DAY, NS_PER_S
 
 IDLE_S = 0.2
 TELL_S = 5.0
@@ -40,7 +40,6 @@ PARCELS_AT_ONCE = 32
 """Then receipts go out and the stream is emptied."""
 RETRY_S = 2.0
 FORGET_S = 3600.0
-_DAY_NS = 86_400 * NS_PER_S
 _OLD = re.compile(r"old ([0-9]{1,18})\n", re.ASCII)
 
 
@@ -210,7 +209,7 @@ async def forget_old(store: CentreStore, clock: Clock, days: int) -> None:
     """Once an hour, for ever."""
     while True:
         with suppress(CustodesError):  # the database is away: an hour later is early enough
-            await asyncio.to_thread(store.forget, clock.now_ns() - days * _DAY_NS)
+            await asyncio.to_thread(store.forget, clock.now_ns() - days * NS_PER_DAY)
         await asyncio.sleep(FORGET_S)
 
 

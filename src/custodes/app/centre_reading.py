@@ -18,9 +18,7 @@ from custodes.types.federation import (
     SiteHealth,
 )
 from custodes.types.question import CaseQuestion
-from custodes.units import NS_PER_S
-
-DAY_NS = 86_400 * NS_PER_S
+from custodes.units import NS_PER_DAY
 
 
 def site_summary(store: CentreStore, site: CentreSiteConfig) -> SiteSummary:
@@ -54,7 +52,7 @@ def site_view(store: CentreStore, site: CentreSiteConfig, now_ns: int) -> SiteVi
     """Raises: what the database raises."""
     counts: Counter[tuple[str, str, str]] = Counter()
     flows: Counter[tuple[str, str, str]] = Counter()
-    since_ns = max(now_ns - DAY_NS, 0)
+    since_ns = max(now_ns - NS_PER_DAY, 0)
     for quarter in store.read(site.id, CountsOfQuarter, start_ns=since_ns):
         for line in quarter.counts:
             way = "→" if line.is_forward else "←"

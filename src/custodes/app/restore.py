@@ -35,10 +35,8 @@ from custodes.sealing.shares import Share
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.types.approval import RequestPhase
 from custodes.types.stream import camera_of, second_of
-from custodes.units import NS_PER_S, CameraId, KeyId, Ns
+from custodes.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_S, CameraId, KeyId, Ns
 
-_DAY_NS = 86_400 * NS_PER_S
-_HOUR_NS = 3600 * NS_PER_S
 _DEFAULT_AGE_H = 72.0
 _BY_RESTORE = "process:restore"
 
@@ -208,16 +206,16 @@ def _outlived(paths: SitePaths, key_ids: Sequence[KeyId], now_ns: int) -> set[Ke
         camera_id, _, day = key_id.partition("/")
         if is_background_key(key_id):
             over_ns = int(datetime(int(day[:4]) + 1, 1, 1, tzinfo=UTC).timestamp()) * NS_PER_S
-            if over_ns + background_days * _DAY_NS <= now_ns:
+            if over_ns + background_days * NS_PER_DAY <= now_ns:
                 gone.add(key_id)
             continue
         start_ns = int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * NS_PER_S
-        end_ns = start_ns + _DAY_NS + _HOUR_NS  # a segment begun at the day's end may last beyond it
+        end_ns = start_ns + NS_PER_DAY + NS_PER_HOUR  # a segment begun at the day's end may last beyond it
         is_held = any(
             camera in (camera_id, camera_of(CameraId(camera_id))) and hold_start <= end_ns and hold_end >= start_ns
             for camera, hold_start, hold_end in holds
         )
-        if not is_held and end_ns + int(own.get(camera_id, default_h) * _HOUR_NS) <= now_ns:
+        if not is_held and end_ns + int(own.get(camera_id, default_h) * NS_PER_HOUR) <= now_ns:
             gone.add(key_id)
     return gone
 

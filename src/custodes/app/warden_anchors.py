@@ -19,9 +19,8 @@ from custodes.types.message import (
     StoreCosigned,
     StoreTimestamp,
 )
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
-_DAY_NS = 86_400 * NS_PER_S
 _STEP_NS = 300 * NS_PER_S
 _ERASED_AT_ONCE = 1000
 
@@ -53,7 +52,7 @@ async def erase_old(writer: LogWriter, now_ns: Ns, days: int) -> int:
 
     Raises: errors of the disk; what was logged and not erased is erased, and logged, the next time.
     """
-    before_ns = Ns(now_ns - days * _DAY_NS)
+    before_ns = Ns(now_ns - days * NS_PER_DAY)
     erased = 0
     while indices := await writer.ask(lambda log: log.personal_before(before_ns, _ERASED_AT_ONCE)):
         details = {"count": str(len(indices)), "first": str(indices[0]), "last": str(indices[-1]), "days": str(days)}

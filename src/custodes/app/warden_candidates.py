@@ -53,14 +53,13 @@ from custodes.types.face_message import (
     TrainingTable,
 )
 from custodes.types.message import Appended
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, Ns
 
 NOTICE_DOMAIN = b"custodes.sighting-notice.v1\n"
 MAX_WAITING = 500
 MAX_READ = 200
 MAX_KEPT = 5000
 MAX_PICTURE_BYTES = 256 * 1024
-_DAY_NS = 24 * 3600 * NS_PER_S
 
 
 class CandidateDesk:
@@ -190,7 +189,7 @@ class CandidateDesk:
             name=message.name[:120],
             given_by=who.name,
             given_ns=now_ns,
-            until_ns=Ns(now_ns + message.days * _DAY_NS),
+            until_ns=Ns(now_ns + message.days * NS_PER_DAY),
         )
         details = {"person": given.name, "until_ns": str(given.until_ns), "days": str(message.days)}
         await office.log(AuditKind.TRAINING_CHANGED, who, given.user_id, details)

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 
-HOUR_NS = 3600 * NS_PER_S
-DAY_NS = 24 * HOUR_NS
 MIN_UPTIME = 0.99
 """A quarter of an hour a day may be missing before somebody is told."""
 MANY_GAPS = 24
@@ -168,22 +166,22 @@ def _hourly(segments: Sequence[Segment], start_ns: int, end_ns: int) -> dict[int
         begin, length = one.header.start_ns, one.end_ns - one.header.start_ns
         if length <= 0 or one.end_ns <= start_ns or begin >= end_ns:
             continue
-        hour = begin // HOUR_NS
+        hour = begin // NS_PER_HOUR
         sizes[hour] += one.bytes_on_disk
         lengths[hour] += length
     return {
         hour: sizes[hour] * NS_PER_S / lengths[hour]
         for hour in sizes
-        if lengths[hour] >= HOUR_NS * CAMERA_COVERED_HOUR
+        if lengths[hour] >= NS_PER_HOUR * CAMERA_COVERED_HOUR
     }
 
 
 def _last(rates: dict[int, float], end_ns: int) -> float:
-    return rates.get(end_ns // HOUR_NS - 1, 0.0)
+    return rates.get(end_ns // NS_PER_HOUR - 1, 0.0)
 
 
 def _usual(rates: dict[int, float], end_ns: int) -> float:
-    before = [rate for hour, rate in rates.items() if hour < end_ns // HOUR_NS - 1]
+    before = [rate for hour, rate in rates.items() if hour < end_ns // NS_PER_HOUR - 1]
     return statistics.median(before) if len(before) >= MIN_HOURS else 0.0
 
 

@@ -8,10 +8,9 @@ from custodes.testing.media import vouch
 from custodes.types.event import TrackEnded
 from custodes.types.media import Gap, GapCause, Segment, SegmentHeader
 from custodes.types.vision import ObjectClass, Tracklet
-from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
+from custodes.units import NS_PER_MINUTE, NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
 _RUN = RunId("00000000cafe")
-_MINUTE_NS = 60 * NS_PER_S
 
 
 def segment_at(camera_id: str, start_ns: int, end_ns: int) -> Segment:
@@ -42,15 +41,15 @@ def fill_history(
 ) -> list[Tracklet]:
     """`minutes` of past up to `now_ns`; between `gap[0]` and `gap[1]` minutes ago the camera was unreachable, and
     the minute after was not analysed. Returns the tracks stored."""
-    gap_start, gap_end = (now_ns - ago * _MINUTE_NS for ago in gap)
-    starts = [now_ns - ago * _MINUTE_NS for ago in range(minutes, 0, -1)]
+    gap_start, gap_end = (now_ns - ago * NS_PER_MINUTE for ago in gap)
+    starts = [now_ns - ago * NS_PER_MINUTE for ago in range(minutes, 0, -1)]
     segments = [
-        segment_at(camera_id, start, start + _MINUTE_NS) for start in starts if not gap_start <= start < gap_end
+        segment_at(camera_id, start, start + NS_PER_MINUTE) for start in starts if not gap_start <= start < gap_end
     ]
     hole = Gap(camera_id=CameraId(camera_id), start_ns=Ns(gap_start), end_ns=Ns(gap_end), cause=GapCause.UNREACHABLE)
     catalog.take_journal(f"history-{camera_id}", 1, segments, [hole])
-    tracks = _tracks(camera_id, now_ns - minutes * _MINUTE_NS, now_ns, (gap_start, gap_end))
-    for start, end in ((starts[0], gap_start), (gap_end + _MINUTE_NS, now_ns)):
+    tracks = _tracks(camera_id, now_ns - minutes * NS_PER_MINUTE, now_ns, (gap_start, gap_end))
+    for start, end in ((starts[0], gap_start), (gap_end + NS_PER_MINUTE, now_ns)):
         times = list(range(start, end, 2 * NS_PER_S))
         catalog.put_analysis(
             vouch(times, [[(0.1, 0.1, 0.2, 0.2)]] * len(times), camera_id=camera_id, run=str(start)[:12]), []
@@ -67,7 +66,7 @@ def _tracks(camera_id: str, start_ns: int, end_ns: int, hole: tuple[int, int]) -
     while at_ns < end_ns:
         at_ns += int(random_.expovariate(1 / 18) * NS_PER_S)
         length_ns = int(random_.uniform(2, 25) * NS_PER_S)
-        if hole[0] - length_ns < at_ns < hole[1] + _MINUTE_NS or at_ns + length_ns > end_ns:
+        if hole[0] - length_ns < at_ns < hole[1] + NS_PER_MINUTE or at_ns + length_ns > end_ns:
             continue
         tracks.append(
             Tracklet(

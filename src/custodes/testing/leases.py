@@ -16,17 +16,16 @@ from custodes.errors import ResourceExhausted
 from custodes.ports.leases import MAX_LEASES, Lease, LeaseState
 from custodes.testing.catalog import ALL, CAMERA, at, make_segment
 from custodes.types.media import Gap, GapCause, Segment
-from custodes.units import NS_PER_S, CameraId
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId
 
 TTL_NS = 5 * NS_PER_S
-HOUR_NS = 3600 * NS_PER_S
 
 
 class FakeDatabaseClock:
     """What the database says that the time is."""
 
     def __init__(self, catalog: SqlCatalog) -> None:
-        self.now_ns = 1_000 * HOUR_NS
+        self.now_ns = 1_000 * NS_PER_HOUR
         catalog.leases.clock = lambda _connection: self.now_ns
 
 
@@ -89,7 +88,7 @@ class LeasesSuite:
         ]
         assert leases.take(["a", "b"], "two", TTL_NS) == [_lease("a", "two", 3), _lease("b", "two", 2)]
 
-    @pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS], ids=["forward", "back"])
+    @pytest.mark.parametrize("step_ns", [NS_PER_HOUR, -NS_PER_HOUR], ids=["forward", "back"])
     def test_lease_when_the_clock_is_set_ends_at_most_early(
         self, catalog: SqlCatalog, clock: FakeDatabaseClock, step_ns: int
     ) -> None:
@@ -115,7 +114,7 @@ class LeasesSuite:
         leases = catalog.leases
         leases.take(["a"], "one", 1_000_000)  # one millisecond
         deadline = time.monotonic() + 60
-        while not leases.take(["a"], "two", HOUR_NS) and time.monotonic() < deadline:
+        while not leases.take(["a"], "two", NS_PER_HOUR) and time.monotonic() < deadline:
             pass
         assert leases.leases("a") == [LeaseState(name="a", holder="two", epoch=2, is_held=True)]
 

@@ -17,7 +17,6 @@ from custodes.types.access import ALL_CAMERAS, CameraScope
 from custodes.types.movement import Crossings, Flows, Passages, Sighting, Streams
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
-HOUR_NS = 3600 * NS_PER_S
 START_NS = 1_699_999_200 * NS_PER_S
 """An hour's beginning."""
 SHARE = 1 / 255

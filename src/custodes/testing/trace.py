@@ -8,10 +8,10 @@ one of them adds about twenty looks a day at a few places, under references of t
 import random
 from dataclasses import dataclass
 
-from custodes.access.insider import DAY_NS, Look
-from custodes.units import NS_PER_S, Ns
+from custodes.access.insider import Look
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
-START_NS = 20_000 * DAY_NS
+START_NS = 20_000 * NS_PER_DAY
 """2024-10-04, a whole day."""
 
 
@@ -60,7 +60,7 @@ def _insiders_look(chance: random.Random, person: int, day: int, shift: int) -> 
 
 
 def _look(person: int, day: int, hour: float, place: str, reference: str, is_linked: bool) -> Look:
-    utc_ns = Ns(START_NS + day * DAY_NS + int(hour * 3600) * NS_PER_S)
+    utc_ns = Ns(START_NS + day * NS_PER_DAY + int(hour * 3600) * NS_PER_S)
     return Look(
         index=0,
         utc_ns=utc_ns,

@@ -12,9 +12,8 @@ import numpy as np
 
 from custodes.types.traffic import BIN_KMH, ClassCount, LineFigures, LineSum, PeakHour, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_HOUR, Ns
 
-HOUR_NS = 3600 * NS_PER_S
 _QUARTERS = 4
 _V85 = 0.85
 
@@ -23,11 +22,11 @@ def hours_of(quarters: Sequence[Quarter]) -> list[LineSum]:
     """One row a line, way and hour by the clock (UTC) in which anything was analysed, by start."""
     by_hour: dict[int, list[Quarter]] = {}
     for one in quarters:
-        by_hour.setdefault(one.start_ns // HOUR_NS, []).append(one)
+        by_hour.setdefault(one.start_ns // NS_PER_HOUR, []).append(one)
     return [
         row
         for hour, some in sorted(by_hour.items())
-        for row in summed(some, Ns(hour * HOUR_NS), Ns((hour + 1) * HOUR_NS))
+        for row in summed(some, Ns(hour * NS_PER_HOUR), Ns((hour + 1) * NS_PER_HOUR))
     ]
 
 

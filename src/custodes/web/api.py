@@ -13,7 +13,7 @@ from custodes.types.access import Action, Principal
 from custodes.types.event import Unreached
 from custodes.types.message import CameraRow, ProcessStatus
 from custodes.types.stream import second_of
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 from custodes.web import timeline
 from custodes.web.deps import WebDeps, deps_of, present
 from custodes.web.event_words import OF_THE_DISK, site_event_title, site_event_words
@@ -135,7 +135,7 @@ async def camera_timeline(
     segments = await deps.catalog.segments(recorded, start_ns, end_ns, _MAX_SEGMENTS)
     coverage = await deps.catalog.coverage(recorded, start_ns, end_ns)
     tracks = await deps.catalog.tracks(camera, start_ns, end_ns, MAX_TRACKS)
-    gate_hours = await deps.catalog.gate_hours(camera, Ns(max(start_ns - timeline.HOUR_NS, 0)), end_ns)
+    gate_hours = await deps.catalog.gate_hours(camera, Ns(max(start_ns - NS_PER_HOUR, 0)), end_ns)
     return {
         "camera_id": camera,
         "from_ns": start_ns,

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
 
-from custodes.access import enrolment
 from custodes.access.bulk import COLUMNS, MAX_ROWS, BulkRefusal, BulkRow, read_bulk
 from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.types.access import Action
 from custodes.types.face import LegalBasis, ZonePhase
 from custodes.types.face_message import EnrolmentInvited, InviteEnrolment
-from custodes.units import Ns
+from custodes.units import NS_PER_DAY, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import base_of
 from custodes.web.faces import zone_rows
@@ -71,7 +70,7 @@ async def import_row(request: Request, body: Annotated[dict[str, Any], Body()]) 
         name=row.name,
         purpose=row.purpose,
         zone_ids=row.zone_ids,
-        expires_ns=Ns(deps.clock.now_ns() + row.days * enrolment.DAY_NS),
+        expires_ns=Ns(deps.clock.now_ns() + row.days * NS_PER_DAY),
         basis=LegalBasis(kind=row.basis, reference=row.reference) if row.basis else None,
     )
     made = await deps.warden.about_requests(message)

@@ -31,7 +31,7 @@ from custodes.types.face_message import (
     WithdrawConsent,
     Withdrawn,
 )
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.faces import BASIS_WORDS, zone_names, zone_rows
@@ -43,7 +43,7 @@ router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=600)]
 _Zones = Annotated[list[str] | None, Form(max_length=64)]
-REVIEW_SOON_NS = 30 * rules.DAY_NS
+REVIEW_SOON_NS = 30 * NS_PER_DAY
 """How long before its day a review is asked for."""
 PHASE_WORDS: Words[EnrolmentPhase] = Words(
     {
@@ -78,7 +78,7 @@ async def invite(
     try:
         if not 1 <= days <= 1098:
             raise InvalidArgument("An enrolment lasts 1 to 1098 days.")
-        expires = Ns(deps.clock.now_ns() + days * rules.DAY_NS)
+        expires = Ns(deps.clock.now_ns() + days * NS_PER_DAY)
         message = InviteEnrolment(
             principal=present(request).principal,
             name=name,

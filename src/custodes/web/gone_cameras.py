@@ -10,11 +10,10 @@ from fastapi import Request
 
 from custodes.types.access import CameraScope
 from custodes.types.stream import camera_of
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_HOUR, CameraId, Ns
 from custodes.web.deps import deps_of, present
 
 MOST = 64
-_HOUR_NS = 3600 * 10**9
 _EVER = Ns(2**62)
 
 
@@ -46,7 +45,7 @@ async def gone_cameras(request: Request) -> list[GoneCamera]:
                     camera_id=camera_id,
                     oldest_ns=first[0].header.start_ns,
                     newest_ns=lane.newest_ns,
-                    gone_by_ns=Ns(lane.newest_ns + round(deps.config.retention.max_age_h * _HOUR_NS)),
+                    gone_by_ns=Ns(lane.newest_ns + round(deps.config.retention.max_age_h * NS_PER_HOUR)),
                 )
             )
     return found

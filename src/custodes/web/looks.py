@@ -7,17 +7,17 @@ from collections import defaultdict
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from custodes.access.insider import DAY_NS, Look, Notice, notices
+from custodes.access.insider import Look, Notice, notices
 from custodes.access.release import MAX_GRANT_NS
 from custodes.access.subject import Viewing
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import Action, AuditKind, LogEntry
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 
 MAX_ENTRIES = 100_000
 _PAGE = 1000
-_HISTORY_NS = 90 * DAY_NS
+_HISTORY_NS = 90 * NS_PER_DAY
 _REMEMBER_NS = 15 * 60 * NS_PER_S
 _PURPOSEFUL = frozenset({Action.PLAY_BACK.value, Action.EXPORT.value})
 _LOOKS = _PURPOSEFUL | {Action.WATCH_LIVE.value}

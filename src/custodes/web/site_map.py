@@ -12,7 +12,7 @@ from custodes.errors import NotFound
 from custodes.types.access import Action, CameraScope
 from custodes.types.flow import FlowGroup, FlowHour
 from custodes.types.place import FloorNow, SiteLayout
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_HOUR, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.map_heat import heat_cells
 
@@ -20,7 +20,6 @@ router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
 
 MAX_HEAT_HOURS = 168
-_HOUR_NS = 3600 * NS_PER_S
 
 
 @router.get("/map")
@@ -93,12 +92,12 @@ async def heat(
     minimum group."""
     deps = deps_of(request)
     scope = await _scope(request)
-    end_ns = deps.clock.now_ns() // _HOUR_NS * _HOUR_NS
+    end_ns = deps.clock.now_ns() // NS_PER_HOUR * NS_PER_HOUR
     cells: list[dict[str, object]] = []
     if scope is not None:
-        found = await deps.catalog.figures(FlowHour, None, Ns(end_ns - hours * _HOUR_NS), Ns(end_ns), 2 * hours)
+        found = await deps.catalog.figures(FlowHour, None, Ns(end_ns - hours * NS_PER_HOUR), Ns(end_ns), 2 * hours)
         cells = heat_cells(await deps.catalog.cameras(), found, group, scope)
-    return JSONResponse({"from_ns": end_ns - hours * _HOUR_NS, "to_ns": end_ns, "cells": cells})
+    return JSONResponse({"from_ns": end_ns - hours * NS_PER_HOUR, "to_ns": end_ns, "cells": cells})
 
 
 def within(plan: SiteLayout, scope: CameraScope | None) -> SiteLayout:

@@ -12,7 +12,6 @@ from custodes.web.words import CAUSE_WORDS, CLASS_WORDS
 
 MAX_SPAN_NS = 25 * 3600 * NS_PER_S
 """The widest zoom is a day; an hour of slack for the day that is longer."""
-HOUR_NS = 3600 * NS_PER_S
 _JOIN_NS = NS_PER_S
 """Segments of one run follow each other within a frame or two; less than a second apart is drawn as one."""
 _MAX_BINS = 360

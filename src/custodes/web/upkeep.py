@@ -9,14 +9,12 @@ from custodes.config import SiteConfig
 from custodes.errors import Unavailable
 from custodes.fleet.health import StorageForecast
 from custodes.types.stream import camera_of, is_second
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, Ns
 from custodes.web.deps import deps_of, present
 from custodes.web.language.reported import reported
 from custodes.web.language.speech import translated
 
 router = APIRouter(prefix="/api/v1")
-
-DAY_NS = 86_400 * NS_PER_S
 
 
 @router.get("/upkeep")
@@ -73,7 +71,7 @@ def _storage(request: Request, found: StorageForecast) -> dict[str, object]:
 
 
 def _after(now_ns: int, days: float) -> Ns:
-    return Ns(int(now_ns + days * DAY_NS))
+    return Ns(int(now_ns + days * NS_PER_DAY))
 
 
 def models(config: SiteConfig) -> list[dict[str, str]]:

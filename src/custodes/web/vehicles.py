@@ -13,7 +13,7 @@ from custodes.errors import CustodesError
 from custodes.types.access import Action
 from custodes.types.face import ZoneKind, ZonePhase
 from custodes.types.plate import EndListing, ListingTable, ListVehicle, ReadListings
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_DAY, Ns
 from custodes.web.deps import deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.faces import zone_rows
@@ -22,7 +22,6 @@ router = APIRouter(include_in_schema=False)
 
 _Text = Annotated[str, Form(max_length=600)]
 _Zones = Annotated[list[str] | None, Form(max_length=16)]
-_DAY_NS = 24 * 3600 * NS_PER_S
 
 
 @router.get("/vehicles")
@@ -48,7 +47,7 @@ async def list_vehicle(
         label=label,
         zone_ids=tuple(zones or ()),
         agreement=agreement,
-        expires_ns=Ns(deps.clock.now_ns() + days * _DAY_NS),
+        expires_ns=Ns(deps.clock.now_ns() + days * NS_PER_DAY),
     )
     return await _step(request, message)
 

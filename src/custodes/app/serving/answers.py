@@ -35,7 +35,7 @@ from custodes.types.federation import MAX_ROWS, CaseAnswered, MovementFound
 from custodes.types.question import CLASSES, CaseQuestion
 from custodes.types.search import TrackQuestion
 from custodes.types.vision import Tracklet
-from custodes.units import NS_PER_S, CameraId, Ns, SessionId
+from custodes.units import NS_PER_DAY, NS_PER_HOUR, CameraId, Ns, SessionId
 
 MAX_FOUND = 2000
 """Of an answer: five facts. Who needs more asks for less time."""
@@ -47,8 +47,6 @@ RETRY_S = 5.0
 
 CENTRE_USER = "centre"
 """The policies' name for the centre; accounts have random ids."""
-
-_DAY_NS, _HOUR_NS = 86_400 * NS_PER_S, 3600 * NS_PER_S
 
 
 class Answerer:
@@ -195,12 +193,12 @@ class Answerer:
     def _too_much(self, question: CaseQuestion) -> str:
         """Why the site does not answer what its policies allow; empty when it does."""
         now_ns = self._clock.now_ns()
-        while self._recent and self._recent[0] < now_ns - _HOUR_NS:
+        while self._recent and self._recent[0] < now_ns - NS_PER_HOUR:
             self._recent.popleft()
         if len(self._recent) >= self._config.per_hour:
             return f"more than {self._config.per_hour} questions within an hour"
         self._recent.append(now_ns)
-        if not question.start_ns < question.end_ns <= question.start_ns + self._config.max_days * _DAY_NS:
+        if not question.start_ns < question.end_ns <= question.start_ns + self._config.max_days * NS_PER_DAY:
             return f"a question covers more than nothing and at most {self._config.max_days} days"
         unknown = [one for one in question.classes if one not in CLASSES]
         return f"nothing is known of the class {unknown[0]}"[:80] if unknown else ""

@@ -18,7 +18,7 @@ from custodes.config import SitePaths
 from custodes.errors import NotFound
 from custodes.fleet.audit import FleetReport, judge_fleet
 from custodes.ports.clock import Clock
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_DAY
 
 
 class ToldFindings:
@@ -34,9 +34,6 @@ class ToldFindings:
     def write(self, told: dict[str, frozenset[str]]) -> None:
         """Raises: StorageFailed."""
         write_told(self._paths, told)
-
-
-_DAY_NS = 24 * 3600 * NS_PER_S
 
 
 class FleetShelf:
@@ -64,7 +61,7 @@ class FleetShelf:
         files += [folder / name for name in (*REGISTERS, *(f"{kind}.json" for kind in KINDS))]
         files += sorted((folder / "rules").glob("*.yaml"))
         states = [(str(path), path.stat().st_mtime_ns) for path in files if path.exists()]
-        return (self._clock.now_ns() // _DAY_NS, *states)
+        return (self._clock.now_ns() // NS_PER_DAY, *states)
 
     def _judge(self) -> FleetReport:
         try:

@@ -18,12 +18,11 @@ from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed
 from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup, FlowHour, QueueFigures
 from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 
-HOUR_NS = 3600 * NS_PER_S
 SETTLE_NS = 300 * NS_PER_S
 """How long after its end an hour waits for tracks that are not over and analysis that lags; it is made only once."""
-BACK_NS = 6 * HOUR_NS
+BACK_NS = 6 * NS_PER_HOUR
 """How far back a server that starts looks; an hour of a busy camera costs a second or two."""
 EVERY_S = 60.0
 MAX_TRACKS = 20_000
@@ -54,18 +53,18 @@ class FlowService:
     async def sweep(self) -> None:
         """Make every whole hour of the last day that nobody made."""
         now_ns = self._clock.now_ns()
-        last_ns = (now_ns - SETTLE_NS) // HOUR_NS * HOUR_NS
+        last_ns = (now_ns - SETTLE_NS) // NS_PER_HOUR * NS_PER_HOUR
         first_ns = max(self._done_ns, last_ns - BACK_NS)
         if first_ns >= last_ns:
             return
         known = {one.start_ns for one in await self._catalog.figures(FlowHour, None, Ns(first_ns), Ns(last_ns), 100)}
-        for start_ns in range(first_ns, last_ns, HOUR_NS):
+        for start_ns in range(first_ns, last_ns, NS_PER_HOUR):
             if start_ns not in known:
                 await self._make(start_ns)
-            self._done_ns = start_ns + HOUR_NS
+            self._done_ns = start_ns + NS_PER_HOUR
 
     async def _make(self, start_ns: int) -> None:
-        span = Ns(start_ns), Ns(start_ns + HOUR_NS)
+        span = Ns(start_ns), Ns(start_ns + NS_PER_HOUR)
         specs = {spec.camera_id: spec for spec in await self._catalog.cameras() if spec.is_enabled}
         cameras = sorted(specs)
         coverage: dict[CameraId, float] = {}

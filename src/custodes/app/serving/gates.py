@@ -9,12 +9,10 @@ from custodes.errors import CustodesError
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.event import GateHour, GateMode
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_HOUR, Ns
 
 EVERY_S = 10.0
 """How much a server that is killed may forget of an hour; a change is in its log all the same."""
-
-HOUR_NS = 3600 * NS_PER_S
 
 
 class GateHistory:
@@ -43,7 +41,7 @@ class GateHistory:
 
     async def write(self) -> None:
         """Everything that is new since the last time, in one transaction."""
-        start_ns = Ns(self._clock.now_ns() // HOUR_NS * HOUR_NS)
+        start_ns = Ns(self._clock.now_ns() // NS_PER_HOUR * NS_PER_HOUR)
         rows = self._live.camera_rows()
         changes = self._live.gate_changes()
         hours = [

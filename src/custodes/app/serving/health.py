@@ -7,11 +7,11 @@ from pathlib import Path
 
 from custodes.config import SiteConfig
 from custodes.errors import Unavailable
-from custodes.fleet.health import DAY_NS, HealthReport, StreamNeed, camera_health, forecast
+from custodes.fleet.health import HealthReport, StreamNeed, camera_health, forecast
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.stream import is_second
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, CameraId, Ns
 
 KEEP_NS = 300 * NS_PER_S
 MAX_SEGMENTS = 5000
@@ -49,7 +49,7 @@ class HealthDesk:
 
     async def _measure(self) -> HealthReport:
         end_ns = self._clock.now_ns()
-        start_ns = Ns(end_ns - DAY_NS)
+        start_ns = Ns(end_ns - NS_PER_DAY)
         cameras, days = [], []
         for spec in (stream for one in await self._catalog.cameras() for stream in one.streams()):
             if not spec.is_enabled:
@@ -69,7 +69,7 @@ class HealthDesk:
                 days.append(
                     StreamNeed(
                         camera_id=spec.camera_id,
-                        bytes_per_day=int(size * DAY_NS / span_ns),
+                        bytes_per_day=int(size * NS_PER_DAY / span_ns),
                         kept_h=spec.retention_h or self._config.retention.max_age_h,
                         measured_s=span_ns / NS_PER_S,
                     )

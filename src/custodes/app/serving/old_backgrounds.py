@@ -9,11 +9,10 @@ from custodes.app.kept_names import Kept, kept_in
 from custodes.config import SitePaths
 from custodes.errors import FailedPrecondition, KeyMissing
 from custodes.ports.warden import Warden
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_DAY, NS_PER_S, CameraId, Ns
 
 EVERY_NS = 3600 * NS_PER_S
-_DAY_NS = 24 * 3600 * NS_PER_S
-_WHOLE_NS = 7 * _DAY_NS
+_WHOLE_NS = 7 * NS_PER_DAY
 """So long every view is kept; after it the newest of each week and light."""
 
 
@@ -43,7 +42,7 @@ class OldBackgrounds:
         for folder in self._paths.public_keys.glob("*"):
             camera_id = CameraId(folder.name)
             kept = kept_in(self._paths.backgrounds / camera_id, "bkg")
-            gone = doomed(kept, now_ns, self._days * _DAY_NS)
+            gone = doomed(kept, now_ns, self._days * NS_PER_DAY)
             for one in gone:
                 one.path.unlink(missing_ok=True)
             needed = {_utc(one.end_ns, "%Y") for one in kept if one not in gone}

@@ -29,7 +29,7 @@ from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import CameraState
 from custodes.types.media import Segment
 from custodes.types.stream import camera_of, second_of
-from custodes.units import NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, KeyId, Ns, RunId, SegmentId
 
 SWEEP_NS = 60 * NS_PER_S
 LOOK_S = 2.0
@@ -62,7 +62,6 @@ queues of their own, and how far two streams of one camera are apart nobody meas
 CLOCK_STEP_NS = 600 * NS_PER_S
 """A wall clock that runs ahead of the monotonic one by more than this was set while we ran, and is not believed."""
 
-_HOUR_NS = 3600 * NS_PER_S
 _FOREVER_NS = 2**62
 
 
@@ -229,14 +228,14 @@ class RetentionSweeper:
 
     async def _limits(self) -> Limits:
         own = {
-            stream.camera_id: int(stream.retention_h * _HOUR_NS)
+            stream.camera_id: int(stream.retention_h * NS_PER_HOUR)
             for spec in await self._catalog.cameras()
             for stream in spec.streams()
             if stream.retention_h > 0
         }
         max_gb = self._config.retention.max_gb
         return Limits(
-            max_age_ns=int(self._config.retention.max_age_h * _HOUR_NS),
+            max_age_ns=int(self._config.retention.max_age_h * NS_PER_HOUR),
             camera_age_ns=own,
             max_bytes=None if max_gb is None else int(max_gb * 10**9),
         )
@@ -305,7 +304,7 @@ class RetentionSweeper:
         after_h = self._config.retention.quiet_after_h
         if after_h is None:
             return {}
-        before_ns, proven = Ns(now_ns - int(after_h * _HOUR_NS)), dict[SegmentId, str]()
+        before_ns, proven = Ns(now_ns - int(after_h * NS_PER_HOUR)), dict[SegmentId, str]()
         specs = await self._catalog.cameras()
         same_view = {second_of(one.camera_id) for one in specs if one.second is not None and one.second.has_same_view}
         for camera_id in await self._cameras():

@@ -29,7 +29,7 @@ from custodes.record.compaction import current
 from custodes.record.journal import DELETIONS, read_all
 from custodes.types.event import SegmentDeleted
 from custodes.types.media import Segment
-from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 
 SWEEP_S = 30.0
 BATCH = 200
@@ -39,8 +39,6 @@ SLOW_RESERVE_BYTES = 256 * 2**20
 FORGET_NS = 3600 * NS_PER_S
 """How often copies elsewhere of what was deleted here are deleted too; without their keys nobody could read them."""
 TIER_FILE = "custodes-tier.json"
-
-_HOUR_NS = 3600 * NS_PER_S
 
 
 def open_slow_disk(paths: SitePaths, folder: Path, site_id: str) -> SlowDisk:
@@ -182,7 +180,7 @@ class SlowTier:
     name = "slow"
 
     def __init__(self, disk: SlowDisk, *, after_h: float, data_dir: Path, min_free_bytes: int) -> None:
-        self.after_ns = int(after_h * _HOUR_NS)
+        self.after_ns = int(after_h * NS_PER_HOUR)
         self.is_failing = False
         self._disk = disk
         self._data_dir = data_dir
@@ -240,7 +238,7 @@ class OffsiteTier:
     name = "offsite"
 
     def __init__(self, store: BlobStore, *, after_h: float, site_id: str) -> None:
-        self.after_ns = int(after_h * _HOUR_NS)
+        self.after_ns = int(after_h * NS_PER_HOUR)
         self.is_failing = False
         self._store = store
         self._prefix = f"{site_id}/"
