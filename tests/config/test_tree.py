@@ -19,6 +19,11 @@ BROKEN = {
     "port that is no number": ("cameras: [{id: gate, url: 'rtsp://h:x/x'}]\n", "65535"),
     "unknown nested field": ("server: {prot: 1}\n", "server.prot"),
     "wrong type": ("server: {port: many}\n", "server.port"),
+    "several servers with a catalog in its file": ("server: {processes: 2}\n", "PostgreSQL"),
+    "several servers beyond the last port": (
+        "server: {processes: 3, port: 65534}\ncatalog: {host: db.example}\n",
+        "65535",
+    ),
     "port out of range": ("server: {port: 70000}\n", "server.port"),
     "camera without url": ("cameras: [{id: gate}]\n", "cameras.0.url"),
     "camera id in capitals": ("cameras: [{id: Gate, url: 'rtsp://h/'}]\n", "cameras.0.id"),

@@ -45,7 +45,7 @@ async def running(
     events: list[str] = []
     supervisor = Supervisor(
         specs,
-        job=lambda number, kind: spec(f"{kind}-{number}", job_code, kind="job", is_one_shot=True),
+        job=lambda number, kind, server: spec(f"{kind}-{number}", job_code, kind="job", is_one_shot=True),
         max_jobs=2,
         stop_order=[
             StopStage(kinds=("job",), patience_s=patience_s),

@@ -91,9 +91,9 @@ def test_picture_that_runs_follows_to_the_new_cookie_and_ends_with_it(ann):
     auth, (before,) = site.app.state.deps.auth, site.catalog.sessions(site.catalog.accounts()[0].user_id)
     for _ in range(2):
         assert ann.post("/prove", password=PASSWORD).status_code == 200
-    assert asyncio.run(auth.is_alive(before.token_hash))
+    assert asyncio.run(auth.is_alive(before))
     assert ann.post("/logout").status_code == 303
-    assert not asyncio.run(auth.is_alive(before.token_hash))
+    assert not asyncio.run(auth.is_alive(before))
 
 
 def test_session_that_ended_while_a_request_of_it_is_on_its_way_does_not_come_back(ann, monkeypatch):

@@ -236,7 +236,7 @@ async def run(paths: SitePaths, config: SiteConfig, *, stop: asyncio.Event) -> N
     structlog.get_logger().info("enroller stopped")
 
 
-async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event, _name: str) -> None:
     await run(paths, config, stop=stop)
 
 

@@ -205,10 +205,10 @@ def follow_hubs(hubs: Sequence[Path], camera_id: CameraId, inbox: Inbox) -> None
         time.sleep(HUB_RETRY_S)
 
 
-def _connect(paths: SitePaths, inbox: Inbox) -> Channel:
+def _connect(paths: SitePaths, inbox: Inbox, server: str) -> Channel:
     for left in range(_CONNECT_TRIES, 0, -1):
         try:
-            return Channel.connect(paths.socket("server-jobs"))
+            return Channel.connect(paths.socket(f"{server}-jobs"))
         except Unavailable:
             if left == 1 or inbox.is_over:
                 raise
@@ -241,12 +241,14 @@ def serve(
     inbox: Inbox,
     *,
     recorders: Sequence[str] = ("recorder",),
+    server: str = "server",
 ) -> None:
-    """Announce this job, serve one view, say how it ended. `recorders`: names of all of the site's.
+    """Announce this job, serve one view, say how it ended. `recorders`: names of all of the site's; `server`: the name
+    of the one whose job it is.
 
     Raises: Unavailable when no server is there.
     """
-    channel = _connect(paths, inbox)
+    channel = _connect(paths, inbox, server)
     threading.Thread(target=read_commands, args=(channel, inbox), name="commands", daemon=True).start()
     channel.send(JobReady(job_id=name, pid=os.getpid()))
     assigned = _await_task(inbox)
@@ -365,6 +367,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="custodes.app.job")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="job")
+    parser.add_argument("--server", default="server")
     arguments = parser.parse_args(words)
     paths = SitePaths(arguments.data.resolve())
     inbox = Inbox()
@@ -375,7 +378,15 @@ def main(words: Sequence[str] | None = None) -> None:
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
         warm_up()
         policy = mask_policy(config.redaction)
-        serve(paths, arguments.name, policy, SystemClock(), inbox, recorders=config.recorder.names)
+        serve(
+            paths,
+            arguments.name,
+            policy,
+            SystemClock(),
+            inbox,
+            recorders=config.recorder.names,
+            server=arguments.server,
+        )
     except Unavailable as error:
         # The server is gone; with it went whoever watched. Nothing of ours is wrong.
         structlog.get_logger().info("no server", error=str(error))

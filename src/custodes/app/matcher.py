@@ -134,7 +134,7 @@ async def run(paths: SitePaths, *, stop: asyncio.Event) -> None:
     structlog.get_logger().info("matcher stopped")
 
 
-async def _serve(paths: SitePaths, _: SiteConfig, stop: asyncio.Event) -> None:
+async def _serve(paths: SitePaths, _: SiteConfig, stop: asyncio.Event, _name: str) -> None:
     await run(paths, stop=stop)
 
 

@@ -16,8 +16,8 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 
-Serve = Callable[[SitePaths, SiteConfig, asyncio.Event], Coroutine[Any, Any, None]]
-"""`serve(paths, config, stop)`: until `stop` is set by SIGTERM or SIGINT."""
+Serve = Callable[[SitePaths, SiteConfig, asyncio.Event, str], Coroutine[Any, Any, None]]
+"""`serve(paths, config, stop, name)`: until `stop` is set by SIGTERM or SIGINT."""
 
 
 def run_process(kind: str, serve: Serve) -> None:
@@ -35,15 +35,15 @@ def run_process(kind: str, serve: Serve) -> None:
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        asyncio.run(_until_stopped(paths, config, serve))
+        asyncio.run(_until_stopped(paths, config, serve, arguments.name))
     except CustodesError as error:
         structlog.get_logger().error(f"{kind} cannot run", error=str(error), error_kind=error.kind.value)
         sys.exit(f"{kind}: {error}")
 
 
-async def _until_stopped(paths: SitePaths, config: SiteConfig, serve: Serve) -> None:
+async def _until_stopped(paths: SitePaths, config: SiteConfig, serve: Serve, name: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(paths, config, stop)
+    await serve(paths, config, stop, name)

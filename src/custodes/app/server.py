@@ -16,9 +16,8 @@ from custodes.access.policy import load_policies
 from custodes.adapters.blob.disk import Disk
 from custodes.adapters.clamd import Clamd
 from custodes.adapters.ipc.connections import Connections
-from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, serve
+from custodes.adapters.ipc.framing import AsyncChannel, RequestClient, listening_socket, serve
 from custodes.adapters.ipc.recogniser import RecogniserClient
-from custodes.adapters.ipc.supervisor import SupervisorClient
 from custodes.adapters.ipc.warden import WardenClient
 from custodes.adapters.notify import senders
 from custodes.adapters.witness.http import HttpWitness
@@ -37,6 +36,7 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.fleet import FleetShelf, ToldFindings
 from custodes.app.serving.flows import FlowService
+from custodes.app.serving.front import Front
 from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.health import HealthDesk
 from custodes.app.serving.health_watch import HealthWatch
@@ -47,11 +47,13 @@ from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.journey_exhibit import ExhibitMaker
 from custodes.app.serving.journeys import JourneyService
+from custodes.app.serving.leading import Tenure
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.news import NewsDesk
 from custodes.app.serving.outside import OutsideWaits, open_push, outside_parts
-from custodes.app.serving.page import Page, address_of, listen_again
+from custodes.app.serving.page import Page
 from custodes.app.serving.passages import passage_parts
 from custodes.app.serving.post_book import CasePostBook
 from custodes.app.serving.post_exhibit import PostExhibit
@@ -64,7 +66,7 @@ from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
-from custodes.app.serving.site_map import MapService, open_tiles
+from custodes.app.serving.site_map import open_tiles
 from custodes.app.serving.tier_parts import copies, offsite_store, offsite_tier, open_recall, slow_tier
 from custodes.app.serving.tiers import TierSweeper
 from custodes.app.serving.traffic import TrafficService
@@ -84,11 +86,13 @@ from custodes.types.event import AnalyserStatus, CameraStatus, FrameAnalysed, Si
 from custodes.types.media import Segment
 from custodes.types.message import Append, Appended
 from custodes.types.posts import PostsSpread
+from custodes.types.servers import LeadSince
 from custodes.types.traffic import Incident
 from custodes.units import CameraId
 from custodes.web.app import create_app
 from custodes.web.auth.people import People
 from custodes.web.auth.second_factor import SecondFactor
+from custodes.web.spread import Inside
 
 ANNOUNCE_RETRY_S = 1.0
 TIDY_EVERY_S = 6 * 3600.0
@@ -98,32 +102,32 @@ STOP_S = 3.5
 
 
 class Server:
-    """All parts, put together. `run` once."""
+    """All that one server does for the site, put together: the only one, or of several the one that leads. `run`
+    once."""
 
     def __init__(
         self,
         paths: SitePaths,
         config: SiteConfig,
         catalog: ThreadedCatalog,
+        front: Front,
         *,
         outbox: Outbox,
         leases: Leases,
         site_id: str,
+        tenure: Tenure | None = None,
     ) -> None:
+        """`tenure`: under which it leads; None for the only one."""
         clock = SystemClock()
         self._paths, self._site_id, self._config, self._catalog = paths, site_id, config, catalog
-        self._supervisor = SupervisorClient(paths.socket("supervisor"))
-        warden_socket = paths.socket("warden-server")
-        self._warden, self._append = WardenClient(warden_socket), RequestClient(warden_socket)
-        self._live = ServerLiveState(catalog, self._supervisor, clock)
+        self._front, self._tenure, self._supervisor = front, tenure, front.supervisor
+        warden_socket, epoch = paths.socket("warden-server"), tenure.lease.epoch if tenure else 0
+        self._warden = WardenClient(warden_socket, epoch=epoch)
+        self._append = RequestClient(warden_socket, greeting=LeadSince(epoch=epoch) if epoch else None)
+        self._live, self._jobs, self._views = front.live, front.jobs, front.views
         self._gates = GateHistory(catalog, self._live, clock)
-        self._jobs = JobPool(self._supervisor, clock, spare=config.views.spare_jobs)
-        self._views = ServerViewBroker(
-            catalog=catalog, warden=self._warden, jobs=self._jobs, clock=clock, config=config
-        )
-        self._journal = JournalFollower(
-            paths.journal_dir, read_from, catalog=catalog, on_segments=self._views.on_segments
-        )
+        self._news = NewsDesk()
+        self._journal = JournalFollower(paths.journal_dir, read_from, catalog=catalog, on_segments=self._on_segments)
         self._seals = SealLogger(catalog, self._warden, self._append_once)
         self._signers = SignerWatch(paths.signers, self._warden)
         self._disk_watch = DiskWatch(catalog=catalog, log=self._warden, clock=clock, tell=self._on_trouble)
@@ -161,6 +165,7 @@ class Server:
             on_status=self._on_status,
             on_analyser=self._on_analyser,
             is_owner=self._recorders.is_owner,
+            on_news=self._news.tell_facts,
         )
         self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
@@ -187,10 +192,7 @@ class Server:
             config=config,
             site_id=site_id,
         )
-        self._traffic, self._map = (
-            TrafficService(catalog=catalog, clock=clock),
-            MapService(catalog=catalog, clock=clock),
-        )
+        self._traffic = TrafficService(catalog=catalog, clock=clock)
         self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._push, self._outside = open_push(config, paths, catalog, self._warden, clock), OutsideWaits(clock)
@@ -266,8 +268,6 @@ class Server:
             slow=slow,
             offsite=offsite,
         )
-        self._listener = listen_again(config.server.host, config.server.port, paths.run_dir / "server.port")
-        self._address = address_of(self._listener)
         self._connections, self._announcing = Connections(), set[asyncio.Task[None]]()
         self._federator = open_federator(
             paths,
@@ -281,97 +281,87 @@ class Server:
             clock=clock,
         )
         self._sightings = self._sighting_news(config)
-        self._page = Page(
-            create_app(
+        self._app = create_app(
+            catalog=catalog,
+            views=self._views,
+            live=self._live,
+            warden=self._warden,
+            holds=holds,
+            exports=self._exporter,
+            erasures=eraser,
+            config=config,
+            clock=clock,
+            announce=self._announce,
+            fleet=FleetShelf(paths, clock, health).read,
+            health=health.read,
+            leaks=self._leaks,
+            posts=self._posts,
+            floors=front.map,
+            tiles=open_tiles(config.map),
+            backfills=self._backfills,
+            journeys=JourneyService(
                 catalog=catalog,
-                views=self._views,
-                live=self._live,
                 warden=self._warden,
-                holds=holds,
-                exports=self._exporter,
-                erasures=eraser,
-                config=config,
                 clock=clock,
-                announce=self._announce,
-                fleet=FleetShelf(paths, clock, health).read,
-                health=health.read,
-                leaks=self._leaks,
-                posts=self._posts,
-                floors=self._map,
-                tiles=open_tiles(config.map),
-                backfills=self._backfills,
-                journeys=JourneyService(
-                    catalog=catalog,
-                    warden=self._warden,
-                    clock=clock,
-                    exhibits=ExhibitMaker(
-                        warden=self._warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id
-                    ),
+                exhibits=ExhibitMaker(
+                    warden=self._warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id
                 ),
-                push=self._push,
-                cameras=self._desk,
-                recogniser=self._recogniser,
-                recorders=self._recorders.table,
-                unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
-                on_verdict=self._sightings.take if self._sightings else None,
-                scanner=Clamd(config.server.clamd) if config.server.clamd else None,
             ),
-            self._listener,
-            proxies=config.server.proxies,
+            push=self._push,
+            cameras=self._desk,
+            recogniser=self._recogniser,
+            recorders=self._recorders.table,
+            unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
+            on_verdict=self._sightings.take if self._sightings else None,
+            scanner=Clamd(config.server.clamd) if config.server.clamd else None,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""
         await asyncio.to_thread(self._exporter.clear)
         await self._backfills.recover()
-        await self._live.refresh()
         await self._gates.recover()
         sockets = [
             await self._serve("server-facts", self._facts.serve_peer),
             await self._serve("server-leases", self._recorders.serve_peer),
-            await self._serve("server-jobs", self._jobs.serve_peer),
             await self._serve("server-backfill", self._backfill_jobs.serve_peer),
             await self._serve("server-probe", self._probe_jobs.serve_peer),
         ]
-        page = asyncio.create_task(self._page.run(), name="page")
+        if self._tenure is not None:
+            sockets.append(await self._serve("server-news", self._news.serve_peer))
         parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            ready = asyncio.create_task(self._page.started(), name="page-started")
-            await asyncio.wait({ready, page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
-            ready.cancel()
+            await self._front.show(self._app)
             # Last of all: its file tells the supervisor that the server serves.
             sockets.append(await self._serve("server-control", self._control.serve_peer))
             if await self._catalog.accounts():
                 await self._announce("")
-            structlog.get_logger().info("server serves", address=self._address)
-            await asyncio.wait({page, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
-            for part in (page, *parts):
+            structlog.get_logger().info("server serves", address=self._front.address)
+            await asyncio.wait({stopping, *parts, *self._front.tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for part in (*parts, *self._front.tasks):
                 if part.done():
                     part.result()  # a part ends only by an error, which is ours to see
         finally:
             for socket in sockets:
                 socket.close()
-            await self._stop(page, [*parts, stopping, *self._announcing])
+            await self._stop([*parts, stopping, *self._announcing])
 
     async def _serve(self, name: str, on_connect: Callable[[AsyncChannel], Awaitable[None]]) -> asyncio.Server:
         return await serve(self._paths.socket(name), self._connections.tracked(on_connect))
 
     def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {
-            "live": self._live.run(),
             "gates": self._gates.run(),
             "store": self._facts.store.run(),
             "grow": self._facts.grow_forever(),
             "journal": self._follow(),
-            "jobs": self._jobs.run(),
             "signers": self._signers.run(),
             "disk": self._disk_watch.run(),
             "health": self._health_watch.run(),
             "cameras": self._configure(),
             "traffic": self._traffic.run(),
             "flows": self._flows.run(),
-            "map": self._map.run(),
             "rules": self._rules.run(),
             **passage_parts(self._warden, self._rules),
             "incidents": self._incidents.run(),
@@ -391,7 +381,16 @@ class Server:
             "federation": self._federate(),
             "factors": SecondFactor(catalog=self._catalog, warden=self._warden).seal_old_when_possible(),
             **({"push": self._push.run()} if self._push is not None else {}),
+            **({"tenure": self._tenure.keep(), "inside": self._inside()} if self._tenure is not None else {}),
         }
+
+    async def _inside(self) -> None:
+        """What the servers that follow pass on."""
+        listener = listening_socket(self._paths.socket("server-page"))
+        try:
+            await Page(Inside(self._app), listener, has_lifespan=False).run()
+        finally:
+            listener.close()
 
     async def _tell_sightings(self) -> None:
         if self._sightings is not None:
@@ -435,9 +434,8 @@ class Server:
             await asyncio.sleep(TIDY_EVERY_S)
 
     def _on_frames(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
-        self._views.on_frames(camera_id, frames)
+        self._front.take_frames(camera_id, frames)
         self._incidents.take(camera_id, frames)
-        self._map.take(camera_id, frames)
         self._rules.take_frames(camera_id, frames)
 
     def _on_incident(self, incident: Incident) -> None:
@@ -455,25 +453,27 @@ class Server:
         self._rules.take_health(event)
 
     def _on_segment(self, segment: Segment) -> None:
-        self._views.on_segment(segment)
+        self._front.take_open_segment(segment)
         self._journal.wake()
+
+    def _on_segments(self, segments: Sequence[Segment]) -> None:
+        self._views.on_segments(segments)
+        self._news.tell_segments(segments)
 
     async def _append_once(self, record: AuditRecord) -> int:
         return (await self._append.request(Append(record=record), Appended, is_repeatable=False)).index
 
     async def _announce(self, first_boot_token: str) -> None:
         """Tell the supervisor, also when it does not listen yet."""
-        task = asyncio.create_task(_announce_until_heard(self._supervisor, self._address, first_boot_token))
+        task = asyncio.create_task(_announce_until_heard(self._supervisor, self._front.address, first_boot_token))
         self._announcing.add(task)
         task.add_done_callback(self._announcing.discard)
 
-    async def _stop(self, page: asyncio.Task[None], tasks: list[asyncio.Task[Any]]) -> None:
-        self._page.stop()
+    async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         ending = {
-            page,
-            asyncio.create_task(self._views.close(), name="views-close"),
+            asyncio.create_task(self._front.close(), name="front-close"),
             asyncio.create_task(self._exporter.close(), name="exports-close"),
             asyncio.create_task(self._leaks.stop(), name="leaks-stop"),
             asyncio.create_task(self._posts.stop(), name="posts-stop"),
@@ -484,11 +484,10 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, *ending, return_exceptions=True)
         await self._connections.end()
-        for client in (self._warden, self._append, self._supervisor):
+        for client in (self._warden, self._append):
             await client.close()
         if self._recogniser is not None:
             await self._recogniser.close()
-        self._listener.close()
         self._retention.close()
 
 
@@ -582,14 +581,16 @@ async def run(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None
     )
     catalog = ThreadedCatalog(opened)
     try:
-        await Server(paths, config, catalog, outbox=opened.outbox, leases=opened.leases, site_id=identity.site_id).run(
-            stop
-        )
+        front = Front(paths, config, catalog, name="server", clock=SystemClock())
+        await front.start()
+        await Server(
+            paths, config, catalog, front, outbox=opened.outbox, leases=opened.leases, site_id=identity.site_id
+        ).run(stop)
     finally:
         await catalog.close()
 
 
-async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event, _name: str) -> None:
     await run(paths, config, stop)
     structlog.get_logger().info("server stopped")
 

@@ -99,7 +99,8 @@ async def run_site(config: SiteConfig, terminal: Terminal, *, is_standby: bool =
     Raises: FailedPrecondition (port taken, directory unsafe), AlreadyExists (runs already), SiteMismatch.
     """
     if not is_standby:
-        check_port(config.server.host, config.server.port)
+        for name in config.server.names:
+            check_port(config.server.host, config.server.port_of(name))
     clock = SystemClock()
     with await _taken(config, clock, terminal, is_standby=is_standby) as site:
         logs.configure("supervisor", log_dir=site.paths.log_dir, level=config.log_level)
@@ -140,8 +141,10 @@ class _Site:
         forker = site.paths.socket("forker") if adopt_orphans() else None
         self._supervisor = Supervisor(
             process_specs(site.config, site.paths),
-            job=lambda number, kind: _spec(kind, f"{kind}-{number}", site.paths, is_one_shot=True, forker=forker),
-            max_jobs=views.max_jobs + views.spare_jobs,
+            job=lambda number, kind, server: _spec(
+                kind, f"{kind}-{number}", site.paths, is_one_shot=True, forker=forker, server=server
+            ),
+            max_jobs=views.max_jobs + views.spare_jobs * site.config.server.processes,
             stop_order=STOP_ORDER,
             log_dir=site.paths.log_dir,
             environment={
@@ -232,7 +235,9 @@ class _Site:
             case SpawnJob():
                 if request.kind not in JOB_KINDS:
                     raise ProtocolError(f"there is no job of kind {request.kind!r}")
-                self._supervisor.spawn_job(request.kind)
+                if request.server not in self._site.config.server.names:
+                    raise ProtocolError(f"there is no server {request.server!r}")
+                self._supervisor.spawn_job(request.kind, request.server)
                 return Ok()
             case Announce():
                 self._address = request.address
@@ -310,13 +315,21 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
     warden = () if config.keys.user else (_spec("warden", "warden", paths, ready="warden-server"),)
     return (
         *warden,
-        _spec("server", "server", paths, ready="server-control"),
+        *_servers(config, paths),
         _spec("forker", "forker", paths, ready="forker", added=_FORKER_ENVIRONMENT),
         *recorders,
         *analysers,
         _spec("matcher", "matcher", paths, ready="matcher"),
         *enroller,
     )
+
+
+def _servers(config: SiteConfig, paths: SitePaths) -> list[ChildSpec]:
+    """One is ready when the command line reaches it. Of several whichever leads has that socket, which must not be
+    taken away when another begins anew: each is ready with its own."""
+    if config.server.processes == 1:
+        return [_spec("server", "server", paths, ready="server-control")]
+    return [_spec("server", name, paths, module="servers", ready=f"{name}-jobs") for name in config.server.names]
 
 
 def _spec(
@@ -329,13 +342,18 @@ def _spec(
     module: str = "",
     added: Mapping[str, str] = MappingProxyType({}),
     forker: Path | None = None,
+    server: str = "",
 ) -> ChildSpec:
-    """`module`: of `custodes.app`, where it is not called like the kind; `forker`: what view jobs are copied from."""
+    """`module`: of `custodes.app`, where it is not called like the kind; `forker`: what view jobs are copied from;
+    `server`: whose job it is, where that is not the first."""
+    added_words = ("--server", server) if kind == "job" and server else ()
     return ChildSpec(
         name=name,
         kind=kind,
         argv=module_argv(
-            sys.executable, f"custodes.app.{module or kind}", ("--data", str(paths.data_dir), "--name", name)
+            sys.executable,
+            f"custodes.app.{module or kind}",
+            ("--data", str(paths.data_dir), "--name", name, *added_words),
         ),
         ready_socket=paths.socket(ready) if ready else None,
         is_one_shot=is_one_shot,

@@ -28,6 +28,7 @@ from custodes.app.warden_faces import FaceDesk
 from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_office import Office
+from custodes.app.warden_reign import Reign
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
@@ -231,7 +232,7 @@ async def run(
         renewal = asyncio.get_running_loop().create_task(
             _renew_forever(gate, BelievedClock(SystemClock()), personal_days), name="renew-keys"
         )
-        connections = Connections()
+        connections, reign = Connections(), Reign()
 
         async def to_job(channel: AsyncChannel) -> None:
             await answer_requests(channel, gate.answer_job)
@@ -243,7 +244,7 @@ async def run(
             await answer_requests(channel, gate.faces.plates.answer_analyser)
 
         async def to_server(channel: AsyncChannel) -> None:
-            await answer_requests(channel, gate.answer_server)
+            await answer_requests(channel, reign.heeding(gate.answer_server))
 
         # The server's socket comes last: its file tells the supervisor that the warden serves.
         jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job), guest=guest)
@@ -263,7 +264,7 @@ async def run(
     note.info("warden stopped")
 
 
-async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event) -> None:
+async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event, _name: str) -> None:
     await run(
         paths,
         passphrase=read_passphrase(os.environ),

@@ -88,7 +88,8 @@ def check_server_port(config: SiteConfig) -> Finding:
     if running_pid(config.data_dir) is not None:
         return ok("port", "the site runs, so its port is its own")
     try:
-        check_port(server.host, server.port)
+        for name in server.names:
+            check_port(server.host, server.port_of(name))
     except FailedPrecondition as error:
         return failure("port", str(error), "free the port, or set server.port in site.yaml")
     if server.host not in ("127.0.0.1", "::1", "localhost"):

@@ -4,7 +4,6 @@ People edit cameras, zones and accounts in the database; `cameras` here is impor
 `custodes apply`.
 """
 
-import ipaddress
 import json
 import re
 from datetime import datetime
@@ -26,6 +25,7 @@ from custodes.config.recorders import CameraIdField, RecorderConfig
 from custodes.config.rules import MAX_RULES, RuleConfig, WebhookConfig
 from custodes.config.scene import GroundPointConfig, LineConfig, PrivacyZoneConfig, QueueConfig, RoadConfig
 from custodes.config.secret import SecretRef
+from custodes.config.server import ServerConfig
 from custodes.errors import ConfigError
 from custodes.types.message import CameraSpec
 from custodes.types.scene import (
@@ -231,45 +231,6 @@ class CameraConfig(_Strict):
             ),
             second=None if self.second is None else self.second.stream(),
         )
-
-
-class ServerConfig(_Strict):
-    """The web server."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8600
-    """0 takes a free one."""
-    hosts: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")], ...] = ()
-    """Further names under which browsers reach the page. Loopback names and `host` always count; others are refused
-    (DNS rebinding)."""
-    behind_tls: bool = False
-    """A TLS proxy stands in front: cookies are set for https only."""
-    proxies: Annotated[tuple[str, ...], Field(max_length=16)] = ()
-    """Addresses or networks (10.0.0.0/24) of proxies in front that set X-Forwarded-For: limits and log take the
-    visitor's address from there. A header of anybody else is ignored."""
-
-    clamd: Path | None = None
-    """Socket of a ClamAV daemon, e.g. /run/clamav/clamd.ctl: each file that somebody uploads is shown to it before it
-    is kept, and none is taken while it does not answer."""
-
-    @field_validator("clamd")
-    @classmethod
-    def _is_absolute(cls, found: Path | None) -> Path | None:
-        if found is not None and not found.is_absolute():
-            raise ValueError(f"{found} is relative; expected the whole path of the socket")
-        return found
-
-    @field_validator("proxies")
-    @classmethod
-    def _are_networks(cls, found: tuple[str, ...]) -> tuple[str, ...]:
-        for one in found:
-            try:
-                network = ipaddress.ip_network(one, strict=False)
-            except ValueError as error:
-                raise ValueError(f"{one!r} is no address or network: {error}") from error
-            if network.prefixlen == 0:
-                raise ValueError(f"{one!r} is everybody: then any visitor could say who they are")
-        return found
 
 
 class RetentionConfig(_Strict):
@@ -572,6 +533,15 @@ class SiteConfig(_Strict):
     def _recognition_stays(self) -> "SiteConfig":
         if self.analyser.runner == "ray" and self.faces.enabled:
             raise ValueError("faces.enabled needs analyser.runner: procs; what makes templates never leaves the site")
+        return self
+
+    @model_validator(mode="after")
+    def _several_share_a_database(self) -> "SiteConfig":
+        if self.server.processes > 1 and self.catalog is None:
+            raise ValueError(
+                f"server.processes: {self.server.processes} needs the catalog in PostgreSQL (catalog:); its file "
+                "has one server. Move it with: custodes catalog copy --to database"
+            )
         return self
 
     @field_validator("cameras")

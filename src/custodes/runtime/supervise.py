@@ -38,7 +38,7 @@ class Supervisor:
         self,
         specs: Sequence[ChildSpec],
         *,
-        job: Callable[[int, str], ChildSpec],
+        job: Callable[[int, str, str], ChildSpec],
         max_jobs: int,
         stop_order: Sequence[StopStage],
         log_dir: Path,
@@ -68,14 +68,15 @@ class Supervisor:
             if number == 0 and len(self._specs) > 1 and not await child.wait_ready(FIRST_READY_S):
                 self._on_event(f"{spec.name} is not ready; starting the others all the same")
 
-    def spawn_job(self, kind: str = "job") -> str:
-        """One more job; returns its name. Raises: ResourceExhausted at the bound, Unavailable while stopping."""
+    def spawn_job(self, kind: str = "job", server: str = "server") -> str:
+        """One more job, for that server; returns its name. Raises: ResourceExhausted at the bound, Unavailable while
+        stopping."""
         if self._is_stopping:
             raise Unavailable("the site is stopping")
         jobs = sum(child.spec.is_one_shot for child in self._children.values())
         if jobs >= self._max_jobs:
             raise ResourceExhausted(f"{jobs} view jobs run; at most {self._max_jobs} do at once (views.max_jobs)")
-        return self._add(self._job(next(self._job_numbers), kind)).spec.name
+        return self._add(self._job(next(self._job_numbers), kind, server)).spec.name
 
     async def replace(self, name: str, patience_s: float, ready_s: float) -> None:
         """End one process in order and begin it anew. Raises: NotFound; Unavailable when the new one is not ready."""

@@ -492,6 +492,8 @@ class SpawnJob:
 
     kind: str = "job"
     """`job` is a spare view job, `backfiller` analyses recordings again, `prober` looks at a camera."""
+    server: str = "server"
+    """Which of the site's servers a view job connects to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ from custodes.web.posts import api_router as posts_api
 from custodes.web.posts import router as posts_router
 from custodes.web.reads import ReadPermits
 from custodes.web.shell import LOOPBACK_NAMES, Shell
+from custodes.web.spread import Spread
 from custodes.web.storage import StorageMeter
 from custodes.web.upkeep_log import BackupBook
 
@@ -124,6 +125,7 @@ def create_app(
     on_verdict: Callable[[str], None] | None = None,
     scanner: FileScanner | None = None,
     unreached: Callable[[], Sequence[Unreached]] = tuple,
+    leader: Path | None = None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -141,6 +143,7 @@ def create_app(
         on_verdict: Told the candidate on which somebody said their word.
         unreached: other systems that do not take what they are told.
         scanner: sees uploaded files first; None where none is named.
+        leader: of several servers that follow: where the one that leads takes what is not answered here.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
     auth = AuthService(
@@ -272,6 +275,8 @@ def create_app(
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     describe(app)
+    if leader is not None:
+        app.add_middleware(Spread, leader=leader)
     app.add_middleware(Shell, hosts=_hosts(config), is_behind_tls=config.server.behind_tls)
     return app
 

@@ -87,23 +87,23 @@ def install(app: FastAPI) -> None:
             return RedirectResponse("/me", status_code=303)
         if isinstance(error, ProofNeeded) and is_page(request):
             return RedirectResponse("/prove", status_code=303)
-        return _answer(request, status, kind, detail, isinstance(error, ProofNeeded))
+        return answer(request, status, kind, detail, isinstance(error, ProofNeeded))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _answer(request, 400, ErrorKind.INVALID_ARGUMENT.value, f"{where}: {first['msg']}")
+        return answer(request, 400, ErrorKind.INVALID_ARGUMENT.value, f"{where}: {first['msg']}")
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind = "not_found" if error.status_code == 404 else "http"
         detail = NO_PAGE.format(path=request.url.path) if error.status_code == 404 else str(error.detail)
-        return _answer(request, error.status_code, kind, detail)
+        return answer(request, error.status_code, kind, detail)
 
     async def on_defect(request: Request, error: Exception) -> Response:
         structlog.get_logger().error("request_defect", path=request.url.path, exc_info=error)
-        return _answer(request, 500, ErrorKind.INTERNAL.value, INTERNAL)
+        return answer(request, 500, ErrorKind.INTERNAL.value, INTERNAL)
 
     app.add_exception_handler(CustodesError, on_custodes)  # type: ignore[arg-type] # the stubs know no handler of both
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -111,7 +111,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_defect)
 
 
-def _answer(request: Request, status: int, kind: str, detail: str, needs_proof: bool = False) -> Response:
+def answer(request: Request, status: int, kind: str, detail: str, needs_proof: bool = False) -> Response:
+    """A refusal as its visitor reads it: a page, or RFC 9457's JSON. `detail` is in English."""
     body = problem(status, kind, detail)
     if needs_proof:
         body["prove"] = "/prove"

@@ -276,8 +276,8 @@ async def _receive_commands(socket: WebSocket, view: View) -> None:
 
 
 async def _watch_session(socket: WebSocket, deps: WebDeps) -> None:
-    token_hash = present(socket).session.token_hash
-    while await deps.auth.is_alive(token_hash):
+    session = present(socket).session
+    while await deps.auth.is_alive(session):
         await anyio.sleep(_SESSION_CHECK_S)
     raise Unauthenticated("Your session has ended. Log in again.")
 

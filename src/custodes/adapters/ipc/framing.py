@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from custodes import errors
-from custodes.errors import CustodesError, ProtocolError, Unavailable
+from custodes.errors import CustodesError, FailedPrecondition, ProtocolError, Unavailable
 from custodes.types.codec import MAX_MESSAGE_BYTES, decode, encode
-from custodes.types.message import Failed
+from custodes.types.message import Failed, Ok
 
 T = TypeVar("T")
 
@@ -214,8 +214,10 @@ class RequestClient:
     therefore be harmless to repeat, or the caller passes `is_repeatable=False`.
     """
 
-    def __init__(self, path: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, *, timeout_s: float = REQUEST_TIMEOUT_S, greeting: object | None = None) -> None:
+        """`greeting`: said first on each connection; the peer answers Ok, or refuses whatever comes after."""
         self._path = path
+        self._greeting = greeting
         self._timeout_s = timeout_s
         self._channel: AsyncChannel | None = None
         self._lock = asyncio.Lock()
@@ -233,13 +235,16 @@ class RequestClient:
             return await self._once(message, reply)
 
     async def _once(self, message: object, reply: type[T]) -> T:
+        is_new = self._channel is None
         if self._channel is None:
             self._channel = await AsyncChannel.connect(self._path)
         try:
             async with asyncio.timeout(self._timeout_s):
+                if is_new and self._greeting is not None:
+                    await self._greet(self._channel, self._greeting)
                 await self._channel.send(message)
                 answer = await self._channel.receive()
-        except (TimeoutError, ProtocolError, asyncio.CancelledError) as error:
+        except (TimeoutError, ProtocolError, FailedPrecondition, asyncio.CancelledError) as error:
             await self._drop()
             if isinstance(error, TimeoutError):
                 raise errors.DeadlineExceeded(
@@ -250,6 +255,13 @@ class RequestClient:
             await self._drop()
             raise Unavailable(f"{self._path.name} closed without a reply")
         return expect(answer, reply)
+
+    async def _greet(self, channel: AsyncChannel, greeting: object) -> None:
+        await channel.send(greeting)
+        answer = await channel.receive()
+        if answer is None:
+            raise Unavailable(f"{self._path.name} closed without a reply")
+        expect(answer, Ok)
 
     async def _drop(self) -> None:
         if self._channel is not None:

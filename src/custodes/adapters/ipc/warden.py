@@ -41,6 +41,7 @@ from custodes.types.message import (
     StoreTimestamp,
 )
 from custodes.types.protection import CompareProtected, PermitLooks, TrackProbe
+from custodes.types.servers import LeadSince
 from custodes.units import CameraId, SegmentId
 
 T = TypeVar("T")
@@ -59,8 +60,10 @@ class WardenClient:
     log never lacks what happened, and a double entry shows itself by its session.
     """
 
-    def __init__(self, socket: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
-        self._clients = [RequestClient(socket, timeout_s=timeout_s) for _ in range(_CONNECTIONS)]
+    def __init__(self, socket: Path, *, timeout_s: float = REQUEST_TIMEOUT_S, epoch: int = 0) -> None:
+        """`epoch`: under which this server leads, of several; 0: it says nothing of that."""
+        greeting = LeadSince(epoch=epoch) if epoch else None
+        self._clients = [RequestClient(socket, timeout_s=timeout_s, greeting=greeting) for _ in range(_CONNECTIONS)]
         self._idle = list(self._clients)
         self._free = asyncio.Semaphore(_CONNECTIONS)
 

@@ -2,7 +2,7 @@
 package."""
 
 from custodes.adapters.sql.catalog import SqlCatalog
-from custodes.adapters.sql.opening import postgres_catalog, sqlite_catalog
+from custodes.adapters.sql.opening import postgres_catalog, postgres_guest, sqlite_catalog, take_over
 from custodes.adapters.sql.postgres import PostgresTarget
 
-__all__ = ["PostgresTarget", "SqlCatalog", "postgres_catalog", "sqlite_catalog"]
+__all__ = ["PostgresTarget", "SqlCatalog", "postgres_catalog", "postgres_guest", "sqlite_catalog", "take_over"]

@@ -29,8 +29,9 @@ from custodes.adapters.sql import layout as layout_rows
 from custodes.adapters.sql.leases import SqlLeases
 from custodes.adapters.sql.movements import SqlMovements
 from custodes.adapters.sql.outbox import SqlOutbox
-from custodes.adapters.sql.schema import claim, migrate
+from custodes.adapters.sql.schema import check_guest, claim, migrate
 from custodes.adapters.sql.store import Store
+from custodes.errors import FailedPrecondition
 from custodes.ports.catalog import (
     Account,
     ApiToken,
@@ -66,15 +67,22 @@ F = TypeVar("F", bound=Figure)
 
 
 class SqlCatalog:
-    """The catalog in `store`. Any thread may call it: writes take turns, reads run beside them."""
+    """The catalog in `store`. Any thread may call it: writes take turns, reads run beside them.
 
-    def __init__(self, store: Store, *, site_id: str, clock: Clock) -> None:
-        """Migrate, and see whose it is.
+    A guest (of several servers one that follows) reads everything, takes leases and notes a session's last use;
+    whatever else it is to write is refused, until it leads.
+    """
 
-        Raises: SiteMismatch (another site's), FailedPrecondition (of a newer custodes), DataLoss, Unavailable.
+    def __init__(self, store: Store, *, site_id: str, clock: Clock, is_guest: bool = False) -> None:
+        """Migrate, and see whose it is; a guest finds it as it is to be, or does not begin.
+
+        Raises: SiteMismatch (another site's), FailedPrecondition (of a newer custodes), DataLoss, Unavailable (also a
+            guest before the one that leads has made the tables).
         """
         self._store = store
         self._clock = clock
+        self._site_id = site_id
+        self._is_guest = is_guest
         self._lock = threading.Lock()
         self._analysis = analysis.AnalysisWriter()
         self._forgotten: dict[CameraId, int] = {}
@@ -82,18 +90,53 @@ class SqlCatalog:
         """`ports.movements.Movements` in the same database."""
         self.outbox = SqlOutbox(self._write, self._read)
         """`ports.outbox.Outbox` in the same database."""
-        self.leases = SqlLeases(self._write, self._read)
+        self.leases = SqlLeases(self._write_as_anybody, self._read)
         """`ports.leases.Leases` in the same database."""
         try:
-            with self._write() as connection:
-                migrate(connection, store.name)
-                claim(connection, store.name, site_id)
+            self._begin()
         except BaseException:
             self._store.dispose()
             raise
 
+    def _begin(self) -> None:
+        if self._is_guest:
+            with self._read() as connection:
+                check_guest(connection, self._store.name, self._site_id)
+            return
+        with self._write() as connection:
+            migrate(connection, self._store.name)
+            claim(connection, self._store.name, self._site_id)
+
+    def is_written(self) -> bool:
+        """Whether some server holds the writer's place; a killed one has let go of it. Raises: Unavailable."""
+        return self._store.is_written()
+
+    def lead(self, store: Store) -> None:
+        """A guest becomes the writer, through `store`, whose connection has the lock.
+
+        Raises: as the constructor; then it is a guest as before.
+        """
+        with self._lock:
+            assert self._is_guest
+            before, self._store, self._is_guest = self._store, store, False
+        try:
+            self._begin()
+        except BaseException:
+            with self._lock:
+                self._store, self._is_guest = before, True
+            store.dispose()
+            raise
+        before.dispose()
+
     @contextlib.contextmanager
     def _write(self) -> Iterator[Connection]:
+        if self._is_guest:
+            raise FailedPrecondition(f"this server follows; {self._store.name} is written by the one that leads")
+        with self._write_as_anybody() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _write_as_anybody(self) -> Iterator[Connection]:
         with self._lock, self._store.translated():
             try:
                 with self._store.writer.begin() as connection:
@@ -466,8 +509,8 @@ class SqlCatalog:
             people.put_session(connection, session, self._clock.now_ns())
 
     def renew_session(self, token_hash: bytes, session: LoginSession) -> bool:
-        """See `Catalog`."""
-        with self._write() as connection:
+        """See `Catalog`. One statement, right beside other writers: also a guest's."""
+        with self._write_as_anybody() as connection:
             return people.renew_session(connection, token_hash, session)
 
     def session(self, token_hash: bytes) -> LoginSession | None:

@@ -11,7 +11,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, select
 
 from custodes.adapters.sql.tables import META
-from custodes.errors import FailedPrecondition, SiteMismatch
+from custodes.errors import FailedPrecondition, SiteMismatch, Unavailable
 
 
 def _config() -> Config:
@@ -53,3 +53,16 @@ def claim(connection: Connection, where: str, site_id: str) -> None:
         connection.execute(META.insert().values(name="site_id", value=site_id))
     elif owner != site_id:
         raise SiteMismatch(f"{where} belongs to site {owner}, this data directory to {site_id}; nothing was changed")
+
+
+def check_guest(connection: Connection, where: str, site_id: str) -> None:
+    """Raises: Unavailable when the tables are not there yet, or of another version; SiteMismatch."""
+    found = version_of(connection)
+    if found != newest_version():
+        raise Unavailable(
+            f"the catalog in {where} is of schema {found or 'none'}, not {newest_version()}: the server that leads "
+            "brings it there"
+        )
+    owner = connection.scalar(select(META.c.value).where(META.c.name == "site_id"))
+    if owner != site_id:
+        raise SiteMismatch(f"{where} belongs to site {owner}, this data directory to {site_id}")

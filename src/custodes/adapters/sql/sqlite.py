@@ -28,6 +28,7 @@ def sqlite_store(path: Path) -> Store:
         finish=_empty_wal,
         overwriting="PRAGMA secure_delete=ON",
         scrub=_scrub,
+        is_written=lambda: True,
     )
 
 

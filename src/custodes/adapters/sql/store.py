@@ -26,6 +26,9 @@ class Store:
     scrub: Callable[[Engine], None]
     """Leave nothing of what `account` held before in files that the database keeps."""
 
+    is_written: Callable[[], bool]
+    """Whether a connection holds the writer's place. A file's is its process's: always."""
+
     def dispose(self) -> None:
         """Close every connection; idempotent, and a later statement opens new ones."""
         self.reader.dispose()

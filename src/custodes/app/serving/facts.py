@@ -106,8 +106,10 @@ class FactsService:
         on_status: Callable[[CameraStatus], None] = lambda status: None,
         on_analyser: Callable[[AnalyserStatus], None] = lambda status: None,
         is_owner: Callable[[str, CameraId, int], bool] = lambda recorder, stream, epoch: True,
+        on_news: Callable[[Sequence[bytes]], None] = lambda facts: None,
     ) -> None:
         """`is_owner`: whether a recorder's news of a stream, written under an epoch (0: not said), are its to tell.
+        `on_news`: checked facts that are of now, as they came.
 
         The callbacks are called on the loop, before anything is stored; they must not block."""
         self._catalog = catalog
@@ -118,6 +120,7 @@ class FactsService:
         self._on_status = on_status
         self._on_analyser = on_analyser
         self._is_owner = is_owner
+        self._on_news = on_news
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
@@ -146,6 +149,7 @@ class FactsService:
         frames: list[FrameAnalysed] = []
         ended: list[TrackEnded] = []
         crossed: list[LineCrossed] = []
+        news: list[bytes] = []
         for payload in batch.facts:
             try:
                 fact = checked(decode(payload))
@@ -157,6 +161,7 @@ class FactsService:
             match fact:
                 case FrameAnalysed():
                     frames.append(fact)
+                    news.append(payload)
                 case TrackEnded(tracklet=tracklet) if is_second(tracklet.camera_id):
                     continue  # it would be counted twice; a second stream is analysed for its masks
                 case LineCrossed(camera_id=camera_id) | GateChanged(camera_id=camera_id) if is_second(camera_id):
@@ -173,11 +178,10 @@ class FactsService:
                     self.late += 1  # what it wrote is in its journal
                 case _:
                     self._take_news(fact)
-        by_camera: dict[CameraId, list[FrameAnalysed]] = {}
-        for frame in frames:
-            by_camera.setdefault(frame.frame.camera_id, []).append(frame)
-        for camera_id, news in by_camera.items():
-            self._on_frames(camera_id, news)
+                    news.append(payload)
+        self._on_news(news)
+        for camera_id, some in by_camera(frames).items():
+            self._on_frames(camera_id, some)
         await self.store.put(frames, ended, crossed)
 
     def _take_news(self, fact: object) -> None:
@@ -208,6 +212,14 @@ class FactsService:
                 reason=fact.reason,
                 utc_ns=fact.utc_ns,
             )
+
+
+def by_camera(frames: Sequence[FrameAnalysed]) -> dict[CameraId, list[FrameAnalysed]]:
+    """In their order."""
+    found: dict[CameraId, list[FrameAnalysed]] = {}
+    for frame in frames:
+        found.setdefault(frame.frame.camera_id, []).append(frame)
+    return found
 
 
 def checked(fact: object) -> object:

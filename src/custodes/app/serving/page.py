@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from custodes.errors import CustodesError, FailedPrecondition
 from custodes.runtime.port import cannot_listen
@@ -69,8 +69,11 @@ class _Server(uvicorn.Server):
 class Page:
     """Serves the application until `stop`."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket, *, proxies: Sequence[str] = ()) -> None:
-        """`proxies`: whose X-Forwarded-For is believed; see `ServerConfig`."""
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, *, proxies: Sequence[str] = (), has_lifespan: bool = True
+    ) -> None:
+        """`proxies`: whose X-Forwarded-For is believed; see `ServerConfig`. `has_lifespan`: False where somebody else
+        begins and ends the application."""
         self._listener = listener
         config = uvicorn.Config(
             app,
@@ -80,7 +83,7 @@ class Page:
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             server_header=False,
-            lifespan="on",
+            lifespan="on" if has_lifespan else "off",
             timeout_graceful_shutdown=GRACE_S,
             ws="websockets-sansio",
             ws_max_size=_MAX_COMMAND_BYTES,

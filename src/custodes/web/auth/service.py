@@ -33,8 +33,6 @@ ABSOLUTE_NS = 8 * 3600 * NS_PER_S
 _TOUCH_NS = 20 * NS_PER_S
 """A session's last use is written at most this often."""
 _TOKEN_BYTES = 32
-_RENEWED_KEPT = 10_000
-"""Sessions that go on under another cookie, so that a running picture is not cut; 1 MB. Beyond it, the oldest are."""
 
 LOG_IS_DOWN = (
     "Nobody can log in right now: the warden, which writes the audit log, is not running, and nothing happens here "
@@ -71,7 +69,6 @@ class AuthService:
         self._passwords = passwords
         self._factor = factor
         self._limits = FailureLimits(clock)
-        self._renewed: dict[bytes, bytes] = {}
 
     # -- login and logout ---------------------------------------------------------------------------------
 
@@ -158,9 +155,6 @@ class AuthService:
         renewed = replace(session, token_hash=_sha256(cookie), proven_ns=self._clock.now_ns())
         if not await self._catalog.renew_session(session.token_hash, renewed):
             raise Unauthenticated("Your session has ended. Log in again.")
-        self._renewed[session.token_hash] = renewed.token_hash
-        while len(self._renewed) > _RENEWED_KEPT:
-            del self._renewed[next(iter(self._renewed))]
         return LoggedIn(cookie=cookie, session=renewed)
 
     def is_fresh(self, session: LoginSession) -> bool:
@@ -237,12 +231,16 @@ class AuthService:
                 session = touched
         return principal_of(account), session, account.language
 
-    async def is_alive(self, token_hash: bytes) -> bool:
-        """Whether a session that opened a long-lived connection still counts."""
-        while token_hash in self._renewed:
-            token_hash = self._renewed[token_hash]
-        session = await self._catalog.session(token_hash)
-        return session is not None and self._clock.now_ns() < session.expires_ns
+    async def is_alive(self, session: LoginSession) -> bool:
+        """Whether a session that opened a long-lived connection still counts, under whatever cookie it goes on.
+
+        Proven again it has another cookie and the same form token, whichever server was asked to.
+        """
+        kept = await self._catalog.session(session.token_hash)
+        if kept is None:
+            going_on = await self._catalog.sessions(session.user_id)
+            kept = next((one for one in going_on if one.csrf_token == session.csrf_token), None)
+        return kept is not None and self._clock.now_ns() < kept.expires_ns
 
     async def open_session(self, account: Account, *, address: str, method: str = "password") -> LoggedIn:
         """For somebody whose proof has been checked: log, then a session. Raises: Unavailable."""

@@ -58,6 +58,7 @@ _NOT_FROM = frozenset(
         "app/serving/federation.py",
         "app/serving/garbage.py",
         "app/serving/jobs.py",
+        "app/serving/leading.py",
         "app/serving/page.py",
         "app/serving/recorders.py",
         "app/serving/retention.py",
@@ -69,6 +70,7 @@ _NOT_FROM = frozenset(
         "app/warden_gate.py",
         "app/warden_log.py",
         "app/warden_marks.py",
+        "app/warden_reign.py",
         "web/api_client.py",
         "web/language/speech.py",
     }
