@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from custodes.geometry.boxes import Boxes
 from custodes.geometry.cells import clear_boxes, distance_from
 from custodes.pipeline.film_looks import Look
 from custodes.redact.levels import Box, MaskLevel
@@ -29,10 +28,25 @@ _MARGIN = 0.35
 
 def moved_uncovered(looks: Sequence[Look], facts: Sequence[FrameAnalysed]) -> list[Moment]:
     """Blobs of cells that changed from look to look outside of all people and vehicles. About 0.3 ms a look."""
-    timeline = MaskTimeline(MaskPolicy(level=MaskLevel.PERSON, margin=_MARGIN, has_plates=False))
+    return [
+        moment_of(Doubt.MOVED, before.utc_ns, look.utc_ns, box)
+        for before, look, boxes in zip(looks, looks[1:], blobs_uncovered(looks, facts), strict=False)
+        for box in boxes
+    ]
+
+
+def blobs_uncovered(
+    looks: Sequence[Look], facts: Sequence[FrameAnalysed], *, margin: float = _MARGIN
+) -> list[list[Box]]:
+    """For each look but the first, what changed since the one before outside of all people and vehicles.
+
+    Args: margin: around people's boxes, as a share of them.
+    """
+    timeline = MaskTimeline(MaskPolicy(level=MaskLevel.PERSON, margin=margin, has_plates=False))
     timeline.add(facts)
-    found: list[Moment] = []
+    found: list[list[Box]] = []
     for before, look, fact in zip(looks, looks[1:], facts[1:], strict=False):
+        found.append([])
         if before.grid.shape != look.grid.shape:
             continue
         changed = distance_from(look.grid, before.grid) > _THRESHOLD
@@ -42,15 +56,10 @@ def moved_uncovered(looks: Sequence[Look], facts: Sequence[FrameAnalysed]) -> li
             masks = timeline.masks_at(utc_ns, fact.frame.run)
             if masks is not None:
                 clear_boxes(changed, masks)
-        clear_boxes(changed, _others(fact))
-        found += [moment_of(Doubt.MOVED, before.utc_ns, look.utc_ns, box) for box in _blobs(changed)]
+        # What moved was a vehicle: not a person, and known.
+        clear_boxes(changed, fact.frame.boxes_norm)
+        found[-1] = _blobs(changed)
     return found
-
-
-def _others(fact: FrameAnalysed) -> Boxes:
-    """What moved was a vehicle: not a person, and known."""
-    boxes: Boxes = fact.frame.boxes_norm
-    return boxes
 
 
 def _blobs(changed: np.ndarray) -> list[Box]:

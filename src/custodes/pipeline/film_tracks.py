@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from custodes.geometry.boxes import empty_boxes
+from custodes.pipeline.film_ends import ends_moved
 from custodes.pipeline.film_looks import Look
 from custodes.pipeline.film_paths import FilmPath, bridged, steadied
 from custodes.track.config import TrackerConfig
 from custodes.track.tracker import NO_TRACK, Tracker
 from custodes.types.event import FrameAnalysed
-from custodes.types.vision import TrackedFrame
+from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import CameraId, Ns, RunId
 
 VOUCH_MAX_NS = 2_000_000_000
@@ -26,6 +27,9 @@ _BACKWARDS_FROM = 1 << 40
 
 _MENDED_FROM = 1 << 41
 """And here those of what is added to tracks."""
+
+Row = tuple[int, FilmPath, int]
+"""Track id, and which position of which path."""
 
 
 def track_film(
@@ -44,7 +48,7 @@ def track_film(
     config = config or TrackerConfig()
     forwards = _follow(looks, config)
     backwards = _follow(looks[::-1], config)
-    rows: list[list[tuple[int, FilmPath, int]]] = [[] for _ in looks]
+    rows: list[list[Row]] = [[] for _ in looks]
     for offset, paths in ((0, forwards), (_BACKWARDS_FROM, backwards)):
         for track_id, path in paths.items():
             # Lone detections are reported the same both ways; once is enough.
@@ -60,6 +64,26 @@ def track_film(
                 at = index if ordered is looks else len(looks) - 1 - index
                 rows[at].append((_MENDED_FROM + mended, path, position))
             mended += 1
+    facts = _facts(looks, rows, camera_id, run)
+    return _facts(looks, _with_ends(looks, rows, facts), camera_id, run) if is_mended else facts
+
+
+def _with_ends(
+    looks: Sequence[Look], rows: Sequence[Sequence[Row]], facts: Sequence[FrameAnalysed]
+) -> list[list[Row]]:
+    """Rows, and as single faces, which are covered as they are, what moved beyond the ends of tracks."""
+    more = []
+    for look, own, boxes in zip(range(len(looks)), rows, ends_moved(looks, facts), strict=True):
+        path = FilmPath()
+        for box in boxes:
+            path.add(look, np.array(box, np.float32), 0.0, int(ObjectClass.FACE), is_measured=False)
+        more.append([*own, *((NO_TRACK, path, position) for position in range(len(boxes)))])
+    return more
+
+
+def _facts(
+    looks: Sequence[Look], rows: Sequence[Sequence[Row]], camera_id: CameraId, run: RunId
+) -> list[FrameAnalysed]:
     return [
         _fact(look, rows[index], looks[index - 1] if index else None, camera_id, run)
         for index, look in enumerate(looks)
@@ -88,9 +112,7 @@ def _follow(looks: Sequence[Look], config: TrackerConfig) -> dict[int, FilmPath]
     return paths
 
 
-def _fact(
-    look: Look, rows: Sequence[tuple[int, FilmPath, int]], before: Look | None, camera_id: CameraId, run: RunId
-) -> FrameAnalysed:
+def _fact(look: Look, rows: Sequence[Row], before: Look | None, camera_id: CameraId, run: RunId) -> FrameAnalysed:
     is_joined = before is not None and look.utc_ns - before.utc_ns <= VOUCH_MAX_NS
     boxes = np.array([path.boxes[at] for _, path, at in rows], np.float32) if rows else empty_boxes()
     frame = TrackedFrame(

@@ -1,8 +1,8 @@
 """One track's boxes by time, and between which boxes somebody is at a moment. What is covered is `redact.timeline`'s.
 
-A moment that was looked at has one place. Any other has two, and somebody is on the way from one to the other: what is
-covered of them is taken of each of the two and joined (`joined`). The head of the two boxes' union would be the upper
-one's alone, and whoever walks up into a picture, or down towards the camera, is lower (ADR 120).
+A moment that was looked at has one place. Any other has several, and somebody is on the way from one to another: what
+is covered of them is taken of each and joined (`joined`). The head of the two boxes' union would be the upper one's
+alone, and whoever walks up into a picture, or down towards the camera, is lower (ADR 120).
 """
 
 from bisect import bisect_left
@@ -24,11 +24,18 @@ MAX_FILL_NS = 10 * NS_PER_S
 """A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
 
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
+_BASE_NS = NS_PER_S // 2
+"""Over so long a speed is taken, too: as long as a roll."""
+
+_EDGE = 0.02
+_LEAVES = 0.05
+"""Who moves by less of their size stands at the edge."""
+
 _MAX_SHIFT = 2.0
 """A side that moved further than this, in sizes of its box, would be a guess, not a mask."""
 
 Places = tuple[Box, ...]
-"""One or two boxes, shares of the frame: where somebody is, or from where to where."""
+"""At least one box, shares of the frame: where somebody is, or all that they may be between. May lie outside."""
 
 
 @dataclass(slots=True)
@@ -58,35 +65,68 @@ class Samples:
             yield (boxes[after - 1], boxes[after]), MaskBasis.BETWEEN
         else:
             if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
-                yield self._reached(after, after + 1, utc_ns), MaskBasis.BEFORE
+                yield self._reached(after, 1, utc_ns), MaskBasis.BEFORE
             if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
-                yield self._reached(after - 1, after - 2, utc_ns), MaskBasis.AFTER
+                yield self._reached(after - 1, -1, utc_ns), MaskBasis.AFTER
 
-    def _reached(self, end: int, inner: int, utc_ns: int) -> Places:
-        """Box `end`, and where it was or will be at `utc_ns`, going by its distance from box `inner`.
+    def _reached(self, end: int, step: int, utc_ns: int) -> Places:
+        """Box `end`, where it was or will be at `utc_ns` by the boxes behind it in direction `step`, and what lies
+        between it and the edge of the picture that it came in or goes out over.
 
-        Each side goes its own way: of somebody who comes in over the lower edge only the upper side moves, and the
-        head is there. What shrinks keeps its size.
+        Two speeds: of the next box, and over `_BASE_NS`. The one follows who turns, the other is not led astray by a
+        detector whose boxes tremble.
         """
         box = self.boxes[end]
+        places = [box]
+        for inner in self._inner(end, step):
+            span_ns = self.times_ns[end] - self.times_ns[inner]
+            if abs(span_ns) > _MAX_EXTRAPOLATION_NS:
+                break
+            moved = _moved(box, self.boxes[inner], (utc_ns - self.times_ns[end]) / span_ns)
+            places += [moved, *_beyond(box, moved)]
+        return tuple(places)
+
+    def _inner(self, end: int, step: int) -> Iterator[int]:
+        """The next box, and the farthest within `_BASE_NS` where that is another one."""
+        inner = far = end + step
         if not 0 <= inner < len(self.boxes):
-            return (box,)
-        span_ns = self.times_ns[end] - self.times_ns[inner]
-        if abs(span_ns) > _MAX_EXTRAPOLATION_NS:
-            return (box,)
-        share = (utc_ns - self.times_ns[end]) / span_ns
-        other = self.boxes[inner]
-        sizes = (box[2] - box[0], box[3] - box[1])
-        moved = [
-            now + max(-_MAX_SHIFT * size, min(_MAX_SHIFT * size, (now - then) * share))
-            for now, then, size in zip(box, other, (*sizes, *sizes), strict=True)
-        ]
-        for side, size in enumerate(sizes):
-            if moved[side + 2] - moved[side] < size:
-                # The upper side is where the head is; left and right mean the same.
-                start = moved[side] if side else (moved[0] + moved[2] - size) / 2
-                moved[side], moved[side + 2] = start, start + size
-        return (box, (moved[0], moved[1], moved[2], moved[3]))
+            return
+        yield inner
+        while 0 <= far + step < len(self.boxes) and abs(self.times_ns[far + step] - self.times_ns[end]) <= _BASE_NS:
+            far += step
+        if far != inner:
+            yield far
+
+
+def _moved(box: Box, other: Box, share: float) -> Box:
+    """Box and `share` of its way from `other`. Each side goes its own way: of somebody who comes in over the lower
+    edge only the upper side moves, and the head is there. What shrinks keeps its size."""
+    sizes = (box[2] - box[0], box[3] - box[1])
+    moved = [
+        now + max(-_MAX_SHIFT * size, min(_MAX_SHIFT * size, (now - then) * share))
+        for now, then, size in zip(box, other, (*sizes, *sizes), strict=True)
+    ]
+    for side, size in enumerate(sizes):
+        if moved[side + 2] - moved[side] < size:
+            # The upper side is where the head is; left and right mean the same.
+            start = moved[side] if side else (moved[0] + moved[2] - size) / 2
+            moved[side], moved[side + 2] = start, start + size
+    return (moved[0], moved[1], moved[2], moved[3])
+
+
+def _beyond(box: Box, moved: Box) -> Iterator[Box]:
+    """Of a box at an edge of the picture that moves over it: the same box just outside.
+
+    The upper edge is left out: who goes over it shows no head from then on.
+    """
+    left, top, right, bottom = box
+    across, down = (moved[0] + moved[2] - left - right) / 2, moved[1] - top
+    if bottom >= 1 - _EDGE and down > _LEAVES * (bottom - top):
+        yield (left, 1.0, right, 1.0 + bottom - top)
+    if left <= _EDGE and -across > _LEAVES * (right - left):
+        yield (left - right, top, 0.0, bottom)
+    if right >= 1 - _EDGE and across > _LEAVES * (right - left):
+        yield (1.0, top, 1.0 + right - left, bottom)
 
 
 def joined(boxes: Sequence[Box]) -> Box:
