@@ -62,6 +62,11 @@ def test_moments_when_many_lone_looks_at_two_places_then_one_moment_each_and_the
     assert found[0].box[3] == 1.0 and found[0].severity > found[1].severity
 
 
+def test_moments_when_motion_was_covered_beyond_an_end_then_it_is_told_as_that():
+    followed = facts({-2: stands(0, 30, MIDDLE, 0.0, unseen=range(31))}, 31)
+    assert [moment.doubt for moment in uncertain_moments(followed)] == [Doubt.FOLLOWED]
+
+
 def test_moments_when_others_are_given_then_sorted_in():
     moved = Moment(doubt=Doubt.MOVED, start_ns=5, end_ns=6, box=MIDDLE, severity=0.99)
     assert uncertain_moments(facts({1: stands(20, 40, MIDDLE)}, 41), [moved])[0] is moved

@@ -34,6 +34,7 @@ class Doubt(StrEnum):
     GAP = "gap"
     WEAK = "weak"
     ONCE = "once"
+    FOLLOWED = "followed"
     MOVED = "moved"
     WHOLE = "whole"
 
@@ -44,13 +45,14 @@ SENTENCES = {
     Doubt.GAP: "Somebody was not seen for a while and is covered where they should be.",
     Doubt.WEAK: "The detector is not sure of somebody who is covered here.",
     Doubt.ONCE: "Something was taken for a person in a single look.",
+    Doubt.FOLLOWED: "Something moved where somebody is first or last seen, and is covered as theirs.",
     Doubt.MOVED: "Something moved that no mask covers.",
     Doubt.WHOLE: "The pictures cannot be read here and are covered whole.",
 }
 
 _WEIGHT = {
     Doubt.APPEARED: 1.0, Doubt.VANISHED: 0.8, Doubt.GAP: 0.9, Doubt.MOVED: 0.7, Doubt.WEAK: 0.5, Doubt.ONCE: 0.3,
-    Doubt.WHOLE: 0.1,
+    Doubt.FOLLOWED: 0.4, Doubt.WHOLE: 0.1,
 }  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def uncertain_moments(facts: Sequence[FrameAnalysed], others: Sequence[Moment] =
     if not facts:
         return sorted(others, key=lambda moment: -moment.severity)[:MAX_MOMENTS]
     tracks: dict[int, _Seen] = defaultdict(_Seen)
-    lone: list[tuple[int, Box]] = []
+    lone: list[tuple[int, Box, Doubt]] = []
     for fact in facts:
         frame = fact.frame
         for track_id, class_id, box, score, is_measured in zip(
@@ -91,7 +93,7 @@ def uncertain_moments(facts: Sequence[FrameAnalysed], others: Sequence[Moment] =
             if class_id not in _PEOPLE:
                 continue
             if track_id < 0:
-                lone.append((frame.utc_ns, tuple(box)))
+                lone.append((frame.utc_ns, tuple(box), Doubt.ONCE if is_measured else Doubt.FOLLOWED))
                 continue
             seen = tracks[track_id]
             seen.times_ns.append(frame.utc_ns)
@@ -101,7 +103,7 @@ def uncertain_moments(facts: Sequence[FrameAnalysed], others: Sequence[Moment] =
     first_ns, last_ns = facts[0].frame.utc_ns, facts[-1].frame.utc_ns
     known = list(tracks.values())
     moments = [moment for seen in known for moment in _of_track(seen, first_ns, last_ns, known)]
-    moments += [_moment(Doubt.ONCE, at_ns, at_ns, box) for at_ns, box in lone]
+    moments += [_moment(doubt, at_ns, at_ns, box) for at_ns, box, doubt in lone]
     merged = _merged([*moments, *others])
     return sorted(merged, key=lambda moment: (-moment.severity, moment.start_ns))[:MAX_MOMENTS]
 
