@@ -29,6 +29,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -422,18 +423,22 @@ def main() -> None:
         "draws": draws, "kept": bool(arguments.kept), "part": arguments.part})  # fmt: skip
     if not has_deface():
         report.note("peer deface is not installed")
-    judges, clips = Judges(report, draws=draws), []
-    for clip in gather(arguments.data, report, smoke=arguments.smoke, part=arguments.part, kept=arguments.kept):
-        if clips and _kind(clips[-1].name) != _kind(clip.name):
-            judges.tell(_kind(clips[-1].name))
-        judges.take(clip)
-        clips.append(clip)
-    judges.tell(_kind(clips[-1].name))
-    judges.finish()
-    if arguments.attack or arguments.smoke:
-        from eval.redact_attack import attack
+    judges = Judges(report, draws=draws)
+    for kind, clips in groupby(
+        gather(arguments.data, report, smoke=arguments.smoke, part=arguments.part, kept=arguments.kept),
+        key=lambda clip: _kind(clip.name),
+    ):
+        taken = []
+        for clip in clips:
+            judges.take(clip)
+            taken.append(clip)
+        judges.tell(kind)
+        # Right behind the clips it needs: whoever stops a long run has it.
+        if kind == "asl" and (arguments.attack or arguments.smoke):
+            from eval.redact_attack import attack
 
-        report.results.update(attack(arguments.data, clips, our_masks, report, smoke=arguments.smoke))
+            report.results.update(attack(arguments.data, taken, our_masks, report, smoke=arguments.smoke))
+    judges.finish()
     report.finish()
 
 

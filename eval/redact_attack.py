@@ -25,7 +25,7 @@ from custodes.face.align import OMZ_128, align
 from custodes.media.film import FilmReader
 from custodes.redact.fill import FILL_Y
 from custodes.types.vision import ModelTask
-from eval.redact import Clip, MasksOf, has_deface, rgb_of, their_masks
+from eval.redact import Clip, MasksOf, rgb_of, their_masks
 from eval.redact_truth import ASL
 from eval.report import Report
 
@@ -144,7 +144,7 @@ def attack(data: Path, clips: Sequence[Clip], ours: Callable[..., MasksOf], repo
         return _smoke(data, known[0], ours, comparer)
     enrolled = {owner_of[f"{ASL}/{people[name][0]}"]: f"{ASL}/{people[name][0]}" for name in sorted(people)}
     systems: dict[str, tuple[Callable[..., MasksOf], Redact]] = {"": (ours, solid)}
-    if has_deface():
+    if all(clip.theirs for clip in known):
         systems["deface_"] = (their_masks, blurred)
     found: dict[str, float] = {}
     for who, (make, redact) in systems.items():
@@ -162,6 +162,8 @@ def attack(data: Path, clips: Sequence[Clip], ours: Callable[..., MasksOf], repo
             found[f"attack_tpir_{who}{name}"] = round(tpir(probes, owners, templates), 4)
             found[f"attack_chance_{who}{name}"] = round(chance(probes, owners, templates), 4)
         found[f"attack_probes_{who.rstrip('_') or 'ours'}"] = float(len(owners))
+        told = " ".join(f"{name} {found[f'attack_tpir_{who}{name}']}" for name in trials)
+        report.note(f"attack {who.rstrip('_') or 'ours'}, TPIR at FPIR 1 % of {len(owners)} probes: {told}")
     found["attack_tpir_over_chance"] = round(max(
         found[f"attack_tpir_{name}"] - found[f"attack_chance_{name}"] for name in ("redacted", "deblurred", "parrot")
     ), 4)  # fmt: skip
