@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from custodes.geometry.lines import FORGET_NS, LineCounter
+from custodes.geometry.lines import FORGET_NS, GONE_NS, LineCounter
 from custodes.types.scene import CountLine
 from custodes.units import NS_PER_S
 
@@ -27,6 +27,37 @@ def test_a_walker_counts_once_at_the_same_moment_at_any_rate(fps):
     assert one.line == "gate"
     assert one.utc_ns / NS_PER_S == pytest.approx(2.0, abs=0.01)
     assert one.at == pytest.approx((0.5, 0.5), abs=0.002)
+
+
+def test_who_lingers_at_the_line_counts_when_and_where_they_stepped_over_it():
+    before = [(0.3, 0.4)] + [(0.3 + 0.01 * n, 0.49) for n in range(20)]
+    after = [(0.5 + 0.01 * n, 0.51) for n in range(20)] + [(0.7, 0.6)]
+    (one,) = walk(LineCounter((LINE,)), [*before, *after])
+    assert one.utc_ns / NS_PER_S == pytest.approx(20.5 / 5)
+    assert one.at == pytest.approx((0.495, 0.5))
+
+
+def test_who_walks_beside_the_line_and_round_its_end_is_not_counted():
+    path = [(0.5, 0.3), *[(0.5 + 0.05 * n, 0.47) for n in range(10)], (0.95, 0.53), (0.5, 0.7)]
+    assert walk(LineCounter((LINE,)), path) == []
+
+
+@pytest.mark.parametrize(("last", "count"), [(0.535, 1), (0.52, 0)], ids=["over it", "on it"])
+def test_who_is_last_seen_just_over_the_line_counts_once_when_gone(last, count):
+    counter = LineCounter((LINE,))
+    assert walk(counter, [(0.5, 0.3), (0.5, 0.4), (0.5, last)]) == []
+    nobody = np.zeros(0, int), np.zeros((0, 2)), np.zeros(0)
+    found = counter.step(*nobody, GONE_NS + NS_PER_S, 16 / 9)
+    assert [one.is_forward for one in found] == [True] * count
+    assert counter.step(*nobody, GONE_NS + 2 * NS_PER_S, 16 / 9) == []
+    assert counter.finish() == []
+
+
+def test_the_end_of_a_run_counts_who_is_just_over_the_line():
+    counter = LineCounter((LINE,))
+    assert walk(counter, [(0.5, 0.3), (0.5, 0.535)]) == []
+    assert [one.is_forward for one in counter.finish()] == [True]
+    assert counter.state() == []
 
 
 def test_the_way_back_counts_backward():

@@ -105,3 +105,27 @@ def test_a_vehicle_that_goes_on_under_another_number_is_counted_once_over(kind, 
     assert lines.take(columns((1, CABIN, True, kind)), T0, 1.0) == []
     found = lines.take(columns((1, COASTING, False, kind), (2, LORRY, True, kind)), Ns(T0 + after_ms * 1_000_000), 1.0)
     assert [one.track_id for one in found] == [2] * count
+
+
+@pytest.mark.parametrize(("right", "count"), [(1.0, 1), (0.93, 0)], ids=["by the edge", "within"])
+def test_who_leaves_by_the_frames_edge_has_crossed_the_lines_before_it(right, count):
+    crossings = Crossings(INFO.camera_id, INFO.run, CameraScene(lines=(LINES[2],)))
+    found = []
+    for step, (left, end) in enumerate(((0.4, 0.6), (0.5, 0.7), (0.55, right))):
+        found += crossings.take(person(left, end), Ns(T0 + step * NS_PER_S // 5), 16 / 9)
+    assert found == []
+    assert [one.is_forward for one in crossings.finish()] == [True] * count
+
+
+def person(left, right):
+    """One confirmed and measured person whose foot the filter has behind the box."""
+    return TrackColumns(
+        track_ids=np.array([5]),
+        class_ids=np.array([int(ObjectClass.PERSON)], np.int16),
+        boxes_norm=np.array([[left, 0.2, right, 0.8]], np.float32),
+        scores=np.array([0.9], np.float32),
+        is_measured=np.array([True]),
+        is_confirmed=np.array([True]),
+        is_hidden=np.array([False]),
+        feet_norm=np.array([[min((left + right) / 2, 0.7), 0.8]]),
+    )

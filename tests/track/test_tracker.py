@@ -223,3 +223,75 @@ def test_what_is_only_held_from_an_earlier_look_confirms_nobody():
             rows = np.array([is_new or n == 0])
             tracker.step(seen(((600, 100, 760, 200), 0.6, CAR)), at(n / 5), SIZE, is_new=rows)
         assert tracker.confirmed(frozenset({CAR})) == confirmed
+
+
+def feet_y(columns):
+    return float(columns.feet_norm[0, 1]) * SIZE[1]
+
+
+@pytest.mark.parametrize("height", [80, 95], ids=["knees", "shins"])
+def test_whose_legs_something_hides_stands_where_they_stood(height):
+    tracker = Tracker()
+    for n in range(10):
+        tracker.step(seen(((400, 300, 450, 430), 0.9, PERSON)), at(n / 5), SIZE)
+    for n in range(10, 15):
+        columns = tracker.step(seen(((400, 300, 450, 300 + height), 0.7, PERSON)), at(n / 5), SIZE)
+    assert columns.is_measured[0]
+    assert feet_y(columns) == pytest.approx(430, abs=15)
+
+
+def test_who_walks_away_from_the_camera_is_no_shorter_for_hidden_legs():
+    tracker = Tracker()
+    for n in range(30):
+        bottom = 500 - 6 * n
+        box = (400 + n / 3, bottom - (200 - 4 * n), 480 - n / 3, bottom)
+        columns = tracker.step(seen((box, 0.9, PERSON)), at(n / 5), SIZE)
+    assert feet_y(columns) == pytest.approx(bottom, abs=6)
+
+
+def runner(n):
+    """Stands, then is off; blurred from then on."""
+    left = 400 + 30 * max(n - 10, 0)
+    return ((left, 300, left + 90, 430), 0.9 if n <= 10 else 0.4, PERSON)
+
+
+def test_who_begins_to_run_keeps_the_number_though_blurred():
+    tracker = Tracker()
+    for n in range(17):
+        columns = tracker.step(seen(runner(n)), at(n / 5), SIZE)
+        if n > 1:
+            assert columns.is_measured.tolist() == [True]
+            assert columns.track_ids.tolist() == [1]
+
+
+def test_a_weak_box_beside_a_strong_one_takes_no_track_along():
+    tracker = Tracker()
+    for n in range(10):
+        both = ((400, 300, 450, 430), 0.9, PERSON), ((460, 300, 510, 430), 0.9, PERSON)
+        tracker.step(seen(*both), at(n / 5), SIZE)
+    double = ((428, 300, 478, 430), 0.4, PERSON)  # between both, and half upon the one that is seen
+    columns = tracker.step(seen(((400, 300, 450, 430), 0.9, PERSON), double), at(2), SIZE)
+    assert columns.is_measured[columns.track_ids == 2].tolist() == [False]
+
+
+def test_a_thing_that_looks_a_little_like_a_person_does_not_hold_on_to_who_passed_it():
+    tracker = Tracker()
+    for n in range(10):
+        tracker.step(seen((walker(n / 5), 0.9, PERSON)), at(n / 5), SIZE)
+    thing = walker(2)
+    for n in range(10, 40):
+        tracker.step(seen((thing, 0.4, PERSON)), at(n / 5), SIZE)
+    assert tracker.live == 0
+    (ended,) = tracker.ended()
+    assert ended.end_ns <= at(9 / 5 + 2.4)
+
+
+def test_who_sits_still_is_there_for_as_long_as_nothing_contradicts():
+    tracker = Tracker()
+    for n in range(10):
+        tracker.step(seen(((400, 300, 450, 430), 0.9 if n < 5 else 0.5, PERSON)), at(n / 5), SIZE)
+    for n in range(10, 60):
+        held = np.zeros(1, bool)
+        columns = tracker.step(seen(((400, 300, 450, 430), 0.5, PERSON)), at(n / 5), SIZE, is_new=held)
+    assert columns.is_measured.tolist() == [True]
+    assert columns.track_ids.tolist() == [1]

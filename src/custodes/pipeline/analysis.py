@@ -16,10 +16,9 @@ from custodes.detect.attention import Attention, LookPlan
 from custodes.detect.regions import Region, RegionLimits
 from custodes.errors import CustodesError, DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
-from custodes.geometry.lines import SideRow
 from custodes.pipeline.counters import Counters
 from custodes.pipeline.face_watch import FaceLook, FaceWatch
-from custodes.pipeline.scene import Crossings, ground_of
+from custodes.pipeline.scene import Crossings, CrossingState, ground_of
 from custodes.ports.clock import Clock
 from custodes.ports.model import Detector
 from custodes.track.config import TrackerConfig
@@ -154,12 +153,12 @@ class FrameAnalysis:
 
     def flush(self) -> Sequence[AnalysisFact]:
         """The run is over: what its tracks were."""
-        ended: list[TrackEnded] = []
+        facts: list[AnalysisFact] = [*self._crossings.finish()]
         if self._tracker is not None:
             self._tracker.finish()
-            ended = self._ended()
+            facts += self._ended()
         self._begin()
-        return ended
+        return facts
 
     def tracks(self) -> bytes:
         """What carries this run's tracks on in another process. No pixel is in it: it may lie on a disk."""
@@ -329,8 +328,8 @@ class FrameAnalysis:
         )
 
 
-_TRACKS = msgspec.msgpack.Decoder(tuple[bytes | None, int, list[SideRow]])
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int], list[SideRow]])
+_TRACKS = msgspec.msgpack.Decoder(tuple[bytes | None, int, CrossingState])
+_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int], CrossingState])
 
 _NO_TRACKS = TrackColumns(
     track_ids=np.zeros(0, np.int64),

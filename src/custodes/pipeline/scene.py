@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography, homography_from_points
-from custodes.geometry.lines import LineCounter, SideRow
+from custodes.geometry.lines import FORGET_NS, LineCounter, LineCrossing, SideRow
 from custodes.track.tracker import TrackColumns
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
@@ -22,8 +22,14 @@ def ground_of(scene: CameraScene) -> Homography | None:
     return homography_from_points([point.at for point in scene.ground], [point.place_m for point in scene.ground])
 
 
+CrossingState = tuple[list[SideRow], list[tuple[int, int, bool, int]]]
+"""Sides of the lines; track, class, whether it is confirmed, time last seen."""
+
 SAME_VEHICLE_SHARE = 0.6
 """Of the smaller box, as in `detect.boxes.PART_SHARE`."""
+
+_EDGE = 0.004
+"""A box that ends this close to a side of the frame, as a share of its width, goes on behind it."""
 
 _HAND_OVER_NS = 450 * NS_PER_MS
 """Two looks at the usual rate: what was lost for longer may be another one's place by now."""
@@ -37,6 +43,8 @@ class Crossings:
         self._run = run
         self._has_lines = bool(scene.lines)
         self._counter = LineCounter(scene.lines)
+        self._known: dict[int, tuple[ObjectClass, bool, int]] = {}
+        """Of each track: its class, whether it is confirmed, when it was last seen."""
 
     def take(self, columns: TrackColumns, utc_ns: Ns, aspect: float) -> Sequence[LineCrossed]:
         """Who crossed up to this frame. Only measured places count: a prediction crosses lines that nobody crossed."""
@@ -46,19 +54,32 @@ class Crossings:
         boxes = columns.boxes_norm[rows].astype(np.float64)
         sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * aspect * (boxes[:, 3] - boxes[:, 1]))
         self._hand_over(columns, rows, utc_ns)
-        row_of = {int(columns.track_ids[row]): row for row in rows.tolist()}
+        for row in rows.tolist():
+            whose = ObjectClass(int(columns.class_ids[row])), bool(columns.is_confirmed[row]), utc_ns
+            self._known[int(columns.track_ids[row])] = whose
+        feet = columns.feet_norm[rows]
+        found = self._counter.step(columns.track_ids[rows], feet, sizes, utc_ns, aspect, lefts=_lefts(feet, boxes))
+        crossed = self._told(found)
+        self._known = {one: known for one, known in self._known.items() if utc_ns - known[2] <= FORGET_NS}
+        return crossed
+
+    def finish(self) -> Sequence[LineCrossed]:
+        """The run is over: who was last seen just over a line has crossed it."""
+        return self._told(self._counter.finish())
+
+    def _told(self, crossings: Sequence[LineCrossing]) -> list[LineCrossed]:
         return [
             LineCrossed(
                 camera_id=self._camera_id,
                 run=self._run,
                 line=crossing.line,
                 track_id=crossing.track_id,
-                object_class=ObjectClass(int(columns.class_ids[row_of[crossing.track_id]])),
+                object_class=self._known[crossing.track_id][0],
                 utc_ns=Ns(crossing.utc_ns),
                 is_forward=crossing.is_forward,
             )
-            for crossing in self._counter.step(columns.track_ids[rows], columns.feet_norm[rows], sizes, utc_ns, aspect)
-            if columns.is_confirmed[row_of[crossing.track_id]]
+            for crossing in crossings
+            if crossing.track_id in self._known and self._known[crossing.track_id][1]
         ]
 
     def _hand_over(self, columns: TrackColumns, measured: npt.NDArray[np.intp], utc_ns: Ns) -> None:
@@ -81,10 +102,21 @@ class Crossings:
             if share[best] >= SAME_VEHICLE_SHARE:
                 self._counter.hand_over(ids[lost[best]], ids[row])
 
-    def state(self) -> list[SideRow]:
-        """See `LineCounter.state`."""
-        return self._counter.state()
+    def state(self) -> CrossingState:
+        """All state, for `restore`."""
+        known = [(one, int(what), is_sure, seen_ns) for one, (what, is_sure, seen_ns) in self._known.items()]
+        return self._counter.state(), known
 
-    def restore(self, state: list[SideRow]) -> None:
-        """See `LineCounter.restore`."""
-        self._counter.restore(state)
+    def restore(self, state: CrossingState) -> None:
+        """Go on from `state`; lines that are no longer there are left out."""
+        sides, known = state
+        self._counter.restore(sides)
+        self._known = {one: (ObjectClass(what), is_sure, seen_ns) for one, what, is_sure, seen_ns in known}
+
+
+def _lefts(feet: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(n, 2) where each has gone if it is not seen again: out by the side of the frame that cuts its box."""
+    lefts = feet.copy()
+    lefts[boxes[:, 0] <= _EDGE, 0] = 0.0
+    lefts[boxes[:, 2] >= 1 - _EDGE, 0] = 1.0
+    return lefts

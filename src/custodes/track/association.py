@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from custodes.geometry.boxes import iou_matrix
+from custodes.geometry.boxes import iou_matrix, share_of_smaller
 from custodes.track.kalman import Columns, Rows, Surprise
 
 Flags = npt.NDArray[np.bool_]
+
+DOUBLE_SHARE = 0.3
+"""Doubles lie on what they are doubles of; neighbours in a crowd do, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,14 @@ def assign(cost: Columns) -> tuple[Rows, Rows]:
 def _enlarged(boxes: Columns, share: float) -> Columns:
     buffer = share * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - buffer, boxes[:, 2:] + buffer], axis=1)
+
+
+def is_beside(boxes: Columns, strong: Columns) -> Flags:
+    """(m,) whether a box shares `DOUBLE_SHARE` of the smaller one's area with a strong one.
+
+    Args: boxes: (m, 4); strong: (k, 4)."""
+    result: Flags = np.any(share_of_smaller(boxes, strong) >= DOUBLE_SHARE, axis=1)
+    return result
 
 
 def covered_share(boxes: Columns, is_measured: Flags) -> Columns:

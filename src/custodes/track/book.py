@@ -12,6 +12,8 @@ from custodes.units import Ns
 
 TENTATIVE, CONFIRMED = 0, 1
 CLASSES = len(ObjectClass)
+_LOOK_KEPT = 0.8
+"""Share of a track's look that stays when a new one comes: pose and light change within seconds."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Book:
     """`looks` when it was last measured."""
     born_ns: npt.NDArray[np.int64]
     seen_ns: npt.NDArray[np.int64]
+    sure_ns: npt.NDArray[np.int64]
+    """When it was last measured by a strong detection, or by one that nothing contradicts."""
     score: Columns
     score_sum: Columns
     votes: Columns
@@ -72,6 +76,14 @@ class Book:
         self.votes[rows, class_ids] += scores * is_evidence
         self.last_box[rows] = boxes
         self.lift[rows] = lift
+
+    def blend(self, rows: Rows, newest: Columns) -> None:
+        """Looks of `rows` (k,) go on from `newest` (k, d) unit vectors; where one is NaN, the other."""
+        before = self.look[rows]
+        mixed = _LOOK_KEPT * before + (1 - _LOOK_KEPT) * newest
+        mixed = np.where(np.isnan(before), newest, np.where(np.isnan(newest), before, mixed))
+        length = np.linalg.norm(mixed, axis=1, keepdims=True)
+        self.look[rows] = mixed / np.where(length > 0, length, 1.0)
 
     def classes(self) -> npt.NDArray[np.int64]:
         """(n,) by vote."""
@@ -120,6 +132,7 @@ def new_book(
         looks_seen=ones.copy(),
         born_ns=now,
         seen_ns=now.copy(),
+        sure_ns=now.copy(),
         score=scores.copy(),
         score_sum=scores.copy(),
         votes=votes,

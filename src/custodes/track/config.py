@@ -15,6 +15,8 @@ class TrackerConfig:
     """Below: ignored."""
     weak_overlap: float = 0.6
     """A weak detection continues a track only with this much intersection over union."""
+    alone_overlap: float = 0.25
+    """The same of one that no strong detection is beside: a runner is blurred, and further on than was predicted."""
     begin_score: float = 0.65
     """Begins a track."""
     lone_score: float = 0.25
@@ -27,7 +29,8 @@ class TrackerConfig:
     seen from above, and they hide each other less than people do."""
     vehicle_confirm_score: float = 1.0
     lost_s: float = 2.2
-    """A confirmed track that was not measured for longer is over."""
+    """A confirmed track that was not measured for longer is over; by weak detections alone it is measured for as long
+    as this, since a thing that looks a little like a person would else hold on to whoever passed it."""
     lost_known_s: float = 10.0
     """The same where its appearance is known: a look can tell it from whoever else comes along."""
     tentative_lost_s: float = 0.38

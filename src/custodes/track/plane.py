@@ -65,6 +65,15 @@ class Placed:
     size_noise: Columns
     lift: Columns
 
+    def take(self, rows: Rows) -> "Placed":
+        """Copies of `rows`."""
+        return Placed(self.place[rows], self.noise[rows], self.size[rows], self.size_noise[rows], self.lift[rows])
+
+    def put(self, rows: npt.NDArray[np.bool_], other: "Placed") -> None:
+        """Other places in the rows that the mask chooses; sizes stay as measured, as doubtful as the other's."""
+        self.place[rows], self.noise[rows], self.lift[rows] = other.place, other.noise, other.lift
+        self.size_noise[rows] = other.size_noise
+
 
 class Plane:
     """The plane of one camera."""

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from custodes.errors import InvalidArgument
 from custodes.geometry.boxes import Boxes
 from custodes.geometry.homography import Homography
-from custodes.track import kalman, steady
-from custodes.track.association import assign_in_stages, covered_share, pair_costs
+from custodes.track import hidden_feet, kalman, steady
+from custodes.track.association import assign_in_stages, covered_share, is_beside, pair_costs
 from custodes.track.book import CLASSES, CONFIRMED, Book, empty_book, new_book
 from custodes.track.config import TrackerConfig
 from custodes.track.ended import EndedTrack
@@ -32,8 +32,6 @@ _EDGE = 0.004
 """A box that ends this close to the frame's edge, in frame heights, goes on behind it."""
 
 _LEAST_STEP_S = 1e-3
-_LOOK_KEPT = 0.8
-"""Share of a track's look that stays when a new one comes: pose and light change within seconds."""
 
 # Groups within which a class may change from frame to frame; a person never becomes a car.
 _GROUP = np.array(
@@ -219,35 +217,45 @@ class Tracker:
         cost = np.where(book.group[:, None] == seen.group[None, :], cost, np.inf)
         if config.look_size:
             cost += config.likeness.cost(cosine)
+        is_strong = self._is_strong(seen)
         # A weak box next to a person is more often a double than the person: it must really overlap.
-        weak_cost = np.where(overlap >= config.weak_overlap, cost, np.inf)
-        is_vehicle = seen.group == VEHICLE_GROUP
-        is_strong = seen.scores >= np.where(is_vehicle, config.vehicle_score, config.strong_score)
+        is_alone = ~is_beside(seen.boxes, seen.boxes[is_strong]) & (seen.scores >= config.lone_score)
+        is_alone &= seen.group == PERSON_GROUP
+        least = np.where(is_alone, config.alone_overlap, config.weak_overlap)
+        weak_cost = np.where(overlap >= least, cost, np.inf)
         is_confirmed = book.stage == CONFIRMED
         is_recent = unseen_s <= config.coast_s
+        is_sure = (self._now() - book.sure_ns <= config.lost_s * NS_PER_S) | (book.group == VEHICLE_GROUP)
         return assign_in_stages(
             [
                 (is_confirmed, is_strong, cost),
-                (is_confirmed & is_recent, ~is_strong, weak_cost),
+                (is_confirmed & is_recent & is_sure, ~is_strong, weak_cost),
                 (~is_confirmed, is_strong, cost),
                 (~is_confirmed & (book.group == VEHICLE_GROUP), ~is_strong, weak_cost),
             ]
         )
 
+    def _is_strong(self, seen: _Seen) -> npt.NDArray[np.bool_]:
+        config = self._config
+        least = np.where(seen.group == VEHICLE_GROUP, config.vehicle_score, config.strong_score)
+        strong: npt.NDArray[np.bool_] = seen.scores >= least
+        return strong
+
     def _measure(self, rows: Rows, columns: Rows, seen: _Seen) -> None:
         if not len(rows):
             return
-        book, placed, config = self._book, seen.placed, self._config
+        book, config = self._book, self._config
+        placed = self._standing(rows, columns, seen)
         # What a box errs by, the next box errs by again (see `TrackerConfig.memory_s`).
         passed_s = np.maximum((self._now() - book.seen_ns[rows]) / NS_PER_S, _LEAST_STEP_S)
         again = 1 + config.memory_s / passed_s
         kalman.update(
             self._filter,
             rows,
-            placed.place[columns],
-            placed.noise[columns] * again[:, None, None],
-            placed.size[columns],
-            placed.size_noise[columns] * again[:, None],
+            placed.place,
+            placed.noise * again[:, None, None],
+            placed.size,
+            placed.size_noise * again[:, None],
         )
         book.measure(
             rows,
@@ -255,14 +263,28 @@ class Tracker:
             seen.scores[columns],
             seen.class_ids[columns],
             seen.shares[columns],
-            placed.lift[columns],
+            placed.lift,
             is_evidence=seen.is_new[columns] | (book.stage[rows] == CONFIRMED),
         )
+        is_sure = self._is_strong(seen)[columns] | ~seen.is_new[columns]
+        book.sure_ns[rows[is_sure]] = self._now()
         if config.look_size:
-            book.look[rows] = _blended(book.look[rows], seen.looks[columns])
+            book.blend(rows, seen.looks[columns])
         wanted = np.where(book.group == VEHICLE_GROUP, config.vehicle_confirm_score, config.confirm_score)
         is_due = (book.hits >= config.confirm_hits) & (book.score_sum >= wanted)
         book.stage[is_due] = CONFIRMED
+
+    def _standing(self, rows: Rows, columns: Rows, seen: _Seen) -> Placed:
+        """Where `columns` are, each as its track's: people whose feet are hidden stand below their boxes."""
+        placed = seen.placed.take(columns)
+        boxes, is_short = hidden_feet.whole(self._predicted()[rows], seen.boxes[columns])
+        is_short &= (self._book.group[rows] == PERSON_GROUP) & (self._book.stage[rows] == CONFIRMED)
+        if is_short.any():
+            is_cut = np.zeros((int(is_short.sum()), 2), bool)
+            is_cut[:, 1] = True
+            lower = self._plane.place(boxes[is_short], seen.scores[columns][is_short], is_cut, self._aspect)
+            placed.put(is_short, lower)
+        return placed
 
     def _begin(self, lone: Rows, seen: _Seen) -> Rows:
         config = self._config
@@ -371,12 +393,3 @@ def _columns(table: Book | Filter) -> list[npt.NDArray[np.generic]]:
 
 def _feet(boxes: Columns) -> Columns:
     return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
-
-
-def _blended(before: Columns, newest: Columns) -> Columns:
-    """(k, d) unit vectors; where one is NaN, the other."""
-    mixed = _LOOK_KEPT * before + (1 - _LOOK_KEPT) * newest
-    mixed = np.where(np.isnan(before), newest, np.where(np.isnan(newest), before, mixed))
-    length = np.linalg.norm(mixed, axis=1, keepdims=True)
-    result: Columns = mixed / np.where(length > 0, length, 1.0)
-    return result
