@@ -131,6 +131,10 @@ def test_files_that_people_upload_are_shown_to_the_scanner_before_they_are_kept(
     assert finder.seen == [PNG, PNG]
     finder.bad = b""
     assert put(ann).status_code == 303 and finder.seen == [PNG, PNG, PNG]
+    table = "id,account,time,picture\na,@one,2026-05-01T10:00:00Z,a.png\nb,@two,2026-05-01T11:00:00Z,a.png\n"
+    files = [("table", ("posts.csv", table.encode())), ("pictures", ("a.png", PNG))]
+    answer = ann.site.client.post("/cases/2026-7/posts/import", data={"csrf": ann.site.csrf}, files=files)
+    assert answer.status_code == 303 and finder.seen[3:] == [PNG], "of two posts, and seen once"
 
 
 @pytest.mark.slow

@@ -78,7 +78,10 @@ async def import_posts(request: Request, number: str, table: _File = None, pictu
             raise InvalidArgument("Choose the table: CSV or JSON.")
         rows = read_table(table.filename or "table.csv", await table.read(MAX_TABLE_BYTES + 1))
         files = {PurePath(one.filename or "").name: one for one in pictures or []}
-        await book.add(who, number, [await _new_post(request, row, files) for row in rows])
+        wanted = {name for row in rows for name in (row.picture, row.screenshot) if name}
+        named = {name: files[PurePath(name).name] for name in wanted if PurePath(name).name in files}
+        contents = {name: await _content(request, file) for name, file in named.items()}
+        await book.add(who, number, [_new_post(row, contents) for row in rows])
     except CustodesError as error:
         return await _show(request, number, error=error)
     return RedirectResponse(f"/cases/{number}/posts", status_code=303)
@@ -170,20 +173,19 @@ def _post(row: Row) -> Post:
     )
 
 
-async def _new_post(request: Request, row: Row, files: dict[str, UploadFile]) -> NewPost:
-    contents = []
+def _new_post(row: Row, contents: dict[str, bytes]) -> NewPost:
+    """One picture may be of several posts: it was read, and seen by the scanner, once."""
     for what, name in (("picture", row.picture), ("screenshot", row.screenshot)):
-        file = files.get(PurePath(name).name) if name else None
-        if name and file is None:
+        if name and name not in contents:
             raise InvalidArgument(f"post {row.post_id}: its {what} {name[:80]!r} is not among the chosen files")
-        contents.append(await _content(request, file))
-    return NewPost(post=_post(row), picture=contents[0], screenshot=contents[1])
+    return NewPost(
+        post=_post(row), picture=contents.get(row.picture, b""), screenshot=contents.get(row.screenshot, b"")
+    )
 
 
 async def _content(request: Request, file: UploadFile | None) -> bytes:
     if file is None:
         return b""
-    await file.seek(0)  # one picture may be of several posts
     return await deps_of(request).scanned(await file.read(MAX_POSTS_BYTES))
 
 
