@@ -41,8 +41,9 @@ from custodes.geometry.boxes import Boxes
 from custodes.media.film import FILM_CAMERA, FILM_RUN, FilmReader
 from custodes.pipeline.film_looks import Look
 from custodes.pipeline.film_tracks import track_film
+from custodes.redact.film_masks import FilmMasks
 from custodes.redact.levels import MaskLevel
-from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.redact.timeline import MaskPolicy
 from custodes.types.vision import Detections
 from custodes.units import NS_PER_S
 from eval.redact_street import NAME as STREET
@@ -156,13 +157,13 @@ def our_masks(
 ) -> MasksOf:
     rng = np.random.default_rng(seed)
     looks = [_without(look, rng, misses) for look in clip.looks]
-    timeline = MaskTimeline(MaskPolicy(level=level, margin=DEFAULT_MARGIN))
-    timeline.add(track_film(looks, camera_id=FILM_CAMERA, run=FILM_RUN, is_mended=is_mended))
+    facts = track_film(looks, camera_id=FILM_CAMERA, run=FILM_RUN, is_mended=is_mended)
+    film = FilmMasks(MaskPolicy(level=level, margin=DEFAULT_MARGIN), facts)
     width, height = clip.size_px
     scale = np.array([width, height, width, height], np.float64)
     masks: MasksOf = []
     for utc_ns in clip.times_ns:
-        boxes: Boxes | None = timeline.masks_at(utc_ns, FILM_RUN, width / height)  # type: ignore[arg-type]
+        boxes: Boxes | None = film.masks_at(utc_ns, FILM_RUN, width / height)  # type: ignore[arg-type]
         masks.append(scale[None] if boxes is None else boxes * scale)
         if boxes is None:
             masks[-1] = np.array([[0, 0, width, height]], np.float64)

@@ -1,10 +1,10 @@
 """Is a detector of faces worth its cost in the live path? Masks of the live pipeline with and without it.
 
 Run `python -m eval.redact_live --data ../shared/data [--smoke]`. Footage, truth: `eval.redact_truth`, the close faces
-of the asl-gestures, at most 400 frames of each; and, as a site looks for faces (`face_watch.LOOK_PX`), the whole Intel
-clips, where people come in head first: `…_intel`, with `exposed_s_per_person_h`. The analysis looks five times a second
-as a site's does; masks are a view's, with its default margin. Per level and longer side of the faces' picture (0: no
-detector of faces), as `eval.redact`: `frame_recall`, `track_leak`, `overmask_ratio`; and `look_ms`, CPU of one look.
+of the asl-gestures, at most 400 frames of each; and, as a site looks for faces (`face_watch.LOOK_PX`), the whole
+Intel clips, where people come in head first: `…_intel`, with `exposed_s_per_person_h`. The analysis looks five times
+a second as a site's does; masks are a view's, with its default margin. Per level and longer side of the faces' picture
+(0: none), as `eval.redact`: `frame_recall`, `track_leak`, `overmask_ratio`; and `look_ms`, CPU of one look.
 """
 
 import argparse

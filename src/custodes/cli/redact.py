@@ -21,9 +21,10 @@ from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.film_looks import Crop, FilmLooker
 from custodes.pipeline.film_motion import moved_uncovered
 from custodes.pipeline.film_tracks import track_film
+from custodes.redact.film_masks import FilmMasks
 from custodes.redact.levels import MaskLevel
 from custodes.redact.moments import uncertain_moments
-from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.redact.timeline import MaskPolicy
 from custodes.review.film import render_film, render_picture
 from custodes.review.film_page import PickedFrames, film_page
 from custodes.types.media import Frame
@@ -137,15 +138,14 @@ def _redact_one(source: Path, target: Path, wanted: _Wanted) -> None:
     facts = track_film(looker.looks, camera_id=FILM_CAMERA, run=FILM_RUN)
     moments = uncertain_moments(facts, moved_uncovered(looker.looks, facts))
     analysed_s = time.monotonic() - started
-    timeline = MaskTimeline(policy)
-    timeline.add(facts)
+    masks = FilmMasks(policy, facts)
     picked = PickedFrames(moments if review else [])
     partial = target.with_name(target.name + ".part")
     try:
         with click.progressbar(length=frames, label="2/2 writing  ", file=sys.stderr) as bar:
             render = render_picture if is_picture else render_film
             rendered = render(
-                source, partial, timeline, info, threads=count, on_frame=lambda _: bar.update(1), picked=picked.take
+                source, partial, masks, info, threads=count, on_frame=lambda _: bar.update(1), picked=picked.take
             )
         partial.replace(target)
     finally:

@@ -7,9 +7,10 @@ from scipy import ndimage
 
 from custodes.geometry.cells import clear_boxes, distance_from
 from custodes.pipeline.film_looks import Look
+from custodes.redact.film_masks import FilmMasks
 from custodes.redact.levels import Box, MaskLevel
 from custodes.redact.moments import Doubt, Moment, moment_of
-from custodes.redact.timeline import MaskPolicy, MaskTimeline
+from custodes.redact.timeline import MaskPolicy
 from custodes.types.event import FrameAnalysed
 
 _THRESHOLD = 14.0
@@ -42,8 +43,7 @@ def blobs_uncovered(
 
     Args: margin: around people's boxes, as a share of them.
     """
-    timeline = MaskTimeline(MaskPolicy(level=MaskLevel.PERSON, margin=margin, has_plates=False))
-    timeline.add(facts)
+    people = FilmMasks(MaskPolicy(level=MaskLevel.PERSON, margin=margin, has_plates=False), facts)
     found: list[list[Box]] = []
     for before, look, fact in zip(looks, looks[1:], facts[1:], strict=False):
         found.append([])
@@ -53,7 +53,7 @@ def blobs_uncovered(
         if changed.mean() > _MAX_SHARE:
             continue
         for utc_ns in (before.utc_ns, look.utc_ns):
-            masks = timeline.masks_at(utc_ns, fact.frame.run)
+            masks = people.masks_at(utc_ns, fact.frame.run)
             if masks is not None:
                 clear_boxes(changed, masks)
         # What moved was a vehicle: not a person, and known.

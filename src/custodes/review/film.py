@@ -8,7 +8,7 @@ from pathlib import Path
 from custodes.media.film import FilmInfo, FilmReader, FilmWriter, fitted
 from custodes.media.jpeg import encode_jpeg
 from custodes.redact.fill import fill_boxes, fill_frame
-from custodes.redact.timeline import MaskTimeline
+from custodes.redact.film_masks import FilmMasks
 from custodes.types.media import Frame
 
 CRF = 20
@@ -39,7 +39,7 @@ class RenderedFilm:
 def render_film(
     source: Path,
     target: Path,
-    timeline: MaskTimeline,
+    masks: FilmMasks,
     info: FilmInfo,
     *,
     threads: int,
@@ -48,17 +48,17 @@ def render_film(
 ) -> RenderedFilm:
     """Read the film again and write it masked: pictures only, no sound, no metadata.
 
-    A moment that the timeline does not vouch for, and a frame that is corrupt, is filled whole.
+    A moment that no look vouches for, and a frame that is corrupt, is filled whole.
     Raises: InvalidArgument, MediaError.
     """
     with FilmWriter(target, info, crf=CRF, preset=PRESET, threads=threads) as writer:
-        return _render(source, timeline, info, write=writer.write, on_frame=on_frame, picked=picked)
+        return _render(source, masks, info, write=writer.write, on_frame=on_frame, picked=picked)
 
 
 def render_picture(
     source: Path,
     target: Path,
-    timeline: MaskTimeline,
+    masks: FilmMasks,
     info: FilmInfo,
     *,
     threads: int,
@@ -70,12 +70,12 @@ def render_picture(
     def write(frame: Frame) -> None:
         target.write_bytes(encode_jpeg(frame, JPEG_QUALITY))
 
-    return _render(source, timeline, info, write=write, on_frame=on_frame, picked=picked)
+    return _render(source, masks, info, write=write, on_frame=on_frame, picked=picked)
 
 
 def _render(
     source: Path,
-    timeline: MaskTimeline,
+    masks: FilmMasks,
     info: FilmInfo,
     *,
     write: Callable[[Frame], None],
@@ -88,14 +88,14 @@ def _render(
     with FilmReader(source) as reader:
         for frame in reader.frames():
             height, width = frame.y.shape
-            masks = None if frame.is_corrupt else timeline.masks_at(frame.utc_ns, frame.run, width / height)
-            if masks is None:
+            boxes = None if frame.is_corrupt else masks.masks_at(frame.utc_ns, frame.run, width / height)
+            if boxes is None:
                 whole += 1
                 share += 1.0
                 masked = fill_frame(frame)
             else:
-                masked = fill_boxes(frame, masks)
-                share += min(1.0, float(((masks[:, 2] - masks[:, 0]) * (masks[:, 3] - masks[:, 1])).sum()))
+                masked = fill_boxes(frame, boxes)
+                share += min(1.0, float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum()))
             masked = fitted(masked, info.width_px, info.height_px)
             write(masked)
             picked(masked)
