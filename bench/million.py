@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.catch_up import START_NS, facts_of
 from custodes.app.centre import Centre, KnownSite, centre_store
-from custodes.app.centre_reading import site_summary, site_view
+from custodes.app.centre_reading import site_summaries, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
 from custodes.audit.note import NoteVerifier
 from custodes.audit.witness import Witness
@@ -91,8 +91,7 @@ def main() -> None:
             report.progress(number, sites, "sites")
         configured = [CentreSiteConfig(id=one, key="-", name=one) for one in keys]
         wall = time.perf_counter()
-        for one in configured:
-            site_summary(store, one)
+        site_summaries(store, configured)
         page_s = time.perf_counter() - wall
         wall = time.perf_counter()
         site_view(store, configured[0], START_NS + NS_PER_HOUR)

@@ -102,6 +102,7 @@ def test_pages_have_no_inline_script_or_style_and_trust_two_pictures_of_ours() -
                 "withdraw.html",
                 "walk.html",
                 "protected.html",
+                "centre_questions.html",
             )
             assert is_public or 'name="csrf"' in form or 'name=\\"csrf' in form, (page.name, form[:80])
     # QR codes that we draw; the curve of `face.trials`, which writes numbers alone;

@@ -21,6 +21,8 @@ from custodes.adapters.sql import SqlCatalog
 from custodes.app.centre import follow
 from custodes.app.centre_asking import Asking, is_whole
 from custodes.app.centre_log import centre_log, read_log
+from custodes.app.centre_people import add_person, ask, prove
+from custodes.app.serving.answer_book import AnswerBook
 from custodes.app.serving.answers import Answerer
 from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.app.serving.federation import Sender
@@ -28,7 +30,7 @@ from custodes.app.serving.wishes import WishBook
 from custodes.app.witness import read_receipt_key
 from custodes.cli.main import custodes as command
 from custodes.config.federation import AnswersConfig
-from custodes.errors import InvalidArgument, ProtocolError
+from custodes.errors import FailedPrecondition, InvalidArgument, ProtocolError, StorageFailed, Unauthenticated
 from custodes.federation.parcel import open_question, seal_question
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import at, make_spec, make_track
@@ -74,6 +76,24 @@ def question(number: int, **other: object) -> CaseQuestion:
     return CaseQuestion(**(fields | other))  # type: ignore[arg-type]
 
 
+PASSWORD = "four words in a row"
+
+
+@pytest.fixture(autouse=True)
+def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custodes.app.centre_people._MEMORY_KIB", 8)
+    monkeypatch.setattr("custodes.app.centre_people._PARALLELISM", 1)
+
+
+def put(here: CentreHere, *questions: CaseQuestion) -> None:
+    """Filed by Ada, one after the other."""
+    if here.store.people.find("Ada") is None:
+        add_person(here.store, "Ada", PASSWORD, 1)
+    key, _ = read_receipt_key(here.folder)
+    for at_ns, one in enumerate(questions):
+        ask(here.store, key, [one], prove(here.store, "Ada", PASSWORD), at_ns)
+
+
 class Both:
     """A site with a real warden, a centre, and NATS between them."""
 
@@ -92,11 +112,16 @@ class Both:
             warden=self.warden,
             clock=CLOCK,
             wishes=self.wishes(),
+            book=self.book(),
         )
+
+    def book(self) -> AnswerBook:
+        """As after a restart."""
+        return AnswerBook(self.here.folder.parent / "questions.json", clock=CLOCK)
 
     def wishes(self) -> WishBook:
         path = self.here.folder.parent / "wishes.json"
-        return WishBook(path, outbox=self.catalog.outbox, warden=self.warden, clock=CLOCK)
+        return WishBook(path, outbox=self.catalog.outbox, warden=self.warden, clock=CLOCK, book=self.book())
 
     def begin(self, answerer: Answerer, asking: Asking) -> None:
         sender = Sender(
@@ -171,10 +196,8 @@ def test_a_case_search_is_answered_refused_and_in_both_logs(site: Site, here: Ce
         async with both(site, here, server) as at_work:
             with centre_log(here.folder) as log:
                 asking = Asking(here.store, log, key, CLOCK)
-                here.store.put_question(question(1), asked_ns=1)
-                here.store.put_question(question(2, end_ns=at(90 * 86_400)), asked_ns=2)
-                here.store.put_question(question(3, cameras=("office",)), asked_ns=3)
-                here.store.put_question(question(4, cameras=("cellar",)), asked_ns=4)
+                others = question(3, cameras=("office",)), question(4, cameras=("cellar",))
+                put(here, question(1), question(2, end_ns=at(90 * 86_400)), *others)
                 at_work.begin(at_work.answerer(), asking)
                 await at_work.until(lambda: at_work.is_closed(1, 2, 3, 4))
                 await at_work.end()
@@ -193,35 +216,90 @@ def test_a_case_search_is_answered_refused_and_in_both_logs(site: Site, here: Ce
             assert granted.kind is AuditKind.ACCESS_GRANTED
             assert granted.actor == "Ada at council.example/centre"
             assert granted.details["purpose"] == "case"
-            assert "C-7: a bag left in the hall (question 0000000000000001, entry 0)" in granted.details["reference"]
+            assert "C-7: a bag left in the hall (question 0000000000000001, entry 1)" in granted.details["reference"]
             assert (await at_work.entry(found[3][0].log_index)).kind is AuditKind.ACCESS_DENIED
 
     run(all_of_it)
     report, entries = read_log(here.folder)
     kinds = [one.record.kind for one in entries]
-    assert report.size == 8 and kinds[:4] == [AuditKind.REQUEST_FILED] * 4
-    ends = {one.record.details["question"][-1]: one.record for one in entries[4:]}
+    assert report.size == 9 and kinds[:5] == [AuditKind.USER_CREATED, *[AuditKind.REQUEST_FILED] * 4]
+    ends = {one.record.details["question"][-1]: one.record for one in entries[5:]}
     assert ends["1"].kind is AuditKind.REQUEST_APPROVED and ends["1"].details["found"] == "2"
     assert {ends[n].kind for n in "234"} == {AuditKind.REQUEST_REFUSED}
-    assert {one.record.actor for one in entries} == {"Ada"}
+    assert {one.record.actor for one in entries[1:]} == {"Ada"}
 
 
 def test_a_question_that_is_asked_again_is_answered_once(site: Site, here: CentreHere, server: NatsServer) -> None:
-    """The site was begun anew between question and receipt: its memory is gone, and the centre has one answer."""
-    key, _ = read_receipt_key(here.folder)
+    """The site was begun anew between answer and receipt, or between looking and telling: one decision, one answer."""
 
     async def all_of_it() -> None:
+        key, _ = read_receipt_key(here.folder)
         async with both(site, here, server) as at_work:
-            for _ in range(2):
-                await at_work.answerer().answer(question(1))
+            await at_work.answerer().answer(question(1))
+            size = (await at_work.warden.read_checkpoint()).size
+            again = at_work.answerer()
+            await again.take(seal_question(key, question(1)))
+            assert again._waiting.empty(), "it is known over a restart"
+            await again.answer(question(1))
+            assert (await at_work.warden.read_checkpoint()).size == size, "nothing was decided again"
+            # Killed between the book and the outbox: what was decided is told, not decided anew.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(type(at_work.catalog.outbox), "put", broken)
+                with pytest.raises(StorageFailed):
+                    await at_work.answerer().answer(question(2))
+            size = (await at_work.warden.read_checkpoint()).size
             with centre_log(here.folder) as log:
-                here.store.put_question(question(1), asked_ns=1)
+                put(here, question(1), question(2))
                 at_work.begin(at_work.answerer(), Asking(here.store, log, key, CLOCK))
-                await at_work.until(lambda: at_work.is_closed(1))
+                await at_work.until(lambda: at_work.is_closed(1, 2))
                 await at_work.end()
-            assert len(here.store.answers(SITE, f"{1:016x}")) == 1
+            assert (await at_work.warden.read_checkpoint()).size == size
+            assert [len(here.store.answers(SITE, f"{n:016x}")) for n in (1, 2)] == [1, 1]
+            asked = at_work.answerer().book.rows()
+            assert [(one.question_id[-1], one.is_allowed, one.found) for one in asked] == [
+                ("2", True, 2),
+                ("1", True, 2),
+            ]
 
     run(all_of_it)
+
+
+def broken(*_: object) -> None:
+    raise StorageFailed("killed")
+
+
+def test_a_question_in_somebody_elses_name_is_not_sent_and_noted(here: CentreHere) -> None:
+    """Whoever writes into the centre's database, or changes what was signed, asks nothing."""
+    key, _ = read_receipt_key(here.folder)
+    put(here, question(1), question(2))
+    here.store.put_question(question(3), asked_ns=3)
+    here.store.put_question(question(2, end_ns=at(5000)), asked_ns=2)
+    add_person(here.store, "Bob", PASSWORD, 1)
+    ask(here.store, key, [question(4, asker="Bob")], prove(here.store, "Bob", PASSWORD), 4)
+    ask(here.store, key, [question(5)], prove(here.store, "Bob", PASSWORD), 5)
+    here.store.people.disable("Bob")
+    with centre_log(here.folder) as log:
+        asking = Asking(here.store, log, key, here.clock)
+        sent = [open_question(sealed, site_id=SITE, key=here.receipts) for _, sealed in asking.due()]
+        assert [one.question_id[-1] for one in sent] == ["1"]
+        assert [one.question_id[-1] for one in here.store.open_questions(10)] == ["1"]
+    _, entries = read_log(here.folder)
+    refused = [one.record.details["question"][-1] for one in entries if "reason" in one.record.details][1:]
+    assert sorted(refused) == ["2", "3", "4", "5"]
+    people = [(one.record.kind, one.record.subject) for one in entries[:2]]
+    assert people == [(AuditKind.USER_CREATED, "person:Ada"), (AuditKind.USER_CHANGED, "person:Bob")]
+
+
+@pytest.mark.parametrize("bad", [("", PASSWORD), ("a:b", PASSWORD), ("two\nlines", PASSWORD), ("Ada", "short")])
+def test_a_person_without_a_name_or_a_password_is_not_added(here: CentreHere, bad: tuple[str, str]) -> None:
+    with pytest.raises(InvalidArgument):
+        add_person(here.store, *bad, now_ns=1)
+    add_person(here.store, "Ada", PASSWORD, 1)
+    with pytest.raises(FailedPrecondition, match="is there already"):
+        add_person(here.store, "Ada", PASSWORD, 2)
+    for name, password in (("Ada", "another password"), ("Eve", PASSWORD)):
+        with pytest.raises(Unauthenticated):
+            prove(here.store, name, password)
 
 
 def test_too_many_questions_and_those_of_others_get_nothing(site: Site, here: CentreHere, server: NatsServer) -> None:
@@ -254,14 +332,15 @@ def test_a_site_that_is_silent_is_noted_when_the_question_is_too_old(here: Centr
     here.clock.advance(10 * NS_PER_S)
     with centre_log(here.folder) as log:
         asking = Asking(here.store, log, key, here.clock)
-        here.store.put_question(question(1, expires_ns=here.clock.now_ns() + NS_PER_S), asked_ns=1)
+        put(here, question(1, expires_ns=here.clock.now_ns() + NS_PER_S))
         ((site_id, sealed),) = asking.due()
-        assert (site_id, open_question(sealed, site_id=SITE, key=here.receipts).entry) == (SITE, 0)
+        assert (site_id, open_question(sealed, site_id=SITE, key=here.receipts).entry) == (SITE, 1)
         assert asking.due() == [(site_id, sealed)], "sent again, and logged once"
         here.clock.advance(2 * NS_PER_S)
         assert asking.due() == []
     _, entries = read_log(here.folder)
-    assert [one.record.kind for one in entries] == [AuditKind.REQUEST_FILED, AuditKind.REQUEST_WITHDRAWN]
+    kinds = [one.record.kind for one in entries]
+    assert kinds == [AuditKind.USER_CREATED, AuditKind.REQUEST_FILED, AuditKind.REQUEST_WITHDRAWN]
 
 
 def test_an_answer_is_whole_with_all_its_parts() -> None:
@@ -306,13 +385,20 @@ def test_commands_put_questions_and_show_answers(here: CentreHere) -> None:
         assert done.exit_code == 0, done.output
         return done.stdout
 
-    about = ("--as", "Ada", "--case", "C-7", "--reason", "a bag", "--from", "2h")
+    word = here.folder.parent / "password"
+    word.write_text(PASSWORD)
+    assert "Ada may ask" in custodes("person", "add", "Ada", "--password-file", str(word))
+    assert "may ask" in custodes("person", "list")
+    about = ("--as", "Ada", "--password-file", str(word), "--case", "C-7", "--reason", "a bag", "--from", "2h")
     number = custodes("ask", *about, "--class", "person").split()[0]
     (row,) = json.loads(custodes("answers", "--json"))
     assert (row["question_id"], row["site"], row["answer"], row["count"]) == (number, "Town hall", "waits", 0)
     with centre_log(here.folder) as log:
         Asking(here.store, log, read_receipt_key(here.folder)[0], CLOCK).due()
-    assert "1 entries, verified" in custodes("log")
-    assert json.loads(custodes("log", "--json"))["entries"][0]["details"]["reason"] == "a bag"
+    assert "2 entries, verified" in custodes("log")
+    assert json.loads(custodes("log", "--json"))["entries"][1]["details"]["reason"] == "a bag"
     wrong = CliRunner().invoke(command, ["centre", "ask", *about, "--to", "3h", "--config", str(config)])
-    assert "--from is not before --to" in str(wrong.exception)
+    assert "ends before it begins" in str(wrong.exception)
+    custodes("person", "disable", "Ada")
+    gone = CliRunner().invoke(command, ["centre", "ask", *about, "--config", str(config)])
+    assert isinstance(gone.exception, Unauthenticated)

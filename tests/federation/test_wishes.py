@@ -14,6 +14,7 @@ from tests.server.conftest import Site
 from tests.server.test_exports import ADA, CAMERA, CASE, bench
 
 from custodes.adapters.sql import sqlite_catalog
+from custodes.app.serving.answer_book import AnswerBook
 from custodes.app.serving.answers import Answerer
 from custodes.app.serving.wishes import GIVEN, WishBook
 from custodes.cli.bundle import read_head, take_bundle
@@ -113,10 +114,11 @@ def test_what_was_exported_for_a_wish_and_nothing_else_reaches_the_centre(
             )
             with contextlib.closing(sqlite_catalog(tmp_path / "outbox.db", site_id=SITE, clock=CLOCK)) as apart:
                 outbox = apart.outbox
-                book = WishBook(tmp_path / "wishes.json", outbox=outbox, warden=at.warden, clock=CLOCK)
+                answers = AnswerBook(tmp_path / "questions.json", clock=CLOCK)
+                book = WishBook(tmp_path / "wishes.json", outbox=outbox, warden=at.warden, clock=CLOCK, book=answers)
                 answerer = Answerer(
                     site_id=SITE, centre=here.receipts, config=AnswersConfig(footage=True), outbox=outbox,
-                    catalog=at.catalog, warden=at.warden, clock=CLOCK, wishes=book,
+                    catalog=at.catalog, warden=at.warden, clock=CLOCK, wishes=book, book=answers,
                 )  # fmt: skip
                 assert await answerer._answer(asked) == []
                 bundles = {}

@@ -25,6 +25,7 @@ PATHS = {
     "vehicle_id": "none",
     "number": "other",
     "export_id": "none",
+    "question_id": "none",
     "erasure_id": "none",
     "session_id": "none",
     "zone_id": "none",

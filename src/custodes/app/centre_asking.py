@@ -1,6 +1,7 @@
 """Questions of a centre on their way: logged, sent until they are answered or too old, and what came back.
 
-Commands put questions into the database; the running centre alone logs and sends them.
+Commands and the page put questions into the database, signed by who asks (`centre_people`); the running centre alone
+logs and sends them.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes.adapters.sql.centre import CentreStore
 from custodes.app import centre_log
+from custodes.app.centre_people import is_signed
 from custodes.audit.log import AuditLog
 from custodes.federation.parcel import seal_question
 from custodes.ports.clock import Clock
@@ -33,6 +35,9 @@ class Asking:
         """
         found = []
         now_ns = self._clock.now_ns()
+        for person in self._store.people.unlogged():
+            centre_log.person_changed(self._log, person, now_ns)
+            self._store.people.mark_logged(person.name)
         for question in self._store.open_questions(MAX_OPEN):
             answers = self._store.answers(question.site_id, question.question_id)
             if is_whole(answers):
@@ -46,6 +51,11 @@ class Asking:
                 structlog.get_logger().warning("no answer", site=question.site_id, question=question.question_id)
                 continue
             if not self._store.is_logged(question.question_id):
+                if not is_signed(self._store, question):
+                    centre_log.unsigned(self._log, question, now_ns)
+                    self._store.close_question(question.question_id)
+                    structlog.get_logger().error("a question that nobody signed", question=question.question_id)
+                    continue
                 entry = centre_log.asked(self._log, question, now_ns)
                 question = msgspec.structs.replace(question, entry=entry)
                 self._store.put_question(question, is_logged=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from custodes.adapters.sql.centre_people import CentrePerson
 from custodes.app.witness import derive_seed
 from custodes.audit.checkpoint import LogSigner
 from custodes.audit.log import AuditLog, read_entries
@@ -69,6 +70,22 @@ def asked(log: AuditLog, question: CaseQuestion, now_ns: Ns) -> int:
         "cameras": ",".join(question.cameras)[:200] or "all",
     }
     return _append(log, AuditKind.REQUEST_FILED, question, details, now_ns)
+
+
+def unsigned(log: AuditLog, question: CaseQuestion, now_ns: Ns) -> int:
+    """Note that somebody put a question into the database that nobody of the centre signed; it is not sent."""
+    details = {"question": question.question_id, "reason": "nobody of the centre signed it"}
+    return _append(log, AuditKind.REQUEST_WITHDRAWN, question, details, now_ns)
+
+
+def person_changed(log: AuditLog, person: CentrePerson, now_ns: Ns) -> int:
+    """Note who may ask from now on, by which key, or no more."""
+    details = {"public_key": person.public_key.hex(), "is_disabled": str(person.is_disabled).lower()}
+    kind = AuditKind.USER_CHANGED if person.is_disabled else AuditKind.USER_CREATED
+    record = AuditRecord(kind=kind, actor="process:centre", subject=f"person:{person.name}", details=details)
+    (entry,) = log.append([(record, now_ns)])
+    log.publish(now_ns // NS_PER_S)
+    return entry.index
 
 
 def answered(log: AuditLog, question: CaseQuestion, answers: list[CaseAnswered], now_ns: Ns) -> int:

@@ -8,7 +8,7 @@ import msgspec
 from custodes.adapters.sql.centre import CentreStore
 from custodes.app.centre_asking import is_whole
 from custodes.config.centre import CentreSiteConfig
-from custodes.federation.sites import SiteSummary, SiteView
+from custodes.federation.sites import SiteRow, SiteSummary, SiteView
 from custodes.types.federation import (
     CamerasChanged,
     CaseAnswered,
@@ -27,6 +27,14 @@ def site_summary(store: CentreStore, site: CentreSiteConfig) -> SiteSummary:
     return SiteSummary(site=site, row=store.site(site.id), health=found[-1] if found else None)
 
 
+def site_summaries(store: CentreStore, sites: Sequence[CentreSiteConfig]) -> list[SiteSummary]:
+    """Of all, by one query. Raises: what the database raises."""
+    found = store.sites()
+    unheard = [(SiteRow(site_id=one.id), None) for one in sites]
+    known = [found.get(one.id, never) for one, never in zip(sites, unheard, strict=True)]
+    return [SiteSummary(site=one, row=row, health=health) for one, (row, health) in zip(sites, known, strict=True)]
+
+
 def answer_row(question: CaseQuestion, site: str, found: Sequence[CaseAnswered], is_open: bool) -> dict[str, object]:
     """A question and its answer as data."""
     answer = "waits" if is_open else "no answer in time"
@@ -40,8 +48,15 @@ def answer_row(question: CaseQuestion, site: str, found: Sequence[CaseAnswered],
         "asker": question.asker,
         "reason": question.reason,
         "answer": answer,
+        "is_open": is_open,
+        "wants_footage": question.wants_footage,
+        "start_ns": question.start_ns,
+        "end_ns": question.end_ns,
+        "expires_ns": question.expires_ns,
+        "centre_entry": question.entry,
         "count": len(movements),
         "cameras": found[0].cameras if found else 0,
+        "said_by_site": found[0].reason if found else "",
         "site_entry": found[0].log_index if found else "",
         "complete_from_ns": found[0].answered_from_ns if found else 0,
         "found": [msgspec.to_builtins(one) for one in movements],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from custodes.app.federation_key import open_federation_key
+from custodes.app.serving.answer_book import AnswerBook
 from custodes.app.serving.answers import Answerer
 from custodes.app.serving.federation import Federator, Sender, receipt_key, shared_bytes
 from custodes.app.serving.wishes import WishBook
@@ -55,6 +56,8 @@ def open_federator(
     topics = frozenset(federation.share)
     answerer = None
     if Topic.CASES in topics:
+        book = AnswerBook(paths.data_dir / "centre-questions.json", clock=clock)
+        wishes = WishBook(paths.data_dir / "centre-wishes.json", outbox=outbox, warden=warden, clock=clock, book=book)
         answerer = Answerer(
             site_id=site_id,
             centre=centre,
@@ -63,7 +66,8 @@ def open_federator(
             catalog=catalog,
             warden=warden,
             clock=clock,
-            wishes=WishBook(paths.data_dir / "centre-wishes.json", outbox=outbox, warden=warden, clock=clock),
+            wishes=wishes,
+            book=book,
         )
     outbox.share(shared_bytes(topics, config.privacy.min_group))
     sender = Sender(

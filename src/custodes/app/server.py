@@ -29,6 +29,7 @@ from custodes.app.serving.camera_desk import Probers, SiteCameras
 from custodes.app.serving.camera_shelf import CameraShelf
 from custodes.app.serving.cameras import CameraService
 from custodes.app.serving.catalog import ThreadedCatalog
+from custodes.app.serving.centre_desk import SiteCentreDesk
 from custodes.app.serving.control import ControlService
 from custodes.app.serving.disk_watch import DiskWatch
 from custodes.app.serving.erasure import Eraser
@@ -311,10 +312,15 @@ class Server:
             cameras=self._desk,
             recogniser=self._recogniser,
             recorders=self._recorders.table,
+            centre=self._centre_desk,
             unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
             on_verdict=self._sightings.take if self._sightings else None,
             scanner=Clamd(config.server.clamd) if config.server.clamd else None,
         )
+
+    def _centre_desk(self) -> SiteCentreDesk | None:
+        answerer = self._federator.answerer if self._federator is not None else None
+        return None if answerer is None else SiteCentreDesk(answerer, self._exporter)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, or until a part fails: then its error is raised and the supervisor starts anew."""

@@ -10,15 +10,17 @@ import click
 
 from custodes.app.centre import centre_store
 from custodes.app.centre_log import read_log
+from custodes.app.centre_people import add_person, prove
+from custodes.app.centre_people import ask as file_questions
 from custodes.app.centre_process import run_centre
-from custodes.app.centre_reading import answer_row, site_summary, site_view
+from custodes.app.centre_reading import answer_row, site_summaries, site_view
 from custodes.app.witness import make_witness, read_receipt_key, read_witness
 from custodes.cli.bundle import check_bundle, take_bundle
 from custodes.cli.hold import moment_ns
+from custodes.cli.proof import password_option, read_password
 from custodes.cli.table import moment_text, render_table
 from custodes.config.centre import CentreConfig, CentreSiteConfig, load_centre_yaml
 from custodes.errors import InvalidArgument, NotFound
-from custodes.federation.parcel import seal_question
 from custodes.runtime.clock import SystemClock
 from custodes.types.question import CLASSES, CaseQuestion
 from custodes.units import NS_PER_S
@@ -76,7 +78,7 @@ def sites(config: Path, is_json: bool) -> None:
     loaded = load_centre_yaml(config)
     store = centre_store(loaded.data_dir)
     try:
-        found = [site_summary(store, one) for one in loaded.sites]
+        found = site_summaries(store, loaded.sites)
     finally:
         store.close()
     if is_json:
@@ -120,7 +122,8 @@ def clear(site_id: str, config: Path) -> None:
 @centre.command()
 @click.argument("site_ids", nargs=-1)
 @_config
-@click.option("--as", "asker", required=True, help="Who asks; sites write it into their logs.")
+@click.option("--as", "asker", required=True, help="You, as `centre person add` has it; sites log it.")
+@password_option
 @click.option("--case", "case_id", required=True, help="The case it is for.")
 @click.option("--reason", required=True, help="Why, in a sentence.")
 @click.option("--from", "start", required=True, help="2026-03-01T14:00 (UTC unless an offset is given), or ago: 7d.")
@@ -136,6 +139,7 @@ def ask(
     *,
     config: Path,
     asker: str,
+    password_file: Path | None,
     case_id: str,
     reason: str,
     start: str,
@@ -159,6 +163,7 @@ def ask(
     key, _ = read_receipt_key(loaded.data_dir)
     store = centre_store(loaded.data_dir)
     try:
+        signer = prove(store, asker, read_password(password_file))
         questions = [
             CaseQuestion(
                 question_id=secrets.token_hex(8),
@@ -176,15 +181,58 @@ def ask(
             )
             for site_id in asked
         ]
+        file_questions(store, key, questions, signer, now_ns)
         for question in questions:
-            if question.start_ns >= question.end_ns:
-                raise InvalidArgument("--from is not before --to")
-            seal_question(key, question)  # out of bounds: said here, not in the running centre's log
-        for question in questions:
-            store.put_question(question, asked_ns=now_ns)
             click.echo(f"{question.question_id} {question.site_id}")
     finally:
         store.close()
+
+
+@centre.group()
+def person() -> None:
+    """Who may ask sites in the centre's name. The running centre writes each change into its log."""
+
+
+@person.command()
+@click.argument("name")
+@_config
+@password_option
+def add(name: str, config: Path, password_file: Path | None) -> None:
+    """Let NAME ask, who types a password now: questions are signed with a key that is made from it."""
+    store = centre_store(load_centre_yaml(config).data_dir)
+    try:
+        add_person(store, name, read_password(password_file), SystemClock().now_ns())
+    finally:
+        store.close()
+    click.echo(f"{name} may ask")
+
+
+@person.command()
+@click.argument("name")
+@_config
+def disable(name: str, config: Path) -> None:
+    """NAME asks nothing any more; a question of theirs that was not sent yet is not sent."""
+    store = centre_store(load_centre_yaml(config).data_dir)
+    try:
+        store.people.disable(name)
+    finally:
+        store.close()
+    click.echo(f"{name} may not ask any more")
+
+
+@person.command("list")
+@_config
+def list_people(config: Path) -> None:
+    """All, and who may ask no more."""
+    store = centre_store(load_centre_yaml(config).data_dir)
+    try:
+        found = store.people.all()
+    finally:
+        store.close()
+    rows = [(one.name, moment_text(one.added_ns), "disabled" if one.is_disabled else "may ask") for one in found]
+    click.echo(
+        render_table(("person", "since", ""), rows) if rows else "nobody may ask: custodes centre person add NAME"
+    )
 
 
 @centre.command()

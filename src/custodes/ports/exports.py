@@ -10,6 +10,15 @@ from custodes.units import CameraId, Ns, RunId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBundle:
+    """What the log knows of a bundle: the SHA-256 of its manifest, the entry of that, and the grant's."""
+
+    manifest: str
+    sealed_index: int
+    grant_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonExport:
     """One export of a person, and how far it is."""
 
@@ -19,6 +28,8 @@ class PersonExport:
     end_ns: Ns
     reference: str
     fidelity: Fidelity
+    sealed: SealedBundle | None = None
+    """None until it is ready."""
 
 
 class ExportDesk(Protocol):

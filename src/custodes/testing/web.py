@@ -3,6 +3,7 @@ policies, views that draw and encode real video, live state that a test sets.
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ from custodes.media.jpeg import encode_jpeg
 from custodes.ports.catalog import Catalog
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.ports.exports import PersonExport
+from custodes.ports.exports import PersonExport, SealedBundle
 from custodes.ports.views import View, ViewOutput
 from custodes.ports.warden import Warden
 from custodes.runtime.clock import SystemClock
@@ -135,9 +136,15 @@ class WrittenExports:
             request_id=request_id,
             shown=shown,
         )
-        granted_from(request, await self._warden.authorise(request))
+        grant = granted_from(request, await self._warden.authorise(request)).grant
         path = self._folder / f"{export_id}.zip"
         path.write_bytes(export_id.encode() * 100_000)
+        manifest = hashlib.sha256(path.read_bytes()).hexdigest()
+        details = {"manifest": manifest, "export_id": export_id, "grant_id": grant.grant_id}
+        sealed = AuditRecord(
+            kind=AuditKind.EVIDENCE_SEALED, actor="process:server", subject=camera_id, details=details
+        )
+        index = await self._warden.append(sealed)
         state = ExportState(export_id=export_id, state="ready", detail="", share=1.0, path=str(path))
         self.made[export_id] = (
             principal.user_id,
@@ -148,6 +155,7 @@ class WrittenExports:
                 end_ns=end_ns,
                 reference=purpose.reference,
                 fidelity=fidelity,
+                sealed=SealedBundle(manifest=manifest, sealed_index=index, grant_index=grant.log_index),
             ),
         )
         return export_id

@@ -59,3 +59,29 @@ class RefuseWish:
     password: str
     """Never logged."""
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedByCentre:
+    """A centre's question as this site keeps it, with what it said to it. `facts`: the answer, encoded, until it is
+    surely in the outbox."""
+
+    question_id: str
+    asker: str
+    """As the centre says, with its name."""
+    case_id: str
+    reason: str
+    cameras: tuple[CameraId, ...]
+    """None: all that it may ask about."""
+    classes: tuple[str, ...]
+    start_ns: Ns
+    end_ns: Ns
+    expires_ns: Ns
+    answered_ns: Ns
+    wants_footage: bool
+    is_allowed: bool
+    said: str
+    """Why not, or which bundle; empty for movements."""
+    found: int
+    log_index: int
+    facts: tuple[bytes, ...] = ()

@@ -14,6 +14,7 @@ from custodes.config import SiteConfig, SitePaths
 from custodes.ports.backfills import BackfillDesk
 from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.centre_desk import CentreDesk
 from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
@@ -31,6 +32,7 @@ from custodes.types.event import Unreached
 from custodes.web import (
     api,
     api_log,
+    asked_by_centre,
     bulk,
     candidates,
     cases,
@@ -126,6 +128,7 @@ def create_app(
     scanner: FileScanner | None = None,
     unreached: Callable[[], Sequence[Unreached]] = tuple,
     leader: Path | None = None,
+    centre: Callable[[], CentreDesk | None] = lambda: None,
 ) -> FastAPI:
     """The whole web application.
 
@@ -139,6 +142,7 @@ def create_app(
         cameras: None where nobody can set any up.
         push: None where no devices are told.
         recogniser: None where recognition is switched off.
+        centre: gives the desk of what a centre asked; None where none may ask.
         recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
         unreached: other systems that do not take what they are told.
@@ -196,6 +200,7 @@ def create_app(
         tiles=tiles,
         scanner=scanner,
         unreached=unreached,
+        centre=centre,
         journeys=journeys,
         health=health,
         backfills=backfills,
@@ -246,6 +251,7 @@ def create_app(
         install,
         upkeep,
         vehicles,
+        asked_by_centre,
     ):
         app.include_router(module.router)
     for router in (

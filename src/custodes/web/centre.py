@@ -1,18 +1,18 @@
-"""The centre's page: all sites on a list and a map, and one site's last day. Reads only; there is nothing to press.
+"""The centre's page: all sites on a list and a map, one site's last day, and questions (`centre_questions`).
 
-One account that may read, by HTTP's own login, compared in equal time: what is here are numbers that sites have given
-away. Behind a TLS proxy unless it is read on this machine alone.
+By HTTP's own login: an account that reads what sites tell of themselves, compared in equal time, and the people of
+the centre, who may ask, too. Behind a TLS proxy unless it is read on this machine alone.
 """
 
+import base64
+import binascii
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.staticfiles import StaticFiles
 
 from custodes.config.centre import CentreConfig, CentreSiteConfig
@@ -20,6 +20,7 @@ from custodes.errors import CustodesError
 from custodes.federation.sites import SiteSummary, SiteView
 from custodes.types.federation import REMOVED
 from custodes.units import NS_PER_S
+from custodes.web.centre_questions import QuestionDesk, question_routes
 from custodes.web.language.pages import Pages
 from custodes.web.language.reported import reported
 from custodes.web.language.speech import number_text, say, translated
@@ -27,6 +28,8 @@ from custodes.web.shell import LOOPBACK_NAMES, Shell
 from custodes.web.words import STATE_WORDS, span_words
 
 _STATIC = Path(__file__).parent / "static"
+_CHALLENGE = {"www-authenticate": 'Basic realm="custodes centre", charset="UTF-8"'}
+_MAX_LOGIN_CHARS = 4096
 MAP_WIDTH, MAP_HEIGHT, MAP_EDGE = 640, 360, 28
 
 
@@ -37,20 +40,35 @@ def centre_app(
     summaries: Callable[[], Awaitable[list[SiteSummary]]],
     view: Callable[[CentreSiteConfig], Awaitable[SiteView]],
     now_ns: Callable[[], int],
+    desk: QuestionDesk,
 ) -> FastAPI:
-    """The ASGI application."""
+    """The ASGI application. Args: desk: of questions, and who may ask."""
     assert config.page is not None
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     pages = Pages(_STATIC, {"size": _size, "ago": _ago, "camera_state": _camera_state})
     named, expected = config.page.user, hashlib.sha256(password.encode()).digest()
-    basic = HTTPBasic(realm="custodes centre")
     sites = {one.id: one for one in config.sites}
 
-    def reader(given: Annotated[HTTPBasicCredentials, Depends(basic)]) -> None:
-        is_name = secrets.compare_digest(given.username.encode(), named.encode())
-        is_word = secrets.compare_digest(hashlib.sha256(given.password.encode()).digest(), expected)
-        if not (is_name and is_word):
-            raise HTTPException(401, "This is not the account of the centre.", {"www-authenticate": "Basic"})
+    async def login(request: Request) -> tuple[str, bool]:
+        """Who reads, and whether it is somebody who may ask."""
+        user, given = _basic(request)
+        is_word = secrets.compare_digest(hashlib.sha256(given.encode()).digest(), expected)
+        if secrets.compare_digest(user.encode(), named.encode()) and is_word:
+            return user, False
+        if user and given and await desk.is_person(user, given):
+            return user, True
+        raise HTTPException(401, "This is not the account of the centre.", _CHALLENGE)
+
+    async def reader(request: Request) -> str:
+        return (await login(request))[0]
+
+    async def person(request: Request) -> str:
+        user, is_person = await login(request)
+        if not is_person:
+            raise HTTPException(401, "Questions are for people of the centre; log in with your own name.", _CHALLENGE)
+        return user
+
+    app.include_router(question_routes(config, desk, pages, person=person, now_ns=now_ns))
 
     @app.get("/", dependencies=[Depends(reader)])
     async def front(request: Request) -> Response:
@@ -91,6 +109,18 @@ def centre_app(
     own = frozenset({config.page.host.lower()}) - {"0.0.0.0", "::"}  # nosec B104  # noqa: S104 - compared, not bound
     app.add_middleware(Shell, hosts=LOOPBACK_NAMES | own | frozenset(name.lower() for name in config.page.hosts))
     return app
+
+
+def _basic(request: Request) -> tuple[str, str]:
+    """Name and password (RFC 7617, UTF-8); empty for none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic" or len(given) > _MAX_LOGIN_CHARS:
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(given, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, password
 
 
 def _order(one: SiteSummary, now_ns: int) -> tuple[bool, bool, str]:

@@ -17,6 +17,7 @@ from custodes.fleet.health import HealthReport
 from custodes.ports.backfills import BackfillDesk
 from custodes.ports.camera_desk import CameraDesk
 from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.centre_desk import CentreDesk
 from custodes.ports.clock import Clock
 from custodes.ports.erasures import ErasureDesk
 from custodes.ports.exports import ExportDesk
@@ -113,6 +114,8 @@ class WebDeps:
     """Other systems that do not take what they are told."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
+    centre: Callable[[], CentreDesk | None] = lambda: None
+    """Gives None where no centre may ask for anything."""
     scanner: FileScanner | None = None
     """None where no virus scanner is named."""
 
@@ -171,7 +174,11 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "site_name": deps.config.name,
         "visitor": visitor,
         "may": {action.value: is_so for action, is_so in may.items()},
-        "navigation": offered(may.__getitem__, is_recognition_on=deps.config.faces.enabled) if visitor else (),
+        "navigation": offered(
+            may.__getitem__, is_recognition_on=deps.config.faces.enabled, has_centre=deps.centre() is not None
+        )
+        if visitor
+        else (),
         "roles": [ROLE_WORDS[role][0] for role in sorted(visitor.principal.roles)] if visitor else [],
         "csrf_token": visitor.session.csrf_token if visitor else "",
         "path": request.url.path,

@@ -16,6 +16,9 @@ class PageLink:
     also: tuple[str, ...] = ()
     """Further paths, and all below them, on which this entry is the current one."""
 
+    needs_centre: bool = False
+    """Left out where no centre may ask for anything."""
+
     def is_current(self, path: str) -> bool:
         """Whether the page at `path` belongs to this entry."""
         places = self.also if self.path == "/" else (self.path, *self.also)
@@ -88,6 +91,12 @@ PAGES = (
         links=(
             PageLink(path="/log", label="Log", offered_to=(Action.READ_LOG,)),
             PageLink(
+                path="/centre",
+                label="Centre",
+                offered_to=(Action.FILE_REQUEST, Action.APPROVE, Action.READ_LOG, Action.READ_PRIVACY),
+                needs_centre=True,
+            ),
+            PageLink(
                 path="/notices",
                 label="Privacy",
                 offered_to=(Action.READ_PRIVACY,),
@@ -115,12 +124,18 @@ DECIDES = frozenset(action for group in PAGES for link in group.links for action
 """Every action that an entry hangs on, and that a page asks about itself (`cases.html`, `wall.html`)."""
 
 
-def offered(may: Callable[[Action], bool], *, is_recognition_on: bool) -> tuple[PageGroup, ...]:
+def offered(
+    may: Callable[[Action], bool], *, is_recognition_on: bool, has_centre: bool = True
+) -> tuple[PageGroup, ...]:
     """The groups with the entries that this person may follow; empty groups are left out."""
     shown = (
         PageGroup(
             label=group.label,
-            links=tuple(link for link in group.links if not link.offered_to or any(map(may, link.offered_to))),
+            links=tuple(
+                link
+                for link in group.links
+                if (not link.offered_to or any(map(may, link.offered_to))) and (has_centre or not link.needs_centre)
+            ),
         )
         for group in PAGES
         if is_recognition_on or not group.is_recognition

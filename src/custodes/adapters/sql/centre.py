@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from custodes.adapters.sql.centre_people import CentrePeople
 from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.store import Store
 from custodes.errors import FailedPrecondition, NotFound
@@ -108,6 +109,7 @@ class CentreStore:
             found = connection.scalar(select(_META.c.value).where(_META.c.name == "schema"))
             if found != SCHEMA_VERSION:
                 raise FailedPrecondition(f"{store.name} has schema {found}; this custodes knows {SCHEMA_VERSION}")
+        self.people = CentrePeople(store)
 
     def close(self) -> None:
         """Idempotent."""
@@ -118,6 +120,18 @@ class CentreStore:
         with self._store.translated(), self._store.reader.begin() as connection:
             row = connection.execute(select(_SITE).where(_SITE.c.site_id == site_id)).mappings().one_or_none()
             return SiteRow(site_id=site_id) if row is None else SiteRow(**row)
+
+    def sites(self) -> dict[str, tuple[SiteRow, SiteHealth | None]]:
+        """All that were ever heard, by id, each with what it told of itself last. One query, whatever their number."""
+        is_health = (_FACT.c.site_id == _SITE.c.site_id) & (_FACT.c.kind == SiteHealth.__name__)
+        statement = select(_SITE, _FACT.c.encoded).select_from(_SITE.outerjoin(_FACT, is_health))
+        with self._store.translated(), self._store.reader.begin() as connection:
+            found = {}
+            for row in connection.execute(statement).mappings():
+                values = {name: row[name] for name in SiteRow.__slots__}
+                health = None if row["encoded"] is None else _HEALTH.decode(row["encoded"])
+                found[values["site_id"]] = SiteRow(**values), health
+            return found
 
     def take(self, row: SiteRow, facts: Sequence[Shared]) -> None:
         """Facts of the site, and the row as it is afterwards, at once."""
@@ -225,6 +239,7 @@ class CentreStore:
                 raise NotFound(f"nothing was heard of a site {site_id}")
 
 
+_HEALTH = msgspec.msgpack.Decoder(SiteHealth)
 _QUESTIONS = msgspec.msgpack.Decoder(CaseQuestion)
 _KEY = ("site_id", "kind", "camera_id", "start_ns", "name")
 

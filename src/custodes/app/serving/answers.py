@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from custodes.access.grants import granted_from
+from custodes.app.serving.answer_book import AnswerBook
 from custodes.app.serving.wishes import WishBook, answer_to
 from custodes.audit.note import NoteVerifier
 from custodes.config.federation import AnswersConfig
@@ -63,8 +64,9 @@ class Answerer:
         warden: Warden,
         clock: Clock,
         wishes: WishBook,
+        book: AnswerBook,
     ) -> None:
-        self.wishes = wishes
+        self.wishes, self.book = wishes, book
         self._site_id, self._centre, self._config = site_id, centre, config
         self._outbox, self._catalog, self._warden, self._clock = outbox, catalog, warden, clock
         self._waiting: asyncio.Queue[CaseQuestion] = asyncio.Queue(MAX_WAITING)
@@ -79,7 +81,10 @@ class Answerer:
         except ProtocolError as error:
             structlog.get_logger().warning("a question that is none", error=str(error))
             return
-        if question.question_id in self._known or self._waiting.full():
+        is_known = question.question_id in self._known
+        if self.book.knows(question.question_id) and not self.book.untold(question.question_id):
+            is_known = True  # answered, maybe before the site was begun anew
+        if is_known or self._waiting.full():
             return
         self._known[question.question_id] = None
         while len(self._known) > MAX_REMEMBERED:
@@ -100,10 +105,15 @@ class Answerer:
 
     async def answer(self, question: CaseQuestion) -> None:
         """Decide, look up, put the answer into the outbox. Raises: what warden and catalog raise."""
+        if self.book.knows(question.question_id):
+            await self._tell(question.question_id)
+            return
         facts = await self._answer(question)
         if not facts:  # a wish, which people answer
             return
-        await asyncio.to_thread(self._outbox.put, [encode_fact(one) for one in facts])
+        encoded = [encode_fact(one) for one in facts]
+        await asyncio.to_thread(self.book.put, question, self._centre.name, facts, encoded)
+        await self._tell(question.question_id)
         structlog.get_logger().info(
             "a centre's question",
             question=question.question_id,
@@ -111,6 +121,12 @@ class Answerer:
             found=sum(len(one.found) for one in facts),
             log_index=facts[0].log_index,
         )
+
+    async def _tell(self, question_id: str) -> None:
+        """What the book has and the outbox may not. Twice is harmless: the centre keeps one by its number."""
+        if facts := self.book.untold(question_id):
+            await asyncio.to_thread(self._outbox.put, list(facts))
+            await asyncio.to_thread(self.book.told, question_id)
 
     async def _answer(self, question: CaseQuestion) -> Sequence[CaseAnswered]:
         known = [spec.camera_id for spec in await self._catalog.cameras()]

@@ -36,7 +36,7 @@ from custodes.errors import (
 )
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
-from custodes.ports.exports import PersonExport
+from custodes.ports.exports import PersonExport, SealedBundle
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord, Fidelity, Grant, Principal, Purpose
 from custodes.types.media import Segment
@@ -68,6 +68,7 @@ class _Export:
     detail: str = ""
     done_ns: int = 0
     task: asyncio.Task[None] | None = None
+    sealed: SealedBundle | None = None
 
 
 class Exporter:
@@ -185,6 +186,7 @@ class Exporter:
                 end_ns=export.order.end_ns,
                 reference=export.order.purpose.reference,
                 fidelity=export.order.fidelity,
+                sealed=export.sealed if export.state == "ready" else None,
             )
             for export_id, export in own[::-1]
         ]
@@ -353,6 +355,7 @@ class Exporter:
                 papers=papers,
             )
             index = await self._warden.append(_sealed_record(order, grant, digest))
+            export.sealed = SealedBundle(manifest=digest, sealed_index=index, grant_index=grant.log_index)
             await self._proofs.ask_witnesses()
             proof = (await self._proofs.of([index]))[index]
             self._proofs.check(proof, policy)

@@ -226,6 +226,11 @@ class Federator:
         self._kept_size = 0
 
     @property
+    def answerer(self) -> Answerer | None:
+        """Answers the centre's questions; None where it is not listened to."""
+        return self._answerer
+
+    @property
     def wishes(self) -> WishBook | None:
         """What the centre wishes to see; None where it is not listened to."""
         return None if self._answerer is None else self._answerer.wishes

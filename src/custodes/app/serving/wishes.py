@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from custodes.app.serving.answer_book import AnswerBook
 from custodes.config.durable import replace_file
 from custodes.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.federation.parcel import encode_fact
@@ -36,8 +37,9 @@ _FILE = msgspec.json.Decoder(list[Wish])
 class WishBook:
     """In a file of the data directory. Used on one event loop."""
 
-    def __init__(self, path: Path, *, outbox: Outbox, warden: Warden, clock: Clock) -> None:
-        """Raises: DataLoss when the file is not what was written."""
+    def __init__(self, path: Path, *, outbox: Outbox, warden: Warden, clock: Clock, book: AnswerBook) -> None:
+        """`book`: gets what was answered. Raises: DataLoss when the file is not what was written."""
+        self._book = book
         self._path, self._outbox, self._warden, self._clock = path, outbox, warden, clock
         self._wishes: dict[str, Wish] = {}
         if path.exists():
@@ -92,6 +94,7 @@ class WishBook:
         is_given = isinstance(request, GiveFootage)
         fact = answer_to(wish, said, index, self._clock.now_ns(), is_allowed=is_given, cameras=1)
         await asyncio.to_thread(self._outbox.put, [encode_fact(fact)])
+        await asyncio.to_thread(self._book.put_wish, wish, fact)
         del self._wishes[wish.question_id]
         await self._keep()
 
