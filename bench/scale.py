@@ -6,18 +6,21 @@ A fact is an analysed frame with three people in it; a commit holds one of each 
 is durable when it returns (PostgreSQL with its own defaults on this disk, SQLite with WAL and `synchronous=FULL`).
 Movements are `bench.journeys`' month. Both databases run on this machine: PostgreSQL's own processes take their share
 of its cores. Without Debian's `postgresql` only the file is measured, and the report says so.
-What a centre takes to catch up after a day's cut is `bench.catch_up`.
+Facts a CPU second are those of client and server together, which holds on a machine that does other things, too.
+What a centre takes to catch up after a day's cut is `bench.catch_up`, what cameras cost by number `bench.cost`.
 """
 
 import argparse
+import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from bench.catch_up import catch_up
+from bench.cost import cost
 from bench.journeys import CAMERAS, FULL_ROWS, ask, days_of, load
 from custodes.adapters.sql import SqlCatalog, postgres_catalog, sqlite_catalog
 from custodes.errors import Unavailable
@@ -51,16 +54,19 @@ def lots() -> Iterator[list[FrameAnalysed]]:
         seq += 1
 
 
-def put_for(catalog: SqlCatalog, frames: Iterator[list[FrameAnalysed]], seconds: float) -> tuple[int, float]:
-    """Facts stored, and how long the storing took."""
-    facts, spent_s = 0, 0.0
+def put_for(
+    catalog: SqlCatalog, frames: Iterator[list[FrameAnalysed]], seconds: float, cpu_s: Callable[[], float]
+) -> tuple[int, float, float]:
+    """Facts stored, how long the storing took, and the CPU seconds it took. Args: cpu_s: of all that works on it."""
+    facts, spent_s, used_s = 0, 0.0, 0.0
     while spent_s < seconds:
         lot = next(frames)
-        started = time.perf_counter()
+        started, before_s = time.perf_counter(), cpu_s()
         catalog.put_analysis(lot, [])
         spent_s += time.perf_counter() - started
+        used_s += cpu_s() - before_s
         facts += len(lot)
-    return facts, spent_s
+    return facts, spent_s, used_s
 
 
 def main() -> None:
@@ -75,22 +81,25 @@ def main() -> None:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         catalogs = {"sqlite": sqlite_catalog(Path(folder) / "catalog.db", site_id="bench", clock=ManualClock())}
+        cpu_of: dict[str, Callable[[], float]] = {"sqlite": time.process_time}
         try:
             server = stack.enter_context(running_postgres())
         except Unavailable as error:
             report.note(f"without PostgreSQL: {error}")
         else:
             catalogs["postgres"] = postgres_catalog(server.database(), site_id="bench", clock=ManualClock())
+            cpu_of["postgres"] = lambda: time.process_time() + server.cpu_s()
         frames = {name: lots() for name in catalogs}
-        stored: dict[str, list[tuple[int, float]]] = {}
+        stored: dict[str, list[tuple[int, float, float]]] = {}
         for turn in range(TURNS):
             for name, catalog in catalogs.items():
-                stored.setdefault(name, []).append(put_for(catalog, frames[name], seconds / TURNS))
+                stored.setdefault(name, []).append(put_for(catalog, frames[name], seconds / TURNS, cpu_of[name]))
             report.progress(turn + 1, TURNS, "turns of facts")
         size = "1e8_" if rows == FULL_ROWS else ""
         for name, catalog in catalogs.items():
-            facts, spent_s = map(sum, zip(*stored[name], strict=True))
+            facts, spent_s, used_s = map(sum, zip(*stored[name], strict=True))
             report.results[f"facts_per_s_{name}"] = round(facts / spent_s)
+            report.results[f"facts_per_cpu_s_{name}"] = round(facts / used_s)
             month = Report("bench.journeys", smoke=arguments.smoke, config={})
             load(catalog.movements, rows, month)
             ask(catalog.movements, days_of(rows), month)
@@ -98,6 +107,16 @@ def main() -> None:
             report.results[f"journey_{size}{name}_ms_p95"] = month.results["journey_ms_p95"]
             report.results[f"flow_{size}{name}_ms_p95"] = month.results["flow_matrix_ms_p95"]
             catalog.close()
+        count = itertools.count()
+
+        def new_file() -> tuple[SqlCatalog, Callable[[], float]]:
+            path = Path(folder) / f"cost-{next(count)}.db"
+            return sqlite_catalog(path, site_id="bench", clock=ManualClock()), cpu_of["sqlite"]
+
+        def new_database() -> tuple[SqlCatalog, Callable[[], float]]:
+            return postgres_catalog(server.database(), site_id="bench", clock=ManualClock()), cpu_of["postgres"]
+
+        cost(report, {"sqlite": new_file, **({"postgres": new_database} if "postgres" in catalogs else {})})
     try:
         catch_up(report, cameras=10 if arguments.smoke else CAMERAS)
     except (Unavailable, ImportError) as error:

@@ -62,6 +62,16 @@ class PostgresServer:
         where = ("-h", "127.0.0.1", "-p", str(self._port), "-U", USER, "-d", database)
         return _run(self._binaries, "psql", *where, "-Atc", statement, PGPASSWORD=PASSWORD)
 
+    def cpu_s(self) -> float:
+        """CPU seconds of its processes that live, and of those that they waited for, so far."""
+        postmaster = int((self._folder / "data/postmaster.pid").read_text().split()[0])
+        total = 0.0
+        for number in (postmaster, *_children(postmaster)):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2].split()
+                total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        return total
+
     def stop(self, *, mode: str = "immediate") -> None:
         """As a crash ("immediate") or in order ("fast")."""
         _run(self._binaries, "pg_ctl", "-D", str(self._folder / "data"), "stop", "-m", mode)
@@ -71,6 +81,12 @@ class PostgresServer:
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         how = ("-w", "-t", str(int(START_TIMEOUT_S)), "-l", str(self._folder / "log"), "-o", options)
         _run(self._binaries, "pg_ctl", "-D", str(self._folder / "data"), *how, "start", **environ)
+
+
+def _children(parent: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return []
 
 
 def _run(binaries: Path, program: str, *arguments: str, **environ: str) -> str:
