@@ -112,7 +112,23 @@ def test_site_tells_a_centre_that_witnesses_its_log_and_is_shown_on_its_page(tmp
                 site.wait_for(lambda: cosigned(site.data_dir) == [CENTRE], "its signature at the site")
                 (row,) = json.loads(custodes("centre", "sites", "--json", "--config", str(centre.config)))
                 assert (row["name"], row["cameras"], row["alarm"], row["refused"]) == ("Town hall", 0, "", 0)
-                about = ("--as", "Ada", "--case", "C-7", "--reason", "a bag", "--from", "1h")
+                word = tmp_path / "word"
+                word.write_text("four words in a row")
+                custodes(
+                    "centre", "person", "add", "Ada", "--password-file", str(word), "--config", str(centre.config)
+                )
+                about = (
+                    "--as",
+                    "Ada",
+                    "--password-file",
+                    str(word),
+                    "--case",
+                    "C-7",
+                    "--reason",
+                    "a bag",
+                    "--from",
+                    "1h",
+                )
                 custodes("centre", "ask", *about, "--config", str(centre.config))
                 site.wait_for(lambda: answer(centre.config) != "waits", "an answer")
                 assert answer(centre.config) == "refused: none of these cameras is here"
