@@ -10,6 +10,7 @@ from custodes.pipeline.film_looks import Look
 from custodes.redact.film_masks import FilmMasks
 from custodes.redact.levels import Box, MaskLevel
 from custodes.redact.moments import Doubt, Moment, moment_of
+from custodes.redact.samples import joined
 from custodes.redact.timeline import MaskPolicy
 from custodes.types.event import FrameAnalysed
 
@@ -20,8 +21,11 @@ _MIN_CELLS = 4
 _MAX_SHARE = 0.5
 """More of the picture changed than this: a cut or a moving camera, which says nothing of people."""
 
-_MAX_BLOBS = 8
-"""More of them at once are a light that changed, a cut or a camera that shook: one place to look at, not twenty."""
+_MAX_MOMENTS = 3
+"""More of them at once are a light that changed, a cut or a camera that shook: one moment to look at, not twenty."""
+
+_MAX_BLOBS = 64
+"""More of them say nothing of anybody."""
 
 _MARGIN = 0.35
 """Around people's boxes: arms, shadows and what they carry move, too."""
@@ -32,7 +36,7 @@ def moved_uncovered(looks: Sequence[Look], facts: Sequence[FrameAnalysed]) -> li
     return [
         moment_of(Doubt.MOVED, before.utc_ns, look.utc_ns, box)
         for before, look, boxes in zip(looks, looks[1:], blobs_uncovered(looks, facts), strict=False)
-        for box in boxes
+        for box in (boxes if len(boxes) <= _MAX_MOMENTS else [joined(boxes)])
     ]
 
 
@@ -73,7 +77,4 @@ def _blobs(changed: np.ndarray) -> list[Box]:
         for number, part in enumerate(ndimage.find_objects(labels), 1)
         if sizes[number] >= _MIN_CELLS
     ]
-    if len(found) <= _MAX_BLOBS:
-        return found
-    left, top, right, bottom = zip(*found, strict=True)
-    return [(min(left), min(top), max(right), max(bottom))]
+    return found if len(found) <= _MAX_BLOBS else [joined(found)]
