@@ -31,7 +31,7 @@ MACHINES = (1, 2, 3)
 HEAD = f"{NET}.1:6379"
 ITEMS = items_of(["a", "bb", "ccc"], 600)
 LOT, FAULT_AT = 16, 20
-START_S = 120.0
+START_S, START_TRIES = 120.0, 4
 FAULTS = ("none", "kill", "pause", "drain", "cut")
 """Methods of `Faults`, in the order in which they are tried: the last takes a machine away for good."""
 
@@ -66,6 +66,22 @@ def namespaces() -> Iterator[None]:
         subprocess.run(["ip", "link", "del", BRIDGE], check=False)
 
 
+def _begun(argv: list[str], log: Path, number: int) -> subprocess.Popen[bytes]:
+    """A machine that is up. Ray gives one up that needs more than half a minute, which a busy one does. Raises:
+    SystemExit when it does not begin."""
+    for _ in range(START_TRIES):
+        with log.open("wb") as output:
+            process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, process_group=0)
+        until = time.monotonic() + START_S
+        while process.poll() is None and time.monotonic() < until:
+            if b"runtime started" in log.read_bytes():
+                return process
+            time.sleep(0.2)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    raise SystemExit(f"machine {number} did not begin: {log.read_text(errors='replace')[-2000:]}")
+
+
 @contextmanager
 def machines(folder: Path) -> Iterator[None]:
     """Head and two others, by the product's own commands. Raises: SystemExit when one does not begin."""
@@ -75,25 +91,10 @@ def machines(folder: Path) -> Iterator[None]:
         for number in MACHINES:
             role = ["up", "--cpus", "0"] if number == 1 else ["join", HEAD, "--cpus", "1", "--label", "zone=a"]
             log = folder / f"machine-{number}.log"
-            with log.open("wb") as output:
-                argv = [
-                    "ip",
-                    "netns",
-                    "exec",
-                    f"{BRIDGE}{number}",
-                    sys.executable,
-                    "-m",
-                    "custodes.cli.main",
-                    "cluster",
-                ]
-                argv += [*role, "--address", f"{NET}.{number}", "--token-file", token]
-                argv += ["--temp", str(folder / f"r{number}")]
-                processes.append(subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, process_group=0))
-            until = time.monotonic() + START_S
-            while b"runtime started" not in log.read_bytes():
-                if processes[-1].poll() is not None or time.monotonic() > until:
-                    raise SystemExit(f"machine {number} did not begin: {log.read_text(errors='replace')[-2000:]}")
-                time.sleep(0.2)
+            argv = ["ip", "netns", "exec", f"{BRIDGE}{number}", sys.executable, "-m", "custodes.cli.main", "cluster"]
+            argv += [*role, "--address", f"{NET}.{number}", "--token-file", token]
+            argv += ["--temp", str(folder / f"r{number}")]
+            processes.append(_begun(argv, log, number))
         yield
     finally:
         for process in reversed(processes):

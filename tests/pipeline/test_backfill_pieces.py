@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from custodes.app import backfill_pieces
-from custodes.app.backfill_pieces import Pieces, cut, gops
+from custodes.app.backfill_pieces import Pieces, gops
+from custodes.app.piecewise import cut
 from custodes.errors import DeadlineExceeded, Unavailable
 from custodes.pipeline import backfill
 from custodes.pipeline.activity_gate import draw_by_hash

@@ -43,7 +43,8 @@ from custodes.app.serving.views import ServerViewBroker
 from custodes.cli.evidence import evidence
 from custodes.cli.main import run
 from custodes.config import SiteConfig, write_effective
-from custodes.errors import DataLoss, InvalidArgument, NotFound, PermissionDenied
+from custodes.config.tree import ViewConfig
+from custodes.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from custodes.ports.catalog import Account
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
@@ -163,16 +164,22 @@ class Bench:
         return request_id
 
     async def export(self, *, start_s: float = 0, end_s: float = 10, camera_id: CameraId = CAMERA) -> ExportState:
-        export_id = await self.start(start_s=start_s, end_s=end_s, camera_id=camera_id)
+        return await self.finished(await self.start(start_s=start_s, end_s=end_s, camera_id=camera_id))
+
+    async def finished(self, export_id: str) -> ExportState:
         await until(lambda: self.exporter.state(export_id).state in ("ready", "failed"))
         return self.exporter.state(export_id)
 
 
 @asynccontextmanager
 async def bench(
-    site: Site, recorder: Recorder | None = None, authority: Callable[[str], bytes] | None = None
+    site: Site,
+    recorder: Recorder | None = None,
+    authority: Callable[[str], bytes] | None = None,
+    *,
+    views: ViewConfig | None = None,
 ) -> AsyncIterator[Bench]:
-    clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir)
+    clock, config = SystemClock(), SiteConfig(data_dir=site.paths.data_dir, views=views or ViewConfig())
     write_effective(config, site.paths.effective_config)
     jobs = RealJobs(site)
     pool = JobPool(jobs, clock, spare=0, patience=10)  # a busy machine starts a process in half a minute
@@ -262,6 +269,31 @@ def test_export_when_made_then_verifies_plays_and_every_change_is_found(site: Si
     assert "granted to Ada" in said.stdout
     check_content(bundle, tmp_path)
     check_mutations(bundle, tmp_path)
+
+
+@pytest.mark.slow
+def test_export_in_pieces_by_two_processes_verifies_and_can_be_paused(site: Site, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+
+    async def main() -> None:
+        async with bench(site, views=ViewConfig(export_tasks=2)) as at:
+            export_id = await at.start(end_s=10)
+            await until(lambda: at.exporter._exports[export_id].link is not None)
+            await at.exporter.hold(export_id, ADA, is_held=True)
+            assert at.exporter.state(export_id).state == "paused"
+            with pytest.raises(NotFound):
+                await at.exporter.hold(export_id, replace(ADA, user_id="u2"), is_held=False)
+            await at.exporter.hold(export_id, ADA, is_held=False)
+            state = await at.finished(export_id)
+            assert (state.state, state.detail) == ("ready", "")
+            with pytest.raises(FailedPrecondition):
+                await at.exporter.hold(export_id, ADA, is_held=True)
+            Path(state.path).rename(bundle)
+
+    asyncio.run(main())
+    said = CliRunner().invoke(evidence, ["verify", str(bundle)], catch_exceptions=False)
+    assert "1 of 1 native segments are as the log recorded them" in said.stdout
+    check_content(bundle, tmp_path)
 
 
 async def record_second(at: Bench) -> Segment:

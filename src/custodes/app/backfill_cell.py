@@ -12,6 +12,7 @@ import msgspec
 
 from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
+from custodes.app.piecewise import NICE
 from custodes.config import SiteConfig
 from custodes.errors import DataLoss, ProtocolError
 from custodes.pipeline.analysis import Looking
@@ -20,9 +21,6 @@ from custodes.types.backfill import PieceBegins, PieceDone, PieceEnds, PieceGop,
 from custodes.types.codec import decode, decode_as, encode
 
 FACTORY = "custodes.app.backfill_cell:backfill_cell"
-
-NICE = 10
-"""Live work on the same cores gets nine times as much of them; with 19 a busy machine would never finish a week."""
 
 _STATE = msgspec.msgpack.Decoder(tuple[bytes, bytes])
 

@@ -14,6 +14,7 @@ import structlog
 
 from custodes.app.analyser import cell_settings
 from custodes.app.backfill_cell import FACTORY
+from custodes.app.piecewise import cut
 from custodes.config import SiteConfig
 from custodes.errors import DataLoss, DeadlineExceeded, KeyMissing, MediaError, Unavailable
 from custodes.pipeline.backfill import SETTLE_NS
@@ -66,16 +67,6 @@ def read_gop(archive: Archive, ref: GopRef) -> tuple[StreamInfo, Sequence[Packet
     except _UNREADABLE as error:
         structlog.get_logger().warning("a GOP is left out", utc_ns=ref.start_ns, error=str(error))
         return None
-
-
-def cut(start_ns: Ns, end_ns: Ns, piece_ns: int = PIECE_NS) -> list[tuple[Ns, Ns]]:
-    """[start, end) in pieces that end at whole multiples: a back-fill that is resumed has the same ones."""
-    pieces, at_ns = list[tuple[Ns, Ns]](), start_ns
-    while at_ns < end_ns:
-        until_ns = Ns(min((at_ns // piece_ns + 1) * piece_ns, end_ns))
-        pieces.append((at_ns, until_ns))
-        at_ns = until_ns
-    return pieces
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from custodes.adapters.ipc.framing import Channel
 from custodes.adapters.ipc.warden import WardenJobClient
 from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
-from custodes.app.backfill_cell import NICE
 from custodes.app.backfill_pieces import WARM_UP_NS, Pieces, gops, plan_of, read_gop
+from custodes.app.piecewise import NICE
 from custodes.app.task_hosts import task_runners
 from custodes.config import SiteConfig, SitePaths, load_effective
 from custodes.errors import CustodesError, DeadlineExceeded, ProtocolError, Unavailable

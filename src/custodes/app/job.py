@@ -44,6 +44,7 @@ from custodes.telemetry import logs
 from custodes.types.event import FrameAnalysed
 from custodes.types.leak import NeedMasks, SeekTask, TraceTask
 from custodes.types.message import (
+    HoldView,
     JobReady,
     MaskFacts,
     MoreSegments,
@@ -65,10 +66,13 @@ DEADLINE_GRACE_S = 5.0
 """A job that hangs in a codec beyond its deadline is ended by SIGALRM, which nothing in here catches."""
 
 CHECK_NICE = 10
-"""A comparison with the protected may wait; cameras and viewers may not."""
+"""A comparison with the protected and an export may wait; cameras and viewers may not."""
 
 MASKS_TIMEOUT_S = 30.0
 """The server reads them from the catalog."""
+
+HELD_NS = NS_PER_S
+"""How long a job that is held waits for a word, before it looks at its deadline again."""
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
@@ -110,6 +114,7 @@ class Job:
         self._channel = channel
         self._inbox = inbox
         self._clock = clock
+        self._is_held = False
 
     def run(self, commands: Sequence[object]) -> None:
         """Render until the server says stop or goes, or the deadline passes.
@@ -133,6 +138,9 @@ class Job:
                 self._feed(event)
             if not is_wanted:
                 return
+            if self._is_held:
+                wait_ns = HELD_NS
+                continue
             step = self._view.step()
             for output in step.outputs:
                 self._channel.send(output)
@@ -147,6 +155,8 @@ class Job:
                 self._view.seek(utc_ns, request_id)
             case MoreSegments(segments=segments):
                 self._view.add_segments(segments)
+            case HoldView(is_held=is_held):
+                self._is_held = is_held
             case StopView():
                 return False
             case _:
@@ -273,6 +283,13 @@ def serve(
         return
     if isinstance(task, ProtectTask):
         _protect(task, paths=paths, clock=clock, channel=channel, inbox=inbox)
+        return
+    if task.kind is ViewKind.EXPORT:
+        os.nice(CHECK_NICE)
+    if task.tasks:
+        from custodes.app.job_export import export_in_pieces
+
+        export_in_pieces(task, commands, paths=paths, clock=clock, channel=channel, inbox=inbox)
         return
     structlog.contextvars.bind_contextvars(
         camera_id=task.camera_id, session_id=task.session_id, view_kind=task.kind.value

@@ -16,7 +16,7 @@ from custodes.app.job_trace import AskMasks, Tracer
 from custodes.app.job_trace_expired import ExpiredTracer
 from custodes.app.kept_looks import KeptLooks
 from custodes.app.kept_names import backgrounds_near
-from custodes.app.sketch_cell import NICE
+from custodes.app.piecewise import NICE
 from custodes.app.sketch_tasks import PLAN, SketchTasks
 from custodes.app.task_hosts import task_runners
 from custodes.config import SiteConfig, SitePaths, load_effective

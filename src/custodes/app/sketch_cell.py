@@ -7,6 +7,7 @@ neither the leaked picture nor a mark, and reaches no file, socket or key of the
 import os
 from collections.abc import Sequence
 
+from custodes.app.piecewise import NICE
 from custodes.errors import MediaError, ProtocolError
 from custodes.leaks.sketch import sketch
 from custodes.review.decoding import GopFrames
@@ -14,9 +15,6 @@ from custodes.types.codec import decode, encode
 from custodes.types.leak import SketchKeyframe, SketchLost, SketchMade
 
 FACTORY = "custodes.app.sketch_cell:sketch_cell"
-
-NICE = 10
-"""As a back-fill's cells: live work on the same cores gets nine times as much of them."""
 
 
 def sketch_cell(settings: bytes) -> "SketchCell":

@@ -20,5 +20,8 @@ class RayConfig(BaseModel):
     labels: Annotated[dict[_Label, _Label], Field(max_length=16)] = {}
     """Cells go to machines with all of them: zone: hall-4."""
     cameras_per_cell: Annotated[int, Field(ge=1, le=64)] = 16
+    exports: bool = False
+    """Render exports there, too (`views.export_tasks`). Whoever owns a machine of the cluster sees its pieces as the
+    request allows, and could mark a copy of these pieces, and of nothing else, as that export (ADR 129)."""
     cpus: Annotated[float, Field(ge=0.1, le=64)] = 1.0
     """Booked by a cell; where no machine has so many left, it waits."""

@@ -346,6 +346,9 @@ class ViewConfig(_Strict):
     spare_jobs: Annotated[int, Field(ge=0, le=8)] = 2
     deadline_s: Annotated[int, Field(ge=10, le=43200)] = 4 * 3600
     max_height_px: Annotated[int, Field(ge=90, le=2160)] = 720
+    export_tasks: Annotated[int, Field(ge=0, le=64)] = 0
+    """Pieces of a minute of an export that are rendered at the same time, below live work, in as many processes of
+    this machine, or cells of the cluster (`analyser.ray.exports`). 0: by the job itself."""
 
 
 class WitnessConfig(_Strict):

@@ -104,6 +104,21 @@ def init_segment(extradata: bytes, width: int, height: int) -> bytes:
     return ftyp + _box(b"moov", mvhd, trak, mvex)
 
 
+def retimed(one: bytes, sequence: int, decode_time: int) -> bytes:
+    """A fragment that `fragment` made, as another one of a stream: with another number and begin.
+
+    Args: as `fragment`. Raises: MediaError for anything else.
+    """
+    if one[4:8] != b"moof" or one[_MFHD : _MFHD + 4] != b"mfhd" or one[_TFDT : _TFDT + 4] != b"tfdt":
+        raise MediaError("not a fragment of this encoder")
+    numbered = struct.pack(">I", sequence), struct.pack(">Q", decode_time)
+    return b"".join((one[: _MFHD + 8], numbered[0], one[_MFHD + 12 : _TFDT + 8], numbered[1], one[_TFDT + 16 :]))
+
+
+_MFHD, _TFDT = 12, 52
+"""Where the names of these boxes stand in what `fragment` makes: behind moof, and behind mfhd, traf and tfhd."""
+
+
 def fragment(sequence: int, decode_time: int, samples: Sequence[Sample]) -> bytes:
     """`moof` and `mdat`.
 

@@ -65,6 +65,10 @@ class ExportDesk(Protocol):
         """
         ...
 
+    async def hold(self, export_id: str, principal: Principal, *, is_held: bool) -> None:
+        """Its owner pauses it while it is rendered, or lets it go on. Raises: NotFound, FailedPrecondition."""
+        ...
+
     async def forget(self, export_id: str) -> None:
         """Stop it if it runs, and remove its file. Harmless for an unknown one."""
         ...

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from custodes.errors import DataLoss, SealBroken
 from custodes.media.fmp4 import read_init, read_packets
@@ -44,6 +45,26 @@ class _File:
     fragments: list[Fragment] = field(default_factory=list)
     info: StreamInfo | None = None
     is_scanned: bool = False
+
+
+class Gops(Protocol):
+    """Recorded GOPs by time: `Archive`, or a piece of it that somebody else read."""
+
+    def put(self, segments: Sequence[Segment]) -> None:
+        """See `Archive`."""
+        ...
+
+    def gop_at(self, utc_ns: Ns) -> GopRef | None:
+        """See `Archive`."""
+        ...
+
+    def gop_from(self, utc_ns: Ns) -> GopRef | None:
+        """See `Archive`."""
+        ...
+
+    def read(self, ref: GopRef) -> tuple[StreamInfo, list[Packet]]:
+        """See `Archive`."""
+        ...
 
 
 class Archive:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.media.decode import FrameDecoder
 from custodes.redact.timeline import VOUCH_SLACK_NS
-from custodes.review.archive import Archive
+from custodes.review.archive import Gops
 from custodes.types.media import Frame, Packet, StreamInfo
 from custodes.units import Ns, RunId
 
@@ -102,7 +102,7 @@ class GopFrames:
             self._cached_bytes -= _bytes(oldest)
 
 
-def find_frame(archive: Archive, utc_ns: Ns, run: RunId) -> Frame | None:
+def find_frame(archive: Gops, utc_ns: Ns, run: RunId) -> Frame | None:
     """The recorded picture of a run's very moment; None when it is not among what this view may read.
 
     Raises: PermissionDenied, Unavailable from the warden.

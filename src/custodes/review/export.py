@@ -9,13 +9,13 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 from custodes.errors import DataLoss, KeyMissing, MediaError
 from custodes.ports.clock import Clock
-from custodes.review.archive import Archive, GopRef
+from custodes.review.archive import GopRef, Gops
 from custodes.review.burnt import BurntStretches, FilledStretch
 from custodes.review.decoding import FollowingDecoder, find_frame
-from custodes.review.keys import ViewKeys
 from custodes.review.render import Renderer
 from custodes.review.signatures import RecordedSignatures, SignedStretch
 from custodes.review.stream import MediaStream
@@ -24,11 +24,14 @@ from custodes.types.event import FrameAnalysed
 from custodes.types.media import Frame, Packet, Segment
 from custodes.types.message import ViewNote
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
+from custodes.watermark.mark import Marker
 
 END_CODE = "end"
 UNREADABLE_CODE = "unreadable"
 ALTERED_CODE = "altered"
 """Its message is JSON, for the manifest: a stretch whose privacy zones were filled before it was stored."""
+
+ALTERED_WORDS = "The recorder filled these zones before it stored the pictures; what lay in them was never recorded."
 
 SIGNATURE_CODE = "signature"
 """Its message is JSON, for the manifest: what the camera's own signatures say of a stretch."""
@@ -44,11 +47,19 @@ _PACKETS_PER_STEP = 64
 _KEEP_MASKS_NS = 60 * NS_PER_S
 
 
+class Marks(Protocol):
+    """`review.keys.ViewKeys`, or what a part of it has."""
+
+    def marker(self) -> Marker:
+        """Raises: FailedPrecondition before any key was released."""
+        ...
+
+
 class ExportView:
     """One export of [start_ns, end_ns]. Says the note `end` when it is through."""
 
     def __init__(
-        self, *, archive: Archive, renderer: Renderer, keys: ViewKeys, clock: Clock, start_ns: Ns, end_ns: Ns
+        self, *, archive: Gops, renderer: Renderer, keys: Marks, clock: Clock, start_ns: Ns, end_ns: Ns
     ) -> None:
         self._archive = archive
         self._renderer = renderer
@@ -167,5 +178,4 @@ def _signature_note(stretch: SignedStretch) -> ViewNote:
 
 
 def _altered_note(stretch: FilledStretch) -> ViewNote:
-    said = "The recorder filled these zones before it stored the pictures; what lay in them was never recorded."
-    return note(ALTERED_CODE, json.dumps({"what": said, **asdict(stretch)}))
+    return note(ALTERED_CODE, json.dumps({"what": ALTERED_WORDS, **asdict(stretch)}))

@@ -1,11 +1,11 @@
 """The keys of one view: data keys of the segments it reads, and the session's mark. No picture without them.
 
-That a `Marker` exists proves that the warden logged and released: it can be had from here alone, and `render` takes no
-frame without one.
+That a `Marker` exists proves that the warden logged and released: it can be had from here alone, or from what `layers`
+gave to a cell for its part of an export, and `render` takes no frame without one.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from custodes.errors import FailedPrecondition, KeyMissing, SealBroken
 from custodes.redact.timeline import TrackKey
@@ -14,6 +14,7 @@ from custodes.types.media import SegmentHeader
 from custodes.types.message import KeysReleased
 from custodes.units import CameraId, SegmentId
 from custodes.watermark.mark import Marker
+from custodes.watermark.pattern import session_key, slot_key
 
 Release = Callable[[tuple[SegmentHeader, ...]], KeysReleased]
 """`ports.warden.KeyReleaser.release_keys` with the grant's token filled in."""
@@ -76,6 +77,14 @@ class ViewKeys:
         if len(self._data_keys) > MAX_KEYS:
             self._data_keys.popitem(last=False)
         return released.data_keys[0]
+
+    def layers(self, slots: Sequence[int]) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
+        """What marks in these ten seconds alone, for cells that render a part of an export; the key stays here.
+
+        Raises: FailedPrecondition before any key was released.
+        """
+        self.marker()
+        return session_key(self._mark_key), tuple((slot, slot_key(self._mark_key, slot)) for slot in slots)
 
     def marker(self) -> Marker:
         """The session's marker. Raises: FailedPrecondition before any key was released."""

@@ -31,7 +31,7 @@ from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.proof import prove_entries
 from custodes.config import AccessConfig, SitePaths
-from custodes.errors import InvalidArgument, NotFound, PermissionDenied, Unavailable
+from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from custodes.media.encode import LiveEncoder
 from custodes.media.jpeg import encode_jpeg
 from custodes.ports.catalog import Catalog
@@ -170,6 +170,11 @@ class WrittenExports:
         if made is None or owner != principal.user_id:
             raise NotFound("there is no such export, or it was fetched already")
         return Path(made.state.path)
+
+    async def hold(self, export_id: str, principal: Principal, *, is_held: bool) -> None:
+        """They are made at once."""
+        await self.fetch(export_id, principal)
+        raise FailedPrecondition("only an export that is being rendered can be paused")
 
     async def forget(self, export_id: str) -> None:
         """The file goes, too."""

@@ -354,6 +354,9 @@ class ViewTask:
     """The camera's privacy zones as polygons: covered whatever the fidelity."""
     shown: tuple[tuple[RunId, int], ...] = ()
     """With UNMASKED: only these people (run, track id) are shown, all others stay masked. Empty: everybody is."""
+    tasks: int = 0
+    """For exports: pieces that are rendered at the same time; 0: by the job itself. With pieces the job asks for masks
+    (`leak.NeedMasks`), and hears of none otherwise but once, when it may begin to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +380,13 @@ class MoreSegments:
     """The interval grew (an open segment got longer or a new one began)."""
 
     segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """For exports: wait, or go on."""
+
+    is_held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Putting the mark into frames: after redaction, at delivery resolution, before encoding."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -132,9 +133,23 @@ class Marker:
 
     def __init__(self, mark_key: bytes, *, psnr_db: float | None = None) -> None:
         """Args: mark_key: 32 bytes that the warden derived for camera and session. psnr_db: for measurements."""
-        self._key = mark_key
+        # A key that cannot mark is refused before the first frame.
+        self._begin(session_key(mark_key), lambda slot: slot_key(mark_key, slot), psnr_db)
+
+    @classmethod
+    def of_layers(cls, session_layer: bytes, slots: Mapping[int, bytes]) -> "Marker":
+        """One that marks in these ten seconds alone, without the session's key (`layers`): for a part of an export.
+
+        A frame of another moment is an error, which leaves it unmarked and unshown.
+        """
+        marker = cls.__new__(cls)
+        marker._begin(session_layer, slots.__getitem__, None)
+        return marker
+
+    def _begin(self, session_layer: bytes, key_of: Callable[[int], bytes], psnr_db: float | None) -> None:
+        self._key_of = key_of
         self._psnr_db = psnr_db
-        self._session_chips = chips(session_key(mark_key))  # a key that cannot mark is refused before the first frame
+        self._session_chips = chips(session_layer)
         self._slot: int | None = None
         self._chips: Chips = ()
         self._made_ns = 0
@@ -145,7 +160,7 @@ class Marker:
         """`frame`, marked for its own moment (not for when it is shown: the log knows the latter)."""
         slot = slot_of(frame.utc_ns)
         if slot != self._slot:
-            self._slot, self._chips, self._pattern = slot, chips(slot_key(self._key, slot)), None
+            self._slot, self._chips, self._pattern = slot, chips(self._key_of(slot)), None
         if self._pattern is None or self._pattern.steps.shape != frame.y.shape:
             self._pattern = self._made(frame, local_weights(frame.y))
         elif abs(frame.utc_ns - self._made_ns) >= _REFRESH_NS:

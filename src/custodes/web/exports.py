@@ -95,6 +95,17 @@ async def download(request: Request, export_id: str) -> Response:
     return StreamingResponse(_sent_once(deps, export_id, path), media_type="application/zip", headers=headers)
 
 
+@router.post("/exports/{export_id}/hold")
+async def hold(request: Request, export_id: str, held: _Text = "") -> Response:
+    """Pause it while it is rendered, or let it go on."""
+    deps, who = deps_of(request), present(request).principal
+    try:
+        await deps.exports.hold(export_id, who, is_held=held == "yes")
+    except CustodesError as error:
+        return await _page(request, error=error)
+    return RedirectResponse("/exports", status_code=303)
+
+
 @router.post("/exports/{export_id}/forget")
 async def forget(request: Request, export_id: str) -> Response:
     """Stop it, or throw it away."""

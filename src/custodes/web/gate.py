@@ -109,6 +109,7 @@ ROUTES: dict[str, Access] = {
     "/requests/{request_id}/review": Access.WARDEN,
     "/exports": Access.WARDEN,
     "/exports/{export_id}/download": Access.WARDEN,
+    "/exports/{export_id}/hold": Access.WARDEN,
     "/exports/{export_id}/forget": Access.WARDEN,
     "/api/v1/exports": Access.WARDEN,
     "/backfills": Access.WARDEN,

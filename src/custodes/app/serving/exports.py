@@ -39,9 +39,11 @@ from custodes.ports.clock import Clock
 from custodes.ports.exports import PersonExport, SealedBundle
 from custodes.ports.warden import Warden
 from custodes.types.access import AuditKind, AuditRecord, Fidelity, Grant, Principal, Purpose
+from custodes.types.leak import NeedMasks
 from custodes.types.media import Segment
 from custodes.types.message import (
     ExportState,
+    HoldView,
     MaskFacts,
     MoreSegments,
     StopView,
@@ -58,6 +60,8 @@ MAX_HEIGHT_PX = 2160
 FEED_SPEED = 16.0
 """How far ahead masks are sent: a job renders faster than the camera recorded."""
 _FEED_S = 0.2
+_MAX_MASKS = 4096
+"""Of twenty seconds (`export_pieces.MASKS_A_QUESTION_NS`): more than any camera gives."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +73,9 @@ class _Export:
     done_ns: int = 0
     task: asyncio.Task[None] | None = None
     sealed: SealedBundle | None = None
+    link: JobLink | None = None
+    """While it is rendered."""
+    is_held: bool = False
 
 
 class Exporter:
@@ -147,6 +154,7 @@ class Exporter:
             deadline_ns=Ns(now_ns + self._config.views.deadline_s * NS_PER_S),
             request_id=request_id,
             shown=shown,
+            tasks=self._config.views.export_tasks,
         )
         export = _Export(order=order, path=self._folder / f"{export_id}.zip")
         self._exports[export_id] = export
@@ -169,7 +177,7 @@ class Exporter:
         span = max(export.order.end_ns - export.order.start_ns, 1)
         return ExportState(
             export_id=export_id,
-            state=export.state,
+            state="paused" if export.state == "rendering" and export.is_held else export.state,
             detail=export.detail,
             share=min(max((export.done_ns - export.order.start_ns) / span, 0.0), 1.0),
             path=str(export.path) if export.state == "ready" else "",
@@ -211,6 +219,19 @@ class Exporter:
             )
         )
         return export.path
+
+    async def hold(self, export_id: str, principal: Principal, *, is_held: bool) -> None:
+        """Its owner pauses it, or lets it go on; what is rendered stays.
+
+        Raises: NotFound, also for somebody else's; FailedPrecondition when it is not being rendered.
+        """
+        export = self._exports.get(export_id)
+        if export is None or export.order.principal.user_id != principal.user_id:
+            raise NotFound("there is no such export, or it was fetched already")
+        if export.state != "rendering" or export.link is None:
+            raise FailedPrecondition("only an export that is being rendered can be paused")
+        await export.link.channel.send(HoldView(is_held=is_held))
+        export.is_held = is_held
 
     async def forget(self, export_id: str) -> None:
         """Stop it if it runs, and remove its file. Harmless for an unknown one."""
@@ -296,26 +317,39 @@ class Exporter:
         feed = MaskFeed(self._catalog, self._clock, order.camera_id, speed=order.speed)
         feed.add_segments(segments)
         feed.begin_at(order.start_ns)
+        asked: asyncio.Queue[NeedMasks] = asyncio.Queue()
+        export.link = link
         try:
-            link.listen(reel.take)
+            link.listen(lambda one: asked.put_nowait(one) if isinstance(one, NeedMasks) else reel.take(one))
             is_first = True
             while not reel.is_through and not link.is_closed:
-                frames = await feed.advance(Ns(reel.position_ns))
+                export.done_ns = reel.position_ns
+                if order.tasks and not is_first:
+                    await self._answer_masks(link, order.camera_id, asked)
+                    continue
+                frames = [] if order.tasks else await feed.advance(Ns(reel.position_ns))
                 # At first also that there are none: the job waits for that word.
                 for first in range(0, max(len(frames), is_first), MASKS_PER_MESSAGE):
                     await link.channel.send(MaskFacts(frames=tuple(frames[first : first + MASKS_PER_MESSAGE])))
                 is_first = False
-                export.done_ns = reel.position_ns
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(link.closed.wait(), _FEED_S)
+                    await asyncio.wait_for(link.closed.wait(), 0.0 if order.tasks else _FEED_S)
             if not reel.is_through:
                 raise Unavailable(f"the export's job ended early: {reel.problem or 'it died'}")
             await link.channel.send(StopView())
         finally:
+            export.link = None
             reel.close()
             await link.channel.close()
             await self._jobs.end_grant(grant, sum(film.frames for film in reel.films))
         return reel
+
+    async def _answer_masks(self, link: JobLink, camera_id: CameraId, asked: "asyncio.Queue[NeedMasks]") -> None:
+        """One question of a job that renders pieces, if one comes within `_FEED_S`."""
+        with contextlib.suppress(TimeoutError):
+            question = await asyncio.wait_for(asked.get(), _FEED_S)
+            found = await self._catalog.analysed(camera_id, question.start_ns, question.end_ns)
+            await link.channel.send(MaskFacts(frames=tuple(found[:_MAX_MASKS])))
 
     async def _seal(self, export: _Export, grant: Grant, reel: Reel) -> None:
         order = export.order

@@ -68,6 +68,8 @@ class ViewOrder:
     request_id: str = ""
     shown: tuple[tuple[RunId, int], ...] = ()
     """See `ViewTask`."""
+    tasks: int = 0
+    """See `ViewTask`."""
 
     def wants(self, segment: Segment) -> bool:
         """Whether the segment is of this camera and touches the interval."""

@@ -207,6 +207,7 @@ class ServerViewBroker:
             end_ns=order.end_ns,
             privacy=privacy,
             shown=order.shown,
+            tasks=order.tasks,
         )
 
     async def _segments(self, order: ViewOrder) -> list[Segment]:
