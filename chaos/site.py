@@ -457,7 +457,9 @@ def main() -> int:
     ).stdout.strip()
     text = table(rows, commit=commit, check=check, uncopied=uncopied, load=os.getloadavg()[0])
     if arguments.write:
-        arguments.write.write_text(text)
+        before = arguments.write.read_text() if arguments.write.exists() else ""
+        _, mark, others = before.partition("## ")  # what other commands wrote below
+        arguments.write.write_text(text + (f"\n{mark}{others}" if mark else ""))
     print(text, file=sys.stderr)
     print(json.dumps({"name": "chaos.site", "commit": commit, "machine": platform.machine(), "check": check}))
     return 0 if not check and all(not one.wrong for one in rows) else 1
