@@ -235,3 +235,17 @@ def test_somebody_in_a_gap_keeps_the_head_covered_though_anothers_face_is_halfwa
     ]
     timeline = made(chain(*looks), level=MaskLevel.HEAD, margin=0.0)
     assert covers(timeline.masks_at(Ns(T0 + STEP), RUN, 1.0), (0.42, 0.6, 0.48, 0.65))
+
+
+def test_roll_after_the_last_look_is_the_same_though_earlier_moments_were_forgotten():
+    # Ten looks a second: the last two tremble to the left, over half a second somebody walks to the right.
+    boxes = [(0.1 + 0.05 * i, 0.2, 0.2 + 0.05 * i, 0.6) for i in range(8)] + [(0.44, 0.2, 0.54, 0.6)]
+    step = STEP // 2
+    facts = [fact(i, [(1, PERSON, box)], at=T0 + i * step, valid_from=T0) for i, box in enumerate(boxes)]
+    facts.append(fact(len(boxes), [], at=T0 + len(boxes) * step, valid_from=T0))
+    kept, forgetful = made(facts), made(facts)
+    forgetful.forget_before(Ns(T0 + (len(boxes) - 1) * step))
+    at = Ns(T0 + len(boxes) * step)
+    assert sorted(map(tuple, forgetful.masks_at(at, RUN).tolist())) == sorted(
+        map(tuple, kept.masks_at(at, RUN).tolist())
+    )

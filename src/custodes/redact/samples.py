@@ -24,7 +24,7 @@ MAX_FILL_NS = 10 * NS_PER_S
 """A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
 
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
-_BASE_NS = NS_PER_S // 2
+BASE_NS = NS_PER_S // 2
 """Over so long a speed is taken, too: as long as a roll."""
 
 _EDGE = 0.02
@@ -73,7 +73,7 @@ class Samples:
         """Box `end`, where it was or will be at `utc_ns` by the boxes behind it in direction `step`, and what lies
         between it and the edge of the picture that it came in or goes out over.
 
-        Two speeds: of the next box, and over `_BASE_NS`. The one follows who turns, the other is not led astray by a
+        Two speeds: of the next box, and over `BASE_NS`. The one follows who turns, the other is not led astray by a
         detector whose boxes tremble.
         """
         box = self.boxes[end]
@@ -87,12 +87,12 @@ class Samples:
         return tuple(places)
 
     def _inner(self, end: int, step: int) -> Iterator[int]:
-        """The next box, and the farthest within `_BASE_NS` where that is another one."""
+        """The next box, and the farthest within `BASE_NS` where that is another one."""
         inner = far = end + step
         if not 0 <= inner < len(self.boxes):
             return
         yield inner
-        while 0 <= far + step < len(self.boxes) and abs(self.times_ns[far + step] - self.times_ns[end]) <= _BASE_NS:
+        while 0 <= far + step < len(self.boxes) and abs(self.times_ns[far + step] - self.times_ns[end]) <= BASE_NS:
             far += step
         if far != inner:
             yield far

@@ -14,7 +14,7 @@ import numpy as np
 from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
 from custodes.redact.levels import Box, MaskLevel, covered_part, plate_part
 from custodes.redact.reasons import Mask, MaskBasis, MaskReason
-from custodes.redact.samples import MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
+from custodes.redact.samples import BASE_NS, MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
 from custodes.redact.stretches import Stretches
 from custodes.redact.zones import PrivacyZone
 from custodes.types.event import FrameAnalysed
@@ -272,8 +272,9 @@ class MaskTimeline:
         for key in [key for key in self._tracks if key not in alive]:
             self._boxes -= len(self._tracks.pop(key).times_ns)
         for samples in self._tracks.values():
-            # Two earlier boxes stay: one to fill from, one to know its direction.
-            cut = max(0, bisect_left(samples.times_ns, utc_ns) - 2)
+            # Two earlier boxes stay, one to fill from and one to know its direction; and what its speed is taken over.
+            from_ns = min(utc_ns, samples.times_ns[-1]) - BASE_NS
+            cut = max(0, min(bisect_left(samples.times_ns, utc_ns) - 2, bisect_left(samples.times_ns, from_ns)))
             del samples.times_ns[:cut], samples.boxes[:cut]
             self._boxes -= cut
 
