@@ -10,12 +10,19 @@ import pytest
 import yaml
 
 from custodes.adapters.keys.file import PASSPHRASE_VARIABLE, read_passphrase
+from custodes.app.warden_replication import SOCKET
 from custodes.cli.main import COMMANDS
+from custodes.config import SitePaths
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/custodes.service"
-UNITS = [UNIT, ROOT / "deploy/systemd/custodes-centre.service"]
+UNITS = [
+    UNIT,
+    ROOT / "deploy/systemd/custodes-centre.service",
+    ROOT / "deploy/systemd/custodes-warden-replica.service",
+]
 WARDEN = ROOT / "deploy/systemd/custodes-warden.service"
+LINE = ROOT / "deploy/systemd/custodes-warden-line.service"
 CENTRE = ROOT / "deploy/container/centre.yaml"
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 MOST_EXPOSED = 2.0
@@ -32,7 +39,7 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("unit_file", [*UNITS, WARDEN], ids=lambda path: path.name)
+@pytest.mark.parametrize("unit_file", [*UNITS, WARDEN, LINE], ids=lambda path: path.name)
 def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> None:
     program = tmp_path / "custodes"
     program.write_text("#!/bin/sh\n")
@@ -44,7 +51,7 @@ def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> 
     assert ours == []
 
 
-@pytest.mark.parametrize("unit", [*UNITS, WARDEN], ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [*UNITS, WARDEN, LINE], ids=lambda path: path.name)
 def test_unit_when_judged_by_systemd_is_hardly_exposed(unit: Path) -> None:
     done = analyze("security", "--offline=true", "--no-pager", str(unit))
     found = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", done.stdout)
@@ -64,6 +71,21 @@ def test_unit_of_the_warden_starts_it_and_takes_the_passphrase_from_the_site() -
 def test_unit_starts_a_command_that_there_is(unit: Path) -> None:
     (start,) = [line for line in unit_lines(unit) if line.startswith("ExecStart=")]
     assert start.split()[1] in COMMANDS
+
+
+def test_line_brings_the_socket_at_which_the_replica_looks_and_the_warden_listens() -> None:
+    """ssh itself reads the options: one that it does not know ends it."""
+    (start,) = [line.partition("=")[2] for line in unit_lines(LINE) if line.startswith("ExecStart=")]
+    here, _, there = start.split(" -L ")[1].split()[0].partition(":")
+    (replica,) = [line for line in unit_lines(UNITS[-1]) if line.startswith("ExecStart=")]
+    assert replica.split()[-1] == here
+    assert there == str(SitePaths(Path("/var/lib/custodes")).socket(SOCKET))
+    ssh = shutil.which("ssh")
+    assert ssh, "ssh is not installed: apt-get install openssh-client"
+    words = [ssh, "-G", *start.replace("${SITE}", "custodes@first.example").split()[1:]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "stricthostkeychecking true" in done.stdout
 
 
 def test_unit_when_it_gives_a_credential_then_it_is_the_passphrase(tmp_path: Path) -> None:

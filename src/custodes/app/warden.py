@@ -29,10 +29,11 @@ from custodes.app.warden_gate import Gate, GateIdentity
 from custodes.app.warden_log import LogWriter
 from custodes.app.warden_office import Office
 from custodes.app.warden_reign import Reign
+from custodes.app.warden_replication import SOCKET, ReplicaRules, Replication, settling
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.checkpoint import LogSigner, origin_of
 from custodes.audit.log import AuditLog
-from custodes.audit.note import NoteVerifier
+from custodes.audit.note import NoteVerifier, parse_vkey
 from custodes.config import AccessConfig, KeyConfig, SiteConfig, SiteIdentity, SitePaths, read_identity
 from custodes.config.durable import sync_folder
 from custodes.errors import CustodesError, FailedPrecondition, KeyMissing, LogCorrupt, SiteMismatch
@@ -60,10 +61,12 @@ async def open_gate(
     witnesses: tuple[NoteVerifier, ...] = (),
     keys_config: KeyConfig | None = None,
     generation: int = 0,
+    replicas: ReplicaRules | None = None,
 ) -> AsyncIterator[Gate]:
     """Open keys and log, write the start into the log, and yield the gate that answers.
 
-    `generation`: of the supervisor; no warden of an earlier one appends from here on (`audit.log`).
+    `replicas`: who follows the log. `generation`: of the supervisor; no warden of an earlier one appends from here on
+    (`audit.log`).
 
     Raises: FailedPrecondition when this one is of an earlier one; KeyMissing, LogCorrupt, SiteMismatch, Unavailable:
         the warden must not start then.
@@ -96,7 +99,7 @@ async def open_gate(
             log_mldsa_key=keys.log_mldsa_key().public_key().public_bytes_raw(),
         ),
     )
-    async with LogWriter(log, clock) as writer:
+    async with LogWriter(log, clock) as writer, _replicated(paths, writer, replicas, clock) as replication:
         await _write_start(writer, log, identity, guarded_by)
         policies = load_policies()
 
@@ -134,6 +137,7 @@ async def open_gate(
             witnesses=witnesses,
             desk=desk,
             faces=faces,
+            replication=replication,
         )
         try:
             await gate.remember_quotas()
@@ -141,6 +145,33 @@ async def open_gate(
             yield gate
         finally:
             gate.close()
+
+
+@contextlib.asynccontextmanager
+async def _replicated(
+    paths: SitePaths, writer: LogWriter, rules: ReplicaRules | None, clock: Clock
+) -> AsyncIterator[Replication | None]:
+    """Replicas can connect, and have what there is where they are waited for, before anything is written.
+
+    Raises: Unavailable, FailedPrecondition.
+    """
+    if rules is None:
+        yield None
+        return
+    replication = Replication(
+        writer, paths.warden_dir, rules.verifiers, is_synchronous=rules.is_synchronous, clock=clock
+    )
+    connections = Connections()
+    socket = await serve(paths.socket(SOCKET), connections.tracked(replication.serve_peer))
+    try:
+        replication.look()
+        await replication.wait_for_all()
+        writer.replicated = replication.committed
+        yield replication
+    finally:
+        socket.close()
+        await connections.end()
+        replication.close()
 
 
 def _require_whole(paths: SitePaths, log_path: Path) -> None:
@@ -197,6 +228,8 @@ async def _renew_forever(gate: Gate, clock: BelievedClock, personal_days: int | 
             await gate.forget_cases(clock.now_ns())
             if personal_days is not None:
                 await gate.forget_people(clock.now_ns(), personal_days)
+            if gate.replication is not None:
+                await gate.replication.settled()
         except CustodesError as error:
             note.error("camera-day keys or the log's personal parts could not be seen to", error=str(error))
         await asyncio.sleep(RENEW_S)
@@ -212,6 +245,7 @@ async def run(
     keys_config: KeyConfig | None = None,
     personal_days: int | None = None,
     generation: int = 0,
+    replicas: ReplicaRules | None = None,
 ) -> None:
     """Serve until `stop`. Raises: what `open_gate` raises; SiteMismatch without `site.json`."""
     identity = read_identity(paths.identity)
@@ -228,6 +262,7 @@ async def run(
         witnesses=witnesses,
         keys_config=keys_config,
         generation=generation,
+        replicas=replicas,
     ) as gate:
         renewal = asyncio.get_running_loop().create_task(
             _renew_forever(gate, BelievedClock(SystemClock()), personal_days), name="renew-keys"
@@ -235,16 +270,16 @@ async def run(
         connections, reign = Connections(), Reign()
 
         async def to_job(channel: AsyncChannel) -> None:
-            await answer_requests(channel, gate.answer_job)
+            await answer_requests(channel, settling(gate.answer_job, gate.replication))
 
         async def to_matcher(channel: AsyncChannel) -> None:
-            await answer_requests(channel, gate.faces.answer_process)
+            await answer_requests(channel, settling(gate.faces.answer_process, gate.replication))
 
         async def to_analyser(channel: AsyncChannel) -> None:
-            await answer_requests(channel, gate.faces.plates.answer_analyser)
+            await answer_requests(channel, settling(gate.faces.plates.answer_analyser, gate.replication))
 
         async def to_server(channel: AsyncChannel) -> None:
-            await answer_requests(channel, reign.heeding(gate.answer_server))
+            await answer_requests(channel, reign.heeding(settling(gate.answer_server, gate.replication)))
 
         # The server's socket comes last: its file tells the supervisor that the warden serves.
         jobs = await serve(paths.socket("warden-jobs"), connections.tracked(to_job), guest=guest)
@@ -264,6 +299,14 @@ async def run(
     note.info("warden stopped")
 
 
+def _replica_rules(config: SiteConfig) -> ReplicaRules | None:
+    """Raises: InvalidArgument for a malformed key."""
+    if not config.audit.replicas:
+        return None
+    verifiers = tuple(parse_vkey(key) for key in config.audit.replicas)
+    return ReplicaRules(verifiers=verifiers, is_synchronous=config.audit.synchronous)
+
+
 async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event, _name: str) -> None:
     await run(
         paths,
@@ -274,6 +317,7 @@ async def _serve(paths: SitePaths, config: SiteConfig, stop: asyncio.Event, _nam
         keys_config=config.keys,
         personal_days=config.audit.personal_days,
         generation=int(os.environ.get(GENERATION_VARIABLE) or read_generation(paths)),
+        replicas=_replica_rules(config),
     )
 
 

@@ -39,6 +39,7 @@ from custodes.app.warden_records import (
     release_record,
     who_opened,
 )
+from custodes.app.warden_replication import Replication
 from custodes.app.warden_requests import RequestDesk
 from custodes.audit.log import AuditLog
 from custodes.audit.note import NoteVerifier
@@ -155,9 +156,12 @@ class Gate:
         desk: RequestDesk,
         faces: FaceDesk,
         witnesses: tuple[NoteVerifier, ...] = (),
+        replication: Replication | None = None,
     ) -> None:
         self._desk = desk
         self.faces = faces
+        self.replication = replication
+        """Whoever follows the log; None where nobody does."""
         self._quotas = QuotaBook()
         self._site = site
         self._policies = policies

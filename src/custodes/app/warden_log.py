@@ -46,6 +46,8 @@ class LogWriter:
         self._wake = asyncio.Event()
         self._is_closing = False
         self._task: asyncio.Task[None] | None = None
+        self.replicated: Callable[[int], Awaitable[None]] | None = None
+        """Awaited with the log's size before a group counts as durable, where replicas have to have it, too."""
 
     async def __aenter__(self) -> "LogWriter":
         self._task = asyncio.get_running_loop().create_task(self._commit_groups(), name="log-writer")
@@ -92,6 +94,8 @@ class LogWriter:
         records = [(each.record, each.utc_ns) for each in group]
         try:
             entries = await self.ask(lambda log: log.append(records))
+            if self.replicated is not None:
+                await self.replicated(entries[-1].index + 1)
         except InvalidArgument as error:
             if len(group) == 1:
                 _fail(group, error)

@@ -15,6 +15,7 @@ OWN_KINDS = frozenset(
     {
         AuditKind.SITE_CREATED,
         AuditKind.SITE_RESTORED,
+        AuditKind.WARDEN_PROMOTED,
         AuditKind.WARDEN_STARTED,
         AuditKind.ACCESS_GRANTED,
         AuditKind.ACCESS_DENIED,

@@ -65,6 +65,24 @@ SHA-256 of a checkpoint's note."""
 SCHEMA_VERSION = 2
 
 
+def open_database(path: Path) -> sqlite3.Connection:
+    """The log's tables, made when they are not there. Raises: LogCorrupt, Unavailable, ResourceExhausted."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version in (0, 1):
+            script = SCHEMA_2 if version else SCHEMA + SCHEMA_2
+            connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+        elif version != SCHEMA_VERSION:
+            raise LogCorrupt(f"audit log of schema {version}; this program knows {SCHEMA_VERSION}")
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    return connection
+
+
 def translated(error: sqlite3.Error) -> CustodesError:
     """SQLite's error as one of ours. Everything here means: not durable, release nothing."""
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
@@ -88,9 +106,21 @@ def _superseded(own: int, newest: int) -> FailedPrecondition:
     )
 
 
+def _promoted_elsewhere(connection: sqlite3.Connection) -> FailedPrecondition | None:
+    row = connection.execute("SELECT value FROM state WHERE name = 'superseded'").fetchone()
+    return row and FailedPrecondition(
+        f"a replica of this warden was promoted (generation {row[0]}): the log goes on there, and this one is written "
+        "no more"
+    )
+
+
 def _claim(connection: sqlite3.Connection, generation: int) -> int:
     """Note who writes from now on; returns the generation. Raises: FailedPrecondition."""
     connection.execute("BEGIN IMMEDIATE")
+    if (refusal := _promoted_elsewhere(connection)) is not None:
+        connection.rollback()
+        connection.close()
+        raise refusal
     newest = _newest_generation(connection)
     if 0 < generation < newest:
         connection.rollback()
@@ -102,16 +132,17 @@ def _claim(connection: sqlite3.Connection, generation: int) -> int:
     return max(generation, newest)
 
 
-class _Edge:
-    """The right edge of the tree in memory: peaks, and the partial tile of each tile level."""
+class Edge:
+    """The right edge of a tree in memory: peaks, and the partial tile of each tile level."""
 
     def __init__(self) -> None:
         self.size = 0
         self.peaks: list[bytes] = []
         self.partial: list[list[bytes]] = [[]]
 
-    def copy(self) -> "_Edge":
-        other = _Edge()
+    def copy(self) -> "Edge":
+        """For leaves that may yet be refused."""
+        other = Edge()
         other.size, other.peaks = self.size, list(self.peaks)
         other.partial = [list(tile) for tile in self.partial]
         return other
@@ -147,6 +178,8 @@ class AuditLog:
         self._is_edge_stale = False
         self._checkpoint = self._load_checkpoint()
         self._published: Checkpoint | None = None
+        self.erasures = 0
+        """How often personal parts were erased since it was opened."""
 
     @classmethod
     def open(cls, path: Path, signer: LogSigner, *, generation: int = 0) -> "AuditLog":
@@ -158,17 +191,8 @@ class AuditLog:
         Raises: FailedPrecondition when a writer of a later generation opened it; LogCorrupt when the stored tree and
             the newest signed checkpoint disagree; Unavailable, ResourceExhausted from the disk.
         """
+        connection = open_database(path)
         try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA secure_delete=ON")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version in (0, 1):
-                script = SCHEMA_2 if version else SCHEMA + SCHEMA_2
-                connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
-            elif version != SCHEMA_VERSION:
-                raise LogCorrupt(f"audit log of schema {version}; this program knows {SCHEMA_VERSION}")
             generation = _claim(connection, generation)
         except sqlite3.Error as error:
             raise translated(error) from error
@@ -219,6 +243,8 @@ class AuditLog:
         personal = [(first + n, each.blind, each.personal) for n, each in enumerate(sealed) if each.blind]
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            if (refusal := _promoted_elsewhere(self._db)) is not None:
+                raise refusal
             if (newest := _newest_generation(self._db)) != self._generation:
                 raise _superseded(self._generation, newest)
             self._db.executemany(
@@ -266,6 +292,33 @@ class AuditLog:
         if start >= self.size:
             return ()  # also what is beyond SQLite's integers
         return read_entries(self._db, start, limit)
+
+    def sealed(self, start: int, limit: int) -> tuple[list[SealedLeaf], Checkpoint]:
+        """Entries [start, start + limit) as they are stored, for a replica, and a head signed for where they end.
+
+        Raises: InvalidArgument, LogCorrupt, Unavailable.
+        """
+        if not 0 <= start < self.size or not 0 < limit <= MAX_PAGE:
+            raise InvalidArgument(f"entries from {start}, {limit} of them, of a log of {self.size}")
+        end = min(start + limit, self.size)
+        found = read_sealed(self._db, start, end)
+        if end == self.size:
+            return found, self._checkpoint
+        return found, sign_checkpoint(self._signer.note, end, self.root_at(end))
+
+    def generation(self) -> int:
+        """Of the newest writer that ever opened this file."""
+        return _newest_generation(self._db)
+
+    def supersede(self, generation: int) -> None:
+        """A replica was promoted under that generation: nothing is appended here any more, whatever starts later.
+
+        Raises: Unavailable, ResourceExhausted.
+        """
+        try:
+            self._db.execute("INSERT OR REPLACE INTO state VALUES ('superseded', ?)", (str(generation),))
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def read_of_kind(self, kind: AuditKind, start: int, limit: int) -> tuple[LogEntry, ...]:
         """Those of entries [start, start + limit) that are of that kind: only these are opened. Raises: LogCorrupt."""
@@ -355,6 +408,15 @@ class AuditLog:
             if self._db.in_transaction:
                 self._db.rollback()
             raise translated(error) from error
+        finally:
+            self.erasures += 1
+
+    def personal_kept(self) -> list[int]:
+        """Indices of the entries that still have their personal part, in order. Raises: Unavailable."""
+        try:
+            return [row[0] for row in self._db.execute("SELECT idx FROM personal ORDER BY idx")]
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def ask(self, question: Callable[[sqlite3.Connection, LogKeys], T]) -> T:
         """Put a question that only reads to the open database (`proof`)."""
@@ -372,36 +434,10 @@ class AuditLog:
         return fold_complete(hashes[offset : offset + (1 << bits)])
 
     def _tile(self, level: int, number: int) -> list[bytes]:
-        try:
-            row = self._db.execute(
-                "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        if row is None or len(row[0]) != TILE_WIDTH * HASH_BYTES:
-            raise LogCorrupt(f"tile {number} of level {level} is missing or damaged")
-        return [row[0][at : at + HASH_BYTES] for at in range(0, len(row[0]), HASH_BYTES)]
+        return _stored_tile(self._db, level, number)
 
-    def _load_edge(self) -> _Edge:
-        try:
-            (size,) = self._db.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()
-            first = size - size % TILE_WIDTH
-            leaves = [row[0] for row in self._db.execute("SELECT leaf FROM entries WHERE idx >= ?", (first,))]
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        if len(leaves) != size - first:
-            raise LogCorrupt(f"the log has {len(leaves)} entries from {first} on; expected {size - first}")
-        edge = _Edge()
-        edge.size = size
-        edge.partial[0] = [leaf_hash(leaf) for leaf in leaves]
-        tile_level, full = 0, size // TILE_WIDTH
-        while full:
-            # The roots of the full tiles of one level are the hashes of the next.
-            begin = full - full % TILE_WIDTH
-            edge.partial.append([fold_complete(self._tile(tile_level, n)) for n in range(begin, full)])
-            tile_level, full = tile_level + 1, full // TILE_WIDTH
-        edge.peaks = peaks_of_partials(edge.partial)
-        return edge
+    def _load_edge(self) -> Edge:
+        return load_edge(self._db)
 
     def _load_checkpoint(self) -> Checkpoint:
         note = stored_checkpoint(self._db)
@@ -422,6 +458,39 @@ class AuditLog:
                 "restore the whole of warden/ from a backup"
             )
         return checkpoint
+
+
+def _stored_tile(connection: sqlite3.Connection, level: int, number: int) -> list[bytes]:
+    try:
+        row = connection.execute("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)).fetchone()
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    if row is None or len(row[0]) != TILE_WIDTH * HASH_BYTES:
+        raise LogCorrupt(f"tile {number} of level {level} is missing or damaged")
+    return [row[0][at : at + HASH_BYTES] for at in range(0, len(row[0]), HASH_BYTES)]
+
+
+def load_edge(connection: sqlite3.Connection) -> Edge:
+    """From at most 255 hashes a level. Raises: LogCorrupt, Unavailable."""
+    try:
+        (size,) = connection.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()
+        first = size - size % TILE_WIDTH
+        leaves = [row[0] for row in connection.execute("SELECT leaf FROM entries WHERE idx >= ?", (first,))]
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    if len(leaves) != size - first:
+        raise LogCorrupt(f"the log has {len(leaves)} entries from {first} on; expected {size - first}")
+    edge = Edge()
+    edge.size = size
+    edge.partial[0] = [leaf_hash(leaf) for leaf in leaves]
+    tile_level, full = 0, size // TILE_WIDTH
+    while full:
+        # The roots of the full tiles of one level are the hashes of the next.
+        begin = full - full % TILE_WIDTH
+        edge.partial.append([fold_complete(_stored_tile(connection, tile_level, n)) for n in range(begin, full)])
+        tile_level, full = tile_level + 1, full // TILE_WIDTH
+    edge.peaks = peaks_of_partials(edge.partial)
+    return edge
 
 
 def stored_checkpoint(connection: sqlite3.Connection) -> str:
@@ -446,6 +515,21 @@ def published_notes(connection: sqlite3.Connection) -> list[str]:
     except sqlite3.Error as error:
         raise translated(error) from error
     return [str(row[0]) for row in rows]
+
+
+def read_sealed(connection: sqlite3.Connection, start: int, end: int) -> list[SealedLeaf]:
+    """Entries [start, end) as they are stored. Raises: LogCorrupt when one is missing, Unavailable."""
+    try:
+        rows = connection.execute(
+            "SELECT e.leaf, coalesce(p.blind, x''), coalesce(p.data, x'') FROM entries e"
+            " LEFT JOIN personal p ON p.idx = e.idx WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx",
+            (start, end),
+        ).fetchall()
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    if len(rows) != end - start:
+        raise LogCorrupt(f"the log has {len(rows)} of the entries {start} to {end - 1}")
+    return [SealedLeaf(leaf=leaf, blind=blind, personal=personal) for leaf, blind, personal in rows]
 
 
 def read_entries(

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "leak": ("custodes.cli.leak", "leak", "Where a posted picture comes from, and which copy it is."),
     "evidence": ("custodes.cli.evidence", "evidence", "Check an evidence bundle, without a site."),
     "witness": ("custodes.cli.witness", "witness", "Watch another site's log, for outsiders."),
+    "warden": ("custodes.cli.warden", "warden", "Replicas of the warden: follow it, promote one."),
     "federation": ("custodes.cli.federation", "federation", "What this site shows its centre."),
     "plan": ("custodes.cli.plan", "plan", "What machine a site needs, from measured figures."),
     "centre": ("custodes.cli.centre", "centre", "Many sites seen from one place; a witness of their logs."),

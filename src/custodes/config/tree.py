@@ -379,8 +379,19 @@ class AuditConfig(_Strict):
     """How often a checkpoint is taken to the witnesses, when it grew."""
     personal_days: Annotated[int, Field(ge=30, le=20 * 366)] | None = None
     """After this many days the warden erases names and reasons from the log; its entries stay. None: kept for ever."""
+    replicas: Annotated[tuple[Annotated[str, StringConstraints(max_length=300)], ...], Field(max_length=4)] = ()
+    """Keys of replicas that follow the log live, as `custodes warden init` prints them; one can be promoted."""
+    synchronous: bool = False
+    """Nothing is released or acknowledged before every replica has its entry: one that is promoted lacks nothing, and
+    while one is away nobody looks at anything. Recording goes on."""
     tsa: TsaConfig | None = None
     """Who stamps a checkpoint now and then, so that its time does not rest on our clock."""
+
+    @model_validator(mode="after")
+    def _somebody_is_waited_for(self) -> "AuditConfig":
+        if self.synchronous and not self.replicas:
+            raise ValueError("audit.synchronous needs a replica under audit.replicas")
+        return self
 
 
 class AccessConfig(_Strict):

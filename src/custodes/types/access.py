@@ -310,6 +310,7 @@ class AuditKind(StrEnum):
     RECOVERY_KEY_MADE = "recovery_key_made"
     BACKUP_MADE = "backup_made"
     SITE_RESTORED = "site_restored"
+    WARDEN_PROMOTED = "warden_promoted"
     PROTECTION_CHECKED = "protection_checked"
     """Recordings that somebody asks for were compared with the protected; says the same whatever was found."""
     MARKS_RELEASED = "marks_released"

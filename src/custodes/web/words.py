@@ -249,6 +249,7 @@ _FIXED: Words[AuditKind] = Words(
     {
         AuditKind.SITE_CREATED: "The site was created and its log began.",
         AuditKind.WARDEN_STARTED: "The warden started and took over keys and log.",
+        AuditKind.WARDEN_PROMOTED: "A replica of the warden took over keys and log.",
         AuditKind.PROTECTION_CHECKED: "What somebody asks for of camera {subject} was compared with protected people.",
         AuditKind.JOURNEY_OPENED: "{actor} saw where the enrolled person {subject} went.",
         AuditKind.LAST_SEEN_READ: "{actor} looked where missing people were confirmed last.",

@@ -71,6 +71,7 @@ _NOT_FROM = frozenset(
         "app/warden_log.py",
         "app/warden_marks.py",
         "app/warden_reign.py",
+        "app/warden_replication.py",
         "web/api_client.py",
         "web/language/speech.py",
     }

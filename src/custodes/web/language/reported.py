@@ -27,9 +27,16 @@ _WORDS = frozenset({WORD, "roles", "side", "way", "what", "purpose", "reference"
 INTERNAL = "Something went wrong on our side. It has been written to the server's log."
 NO_PAGE = "There is no page at {path}."
 
+NO_REPLICA = (
+    "A replica of the warden does not answer, and nothing is released or changed without it. Recording goes on. "
+    "Tell whoever runs this site."
+)
+"""What `app.warden_replication` says, which is for whoever runs the machine in all else."""
+
 FROM_NO_LINE = (
     INTERNAL,
     NO_PAGE,
+    NO_REPLICA,
     # fields of a camera, before what is wrong with them
     "Address",
     "Camera",
