@@ -20,6 +20,7 @@ BROKEN = {
     "unknown nested field": ("server: {prot: 1}\n", "server.prot"),
     "wrong type": ("server: {port: many}\n", "server.port"),
     "several servers with a catalog in its file": ("server: {processes: 2}\n", "PostgreSQL"),
+    "servers of a second machine with a catalog in its file": ("server: {leads: false}\n", "PostgreSQL"),
     "several servers beyond the last port": (
         "server: {processes: 3, port: 65534}\ncatalog: {host: db.example}\n",
         "65535",

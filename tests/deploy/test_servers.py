@@ -1,12 +1,15 @@
 """Several servers of one site behind a real HAProxy, with a real PostgreSQL: it does not matter which one answers."""
 
+import asyncio
+import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,8 +54,16 @@ def test_configuration_as_it_is_shipped_is_valid_but_for_the_operators_certifica
 class Servers:
     """The running site, and which of its servers is which."""
 
-    def __init__(self, site: RunningSite, database: PostgresServer, name: str, port: int, ports: list[int]) -> None:
-        self.site, self.port, self.ports = site, port, ports
+    def __init__(
+        self,
+        site: RunningSite,
+        database: PostgresServer,
+        name: str,
+        port: int,
+        ports: list[int],
+        catalog: dict[str, object],
+    ) -> None:
+        self.site, self.port, self.ports, self.catalog = site, port, ports, catalog
         self._database, self._name = database, name
 
     def leader(self) -> tuple[str, int]:
@@ -77,8 +88,9 @@ def servers(folder: Path) -> Iterator[Servers]:
     with running_postgres() as database:
         target = database.database()
         place = {"host": target.host, "port": target.port, "database": target.database, "user": target.user}
+        catalog = {**place, "password": "env:CATALOG_PASSWORD", "tls": "disable"}
         config = {
-            "catalog": {**place, "password": "env:CATALOG_PASSWORD", "tls": "disable"},
+            "catalog": catalog,
             "server": {"port": 0, "processes": len(NAMES), "hosts": ["custodes.example"]},
             "recorder": {"segment_s": 5},
             "cameras": [{"id": "gate", "url": f"file://{clip}", "loop": True}],
@@ -88,7 +100,42 @@ def servers(folder: Path) -> Iterator[Servers]:
             site.wait_for(lambda: all((run / f"{name}-jobs.sock").exists() for name in NAMES), "three servers")
             ports, port = [int((run / f"{name}.port").read_text()) for name in NAMES], free_port()
             with balancer(here(folder, port, ports)):
-                yield Servers(site, database, target.database, port, ports)
+                yield Servers(site, database, target.database, port, ports, catalog)
+
+
+class Lines(threading.Thread):
+    """Brings a machine's sockets to another folder, as ssh's -L does between machines."""
+
+    def __init__(self, there: Path, here: Path, names: tuple[str, ...]) -> None:
+        super().__init__(daemon=True)
+        self._ways = [(here / f"{name}.sock", there / f"{name}.sock") for name in names]
+        self.carried = 0
+
+    def run(self) -> None:
+        asyncio.run(self._carry())
+
+    async def _carry(self) -> None:
+        servers = [await asyncio.start_unix_server(self._way(there), str(here)) for here, there in self._ways]
+        await asyncio.gather(*(server.serve_forever() for server in servers))
+
+    def _way(self, there: Path) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                back, forth = await asyncio.open_unix_connection(str(there))
+            except OSError:
+                writer.close()
+                return
+            self.carried += 1
+            await asyncio.gather(self._pump(reader, forth), self._pump(back, writer))
+
+        return carry
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
 
 
 class Watching(threading.Thread):
@@ -206,3 +253,37 @@ def test_leader_that_hangs_is_followed_and_begins_anew_behind_the_next(tmp_path:
         site.wait_for(lambda: pid not in site.pids("server"), "the end of the one that hung")
         site.wait_for(lambda: len(site.pids("server")) == len(NAMES), "three servers again")
         site.wait_for(lambda: site.camera("gate").get("recording"), "recording")
+
+
+@pytest.mark.slow
+def test_servers_of_a_second_machine_answer_show_and_outlive_the_one_that_leads(tmp_path: Path) -> None:
+    """It has a folder of its own: the site's name, its footage by a shared disk, its sockets by a line."""
+    with servers(tmp_path) as running:
+        site, second = running.site, tmp_path / "second"
+        site.wait_for(lambda: site.token, "the first-boot token")
+        (second / "run").mkdir(mode=0o700, parents=True)
+        second.chmod(0o700)
+        shutil.copy(site.data_dir / "site.json", second / "site.json")
+        (second / "segments").symlink_to(site.data_dir / "segments")
+        names = ("warden-server", "warden-jobs", "hub-live", "server-page", "server-news")
+        Lines(site.data_dir / "run", second / "run", names).start()
+        config = {"catalog": running.catalog, "server": {"port": 0, "leads": False}}
+        with RunningSite(second, config, env={"CATALOG_PASSWORD": PASSWORD}) as other:
+            person = Viewer(other.address)
+            person.claim(site.token)  # by the leader, on the other machine
+            site.wait_for(lambda: site.camera("gate").get("recording"), "recording")
+            assert {row["name"] for row in other.status()["processes"]} >= {"server", "forker"}
+            assert not {"recorder", "warden"} & {row["name"] for row in other.status()["processes"]}
+            watching = Watching(person)
+            watching.start()
+            watching.until_more()
+            now_ns = time.time_ns()
+            still = person.stills("gate", [now_ns - 4 * 10**9])
+            assert still.stills and still.stills[0][2][:2] == b"\xff\xd8"
+            name, pid = running.leader()
+            os.kill(pid, signal.SIGKILL)
+            Viewer(other.address).log_in()
+            assert running.next_leader(name) != name
+            watching.until_more(2)
+            assert watching.breaks == 0
+            watching.is_over.set()

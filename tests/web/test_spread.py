@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from custodes.adapters.ipc.framing import listening_socket
 from custodes.app.serving.page import Page
 from custodes.web.gate import ROUTES
-from custodes.web.spread import FROM, NOBODY_LEADS, SPREAD, UNCERTAIN, Inside, Spread
+from custodes.web.spread import FROM, LEADS, NOBODY_LEADS, SPREAD, UNCERTAIN, Inside, Spread
 
 CHANGES = {"/exports", "/people", "/requests", "/me", "/site/cameras", "/first-boot", "/prove"}
 
@@ -138,12 +138,37 @@ def test_request_while_nobody_leads_for_long_is_refused_in_a_sentence(
     assert answer.headers["retry-after"]
 
 
+def test_change_is_not_sent_down_a_line_at_whose_end_nobody_is(tmp_path: Path) -> None:
+    """Such a line takes the connection, and closes it."""
+    heard: list[bytes] = []
+
+    async def nobody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(65536))
+        writer.close()
+
+    async def main() -> str:
+        inside = tmp_path / "leader.sock"
+        async with follower(inside, hold_s=20.0) as client:
+            async with await asyncio.start_unix_server(nobody, inside):
+                asked = asyncio.create_task(client.post("/login", content=b"12345"))
+                await asyncio.sleep(0.5)
+            async with serving(Inside(saying(of_the_leader)), listening_socket(inside)):
+                return (await asked).text
+
+    assert asyncio.run(main()).startswith("leader: POST")
+    assert heard and all(b"12345" not in one and LEADS.encode() in one for one in heard)
+
+
 def test_change_whose_leader_ends_in_the_middle_is_not_sent_again_and_a_read_is(tmp_path: Path, site) -> None:
     """Whether it was done is not known, and is said."""
     asked: list[str] = []
 
     async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readline()).decode().split()[0])
+        words = (await reader.readline()).decode().split()
+        if words[1] == LEADS:
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        else:
+            asked.append(words[0])
         writer.close()
 
     async def main() -> tuple[httpx.Response, httpx.Response]:

@@ -137,7 +137,8 @@ async def _follow(
     structlog.get_logger().info("server follows", address=front.address)
     holder = f"{front.name}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
     news = asyncio.create_task(follow_news(paths.socket("server-news"), front), name="news")
-    standing = asyncio.create_task(_stand(opened, target, holder), name="stand")
+    candidacy = _stand(opened, target, holder) if config.server.leads else _never(front)
+    standing = asyncio.create_task(candidacy, name="stand")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     tasks = {news, standing, stopping, *front.tasks}
     try:
@@ -149,6 +150,17 @@ async def _follow(
     finally:
         for one in (news, standing, stopping):
             one.cancel()
+
+
+async def _never(front: Front) -> tuple[Lease, str]:
+    """On a machine where nothing of the site runs but servers none leads: what recorders say comes elsewhere. Whoever
+    leads tells its own terminal; this one's has nobody else to tell it the address."""
+    while True:
+        try:
+            await front.supervisor.announce(front.address, "")
+            await asyncio.Event().wait()
+        except CustodesError:
+            await asyncio.sleep(LOOK_S)
 
 
 async def _stand(opened: SqlCatalog, target: PostgresTarget, holder: str) -> tuple[Lease, str]:

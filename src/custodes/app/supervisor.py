@@ -303,6 +303,9 @@ class _Site:
 
 def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]:
     """The site's processes in starting order; view jobs come when the server asks."""
+    forker_spec = _spec("forker", "forker", paths, ready="forker", added=_FORKER_ENVIRONMENT)
+    if not config.server.leads:  # a further machine: all else of the site runs on its own
+        return (*_servers(config, paths), forker_spec)
     if config.analyser.runner == "ray":
         analysers = [_spec("analyser", "analyser-0", paths, module="cluster")]
     else:
@@ -316,7 +319,7 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
     return (
         *warden,
         *_servers(config, paths),
-        _spec("forker", "forker", paths, ready="forker", added=_FORKER_ENVIRONMENT),
+        forker_spec,
         *recorders,
         *analysers,
         _spec("matcher", "matcher", paths, ready="matcher"),
@@ -327,7 +330,7 @@ def process_specs(config: SiteConfig, paths: SitePaths) -> tuple[ChildSpec, ...]
 def _servers(config: SiteConfig, paths: SitePaths) -> list[ChildSpec]:
     """One is ready when the command line reaches it. Of several whichever leads has that socket, which must not be
     taken away when another begins anew: each is ready with its own."""
-    if config.server.processes == 1:
+    if not config.server.is_one_of_several:
         return [_spec("server", "server", paths, ready="server-control")]
     return [_spec("server", name, paths, module="servers", ready=f"{name}-jobs") for name in config.server.names]
 

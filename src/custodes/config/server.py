@@ -26,6 +26,9 @@ class ServerConfig(BaseModel):
     processes: Annotated[int, Field(ge=1, le=MAX_SERVERS)] = 1
     """Server processes that answer at the same time, behind a load balancer. One of them leads: it alone stores facts,
     deletes, tells others and changes anything. More than one needs the catalog in PostgreSQL."""
+    leads: bool = True
+    """false: of a further machine, on which nothing of the site runs but servers that answer people, and their view
+    jobs. The site's own machine has two servers or more, and its sockets are brought here."""
     hosts: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")], ...] = ()
     """Further names under which browsers reach the page. Loopback names and `host` always count; others are refused
     (DNS rebinding)."""
@@ -57,6 +60,11 @@ class ServerConfig(BaseModel):
             if network.prefixlen == 0:
                 raise ValueError(f"{one!r} is everybody: then any visitor could say who they are")
         return found
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether somebody else may lead."""
+        return self.processes > 1 or not self.leads
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -551,9 +551,10 @@ class SiteConfig(_Strict):
 
     @model_validator(mode="after")
     def _several_share_a_database(self) -> "SiteConfig":
-        if self.server.processes > 1 and self.catalog is None:
+        if self.server.is_one_of_several and self.catalog is None:
+            several = f"server.processes: {self.server.processes}" if self.server.leads else "server.leads: false"
             raise ValueError(
-                f"server.processes: {self.server.processes} needs the catalog in PostgreSQL (catalog:); its file "
+                f"{several} needs the catalog in PostgreSQL (catalog:); its file "
                 "has one server. Move it with: custodes catalog copy --to database"
             )
         return self

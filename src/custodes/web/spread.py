@@ -67,6 +67,12 @@ ANSWER_S = 300.0
 MAX_PASSED = 128
 """At once, from one server."""
 
+LEADS = "/.leads"
+"""On the socket between servers: whether somebody is there. A line between machines takes a connection whether or not
+there is anybody at its end; so a change is sent only right after this was answered."""
+
+_WAITS = ("connect", "read", "write", "pool")
+
 FROM, SCHEME = "x-custodes-from", "x-custodes-scheme"
 """On the socket between servers: what this server knows of the visitor. Nobody else reaches that socket."""
 
@@ -111,8 +117,10 @@ class Spread:
             while True:
                 request = _passed(scope, receive)
                 try:
+                    if scope["method"] not in ("GET", "HEAD"):
+                        await _look(transport)
                     response = await transport.handle_async_request(request)
-                except httpx.ConnectError:
+                except (httpx.ConnectError, _NobodyThereError):
                     if loop.time() < deadline:  # nothing was sent, so it can be sent again
                         await asyncio.sleep(LOOK_S)
                         continue
@@ -136,7 +144,12 @@ class Inside:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the visitor's address and scheme from what was said, and the saying away."""
+        """Say that somebody is there; or take the visitor's address and scheme from what was said, and the saying
+        away."""
+        if scope["path"] == LEADS:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         said = {name: value.decode("latin-1") for name, value in scope["headers"] if name.decode() in (FROM, SCHEME)}
         kept = [(name, value) for name, value in scope["headers"] if name not in said]
         address = said.get(FROM.encode(), "")
@@ -167,6 +180,21 @@ def _passed(scope: Scope, receive: Receive) -> httpx.Request:
         content=_body(receive) if has_body else None,
         extensions={"timeout": {"connect": LOOK_S * 5, "read": ANSWER_S, "write": ANSWER_S, "pool": ANSWER_S}},
     )
+
+
+class _NobodyThereError(Exception):
+    """The leader did not say that it is there; nothing was sent."""
+
+
+async def _look(transport: httpx.AsyncHTTPTransport) -> None:
+    request = httpx.Request("GET", f"http://inside{LEADS}", extensions={"timeout": dict.fromkeys(_WAITS, LOOK_S * 25)})
+    try:
+        response = await transport.handle_async_request(request)
+    except httpx.TransportError as error:
+        raise _NobodyThereError from error
+    await response.aclose()
+    if response.status_code != 204:
+        raise _NobodyThereError
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:
