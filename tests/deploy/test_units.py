@@ -23,6 +23,7 @@ UNITS = [
 ]
 WARDEN = ROOT / "deploy/systemd/custodes-warden.service"
 LINE = ROOT / "deploy/systemd/custodes-warden-line.service"
+SERVERS_LINE = ROOT / "deploy/systemd/custodes-servers-line.service"
 CENTRE = ROOT / "deploy/container/centre.yaml"
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 MOST_EXPOSED = 2.0
@@ -39,7 +40,7 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("unit_file", [*UNITS, WARDEN, LINE], ids=lambda path: path.name)
+@pytest.mark.parametrize("unit_file", [*UNITS, WARDEN, LINE, SERVERS_LINE], ids=lambda path: path.name)
 def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> None:
     program = tmp_path / "custodes"
     program.write_text("#!/bin/sh\n")
@@ -51,7 +52,7 @@ def test_unit_when_read_by_systemd_is_valid(tmp_path: Path, unit_file: Path) -> 
     assert ours == []
 
 
-@pytest.mark.parametrize("unit", [*UNITS, WARDEN, LINE], ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [*UNITS, WARDEN, LINE, SERVERS_LINE], ids=lambda path: path.name)
 def test_unit_when_judged_by_systemd_is_hardly_exposed(unit: Path) -> None:
     done = analyze("security", "--offline=true", "--no-pager", str(unit))
     found = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", done.stdout)
@@ -86,6 +87,15 @@ def test_line_brings_the_socket_at_which_the_replica_looks_and_the_warden_listen
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "stricthostkeychecking true" in done.stdout
+
+
+def test_line_of_a_second_machine_brings_what_its_servers_and_view_jobs_ask() -> None:
+    (start,) = [line.partition("=")[2] for line in unit_lines(SERVERS_LINE) if line.startswith("ExecStart=")]
+    ways = [way.split()[0].split(":") for way in start.split(" -L ")[1:]]
+    paths = SitePaths(Path("/var/lib/custodes"))
+    brought = {str(paths.socket(name)) for name in ("warden-server", "warden-jobs", "server-page", "server-news")}
+    assert {there for _, there in ways} == brought | {str(paths.hub("hub-live", "recorder"))}
+    assert all(here == there for here, there in ways)
 
 
 def test_unit_when_it_gives_a_credential_then_it_is_the_passphrase(tmp_path: Path) -> None:
