@@ -5,7 +5,7 @@ One thread owns the `AuditLog`; the event loop only queues. What is logged is `a
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +23,9 @@ Append = Callable[[AuditRecord], Awaitable[int]]
 
 MAX_WAITING = 8 * MAX_BATCH
 """About a second of appends at 50 000/s; beyond that the disk has stopped and requests fail at once."""
+
+MAX_SENT = 4
+"""Groups that are durable here and wait for replicas, while the next one is written; more would only queue there."""
 
 _GROUP = 512
 """Records of one transaction; larger groups gain nothing and make the first in it wait."""
@@ -48,6 +51,8 @@ class LogWriter:
         self._task: asyncio.Task[None] | None = None
         self.replicated: Callable[[int], Awaitable[None]] | None = None
         """Awaited with the log's size before a group counts as durable, where replicas have to have it, too."""
+        self._room = asyncio.Semaphore(MAX_SENT)
+        self._sent: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "LogWriter":
         self._task = asyncio.get_running_loop().create_task(self._commit_groups(), name="log-writer")
@@ -58,6 +63,8 @@ class LogWriter:
         self._wake.set()
         if self._task is not None:
             await self._task
+        if self._sent:
+            await asyncio.wait(self._sent)
         self._thread.shutdown()
         self._log.close()
 
@@ -94,8 +101,6 @@ class LogWriter:
         records = [(each.record, each.utc_ns) for each in group]
         try:
             entries = await self.ask(lambda log: log.append(records))
-            if self.replicated is not None:
-                await self.replicated(entries[-1].index + 1)
         except InvalidArgument as error:
             if len(group) == 1:
                 _fail(group, error)
@@ -109,9 +114,35 @@ class LogWriter:
             _fail(group, Unavailable(f"the log writer ended: {type(error).__name__}"))
             raise
         else:
-            for each, entry in zip(group, entries, strict=True):
-                if not each.done.done():
-                    each.done.set_result(entry)
+            if self.replicated is None:
+                _done(group, entries)
+                return
+            # The next group is written meanwhile: replicas answer in order.
+            await self._room.acquire()
+            sent = asyncio.create_task(self._replicate(group, entries, self.replicated), name="log-replicated")
+            self._sent.add(sent)
+            sent.add_done_callback(self._sent.discard)
+
+    async def _replicate(
+        self, group: list[_Waiting], entries: Sequence[LogEntry], replicated: Callable[[int], Awaitable[None]]
+    ) -> None:
+        try:
+            await replicated(entries[-1].index + 1)
+        except CustodesError as error:
+            _fail(group, error)
+        except BaseException as error:
+            _fail(group, Unavailable(f"the log writer ended: {type(error).__name__}"))
+            raise
+        else:
+            _done(group, entries)
+        finally:
+            self._room.release()
+
+
+def _done(group: list[_Waiting], entries: Sequence[LogEntry]) -> None:
+    for each, entry in zip(group, entries, strict=True):
+        if not each.done.done():
+            each.done.set_result(entry)
 
 
 def _fail(group: list[_Waiting], error: CustodesError) -> None:
