@@ -51,6 +51,13 @@ def test_configuration_as_it_is_shipped_is_valid_but_for_the_operators_certifica
     assert done.returncode == 0, done.stderr
 
 
+def test_configuration_of_the_container_is_valid(tmp_path: Path) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text((CONFIG.parents[1] / "container/servers.haproxy.cfg").read_text())
+    done = subprocess.run([str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 class Servers:
     """The running site, and which of its servers is which."""
 

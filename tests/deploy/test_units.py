@@ -12,7 +12,7 @@ import yaml
 from custodes.adapters.keys.file import PASSPHRASE_VARIABLE, read_passphrase
 from custodes.app.warden_replication import SOCKET
 from custodes.cli.main import COMMANDS
-from custodes.config import SitePaths
+from custodes.config import SitePaths, load_site_yaml
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/custodes.service"
@@ -118,6 +118,26 @@ def test_compose_file_gives_no_root_no_capability_and_nothing_writable_but_the_d
     assert f"{PASSPHRASE_VARIABLE}_FILE" in service["environment"]
     assert set(service["secrets"]) == set(tree["secrets"])
     assert (COMPOSE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_compose_file_of_several_servers_gives_no_root_no_capability_and_fits_its_configuration() -> None:
+    folder = COMPOSE.parent
+    tree = yaml.safe_load((folder / "servers.yaml").read_text())
+    assert set(tree["services"]) == {"database", "custodes", "balancer"}
+    for service in tree["services"].values():
+        assert service["user"].split(":")[0] not in ("0", "root")
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(service)
+        writable = [one.partition(":")[0] for one in service["volumes"] if not one.endswith(":ro")]
+        assert set(writable) <= set(tree["volumes"]) and len(writable) <= 1
+        assert set(service.get("secrets", ())) <= set(tree["secrets"])
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    config = load_site_yaml(folder / "servers.site.yaml")
+    assert config.catalog is not None and config.catalog.host in tree["services"]
+    assert config.server.proxies == (tree["networks"]["default"]["ipam"]["config"][0]["subnet"],)
+    told = re.findall(r"^  server \w+ custodes:(\d+)$", (folder / "servers.haproxy.cfg").read_text(), re.M)
+    assert [int(port) for port in told] == [config.server.port_of(name) for name in config.server.names]
 
 
 def test_centres_compose_file_gives_no_root_no_capability_and_nothing_writable_but_two_volumes() -> None:
