@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import KeyConfig, SitePaths
 from custodes.errors import AlreadyExists, FailedPrecondition, KeyMissing, LogCorrupt, Unavailable
 from custodes.runtime.clock import SystemClock
-from custodes.sealing.published import read_pinned
+from custodes.sealing.published import key_id_of, read_pinned
 from custodes.types.access import AuditKind, AuditRecord, Checkpoint
 from custodes.types.message import (
     Append,
@@ -351,3 +352,34 @@ def test_warden_put_back_from_an_older_copy_is_refused_by_its_replica(
     shutil.rmtree(pair.site.paths.warden_dir)
     shutil.copytree(tmp_path / "older", pair.site.paths.warden_dir)
     asyncio.run(after())
+
+
+def test_key_that_the_log_calls_destroyed_is_destroyed_again_in_an_older_copy(waiting: Pair) -> None:
+    """The replica had the entry, and lost its warden before it had the store without the key."""
+    key_id = key_id_of(CameraId("gate"), "20260101")
+
+    async def before() -> None:
+        async with waiting.following(), waiting.warden() as gate:
+            await gate._with_keys(lambda keys: keys.ensure([key_id], SystemClock().now_ns()))
+            assert gate.replication is not None
+            await gate.replication.settled()
+            # what `Gate.destroy` does first
+            await gate._log.append(
+                AuditRecord(
+                    kind=AuditKind.KEYS_DESTROYED,
+                    actor="process:warden",
+                    subject="gate",
+                    details={"day": "20260101"},
+                )
+            )
+
+    asyncio.run(before())
+    assert _has_key(waiting.folder, key_id)
+    waiting.promote()
+    assert not _has_key(waiting.folder, key_id)
+
+
+def _has_key(folder: Path, key_id: str) -> bool:
+    with contextlib.closing(sqlite3.connect(folder / "warden/keys.db")) as keys:
+        (wrapped,) = keys.execute("SELECT wrapped FROM camera_keys WHERE key_id = ?", (key_id,)).fetchone()
+    return wrapped is not None

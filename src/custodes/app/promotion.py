@@ -6,6 +6,7 @@ In this order, so that a crash anywhere leaves at most one writer: the replica n
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from custodes.adapters.keys.store import KeyStore
 from custodes.app.party_keys import read_witness
 from custodes.app.replica import held, promoted_generation
 from custodes.audit.checkpoint import LogKeys, LogSigner, log_keys, origin_of
-from custodes.audit.log import AuditLog
+from custodes.audit.log import MAX_PAGE, AuditLog
 from custodes.audit.verify import verify_log
 from custodes.config import KeyConfig, SitePaths, read_identity
 from custodes.config.durable import replace_file, sync_folder
@@ -34,9 +35,10 @@ from custodes.errors import (
     SiteMismatch,
 )
 from custodes.ports.clock import Clock
-from custodes.sealing.published import read_pinned
+from custodes.sealing.published import key_id_of, read_pinned
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.replica import FollowLog, LogFollowed
+from custodes.units import CameraId, Ns
 
 TELL_S = 10.0
 
@@ -167,12 +169,10 @@ def _take_over(
     """The generation, and the entry; again is harmless. Returns the log's size."""
     identity = read_identity(paths.identity)
     assert identity is not None
-    keys = _open_keys(paths, config, environment)
-    try:
+    with contextlib.closing(_open_keys(paths, config, environment)) as keys:
         signer = LogSigner(origin_of(identity.site_id), keys.log_key(), keys.log_mldsa_key())
-    finally:
-        keys.close()
-    log = AuditLog.open(paths.warden_dir / "log.db", signer, generation=generation)
+        log = AuditLog.open(paths.warden_dir / "log.db", signer, generation=generation)
+        _destroy_again(log, keys, clock.now_ns())
     try:
         if log.size and log.read_of_kind(AuditKind.WARDEN_PROMOTED, log.size - 1, 1):
             return log.size
@@ -188,6 +188,14 @@ def _take_over(
         return log.append([(record, clock.now_ns())])[0].index + 1
     finally:
         log.close()
+
+
+def _destroy_again(log: AuditLog, keys: KeyStore, now_ns: Ns) -> None:
+    """The copy of the keys may be older than the log's last word of them."""
+    for start in range(0, log.size, MAX_PAGE):
+        for entry in log.read_of_kind(AuditKind.KEYS_DESTROYED, start, MAX_PAGE):
+            with contextlib.suppress(KeyMissing):  # never made here
+                keys.destroy(key_id_of(CameraId(entry.record.subject), entry.record.details.get("day", "")), now_ns)
 
 
 def _move(ours: SitePaths, theirs: SitePaths) -> None:
