@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from custodes.journey.fusion import Fusion, Placed, numbers_of
 from custodes.units import NS_PER_S, CameraId, RunId
@@ -137,3 +138,31 @@ def test_a_camera_whose_calibration_is_off_keeps_its_tracks_with_the_dots_that_t
     first = numbers_of(told[20])
     assert first[LEFT, RUN, 1] == first[RIGHT, RUN, 8] != first[LEFT, RUN, 2]
     assert numbers_of(told[-1]) == first
+
+
+LOOKS = np.linalg.qr(np.random.default_rng(3).normal(size=(32, 3)))[0].T
+
+
+def dressed(rng, camera, track, place, person):
+    """Same person's looks are about .94 alike, two people's .72."""
+    look = np.sqrt([0.72, 0.22]) @ LOOKS[[0, person]] + 0.25 * rng.normal(size=32) / 32**0.5
+    return replace(placed(camera, track, place), look=look / np.linalg.norm(look), is_mixed=True)
+
+
+def meeting(step):
+    """Two people walk up to one another, stand together for two seconds, and each goes back the way they came."""
+    reach = abs(step - 40) - 10
+    return max(reach, 0) * 0.2 + 0.02
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_who_turn_back_where_they_met_are_told_apart_by_their_looks_though_the_tracker_swaps_them(seed):
+    rng, fusion, told = np.random.default_rng(seed), Fusion(), []
+    for step in range(80):
+        first, second = (1, 2) if step < 40 else (2, 1)  # the tracker takes them to have passed one another
+        apart = np.array([meeting(step), 0.0])
+        feet = np.stack([-apart, apart]) + rng.normal(0, 0.15, (2, 2))
+        seen = [dressed(rng, LEFT, first, feet[0], 1), dressed(rng, LEFT, second, feet[1], 2)]
+        told.append(numbers_of(fusion.step(step * STEP_NS, seen)))
+    assert told[20][LEFT, RUN, 1] == told[79][LEFT, RUN, 2]
+    assert told[20][LEFT, RUN, 2] == told[79][LEFT, RUN, 1]

@@ -10,6 +10,7 @@ import pytest
 import xmlschema
 from defusedxml import ElementTree
 
+from custodes.cli.traffic import text_of
 from custodes.geometry.pose import pose_of
 from custodes.traffic.exports import hours_csv, to_csv, to_datex
 from custodes.traffic.hours import hours_of, peak_of, percentile_kmh
@@ -18,7 +19,7 @@ from custodes.traffic.quarter import level_of_service, measure
 from custodes.traffic.queues import queue_of
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene, CountLine
-from custodes.types.traffic import Movement, SpeedFigures
+from custodes.types.traffic import Movement, SpeedFigures, TrafficTable
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
@@ -226,6 +227,15 @@ def test_hours_add_counts_and_take_percentiles_from_the_histograms_together():
     text = list(csv.DictReader(io.StringIO(hours_csv("cam", rows))))
     assert text[0]["kmh_20_25"] == "80"
     assert (text[1]["vehicles"], text[1]["kmh_20_25"]) == ("5", "")
+
+
+@pytest.mark.parametrize(("form", "starts"), [("csv", 2), ("csv-hours", 1)])
+def test_the_command_exports_quarters_and_hours(form, starts):
+    table = TrafficTable(quarters=(busy(0, 3), busy(1, 4)))
+    rows = list(csv.DictReader(io.StringIO(text_of(table, form, "cam", "", 0))))
+    mine = [row for row in rows if row.get("way") == "forward" and row["vehicles"]]
+    assert len({row["start"] for row in mine}) == starts
+    assert sum(int(row["vehicles"]) for row in mine) == 7
 
 
 @pytest.mark.parametrize(("share", "kmh"), [(0.0, 10.0), (0.5, 12.5), (1.0, 15.0)])

@@ -11,7 +11,8 @@ from custodes.cli.hold import moment_ns
 from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.errors import InvalidArgument
-from custodes.traffic.exports import to_csv, to_datex
+from custodes.traffic.exports import hours_csv, to_csv, to_datex
+from custodes.traffic.hours import hours_of
 from custodes.types.traffic import Quarter, ReadTraffic, TrafficTable
 from custodes.units import NS_PER_S, CameraId
 
@@ -58,23 +59,31 @@ def show(camera_id: str, start: str, end: str, data: Path | None) -> None:
     "--from", "start", default="24h", help="2026-03-01T14:00 (UTC unless an offset is given), or 2h ago: 2h."
 )
 @click.option("--to", "end", default="0m", help="The same; the default is now.")
-@click.option("--format", "form", type=click.Choice(["csv", "json", "datex"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "csv-hours", "json", "datex"]), default="csv", show_default=True
+)
 @click.option("--country", default="", help="Of the publisher, for DATEX II: two letters (ISO 3166).")
 @data_option
 def export(camera_id: str, start: str, end: str, form: str, country: str, data: Path | None) -> None:
-    """On stdout: custodes traffic export gate --from 24h --format datex --country de > gate.xml"""
+    """On stdout: custodes traffic export gate --from 24h --format datex --country de > gate.xml
+
+    csv: quarters of an hour; csv-hours: their sums by hour, with v50, v85 and the peak hour factor, as on the page.
+    """
     if form == "datex" and not (len(country) == 2 and country.isascii() and country.isalpha()):
         raise InvalidArgument("DATEX II names the publisher's country: --country with two letters, such as de")
-    table = _read(camera_id, start, end, data)
+    now_ns = int(datetime.now(UTC).timestamp()) * NS_PER_S
+    click.echo(text_of(_read(camera_id, start, end, data), form, camera_id, country.lower(), now_ns), nl=False)
+
+
+def text_of(table: TrafficTable, form: str, camera_id: str, country: str, now_ns: int) -> str:
+    """What `export` writes. Args: form: csv, csv-hours, json or datex; country: two letters, for datex."""
     if form == "csv":
-        click.echo(to_csv(table.quarters), nl=False)
-    elif form == "json":
-        click.echo(msgspec.json.encode(table).decode())
-    else:
-        now_ns = int(datetime.now(UTC).timestamp()) * NS_PER_S
-        click.echo(
-            to_datex(table.quarters, site=_site(table.quarters), country=country.lower(), now_ns=now_ns), nl=False
-        )
+        return to_csv(table.quarters)
+    if form == "csv-hours":
+        return hours_csv(camera_id, hours_of(table.quarters))
+    if form == "json":
+        return msgspec.json.encode(table).decode() + "\n"
+    return to_datex(table.quarters, site=_site(table.quarters), country=country, now_ns=now_ns)
 
 
 def _site(quarters: tuple[Quarter, ...]) -> str:

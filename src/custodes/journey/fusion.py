@@ -64,6 +64,9 @@ class FusionConfig:
     """Nats for the dot that the same track was last: a tracker of one picture is right 19 times in 20."""
     keep_mixed: float = 1.4
     """The same where boxes overlap: 4 times in 5."""
+    keep_known: float = 2.0
+    keep_known_mixed: float = 0.7
+    """Both, where looks are known on either side: they tell better who it is."""
     settle_s: float = 1.0
     """It counts in full again when its box has been clear of others for so long."""
     off_s: float = 1.0
@@ -72,14 +75,18 @@ class FusionConfig:
     """Who was seen by the same camera within it is told apart by it."""
     wait_s: float = 0.5
     """A new track that fits no dot waits so long for one before it begins its own."""
+    wait_known_s: float = 1.0
+    """The same where its look is known, which one picture alone tells badly."""
     lost_s: float = 8.0
     """A dot that nobody saw for longer is over."""
     merge_s: float = 1.0
     """Two dots that fit one another for so long are one."""
     merge_gate: float = 6.0
-    look_weight: float = 12.0
-    """Squared-distance units that a cosine of one less costs."""
-    look_usual: float = 0.5
+    look_weight: float = 60.0
+    """Squared-distance units that a cosine of one less costs: three nats for .1, a fourth of what independent looks
+    that spread by .07 would say."""
+    look_usual: float = 0.88
+    """Where a look says nothing: of one person's in two cameras, and of two who are alike."""
 
 
 @dataclass(slots=True)
@@ -202,14 +209,15 @@ class Fusion:
         result: Floats = 0.5 * (squared + np.log(volume)) - config.new
         for row, one in enumerate(mine):
             track = self._tracks[one.key]
-            kept = self._kept(track, utc_ns)
             for column, dot in enumerate(dots):
                 is_kept = dot.number == track.number
+                is_known = dot.look is not None and one.look is not None
                 if dot.group != one.group or (squared[row, column] > config.gate and not is_kept):
                     result[row, column] = np.inf
                     continue
                 if is_kept:
-                    rest = gap[row, column] - kept / config.keep * track.off_m
+                    kept, share = self._kept(track, utc_ns, is_known=is_known)
+                    rest = gap[row, column] - share * track.off_m
                     usual = float(_squared(rest, spread[row, column])[0])
                     result[row, column] -= kept + 0.5 * max(squared[row, column] - usual, 0.0)
                 if dot.look is not None and one.look is not None:
@@ -217,13 +225,13 @@ class Fusion:
                     result[row, column] -= 0.5 * config.look_weight * likeness
         return result
 
-    def _kept(self, track: _Track, utc_ns: int) -> float:
-        """Nats for the dot that a track was last."""
+    def _kept(self, track: _Track, utc_ns: int, *, is_known: bool) -> tuple[float, float]:
+        """Nats for the dot that a track was last, and their share of the most."""
         config = self._config
-        if track.mixed_ns is None:
-            return config.keep
-        clear_s = (utc_ns - track.mixed_ns) / NS_PER_S
-        return config.keep_mixed + (config.keep - config.keep_mixed) * min(1.0, clear_s / config.settle_s)
+        most, least = (config.keep_known, config.keep_known_mixed) if is_known else (config.keep, config.keep_mixed)
+        clear_s = np.inf if track.mixed_ns is None else (utc_ns - track.mixed_ns) / NS_PER_S
+        nats = least + (most - least) * min(1.0, clear_s / config.settle_s)
+        return nats, nats / most
 
     def _noise(self, one: Placed) -> Floats:
         return one.spread_m2 + self._config.floor_m**2 * np.eye(2)
@@ -241,7 +249,8 @@ class Fusion:
     def _begin(self, lone: Iterable[Placed], utc_ns: int) -> None:
         for one in lone:
             track = self._tracks[one.key]
-            if utc_ns - track.born_ns < self._config.wait_s * NS_PER_S and self._dots:
+            wait_s = self._config.wait_s if one.look is None else self._config.wait_known_s
+            if utc_ns - track.born_ns < wait_s * NS_PER_S and self._dots:
                 continue
             spread = np.zeros((4, 4))
             spread[:2, :2], spread[2:, 2:] = self._noise(one), np.eye(2) * 1.5**2

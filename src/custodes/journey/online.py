@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from custodes.journey.assignment import Links, decide, marginals
+from custodes.journey.assignment import Links, decide, marginals, told
 from custodes.journey.resolve import KEPT, MOST
 from custodes.journey.tracklets import Tracklets, candidates, centred
 from custodes.journey.transit import TransitModel
@@ -68,7 +68,7 @@ class Linker:
         for first, second, likely in zip(
             pairs.first[chosen][order].tolist(),
             pairs.second[chosen][order].tolist(),
-            chance[chosen][order].tolist(),
+            told(chance[chosen][order]).tolist(),
             strict=True,
         ):
             numbers[second], probability[second] = numbers[first], likely
