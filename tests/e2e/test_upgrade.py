@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import Connection, Integer, MetaData, create_engine, func, select, text
 from sqlalchemy.exc import OperationalError
 
 import custodes.adapters.sql as sql
@@ -137,6 +137,11 @@ def _fill(connection: Connection, revision: str, rows: dict[str, list[dict[str, 
         connection.execute(table.delete())
         connection.execute(table.insert(), kept)
         counts[table.name] = len(kept)
+        if connection.dialect.name == "postgresql":
+            for key in table.primary_key.columns:
+                if isinstance(key.type, Integer):  # the number that is given next, which copied rows do not move
+                    sequence = func.pg_get_serial_sequence(table.name, key.name)
+                    connection.execute(select(func.setval(sequence, select(func.max(key)).scalar_subquery())))
     return counts
 
 
