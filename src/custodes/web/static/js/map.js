@@ -91,8 +91,10 @@ function draw(body) {
       return svg("g", {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }), svg("text", { x: x + 11, y: y + 4 }, one.name));
     }),
     ...floor.dots.map((dot) => {
-      const [x, y] = at([dot.x_m, dot.y_m]);
-      return svg("g", {}, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / span) * SIZE), class: "doubt" }),
+      // Whoever is beyond what is drawn is at its edge, pale: as many dots as are told.
+      const [right, down] = at([dot.x_m, dot.y_m]);
+      const [x, y] = [within(right, (SIZE * wide) / span), within(down, height)];
+      return svg("g", x === right && y === down ? {} : { class: "beyond" }, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / span) * SIZE), class: "doubt" }),
         svg("circle", { cx: x, cy: y, r: 6, class: dot.is_person ? "person" : "vehicle" }, svg("title", {}, t`seen by ${dot.cameras.join(", ")}; ± ${fixed(dot.error_m, 1)} m`)));
     }));
 }
@@ -159,3 +161,7 @@ loadFlows();
 setInterval(loadFlows, 300_000);
 setInterval(loadHeat, 300_000);
 poll("/api/v1/map", 1, draw);
+
+function within(value, end) {
+  return Math.min(Math.max(value, 6), end - 6);
+}

@@ -47,7 +47,7 @@ function draw(body, fromNs, toNs) {
   drawSeries($("queue"), [{ name: t`queue`, isBar: true, points: quarters.map((one) => [one.start_ns, one.queue?.length_m ?? null, one.end_ns]) }],
     bins, fromNs, toNs, t`No queue was measured; this needs the camera's ground.`);
   const seen = bins.reduce((sum, bin) => sum + (bin[1] - bin[0]) * bin[2], 0) / Math.max(1, Math.min(toNs, body.now_ns) - fromNs);
-  say($("well"), quarters.length ? t`${Math.round(seen * 100)} % of this stretch was analysed; pale where it was not.` : "");
+  say($("well"), quarters.length ? t`${percent(seen)} % of this stretch was analysed; pale where it was not.` : "");
   $("lines").replaceChildren(...body.sums.map((one) => lineRow(one, quarters)));
   $("classes").replaceChildren(...body.sums.map(classRow));
   const moved = movements(quarters);
@@ -67,7 +67,7 @@ function lineRow(one, quarters) {
   const newest = quarters.flatMap((quarter) => quarter.lines).filter((line) => wayText(line) === wayText(one) && line.vehicles).at(-1);
   return el("tr", {},
     el("td", {}, one.line), el("td", {}, one.is_forward ? t`forward` : t`backward`),
-    number(String(one.vehicles)), number(String(one.counts.person || 0)), number(`${Math.round(one.coverage * 100)} %`),
+    number(String(one.vehicles)), number(String(one.counts.person || 0)), number(`${percent(one.coverage)} %`),
     number(kmh(one.v50_kmh)), number(one.v85_kmh === null ? "–" : t`${one.v85_kmh.toFixed(0)} ± ${fixed(one.v85_error_kmh, 1)} km/h`),
     number(one.over_limit_share === null ? "–" : `${Math.round(one.over_limit_share * 100)} %`),
     number(one.peak ? t`${one.peak.vehicles} from ${clockText(one.peak.start_ns).slice(0, 5)}` : "–"),
@@ -131,3 +131,8 @@ for (const id of ["camera", "hours"]) {
 }
 show();
 setInterval(show, 30_000);
+
+/** Of a share: a little is not nothing. */
+function percent(share) {
+  return share > 0 && share < 0.005 ? "< 1" : Math.round(share * 100);
+}
