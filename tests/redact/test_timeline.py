@@ -1,5 +1,7 @@
 """Masks over time: covered at and between looks, nothing without vouching, monotone in margin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -249,3 +251,13 @@ def test_roll_after_the_last_look_is_the_same_though_earlier_moments_were_forgot
     assert sorted(map(tuple, forgetful.masks_at(at, RUN).tolist())) == sorted(
         map(tuple, kept.masks_at(at, RUN).tolist())
     )
+
+
+def test_guess_of_a_tracker_that_errs_uncovers_nobody():
+    seen = (0.4, 0.2, 0.5, 0.6)
+    facts = chain(*[[(1, PERSON, seen)]] * 2, [(1, PERSON, (0.1, 0.2, 0.2, 0.6))], [(1, PERSON, seen)], [])
+    guessed = replace(facts[2], frame=replace(facts[2].frame, is_measured=np.zeros(1, bool)))
+    timeline = made([*facts[:2], guessed, *facts[3:]], margin=0.0)
+    masks = timeline.masks_at(Ns(T0 + 2 * STEP), RUN)
+    assert covers(masks, seen)
+    assert covers(masks, (0.1, 0.2, 0.2, 0.6)), "it may be right, too"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from custodes.redact.levels import Box
 from custodes.redact.reasons import MaskBasis
-from custodes.units import NS_PER_S
+from custodes.units import NS_PER_MS, NS_PER_S
 
 PRE_ROLL_NS = NS_PER_S // 2
 """A person is covered this long before the first detection: at 5 analysed frames per second up to 0.2 s pass between
@@ -24,6 +24,11 @@ MAX_FILL_NS = 10 * NS_PER_S
 """A detector gap within one track is filled up to this length; a longer one is two stretches, each with its rolls."""
 
 _MAX_EXTRAPOLATION_NS = 2 * NS_PER_S
+SEEN_FILL_NS = 600 * NS_PER_MS
+"""A tracker says where it thinks somebody is whom it does not see. Gaps up to this length are covered from where they
+were seen to where they are seen again as well: a guess that errs would uncover them. In longer ones that would cover
+the whole way for seconds."""
+
 BASE_NS = NS_PER_S // 2
 """Over so long a speed is taken, too: as long as a roll."""
 
@@ -44,9 +49,16 @@ class Samples:
 
     times_ns: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
+    fill_ns: int = MAX_FILL_NS
+    seen: "Samples | None" = None
+    """Without the tracker's guesses, once there was one."""
 
-    def put(self, utc_ns: int, box: Box) -> int:
+    def put(self, utc_ns: int, box: Box, *, is_guess: bool = False) -> int:
         """Insert or replace; returns how many boxes were added (0 or 1)."""
+        if is_guess and self.seen is None:
+            self.seen = Samples(self.times_ns.copy(), self.boxes.copy(), SEEN_FILL_NS)
+        elif not is_guess and self.seen is not None:
+            self.seen.put(utc_ns, box)
         at = bisect_left(self.times_ns, utc_ns)
         if at < len(self.times_ns) and self.times_ns[at] == utc_ns:
             self.boxes[at] = joined((self.boxes[at], box))
@@ -61,13 +73,27 @@ class Samples:
         after = bisect_left(times, utc_ns)
         if after < len(times) and times[after] == utc_ns:
             yield (boxes[after],), MaskBasis.SEEN
-        elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_FILL_NS:
+        elif 0 < after < len(times) and times[after] - times[after - 1] <= self.fill_ns:
             yield (boxes[after - 1], boxes[after]), MaskBasis.BETWEEN
         else:
             if after < len(times) and times[after] - utc_ns <= PRE_ROLL_NS:
                 yield self._reached(after, 1, utc_ns), MaskBasis.BEFORE
             if after > 0 and utc_ns - times[after - 1] <= POST_ROLL_NS:
                 yield self._reached(after - 1, -1, utc_ns), MaskBasis.AFTER
+        if self.seen is not None:
+            yield from (item for item in self.seen.places_at(utc_ns) if item[1] is not MaskBasis.SEEN)
+
+    def forget_before(self, utc_ns: int) -> int:
+        """Drop what no later moment needs; returns how many boxes went.
+
+        Two earlier boxes stay, one to fill from and one to know its direction; and what its speed is taken over.
+        """
+        if self.seen is not None and self.seen.times_ns:
+            self.seen.forget_before(utc_ns)
+        from_ns = min(utc_ns, self.times_ns[-1]) - BASE_NS
+        cut = max(0, min(bisect_left(self.times_ns, utc_ns) - 2, bisect_left(self.times_ns, from_ns)))
+        del self.times_ns[:cut], self.boxes[:cut]
+        return cut
 
     def _reached(self, end: int, step: int, utc_ns: int) -> Places:
         """Box `end`, where it was or will be at `utc_ns` by the boxes behind it in direction `step`, and what lies

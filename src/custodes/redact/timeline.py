@@ -14,7 +14,7 @@ import numpy as np
 from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
 from custodes.redact.levels import Box, MaskLevel, covered_part, plate_part
 from custodes.redact.reasons import Mask, MaskBasis, MaskReason
-from custodes.redact.samples import BASE_NS, MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
+from custodes.redact.samples import MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
 from custodes.redact.stretches import Stretches
 from custodes.redact.zones import PrivacyZone
 from custodes.types.event import FrameAnalysed
@@ -127,12 +127,14 @@ class MaskTimeline:
         """Take facts of this camera. The same fact twice changes nothing."""
         for fact in frames:
             frame = fact.frame
-            rows = zip(frame.track_ids.tolist(), frame.class_ids.tolist(), frame.boxes_norm.tolist(), strict=True)
-            for row, (track_id, class_id, box) in enumerate(rows):
+            rows = zip(frame.track_ids.tolist(), frame.class_ids.tolist(), frame.boxes_norm.tolist(),
+                       frame.is_measured.tolist(), strict=True)  # fmt: skip
+            for row, (track_id, class_id, box, is_measured) in enumerate(rows):
                 if self._is_covered(class_id):
                     # A detection without a track (id < 0) is a track of its own, with pre- and post-roll.
                     identity = (track_id, -1) if track_id >= 0 else (frame.seq, row)
-                    self._put((frame.run, *identity, class_id), frame.utc_ns, tuple(box))
+                    is_guess = track_id >= 0 and not is_measured
+                    self._put((frame.run, *identity, class_id), frame.utc_ns, tuple(box), is_guess=is_guess)
             if fact.valid_from_ns <= frame.utc_ns:
                 self._vouched.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
                 self._settled.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
@@ -272,15 +274,11 @@ class MaskTimeline:
         for key in [key for key in self._tracks if key not in alive]:
             self._boxes -= len(self._tracks.pop(key).times_ns)
         for samples in self._tracks.values():
-            # Two earlier boxes stay, one to fill from and one to know its direction; and what its speed is taken over.
-            from_ns = min(utc_ns, samples.times_ns[-1]) - BASE_NS
-            cut = max(0, min(bisect_left(samples.times_ns, utc_ns) - 2, bisect_left(samples.times_ns, from_ns)))
-            del samples.times_ns[:cut], samples.boxes[:cut]
-            self._boxes -= cut
+            self._boxes -= samples.forget_before(utc_ns)
 
-    def _put(self, key: _Key, utc_ns: int, box: Box) -> None:
+    def _put(self, key: _Key, utc_ns: int, box: Box, *, is_guess: bool) -> None:
         samples = self._tracks.setdefault(key, Samples())
-        self._boxes += samples.put(utc_ns, box)
+        self._boxes += samples.put(utc_ns, box, is_guess=is_guess)
         at = bisect_left(samples.times_ns, utc_ns)
         start, end = utc_ns - PRE_ROLL_NS, utc_ns + POST_ROLL_NS
         if at > 0 and utc_ns - samples.times_ns[at - 1] <= MAX_FILL_NS:
