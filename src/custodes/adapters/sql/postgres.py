@@ -163,9 +163,7 @@ def _take_turn(name: str, lease: Lease | None, connection: DBAPIConnection, _: o
             if lease is None or time.monotonic() > deadline:
                 raise Unavailable(f"{name} is used by another custodes server")
             # Its server leads no more, and may not know: what it still wants to write fails from here on.
-            cursor.execute(
-                f"SELECT count(pg_terminate_backend(pid)) {_HOLDERS}"
-            )  # nosemgrep: sql-from-a-string - a constant
+            cursor.execute(_EXPEL)
             connection.commit()
             time.sleep(_EXPEL_LOOK_S)
         # Asked again under the lock: between two looks it may have become another's.
@@ -192,9 +190,7 @@ def _is_ours(cursor: DBAPICursor, lease: Lease) -> bool:
 def _is_written(name: str, reader: Engine) -> bool:
     """A server that was killed has let go of the lock at once."""
     with _translated(name), reader.connect() as connection:
-        return bool(
-            connection.scalar(text(f"SELECT count(*) {_HOLDERS}"))
-        )  # nosemgrep: sql-from-a-string - a constant
+        return bool(connection.scalar(text(_HELD)))
 
 
 @contextlib.contextmanager
