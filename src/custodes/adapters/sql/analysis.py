@@ -6,16 +6,15 @@ frames after a start) is looked up in the tables first. The memory is a cache of
 that failed the owner calls `forget`.
 """
 
-import functools
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, func, select
 
-from custodes.adapters.sql import chunks, recording
-from custodes.adapters.sql.statements import Insert, insert_for, insert_into
+from custodes.adapters.sql import chunks
+from custodes.adapters.sql.statements import delete_keys, insert_into, upsert
 from custodes.adapters.sql.tables import CHUNK, COVERAGE, TOTAL, TRACKLET
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.ports.catalog import Coverage
@@ -25,6 +24,7 @@ from custodes.types.vision import VEHICLES, ObjectClass, Tracklet
 from custodes.units import CameraId, Ns, RunId
 
 _BOXES = struct.Struct("<8d")
+_CHUNK_KEY = ("camera_id", "run", "seq_first")
 
 PIECE_FRAMES = 4
 """A chunk grows by rows of so many frames and becomes one row when it is full: a commit rewrites two and a half frames
@@ -92,9 +92,7 @@ class _Pending:
 
     def write(self, connection: Connection) -> None:
         """And begin anew."""
-        for some in recording.in_portions(self.merged):
-            keys = tuple_(CHUNK.c.camera_id, CHUNK.c.run, CHUNK.c.seq_first)
-            connection.execute(delete(CHUNK).where(keys.in_(some)))
+        delete_keys(connection, CHUNK, _CHUNK_KEY, self.merged)
         put_chunks(connection, self.rows)
         _extend_coverage(connection, self.covered)
         self.rows, self.merged, self.covered = [], [], {}
@@ -261,40 +259,15 @@ def chunk_row(frames: list[FrameAnalysed], packed: list[bytes] | None = None) ->
     }
 
 
-@functools.cache
-def _upsert_chunk(dialect: str) -> Insert:
-    statement = insert_for(dialect, CHUNK)
-    mutable = ("seq_last", "start_ns", "end_ns", "frames", "columns")
-    return statement.on_conflict_do_update(
-        index_elements=[CHUNK.c.camera_id, CHUNK.c.run, CHUNK.c.seq_first],
-        set_={name: statement.excluded[name] for name in mutable},
-    )
-
-
-@functools.cache
-def _upsert_coverage(dialect: str) -> Insert:
-    statement = insert_for(dialect, COVERAGE)
-    return statement.on_conflict_do_update(
-        index_elements=[COVERAGE.c.camera_id, COVERAGE.c.start_ns], set_={"end_ns": statement.excluded.end_ns}
-    )
-
-
 def put_chunks(connection: Connection, rows: list[dict[str, object]]) -> None:
     """Insert, or replace by key."""
-    if rows:
-        connection.execute(_upsert_chunk(connection.dialect.name), rows)
+    upsert(connection, CHUNK, _CHUNK_KEY, rows)
 
 
 def _extend_coverage(connection: Connection, covered: dict[CameraId, tuple[int, int]]) -> None:
     """Set the ends of stretches that are the newest of their camera: nothing lies behind them to be merged."""
-    if covered:
-        connection.execute(
-            _upsert_coverage(connection.dialect.name),
-            [
-                {"camera_id": camera_id, "start_ns": start_ns, "end_ns": end_ns}
-                for camera_id, (start_ns, end_ns) in covered.items()
-            ],
-        )
+    rows = [{"camera_id": one, "start_ns": start, "end_ns": end} for one, (start, end) in covered.items()]
+    upsert(connection, COVERAGE, ("camera_id", "start_ns"), rows)
 
 
 def _merge_coverage(connection: Connection, camera_id: CameraId, start_ns: int, end_ns: int) -> tuple[int, int, bool]:
