@@ -143,7 +143,7 @@ def restore(folder: Path, target: Path, shares: tuple[str, ...], newer_log: Path
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=Path("/dev/shm"),  # noqa: S108 - memory, and a folder of its own in it
+    default=Path("/dev/shm"),  # nosec B108  # noqa: S108 - memory, and a folder of its own in it
     show_default=True,
     help="Where there is room for the whole backup; keys lie there meanwhile.",
 )

@@ -60,11 +60,11 @@ def _upsert_one(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> I
 
 @functools.cache
 def _upsert_arrays(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> str:
+    where = f"{table.name} ({', '.join(names)})"
+    rows = f"{_arrays(table, names)} ON CONFLICT ({', '.join(key)})"
     changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({_arrays(table, names)}) "  # noqa: S608 - names
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-    )
+    # Names of our own tables, no values.
+    return f"INSERT INTO {where} SELECT * FROM {rows} DO UPDATE SET {changed}"  # nosec B608  # noqa: S608
 
 
 def delete_keys(connection: Connection, table: Table, key: tuple[str, ...], keys: Sequence[tuple[Any, ...]]) -> None:
@@ -83,13 +83,11 @@ def delete_keys(connection: Connection, table: Table, key: tuple[str, ...], keys
 @functools.cache
 def _delete_arrays(table: Table, key: tuple[str, ...]) -> str:
     where = " AND ".join(f"{table.name}.{name} = gone.{name}" for name in key)
-    return (
-        f"DELETE FROM {table.name} USING unnest({_arrays(table, key)}) AS gone ({', '.join(key)}) "  # noqa: S608 - names
-        f"WHERE {where}"
-    )
+    gone = f"{_arrays(table, key)} AS gone ({', '.join(key)})"
+    return f"DELETE FROM {table.name} USING {gone} WHERE {where}"  # nosec B608  # noqa: S608 - names of our own tables
 
 
 def _arrays(table: Table, names: tuple[str, ...]) -> str:
     """`%b`: in binary, so that blobs are not written out in hexadecimal."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # of SQLAlchemy
-    return ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in names)
+    return "unnest(" + ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in names) + ")"

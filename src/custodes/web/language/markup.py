@@ -34,7 +34,7 @@ _ATTRIBUTE = re.compile(rf'\b(title|aria-label|placeholder|alt)="((?:{_JINJA}|[^
 _LETTER = re.compile(r"[^\W\d_]")
 _STRING = re.compile(r'"([^"\\]*)"')
 _PLACE = re.compile(r"\{(\w+)\}|</?(\d)>")
-_BARE = Environment()  # noqa: S701 - parses expressions, renders nothing
+_BARE = Environment()  # nosec B701  # noqa: S701 - parses expressions, renders nothing
 
 
 @dataclass(frozen=True, slots=True)
