@@ -8,11 +8,12 @@ draws contact sheets to check them by eye. None of the procedures uses a model t
   please.mkv are not in it, but unjudged (`BYSTANDERS`). Every sheet was looked at.
 - **one-by-one**, **people-detection** (heads): difference to an empty picture, the largest blobs, of each the top:
   as wide as the blob is there, as high as 1.3 of that. No detector at all. Blobs lower than `_MIN_BLOB` of the
-  picture, and moments at which two people are one blob, are left out. Every box was looked at then: `WRONG` are no
-  heads (shadows on the floor after somebody left, a shoulder whose head is beyond the edge), and `PERSONS` says where
-  a blob is another person's, or the same one's who left the picture's blob and came back. Who comes in over the lower
-  edge is a low blob for half a second: there heads were drawn by eye (`intel-entering.csv`, as far as at least half of
-  the head is in the picture; every frame, or every second with the ones between filled linearly).
+  picture, and moments at which two people are one blob, are left out. Boxes were looked at then (of one-by-one every
+  third): `WRONG` are no heads (shadows on the floor after somebody left, a shoulder whose head is beyond the edge),
+  and `PERSONS` says where a blob is another person's, or the same one's who left the picture's blob and came back.
+  Who comes in over the lower edge is a low blob for half a second: there heads were drawn by eye
+  (`intel-entering.csv`, as far as at least half of the head is in the picture; every frame, or every second with the
+  ones between filled linearly).
 - **PETS 2009** is not stored: its boxes are another's work under CC BY-NC-SA. `pets_heads` makes heads of them when
   evaluated: the top 16 % of each box, as wide as high, around the centre of what differs from the median picture
   there (heads are up to .1 of the height off the middle). Where nothing differs, something hides the head: left out.
