@@ -4,7 +4,6 @@ A key is a piece. It is told packets in the clear and what people drew, answers 
 file, socket or key of the site. It works below whatever is live on its machine.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import msgspec
 
 from custodes.app import camera_pipelines
 from custodes.app.analyser import make_looking
-from custodes.app.piecewise import NICE
+from custodes.app.piecewise import step_back
 from custodes.config import SiteConfig
 from custodes.errors import DataLoss, ProtocolError
 from custodes.pipeline.analysis import Looking
@@ -30,7 +29,7 @@ def backfill_cell(settings: bytes) -> "BackfillCell":
 
     Raises: ModelRefused, InvalidArgument.
     """
-    os.nice(max(0, NICE - os.nice(0)))
+    step_back()
     return BackfillCell(make_looking(SiteConfig.model_validate_json(settings)))
 
 

@@ -5,12 +5,11 @@ what the view job itself would make of it: the very `ExportView` over what it wa
 site is reached. It works below whatever is live on its machine.
 """
 
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from custodes.app.piecewise import NICE
+from custodes.app.piecewise import step_back
 from custodes.config import SiteConfig
 from custodes.errors import ProtocolError
 from custodes.redact.timeline import MaskPolicy, MaskTimeline
@@ -34,7 +33,7 @@ FACTORY = "custodes.app.export_cell:export_cell"
 
 def export_cell(settings: bytes) -> "ExportCell":
     """`CellPlan.factory`, in a process that does nothing else. `settings`: the site's configuration as JSON."""
-    os.nice(max(0, NICE - os.nice(0)))
+    step_back()
     return ExportCell(mask_policy(SiteConfig.model_validate_json(settings).redaction))
 
 

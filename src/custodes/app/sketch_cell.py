@@ -4,10 +4,9 @@ A key is a segment. It is told keyframes in the clear, one packet a GOP, and ans
 neither the leaked picture nor a mark, and reaches no file, socket or key of the site.
 """
 
-import os
 from collections.abc import Sequence
 
-from custodes.app.piecewise import NICE
+from custodes.app.piecewise import step_back
 from custodes.errors import MediaError, ProtocolError
 from custodes.leaks.sketch import sketch
 from custodes.review.decoding import GopFrames
@@ -19,7 +18,7 @@ FACTORY = "custodes.app.sketch_cell:sketch_cell"
 
 def sketch_cell(settings: bytes) -> "SketchCell":
     """`CellPlan.factory`, in a process that does nothing else."""
-    os.nice(max(0, NICE - os.nice(0)))
+    step_back()
     return SketchCell()
 
 

@@ -240,19 +240,13 @@ class AuditLog:
     def _commit(
         self, first: int, sealed: list[SealedLeaf], tiles: list[tuple[int, int, bytes]], checkpoint: Checkpoint
     ) -> None:
-        personal = [(first + n, each.blind, each.personal) for n, each in enumerate(sealed) if each.blind]
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if (refusal := _promoted_elsewhere(self._db)) is not None:
                 raise refusal
             if (newest := _newest_generation(self._db)) != self._generation:
                 raise _superseded(self._generation, newest)
-            self._db.executemany(
-                "INSERT INTO entries VALUES (?, ?)", [(first + n, each.leaf) for n, each in enumerate(sealed)]
-            )
-            self._db.executemany("INSERT INTO personal VALUES (?, ?, ?)", personal)
-            self._db.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
-            self._db.execute("INSERT OR REPLACE INTO state VALUES ('checkpoint', ?)", (checkpoint.note,))
+            insert_entries(self._db, first, sealed, tiles, checkpoint)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             # Whether the disk took it is unknown; what the database says at the next append decides.
@@ -468,6 +462,26 @@ def _stored_tile(connection: sqlite3.Connection, level: int, number: int) -> lis
     if row is None or len(row[0]) != TILE_WIDTH * HASH_BYTES:
         raise LogCorrupt(f"tile {number} of level {level} is missing or damaged")
     return [row[0][at : at + HASH_BYTES] for at in range(0, len(row[0]), HASH_BYTES)]
+
+
+def insert_entries(
+    connection: sqlite3.Connection,
+    first: int,
+    leaves: Sequence[SealedLeaf],
+    tiles: Sequence[tuple[int, int, bytes]],
+    head: Checkpoint,
+) -> None:
+    """Entries from `first` on, what they change of the tree, and the head they end under; in the caller's transaction.
+
+    Raises: sqlite3.Error.
+    """
+    personal = [(first + n, one.blind, one.personal) for n, one in enumerate(leaves) if one.blind]
+    connection.executemany(
+        "INSERT INTO entries VALUES (?, ?)", [(first + n, one.leaf) for n, one in enumerate(leaves)]
+    )
+    connection.executemany("INSERT INTO personal VALUES (?, ?, ?)", personal)
+    connection.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
+    connection.execute("INSERT OR REPLACE INTO state VALUES ('checkpoint', ?)", (head.note,))
 
 
 def load_edge(connection: sqlite3.Connection) -> Edge:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from custodes.audit.checkpoint import open_checkpoint
 from custodes.audit.leaf import SealedLeaf, check_leaves
-from custodes.audit.log import load_edge, open_database, stored_checkpoint, translated
+from custodes.audit.log import insert_entries, load_edge, open_database, stored_checkpoint, translated
 from custodes.audit.merkle import leaf_hash, root_of_peaks
 from custodes.audit.note import NoteVerifier
 from custodes.errors import LogCorrupt
@@ -73,7 +73,6 @@ class ReplicaLog:
                 "diverged, or it is another one's stream"
             )
         beside = {first + n: (one.blind, one.personal) for n, one in enumerate(leaves) if one.blind}
-        kept = [(index, *opened) for index, opened in beside.items()]
         check_leaves(first, [one.leaf for one in leaves], beside)
         edge, tiles = self._edge.copy(), []
         for one in leaves:
@@ -85,12 +84,7 @@ class ReplicaLog:
             )
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT INTO entries VALUES (?, ?)", [(first + n, one.leaf) for n, one in enumerate(leaves)]
-            )
-            self._db.executemany("INSERT INTO personal VALUES (?, ?, ?)", kept)
-            self._db.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
-            self._db.execute("INSERT OR REPLACE INTO state VALUES ('checkpoint', ?)", (head.note,))
+            insert_entries(self._db, first, leaves, tiles, head)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:

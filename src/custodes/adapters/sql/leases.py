@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Row, String, Table, bindparam, select, text, update
 
-from custodes.adapters.sql.recording import in_portions
-from custodes.adapters.sql.statements import insert_into
+from custodes.adapters.sql.statements import in_portions, insert_into
 from custodes.adapters.sql.tables import METADATA
 from custodes.errors import ResourceExhausted
 from custodes.ports.leases import MAX_LEASES, Lease, LeaseState

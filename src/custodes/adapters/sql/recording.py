@@ -1,20 +1,15 @@
 """Statements about journals, segments and gaps. The caller owns the transaction."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from custodes.adapters.sql.statements import insert_into
+from custodes.adapters.sql.statements import in_portions, insert_into
 from custodes.adapters.sql.tables import GAP, GARBAGE, JOURNAL, META, SEGMENT
 from custodes.adapters.sql.totals import Differences, longest_ns
 from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
 from custodes.units import CameraId, KeyId, Ns, RunId, SegmentId
-
-T = TypeVar("T")
-_IDS_PER_QUERY = 500
-"""Below SQLite's bound of variables in one statement (32766)."""
-
 
 _CLOCK_COLUMNS = ("media_ns", "clock_source", "clock_error_ns", "camera_offset_ns")
 
@@ -77,12 +72,6 @@ def _stored_ends(connection: Connection, ids: list[str]) -> dict[str, tuple[bool
         for row in connection.execute(columns.where(SEGMENT.c.segment_id.in_(some))):
             found[row.segment_id] = (row.is_sealed, row.end_ns, row.is_spare)
     return found
-
-
-def in_portions(ids: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Slices that fit into one statement."""
-    for first in range(0, len(ids), _IDS_PER_QUERY):
-        yield ids[first : first + _IDS_PER_QUERY]
 
 
 def _condemned(connection: Connection, ids: list[str]) -> set[str]:
@@ -186,9 +175,9 @@ def mark_logged(connection: Connection, indices: Mapping[SegmentId, int]) -> Non
 def log_indices(connection: Connection, segment_ids: Sequence[SegmentId]) -> dict[SegmentId, int]:
     """Of those that have one; asked in portions, since a statement takes some thousand parameters."""
     found: dict[SegmentId, int] = {}
-    for first in range(0, len(segment_ids), _IDS_PER_QUERY):
+    for some in in_portions(segment_ids):
         statement = select(SEGMENT.c.segment_id, SEGMENT.c.log_index).where(
-            SEGMENT.c.segment_id.in_(segment_ids[first : first + _IDS_PER_QUERY]), SEGMENT.c.log_index.is_not(None)
+            SEGMENT.c.segment_id.in_(some), SEGMENT.c.log_index.is_not(None)
         )
         found |= {SegmentId(segment_id): index for segment_id, index in connection.execute(statement)}
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, tuple_, update
 
 from custodes.adapters.sql import recording
-from custodes.adapters.sql.statements import insert_into
+from custodes.adapters.sql.statements import in_portions, insert_into
 from custodes.adapters.sql.tables import CHUNK, COVERAGE, CROSSING, GAP, GARBAGE, HOLD, SEGMENT, SHRED, TRACKLET
 from custodes.adapters.sql.totals import longest_ns
 from custodes.ports.catalog import Garbage, Hold
@@ -47,7 +47,7 @@ def recorded_bytes(connection: Connection) -> int:
 def condemn(connection: Connection, reasons: Mapping[SegmentId, str], now_ns: Ns) -> list[Garbage]:
     """Rows of sealed, unheld segments become garbage."""
     condemned: list[Garbage] = []
-    for some in recording.in_portions(list(reasons)):
+    for some in in_portions(list(reasons)):
         is_meant = SEGMENT.c.segment_id.in_(some) & SEGMENT.c.is_sealed & ~_is_held(now_ns)
         rows = connection.execute(select(SEGMENT).where(is_meant).order_by(SEGMENT.c.start_ns)).all()
         condemned += [
@@ -75,7 +75,7 @@ def condemn(connection: Connection, reasons: Mapping[SegmentId, str], now_ns: Ns
 
 def remove_rows(connection: Connection, ids: Sequence[SegmentId]) -> None:
     """Forget segments; their keys become candidates for shredding."""
-    for some in recording.in_portions(list(ids)):
+    for some in in_portions(list(ids)):
         keys = select(SEGMENT.c.key_id).where(SEGMENT.c.segment_id.in_(some)).distinct()
         connection.execute(insert_into(connection, SHRED).from_select(["key_id"], keys).on_conflict_do_nothing())
         connection.execute(delete(SEGMENT).where(SEGMENT.c.segment_id.in_(some)))
@@ -164,7 +164,7 @@ def read_garbage(connection: Connection, limit: int) -> list[Garbage]:
 
 def note_garbage(connection: Connection, ids: Sequence[SegmentId], *, name: str) -> None:
     """Set `is_logged` or `is_gone`; rows that are both are dropped."""
-    for some in recording.in_portions(list(ids)):
+    for some in in_portions(list(ids)):
         connection.execute(update(GARBAGE).where(GARBAGE.c.segment_id.in_(some)).values({name: True}))
     connection.execute(delete(GARBAGE).where(GARBAGE.c.is_logged, GARBAGE.c.is_gone))
 

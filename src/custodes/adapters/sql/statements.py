@@ -1,16 +1,23 @@
 """What the two databases say differently, so that every other statement here is the same for both."""
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Table, delete, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 Insert = sqlite.Insert | postgresql.Insert
 
-_KEYS_AT_ONCE = 500
-"""In a list of keys: SQLite takes 32,766 values in a statement."""
+T = TypeVar("T")
+_IDS_PER_QUERY = 500
+"""Below SQLite's bound of variables in one statement (32766)."""
+
+
+def in_portions(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Slices that fit into one statement."""
+    for first in range(0, len(ids), _IDS_PER_QUERY):
+        yield ids[first : first + _IDS_PER_QUERY]
 
 
 def insert_into(connection: Connection, table: Table) -> Insert:
@@ -73,8 +80,8 @@ def delete_keys(connection: Connection, table: Table, key: tuple[str, ...], keys
         return
     if connection.dialect.name != postgresql.dialect.name:
         columns = tuple_(*(table.c[name] for name in key))
-        for first in range(0, len(keys), _KEYS_AT_ONCE):
-            connection.execute(delete(table).where(columns.in_(keys[first : first + _KEYS_AT_ONCE])))
+        for some in in_portions(keys):
+            connection.execute(delete(table).where(columns.in_(some)))
         return
     # A list of a thousand keys is planned as a thousand conditions; arrays are joined.
     connection.exec_driver_sql(_delete_arrays(table, key), tuple([one[at] for one in keys] for at in range(len(key))))
