@@ -111,7 +111,7 @@ def _by_frame(rows: Floats) -> dict[int, Floats]:
 
 
 class Wardrobe:
-    """Looks that spread as clothes' colours do on the terrace (`eval.terrace.colours`): one person's in one view .94
+    """Looks that spread as clothes' colours do on the terrace (`track.colours`): one person's in one view .94
     alike, in two views .86, two people's .72 and .69. One of five wears what another wears. Of nobody's boxes: any.
     """
 

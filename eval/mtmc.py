@@ -21,6 +21,7 @@ from custodes.config import SiteConfig
 from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
 from custodes.journey.tracklets import Tracklets, centred
+from custodes.track.colours import colours
 from eval import grid, terrace
 from eval.campus_run import campus_pairs
 from eval.report import Report
@@ -121,7 +122,7 @@ def from_video(report: Report, folder: Path, seconds: float) -> None:
     config = SiteConfig()
     looking = make_looking(config)
     report.config["detector"] = looking.detector.ref.name
-    seen = terrace.watch(folder, looking, fps=config.analyser.fps, seconds=seconds, maker=terrace.colours)
+    seen = terrace.watch(folder, looking, fps=config.analyser.fps, seconds=seconds, maker=colours)
     without = terrace.Seen(seen.frames, {})
     for name, told in (
         ("unfused", None),

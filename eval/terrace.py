@@ -34,7 +34,7 @@ from eval import crossview
 from eval.crossview import Boxes
 
 Floats = npt.NDArray[np.float64]
-LookMaker = Callable[[Frame, Floats], Floats]
+LookMaker = Callable[[Frame, Floats], npt.NDArray[np.float32]]
 """A frame and (n, 4) boxes in shares of it → (n, d) unit vectors."""
 CAMERAS = ("c0", "c1")
 SIZE = (360, 288)
@@ -94,7 +94,7 @@ def watch(folder: Path, looking: Looking, *, fps: float, seconds: float, maker: 
         frames.append(tracked)
         rows = np.flatnonzero(tracked.is_measured & (tracked.track_ids >= 0))
         if maker is not None and len(rows):
-            vectors = maker(frame, tracked.boxes_norm[rows].astype(np.float64))
+            vectors = maker(frame, tracked.boxes_norm[rows].astype(np.float64)).astype(np.float64)
             looks[tracked.camera_id, tracked.utc_ns] = dict(
                 zip(tracked.track_ids[rows].tolist(), vectors, strict=True)
             )
@@ -199,22 +199,3 @@ def _inside(box: Floats, other: Floats) -> float:
     width, height = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     area = float(np.prod(box[2:] - box[:2]))
     return float(max(width, 0.0) * max(height, 0.0)) / max(area, 1e-9)
-
-
-def colours(frame: Frame, boxes: Floats) -> Floats:
-    """(n, 2·8·8·4) clothes as colour: chroma and four steps of brightness of the upper and lower half of each box's
-    middle, square roots of shares (Hellinger), unit length. The simplest look that there is."""
-    height, width = frame.u.shape
-    found = np.zeros((len(boxes), 2 * 256))
-    for row, (x1, y1, x2, y2) in enumerate(boxes):
-        left, right = x1 + 0.2 * (x2 - x1), x2 - 0.2 * (x2 - x1)
-        for half, (top, bottom) in enumerate(((0.2, 0.5), (0.5, 0.85))):
-            rows = slice(int((y1 + top * (y2 - y1)) * height), int((y1 + bottom * (y2 - y1)) * height) + 1)
-            columns = slice(int(left * width), int(right * width) + 1)
-            u, v = frame.u[rows, columns].astype(int), frame.v[rows, columns].astype(int)
-            y = frame.y[::2, ::2][:height, :width][rows, columns].astype(int)
-            # Clothes differ within a small part of the chroma plane: 8 units a step around grey.
-            near_u, near_v = np.clip((u - 96) // 8, 0, 7), np.clip((v - 96) // 8, 0, 7)
-            counts = np.bincount(((near_u * 8 + near_v) * 4 + y // 64).ravel(), minlength=256)
-            found[row, half * 256 : (half + 1) * 256] = np.sqrt(counts / max(counts.sum(), 1))
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
