@@ -166,3 +166,60 @@ def test_two_who_turn_back_where_they_met_are_told_apart_by_their_looks_though_t
         told.append(numbers_of(fusion.step(step * STEP_NS, seen)))
     assert told[20][LEFT, RUN, 1] == told[79][LEFT, RUN, 2]
     assert told[20][LEFT, RUN, 2] == told[79][LEFT, RUN, 1]
+
+
+def look_of(number):
+    """(4,) unit: one of four who are dressed differently."""
+    return np.eye(4, dtype=np.float32)[number]
+
+
+def test_a_look_is_copied_and_overwritten_when_its_dot_is_over():
+    fusion, given = Fusion(), look_of(1)
+    for step in range(3):
+        fusion.step(step * STEP_NS, [replace(placed(LEFT, 1, (0, 0)), look=given)])
+    (dot,) = fusion._dots.values()
+    kept = dot.look
+    given[:] = 0
+    assert kept @ look_of(1) > 0.999
+    fusion.step(round(8.3 * NS_PER_S), [])
+    assert fusion.looks == 1
+    fusion.step(round(8.5 * NS_PER_S), [])
+    assert fusion.looks == 0
+    assert not kept.any()
+
+
+def test_a_look_is_overwritten_when_two_dots_are_merged_and_when_all_are_to_go():
+    fusion, kept = Fusion(), []
+    for step in range(60):
+        place = at(step, max(0.0, 3.0 - 0.1 * step))
+        fusion.step(
+            step * STEP_NS,
+            [replace(placed(LEFT, 1, at(step)), look=look_of(2)), replace(placed(RIGHT, 7, place), look=look_of(2))],
+        )
+        if step == 10:
+            kept = [dot.look for dot in fusion._dots.values()]
+    assert len(fusion._dots) == 1
+    assert [look.any() for look in kept] == [True, False]
+    fusion.forget_looks()
+    assert not kept[0].any()
+    assert len(fusion.step(60 * STEP_NS, [placed(LEFT, 1, at(60))])) == 1
+
+
+@pytest.mark.parametrize("has_looks", [True, False])
+def test_who_leaves_a_group_on_whichever_side_keeps_their_number_where_looks_are_known(has_looks):
+    # Two come from both sides, stand in one place where the view has them as one box, and go back as they came.
+    fusion, told = Fusion(), []
+    for step in range(95):
+        away, is_near = abs(step - 50) / 5 * 0.8, 35 <= step <= 65
+        tracks = [(1, 0.0, 0)] if is_near else [(1 + step // 50 * 20, -away, 0), (2 + step // 50 * 20, away, 1)]
+        seen = [
+            replace(
+                placed(LEFT, track, (x, 0.0)),
+                is_mixed=is_near,
+                look=look_of(who) if has_looks and not is_near else None,
+            )
+            for track, x, who in tracks
+        ]
+        told.append(numbers_of(fusion.step(step * STEP_NS, seen)))
+    kept = [told[30][LEFT, RUN, track] == told[-1][LEFT, RUN, track + 20] for track in (1, 2)]
+    assert kept == ([True, True] if has_looks else [False, False])

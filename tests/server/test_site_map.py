@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from custodes.app.serving.site_map import LAG_NS, SHOWN_NS, MapService
+from custodes.app.serving.site_map import LAG_NS, LOOK_KEPT_NS, SHOWN_NS, MapService
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
+from custodes.track.colours import SIZE
 from custodes.types.access import ALL_CAMERAS, CameraScope
+from custodes.types.looks import LooksSeen
 from custodes.types.scene import CameraScene, GroundPoint
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, CameraId
+from custodes.units import NS_PER_S, CameraId, RunId
 from eval.pinhole import T0_NS, Mover, Noise, Pinhole, look
 
 EAST = Pinhole((14.0, -4.0, 4.0), (0.0, 8.0), focal_px=900, name="east")
@@ -64,3 +66,88 @@ def test_people_are_one_dot_each_whichever_cameras_see_them_and_vanish_when_they
     clock.advance(SHOWN_NS + NS_PER_S)
     service.fuse()
     assert service.floors(ALL_CAMERAS)[0].dots == ()
+
+
+def looks_of(frame, value=200):
+    ids = frame.track_ids[frame.is_measured & (frame.track_ids >= 0)]
+    looks = np.full((len(ids), SIZE), value, np.uint8)
+    return LooksSeen(camera_id=frame.camera_id, run=frame.run, utc_ns=frame.utc_ns, track_ids=ids, looks=looks)
+
+
+def test_a_look_is_kept_with_its_dot_for_seconds_and_then_overwritten():
+    clock = ManualClock(T0_NS)
+    service = MapService(catalog=None, clock=clock)
+    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    seen = look(
+        EAST, [walker(1, -2.0)], (0, 3.0), fps=5, noise=Noise(), rng=np.random.default_rng(3),
+        homography=EAST.homography(),
+    )  # fmt: skip
+    (floor,) = service._floors.values()
+    waiting = []
+    for fact in seen.frames:
+        service.take_looks(looks_of(fact.frame))
+        service.take(CameraId("east"), [fact])
+        waiting += [packed for packed, _ in floor.looks.values()]
+        clock.advance(NS_PER_S // 5)
+        service.fuse()
+    clock.advance(LAG_NS)
+    service.fuse()
+    assert len(waiting) >= 10
+    assert floor.looks == {}
+    assert not any(packed.any() for packed in waiting)
+    assert service.looks_dropped == 0
+    (dot,) = floor.fusion._dots.values()
+    kept = dot.look
+    assert kept.any()
+    clock.advance(7 * NS_PER_S)
+    service.fuse()
+    assert kept.any()
+    clock.advance(3 * NS_PER_S // 2)
+    service.fuse()  # nothing is seen, and it goes all the same
+    assert not kept.any()
+
+
+def test_looks_that_fit_no_measurement_or_are_too_many_are_overwritten_and_counted(monkeypatch):
+    monkeypatch.setattr("custodes.app.serving.site_map.MAX_LOOKS_WAITING", 3)
+    clock = ManualClock(T0_NS)
+    service = MapService(catalog=None, clock=clock)
+    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    many = LooksSeen(
+        camera_id=CameraId("east"), run=RunId("r"), utc_ns=clock.now_ns(), track_ids=np.arange(5),
+        looks=np.full((5, SIZE), 7, np.uint8),
+    )  # fmt: skip
+    service.take_looks(many)
+    service.take_looks(replace(many, camera_id=CameraId("yard")))
+    (floor,) = service._floors.values()
+    kept = [packed for packed, _ in floor.looks.values()]
+    assert (len(kept), service.looks_dropped) == (3, 2)
+    clock.advance(LOOK_KEPT_NS - 1)
+    service.fuse()
+    assert len(floor.looks) == 3
+    clock.advance(1)
+    service.fuse()
+    assert floor.looks == {}
+    assert service.looks_dropped == 5
+    assert not any(packed.any() for packed in kept)
+
+
+def test_looks_go_with_their_floor_with_the_process_and_with_a_clock_that_was_set():
+    clock = ManualClock(T0_NS)
+    service = MapService(catalog=None, clock=clock)
+    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    one = LooksSeen(
+        camera_id=CameraId("east"), run=RunId("r"), utc_ns=clock.now_ns(), track_ids=np.arange(1),
+        looks=np.full((1, SIZE), 7, np.uint8),
+    )  # fmt: skip
+
+    def set_clock_back():
+        clock.jump(-3600 * NS_PER_S)
+        service.fuse()
+
+    for end in (lambda: service.set_cameras([]), service.forget_looks, set_clock_back):
+        service.set_cameras([spec_of(EAST), spec_of(WEST)])
+        service.take_looks(one)
+        (floor,) = service._floors.values()
+        (kept,) = [packed for packed, _ in floor.looks.values()]
+        end()
+        assert not kept.any()

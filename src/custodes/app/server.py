@@ -52,6 +52,7 @@ from custodes.app.serving.leading import Tenure
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
 from custodes.app.serving.live_state import ServerLiveState
+from custodes.app.serving.looks import LooksService
 from custodes.app.serving.news import NewsDesk
 from custodes.app.serving.outside import OutsideWaits, open_push, outside_parts
 from custodes.app.serving.page import Page
@@ -167,6 +168,9 @@ class Server:
             on_analyser=self._on_analyser,
             is_owner=self._recorders.is_owner,
             on_news=self._news.tell_facts,
+        )
+        self._looks = LooksService(
+            catalog=catalog, clock=clock, wish=config.privacy.looks, on_looks=(front.map.take_looks,)
         )
         self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
@@ -333,6 +337,8 @@ class Server:
             await self._serve("server-backfill", self._backfill_jobs.serve_peer),
             await self._serve("server-probe", self._probe_jobs.serve_peer),
         ]
+        if self._looks.is_on:
+            sockets.append(await self._serve("server-looks", self._looks.serve_peer))
         if self._tenure is not None:
             sockets.append(await self._serve("server-news", self._news.serve_peer))
         parts = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
@@ -361,6 +367,7 @@ class Server:
             "gates": self._gates.run(),
             "store": self._facts.store.run(),
             "grow": self._facts.grow_forever(),
+            "looks": self._looks.run(),
             "journal": self._follow(),
             "signers": self._signers.run(),
             "disk": self._disk_watch.run(),

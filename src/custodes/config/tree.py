@@ -491,7 +491,7 @@ class MapConfig(_Strict):
 
 
 class PrivacyConfig(_Strict):
-    """What those who are filmed are told (GDPR art. 13), on the notice page of each camera."""
+    """What those who are filmed are told (GDPR art. 13), on the notice page of each camera, and what is told apart."""
 
     controller: Annotated[str, StringConstraints(max_length=200)] = ""
     """Who is responsible: name and address."""
@@ -505,6 +505,12 @@ class PrivacyConfig(_Strict):
     """Flows tell nothing about fewer people or vehicles in an hour."""
     subject_access_names: bool = True
     """Whether a person who asks for their data is told the names of those who looked, or only what they are here."""
+    looks: Literal["none", "dots", "links"] = "links"
+    """Whether colours of clothes (without the head) and of bodywork tell objects apart for seconds, in the memory of
+    one process, and are overwritten. `none`: never made. `dots`: where cameras see the same ground, so that one person
+    stays one dot on the map; gone at most eight seconds after the dot was last seen. `links`: also where one camera is
+    left and another one entered, for flows, as long as the way between them takes. Nothing of it is stored, searched
+    or sent to another machine."""
 
 
 class SiteConfig(_Strict):

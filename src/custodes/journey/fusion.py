@@ -4,6 +4,8 @@ Each camera gives places on a common ground, with covariances. A dot is a Kalman
 camera's measurements are assigned to the dots, one to one, by likelihood. That a camera's own tracker takes two of
 them for one object is evidence, too, as long as nothing stood in the way: where boxes overlap, trackers of one picture
 mix people up, and other views and the ground know better (ADR 117). Dots that turn out to be one are merged.
+
+Where looks are given, a dot keeps the mean of its own until it is over; then that is overwritten (ADR 132).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,20 +17,21 @@ import numpy.typing as npt
 from custodes.units import NS_PER_S, CameraId, RunId
 
 Floats = npt.NDArray[np.float64]
+Look = npt.NDArray[np.float32]
 TrackKey = tuple[CameraId, RunId, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """Where one camera's track was measured at one moment. `place_m`: (2,), `spread_m2`: (2, 2) of this one
-    measurement; `look`: (d,) unit vector, or None where appearance is not known."""
+    measurement; `look`: (d,) float32 unit vector, or None where appearance is not known; who made it overwrites it."""
 
     key: TrackKey
     group: int
     """Only equal groups are ever one: people, vehicles."""
     place_m: Floats
     spread_m2: Floats
-    look: Floats | None = None
+    look: Look | None = None
     is_mixed: bool = False
     """Its box overlaps another one's: from here on the track may be somebody else's."""
 
@@ -99,7 +102,21 @@ class _State:
     seen_ns: int
     bound: dict[CameraId, TrackKey] = field(default_factory=dict)
     bound_ns: dict[CameraId, int] = field(default_factory=dict)
-    look: Floats | None = None
+    look: Look | None = None
+    """Its own copy, changed in place."""
+
+    def see(self, look: Look) -> None:
+        if self.look is None:
+            self.look = look.astype(np.float32)  # a copy
+            return
+        self.look *= np.float32(0.9)
+        self.look += np.float32(0.1) * look
+        self.look /= max(float(np.linalg.norm(self.look)), 1e-9)
+
+    def forget_look(self) -> None:
+        if self.look is not None:
+            self.look[:] = 0
+            self.look = None
 
 
 @dataclass(slots=True)
@@ -145,13 +162,31 @@ class Fusion:
                 self._update(dot, one, utc_ns)
         self._begin([one for one in seen if not self._tracks[one.key].number], utc_ns)
         self._merge(utc_ns)
-        self._forget(utc_ns)
+        self.forget_lost(utc_ns)
         return [self._shown(dot, utc_ns) for dot in self._dots.values() if dot.seen_ns == utc_ns]
 
     def number_of(self, key: TrackKey) -> int:
         """The dot that a track is bound to; 0 for none."""
         track = self._tracks.get(key)
         return track.number if track else 0
+
+    @property
+    def looks(self) -> int:
+        """Dots whose look is known."""
+        return sum(dot.look is not None for dot in self._dots.values())
+
+    def forget_looks(self) -> None:
+        """Overwrite all of them; the dots go on by ground and time."""
+        for dot in self._dots.values():
+            dot.forget_look()
+
+    def forget_lost(self, utc_ns: int) -> None:
+        """Dots and tracks that nobody saw for long are over; `step` does it, too, but only where something is seen."""
+        limit_ns = utc_ns - round(self._config.lost_s * NS_PER_S)
+        for number in [number for number, dot in self._dots.items() if dot.seen_ns < limit_ns]:
+            self._dots.pop(number).forget_look()
+        for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
+            del self._tracks[key]
 
     # -- one step -------------------------------------------------------------------------------------
 
@@ -243,8 +278,7 @@ class Fusion:
         dot.spread = (dot.spread + dot.spread.T) / 2
         dot.seen_ns = utc_ns
         if one.look is not None:
-            mixed = one.look if dot.look is None else 0.9 * dot.look + 0.1 * one.look
-            dot.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
+            dot.see(one.look)
 
     def _begin(self, lone: Iterable[Placed], utc_ns: int) -> None:
         for one in lone:
@@ -254,9 +288,9 @@ class Fusion:
                 continue
             spread = np.zeros((4, 4))
             spread[:2, :2], spread[2:, 2:] = self._noise(one), np.eye(2) * 1.5**2
-            dot = _State(
-                self._next, one.group, np.concatenate([one.place_m, np.zeros(2)]), spread, utc_ns, look=one.look
-            )
+            dot = _State(self._next, one.group, np.concatenate([one.place_m, np.zeros(2)]), spread, utc_ns)
+            if one.look is not None:
+                dot.see(one.look)
             dot.bound[one.key[0]], dot.bound_ns[one.key[0]] = one.key, utc_ns
             self._dots[dot.number] = dot
             track.number = dot.number
@@ -299,14 +333,10 @@ class Fusion:
         if np.trace(gone.spread) < np.trace(kept.spread):
             kept.mean, kept.spread = gone.mean, gone.spread
         kept.seen_ns = max(kept.seen_ns, gone.seen_ns)
+        if kept.look is None:
+            kept.look, gone.look = gone.look, None
+        gone.forget_look()
         del self._dots[gone.number]
-
-    def _forget(self, utc_ns: int) -> None:
-        limit_ns = utc_ns - round(self._config.lost_s * NS_PER_S)
-        for number in [number for number, dot in self._dots.items() if dot.seen_ns < limit_ns]:
-            del self._dots[number]
-        for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
-            del self._tracks[key]
 
     def _shown(self, dot: _State, utc_ns: int) -> Dot:
         return Dot(

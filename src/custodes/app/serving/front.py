@@ -96,6 +96,7 @@ class Front:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
+            self.map.forget_looks()
             await self._connections.end()
             await self._lifespans.aclose()
             await self.warden.close()

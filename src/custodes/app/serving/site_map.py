@@ -1,9 +1,12 @@
 """What stands and moves on each floor now: the tracks of its cameras fused to dots. Kept for seconds, written
-nowhere."""
+nowhere; so are the looks that tell dots apart, which are overwritten when their moment or their dot is over."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from custodes.adapters.tiles import TileFile
@@ -12,12 +15,14 @@ from custodes.config.tree import MapConfig
 from custodes.errors import CustodesError
 from custodes.geometry.homography import Homography
 from custodes.geometry.pose import pose_of
-from custodes.journey.fusion import Dot, Fusion, Placed
+from custodes.journey.fusion import Dot, Fusion, Placed, TrackKey
 from custodes.journey.sighting import PERSON_GROUP, placed_of
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
+from custodes.track.colours import unpacked
 from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed
+from custodes.types.looks import LooksSeen
 from custodes.types.message import CameraSpec
 from custodes.types.place import FloorNow, MapCamera, MapDot
 from custodes.units import NS_PER_S, CameraId
@@ -31,6 +36,12 @@ SHOWN_NS = 3 * NS_PER_S
 """A dot that nobody saw for longer is not shown."""
 MAX_PENDING = 20_000
 """Measurements of a floor that wait to be fused: 20 cameras with 50 objects for four seconds."""
+LOOK_KEPT_NS = 4 * NS_PER_S
+"""A look that waits for its measurement is overwritten after this: `LAG_NS`, and what a busy analyser's facts may be
+later than its looks."""
+JUMP_NS = NS_PER_S
+MAX_LOOKS_WAITING = 20_000
+"""Of a floor, in memory: as many as measurements, 10 MB."""
 _ASPECT = 16 / 9
 
 
@@ -55,6 +66,9 @@ class MapService:
         self._cameras: list[tuple[str, MapCamera]] = []
         self._floors: dict[str, _Floor] = {}
         self.dropped = 0
+        self.looks_dropped = 0
+        self._began_ns = clock.now_ns() - clock.monotonic_ns()
+        """By the wall clock, when this one's time began."""
 
     def take(self, camera_id: CameraId, frames: Sequence[FrameAnalysed]) -> None:
         """New facts of one camera."""
@@ -68,6 +82,24 @@ class MapService:
                 self.dropped += len(seen)
                 continue
             floor.pending += [(fact.frame.utc_ns, one) for one in seen]
+
+    def take_looks(self, seen: LooksSeen) -> None:
+        """Of tracks of one camera, whose measurements come as facts, before or after; copied."""
+        known = self._grounds.get(seen.camera_id)
+        if known is None:
+            return
+        floor, now_ns = self._floors[known[0]], self._clock.monotonic_ns()
+        for track_id, look in zip(seen.track_ids.tolist(), seen.looks, strict=True):
+            moment = ((seen.camera_id, seen.run, track_id), seen.utc_ns)
+            if len(floor.looks) < MAX_LOOKS_WAITING and moment not in floor.looks:
+                floor.looks[moment] = look.copy(), now_ns
+            else:
+                self.looks_dropped += 1
+
+    def forget_looks(self) -> None:
+        """Overwrite all that are here."""
+        for floor in self._floors.values():
+            floor.forget_looks()
 
     async def run(self) -> None:
         """For ever."""
@@ -91,13 +123,20 @@ class MapService:
                 self._grounds[spec.camera_id] = spec.scene.floor, ground
                 self._cameras.append((spec.scene.floor, _map_camera(spec, ground)))
         names = {floor for floor, _ in self._cameras}
+        for name in self._floors.keys() - names:
+            self._floors[name].forget_looks()
         self._floors = {name: self._floors.get(name) or _Floor() for name in names}
 
     def fuse(self) -> None:
         """Bring every floor up to a moment ago."""
-        until_ns = self._clock.now_ns() - LAG_NS
+        now_ns, passed_ns = self._clock.now_ns(), self._clock.monotonic_ns()
+        if abs(now_ns - passed_ns - self._began_ns) > JUMP_NS:
+            self.forget_looks()  # by a clock that was set, a dot that is over might last for hours
+        self._began_ns = now_ns - passed_ns
+        until_ns, old_ns = now_ns - LAG_NS, passed_ns - LOOK_KEPT_NS
         for floor in self._floors.values():
             floor.fuse(until_ns)
+            self.looks_dropped += floor.drop_looks(old_ns)
 
     def floors(self, scope: CameraScope) -> list[FloorNow]:
         """What somebody with this scope may see: their cameras, and dots that one of these sees now."""
@@ -122,21 +161,49 @@ class _Floor:
         self.fusion = Fusion()
         self.pending: list[tuple[int, Placed]] = []
         self.dots: dict[int, tuple[Dot, int]] = {}
+        self.looks: dict[tuple[TrackKey, int], tuple[npt.NDArray[np.uint8], int]] = {}
+        """Packed, of measurements that are not fused yet; and when each came."""
         self._step = 0
 
     def fuse(self, until_ns: int) -> None:
         due = sorted((one for one in self.pending if one[0] <= until_ns), key=lambda one: one[0])
         self.pending = [one for one in self.pending if one[0] > until_ns]
-        steps: dict[int, dict[object, Placed]] = {}
+        steps: dict[int, dict[TrackKey, tuple[Placed, int]]] = {}
         for utc_ns, one in due:
             # A camera's newest look in a step stands for it; what comes too late is fused with what is next.
-            steps.setdefault(max(utc_ns // STEP_NS, self._step), {})[one.key] = one
+            steps.setdefault(max(utc_ns // STEP_NS, self._step), {})[one.key] = one, utc_ns
         for step in sorted(steps):
             self._step = step
-            for dot in self.fusion.step(step * STEP_NS, list(steps[step].values())):
+            seen = [self._with_look(one, utc_ns) for one, utc_ns in steps[step].values()]
+            for dot in self.fusion.step(step * STEP_NS, seen):
                 self.dots[dot.number] = dot, step * STEP_NS
+            for placed in seen:
+                if placed.look is not None:
+                    placed.look[:] = 0
+        self.fusion.forget_lost(until_ns)
         for number in [number for number, (_, seen_ns) in self.dots.items() if seen_ns < until_ns - 2 * SHOWN_NS]:
             del self.dots[number]
+
+    def drop_looks(self, old_ns: int) -> int:
+        """Overwrite those that came before this; returns how many."""
+        old = [moment for moment, (_, came_ns) in self.looks.items() if came_ns <= old_ns]
+        for moment in old:
+            self.looks.pop(moment)[0][:] = 0
+        return len(old)
+
+    def forget_looks(self) -> None:
+        self.fusion.forget_looks()
+        for look, _ in self.looks.values():
+            look[:] = 0
+        self.looks.clear()
+
+    def _with_look(self, one: Placed, utc_ns: int) -> Placed:
+        packed, _ = self.looks.pop((one.key, utc_ns), (None, 0))
+        if packed is None:
+            return one
+        look = unpacked(packed[None])[0]
+        packed[:] = 0
+        return replace(one, look=look)
 
 
 def _is_shown(dot: Dot, seen_ns: int, now_ns: int, scope: CameraScope) -> bool:
