@@ -71,6 +71,8 @@ class LookPlan:
     is_whole: bool
     """The first region is the whole frame."""
     motion: Motion
+    moved: Cells
+    """(h, w): cells that differ from the background and from when they were last examined."""
     utc_ns: Ns
     size: tuple[int, int]
     """Of the frame, in pixels."""
@@ -125,6 +127,7 @@ class Attention:
             shed_px=planned.shed_px,
             is_whole=planned.is_whole,
             motion=motion,
+            moved=changed & motion.changed,
             utc_ns=utc_ns,
             size=size,
         )

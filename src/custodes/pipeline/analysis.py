@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from custodes.detect.areas import counted
 from custodes.detect.attention import Attention, LookPlan
+from custodes.detect.edges import EdgeTrace, EdgeWatch
 from custodes.detect.regions import Region, RegionLimits
 from custodes.errors import CustodesError, DataLoss
 from custodes.geometry.boxes import Boxes, empty_boxes, norm_from_px
@@ -92,6 +93,7 @@ class FrameAnalysis:
         """Where tracks are predicted that the last look did not measure."""
         self._tracker: Tracker | None = None
         self._faces: FaceWatch | None = None
+        self._edges = EdgeWatch()
         self._is_resumed = False
         """Its tracks come from a checkpoint, and no frame was looked at since."""
         self._crossings = Crossings(self._camera_id, self._run, self._scene)
@@ -137,9 +139,14 @@ class FrameAnalysis:
         columns = self._track(frame, _take(detections, is_counted), self._attention.is_new(plan)[is_counted])
         if not is_counted.all():
             self._counters.detections_outside += int(np.count_nonzero(~is_counted))
-            columns = _with_unseen(columns, self._people_outside(_take(detections, ~is_counted), size))
-        if len(plan.shed_px):
-            columns = _with_unseen(columns, norm_from_px(plan.shed_px, *size))
+            outside = self._people_outside(_take(detections, ~is_counted), size)
+            columns = _with_unseen(columns, outside, ObjectClass.PERSON)
+        columns = _with_unseen(columns, norm_from_px(plan.shed_px, *size), _ANYTHING)
+        if not plan.motion.is_lighting_change:
+            known = columns.boxes_norm if faces is _NO_TRACKS else _joined(columns, faces).boxes_norm
+            columns = _with_unseen(
+                columns, self._edges.step(plan.motion.changed, plan.moved, known, frame.utc_ns), _ANYTHING
+            )
         is_joined = before_ns is not None and 0 <= frame.utc_ns - before_ns <= VOUCH_MAX_NS
         fact = FrameAnalysed(
             frame=self._tracked(frame, columns if faces is _NO_TRACKS else _joined(columns, faces)),
@@ -184,13 +191,20 @@ class FrameAnalysis:
         tracker = None if self._tracker is None else self._tracker.snapshot()
         times = (self._vouched_ns, self._newest_ns)
         return msgspec.msgpack.encode(
-            (tracker, self._attention.snapshot(), self._expected_px.tobytes(), times, self._crossings.state())
+            (
+                tracker,
+                self._attention.snapshot(),
+                self._expected_px.tobytes(),
+                times,
+                self._crossings.state(),
+                self._edges.snapshot(),
+            )
         )
 
     def restore(self, state: bytes) -> None:
         """See `Stage`. Raises: DataLoss."""
         try:
-            packed, attended, expected, times, sides = _STATE.decode(state)
+            packed, attended, expected, times, sides, edges = _STATE.decode(state)
             expected_px = np.frombuffer(expected, np.float32).reshape(-1, 4).copy()
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataLoss(f"analysis snapshot cannot be read: {error}") from error
@@ -202,6 +216,7 @@ class FrameAnalysis:
         self._tracker, self._attention, self._expected_px = tracker, attention, expected_px
         self._vouched_ns, self._newest_ns = times
         self._crossings.restore(sides)
+        self._edges.restore(edges)
 
     # -- one look -------------------------------------------------------------------------------------
 
@@ -329,7 +344,9 @@ class FrameAnalysis:
 
 
 _TRACKS = msgspec.msgpack.Decoder(tuple[bytes | None, int, CrossingState])
-_STATE = msgspec.msgpack.Decoder(tuple[bytes | None, bytes, bytes, tuple[int | None, int], CrossingState])
+_STATE = msgspec.msgpack.Decoder(
+    tuple[bytes | None, bytes, bytes, tuple[int | None, int], CrossingState, list[EdgeTrace]]
+)
 
 _NO_TRACKS = TrackColumns(
     track_ids=np.zeros(0, np.int64),
@@ -359,13 +376,19 @@ def _joined(one: TrackColumns, other: TrackColumns) -> TrackColumns:
     )
 
 
-def _with_unseen(columns: TrackColumns, boxes_norm: Boxes) -> TrackColumns:
-    """A person in each box that belongs to no track: what moved and was not examined, and who stands outside the
-    zones. So it is masked and never counted."""
+_ANYTHING = ObjectClass.FACE
+"""Of a box in which a head may be anywhere: it is covered as it is at every level, as a face is."""
+
+
+def _with_unseen(columns: TrackColumns, boxes_norm: Boxes, object_class: ObjectClass) -> TrackColumns:
+    """Somebody in each box that belongs to no track: what moved and was not examined or not known, and who stands
+    outside the zones. So it is masked and never counted."""
     count = len(boxes_norm)
+    if not count:
+        return columns
     return TrackColumns(
         track_ids=np.concatenate([columns.track_ids, np.full(count, NO_TRACK, np.int64)]),
-        class_ids=np.concatenate([columns.class_ids, np.full(count, ObjectClass.PERSON, np.int16)]),
+        class_ids=np.concatenate([columns.class_ids, np.full(count, object_class, np.int16)]),
         boxes_norm=np.concatenate([columns.boxes_norm, boxes_norm]),
         scores=np.concatenate([columns.scores, np.zeros(count, np.float32)]),
         is_measured=np.concatenate([columns.is_measured, np.zeros(count, bool)]),

@@ -13,6 +13,8 @@ class MaskReason(StrEnum):
     HEAD = "head"
     FACE = "face"
     PLATE = "plate"
+    MOVED = "moved"
+    """Something moved, and nobody knows yet what."""
     ZONE = "zone"
     LEVEL = "level"
     """The policy covers whole pictures."""
@@ -36,6 +38,7 @@ _WHAT = {
     MaskReason.PERSON: "a person",
     MaskReason.HEAD: "a person's head",
     MaskReason.FACE: "a face",
+    MaskReason.MOVED: "something that moved and may be a person",
     MaskReason.PLATE: "where a vehicle's number plate may be",
 }
 _HOW = {

@@ -101,6 +101,8 @@ class MaskTimeline:
         """Quiet stretches: from → to, both times of looks."""
         self._tracks: dict[_Key, Samples] = {}
         self._near: dict[int, set[_Key]] = {}
+        self._unknown: set[_Key] = set()
+        """Lone boxes that no detector found: what moved and was not examined, or came in over the edge."""
         self._boxes = 0
         self._is_whole = False
 
@@ -134,7 +136,10 @@ class MaskTimeline:
                     # A detection without a track (id < 0) is a track of its own, with pre- and post-roll.
                     identity = (track_id, -1) if track_id >= 0 else (frame.seq, row)
                     is_guess = track_id >= 0 and not is_measured
-                    self._put((frame.run, *identity, class_id), frame.utc_ns, tuple(box), is_guess=is_guess)
+                    key = (frame.run, *identity, class_id)
+                    if track_id < 0 and not is_measured and class_id == ObjectClass.FACE:
+                        self._unknown.add(key)
+                    self._put(key, frame.utc_ns, tuple(box), is_guess=is_guess)
             if fact.valid_from_ns <= frame.utc_ns:
                 self._vouched.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
                 self._settled.setdefault(frame.run, Stretches()).add(fact.valid_from_ns, frame.utc_ns)
@@ -214,6 +219,7 @@ class MaskTimeline:
             has_face = any(_is_face_of(places, face) for face in faces)
             part, reason = self._part_of(key[3], places, aspect, has_face=has_face)
             if part is not None:
+                reason = MaskReason.MOVED if key in self._unknown else reason
                 masks.append(Mask(box=part, reason=reason, basis=basis, track_id=key[1] if key[2] < 0 else -1))
         if masks:
             grown = clip_norm(grow(np.array([mask.box for mask in masks], np.float32), self._policy.margin))
@@ -273,6 +279,7 @@ class MaskTimeline:
         alive = set().union(*self._near.values()) if self._near else set()
         for key in [key for key in self._tracks if key not in alive]:
             self._boxes -= len(self._tracks.pop(key).times_ns)
+            self._unknown.discard(key)
         for samples in self._tracks.values():
             self._boxes -= samples.forget_before(utc_ns)
 
