@@ -125,3 +125,32 @@ def test_who_only_configures_draws_on_an_empty_frame_and_who_operates_has_a_mask
     session_of(drawn, Role.OPERATOR)
     assert drawn.client.get("/site/cameras/gate/drawing", headers=HTML).status_code == 403
     assert drawn.views.opened == []
+
+
+MATRIX = "10 0 -5\n0 -20 20\n0 0 1\n"
+"""Shares of a picture of one pixel to a ground of 10 m by 20 m."""
+
+
+def read_file(site, content, *, csrf="", **more):
+    data = {"width_px": "1", "height_px": "1", **more}
+    headers = {"x-csrf-token": csrf or site.csrf}
+    files = {"file": ("camera.txt", content)}
+    return site.client.post("/site/cameras/gate/calibration", files=files, data=data, headers=headers)
+
+
+def test_ground_of_a_calibration_file_is_drawn_and_in_force_only_when_saved(drawn):
+    found = read_file(drawn, MATRIX).json()
+    assert len(found["ground"]) == 9
+    assert found["off_m"] < 0.01
+    first = found["ground"][0]
+    assert first["place_m"] == pytest.approx([10 * first["at"][0] - 5, 20 - 20 * first["at"][1]], abs=0.01)
+    assert spec_of(drawn, "gate").scene.ground == ()
+    assert save(drawn, {**NOTHING, "ground": found["ground"], "floor": "yard"}).status_code == 200
+    assert len(spec_of(drawn, "gate").scene.ground) == 9
+
+
+def test_a_calibration_file_that_is_wrong_is_refused_in_words(drawn):
+    assert "2 rows" in read_file(drawn, "1 2 3\n4 5 6\n").text
+    assert "Choose a calibration file" in read_file(drawn, "").text or read_file(drawn, "").status_code == 400
+    assert read_file(drawn, b"#" * (600 << 10)).status_code == 400
+    assert read_file(drawn, MATRIX, unit_m="0").status_code in (400, 422)

@@ -225,6 +225,7 @@ ROUTES: dict[str, Access] = {
     "/site/cameras/{camera_id}/remove": Access.CONFIGURE,
     "/site/cameras/{camera_id}/state": Access.CONFIGURE,
     "/site/cameras/{camera_id}/drawing": Access.CONFIGURE,
+    "/site/cameras/{camera_id}/calibration": Access.CONFIGURE,
     "/site/changes/{change_id}/undo": Access.CONFIGURE,
     "/cameras/{camera_id}": Access.METADATA,
     "/search": Access.LOGGED_IN,

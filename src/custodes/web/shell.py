@@ -28,12 +28,13 @@ MAX_POSTS_BYTES = 128 << 20
 
 
 MAX_PLAN_BYTES = 1 << 20
-"""A thousand cameras on the plan of a site, each some 200 bytes; a list of people to enrol."""
+"""A thousand cameras on the plan of a site, each some 200 bytes; a list of people to enrol; a calibration file."""
 
 
 def max_body_bytes(path: str) -> int:
     """What a request to this path may carry."""
-    if path == "/map/edit" or path.startswith("/faces/people/import/"):
+    is_calibration = path.startswith("/site/cameras/") and path.endswith("/calibration")
+    if path == "/map/edit" or path.startswith("/faces/people/import/") or is_calibration:
         return MAX_PLAN_BYTES
     is_picture = path in ("/checkpoint/verify", "/map/edit/picture") or (
         path.startswith("/enrol/") and path.endswith("/sample")

@@ -10,12 +10,14 @@ import hashlib
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from custodes.config import CameraConfig, problem_in_words
-from custodes.errors import ConfigError, FailedPrecondition
+from custodes.errors import ConfigError, FailedPrecondition, InvalidArgument
+from custodes.geometry.calibration_file import Leads, Reading, read_calibration
+from custodes.geometry.calibration_text import MAX_BYTES
 from custodes.types.access import Action
 from custodes.types.message import CameraSpec
 from custodes.types.stream import SecondStream
@@ -85,6 +87,32 @@ async def save(request: Request, camera_id: str, drawing: Drawing) -> dict[str, 
     if changed != spec:
         await desk_of(request).put(changed, password=None, actor=present(request).principal.name)
     return {"version": version_of(changed), "is_changed": changed != spec}
+
+
+@router.post("/site/cameras/{camera_id}/calibration")
+async def calibration(
+    request: Request,
+    camera_id: str,
+    file: Annotated[UploadFile | None, File()] = None,
+    which: Annotated[str, Form(max_length=200)] = "",
+    unit_m: Annotated[float, Form(gt=0, le=1000)] = 1.0,
+    leads: Annotated[Leads, Form()] = Leads.TO_GROUND,
+    width_px: Annotated[int, Form(ge=0, le=100_000)] = 0,
+    height_px: Annotated[int, Form(ge=0, le=100_000)] = 0,
+) -> dict[str, object]:
+    """Ground points of a calibration file, for the page to draw; nothing is saved. Raises: InvalidArgument."""
+    await known_spec(request, camera_id)
+    if file is None or not file.filename:
+        raise InvalidArgument("Choose a calibration file: YAML, JSON, TOML or text, at most 512 KB.")
+    content = await deps_of(request).scanned(await file.read(MAX_BYTES + 1))
+    reading = Reading(which=which.strip(), unit_m=unit_m, leads=leads, frame_px=(width_px, height_px))
+    found = read_calibration(content, reading)
+    points = zip(found.at.tolist(), found.place_m.tolist(), strict=True)
+    return {
+        "camera": found.camera,
+        "ground": [{"at": at, "place_m": place_m} for at, place_m in points],
+        "off_m": round(found.off_m, 3),
+    }
 
 
 def version_of(spec: CameraSpec) -> str:

@@ -33,6 +33,7 @@ _FROM = (
     "federation/sites.py",
     "fleet/audit.py",
     "fleet/health.py",
+    "geometry/*.py",
     "leaks/found_file.py",
     "leaks/place.py",
     "leaks/post*.py",

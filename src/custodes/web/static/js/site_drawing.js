@@ -4,7 +4,7 @@ import "./common.js";
 import { $, el, say, svg } from "./dom.js";
 import { Player } from "./player.js";
 import { post } from "./post.js";
-import { t } from "./words.js";
+import { fixed, t } from "./words.js";
 
 const root = $("drawing");
 const { version: firstVersion, ...first } = JSON.parse(root.dataset.drawing);
@@ -383,6 +383,27 @@ $("save").addEventListener("click", async () => {
     else complain(t`The server does not answer. Nothing was saved; what you drew is still here.`);
   }
   $("save").disabled = JSON.stringify(drawing) === saved;
+});
+
+$("calibration-read").disabled = false;
+$("calibration-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = new FormData($("calibration-form"));
+  if (form.get("width_px") === "0" && video.videoWidth) { // the picture here has the shape that the file's had
+    form.set("width_px", video.videoWidth);
+    form.set("height_px", video.videoHeight);
+  }
+  $("calibration-problem").hidden = true;
+  say($("calibration-said"), t`Reading …`);
+  try {
+    const found = await post(`/site/cameras/${encodeURIComponent(root.dataset.camera)}/calibration`, form);
+    change(() => { drawing.ground = found.ground; chosen = null; });
+    say($("calibration-said"), t`${found.ground.length} points are drawn. A flat ground through them is at most ${fixed(found.off_m, 2)} m off. Look whether they lie where they should, then save.`);
+  } catch (error) {
+    say($("calibration-said"), "");
+    say($("calibration-problem"), error.status ? error.message : t`The server does not answer. Nothing was changed.`);
+    $("calibration-problem").hidden = false;
+  }
 });
 
 const video = $("video");
