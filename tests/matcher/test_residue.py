@@ -18,30 +18,12 @@ from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.ipc.matcher import MatcherClient
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import Unavailable
+from custodes.testing.needles import Needles, files_under
 from custodes.types.face_message import Probe, ReadZoneLoads, ZoneLoads
 from custodes.types.message import Ok
 from custodes.units import Ns, RunId
 
 ENROLLED = 5
-_FIRST = 1 << 24
-
-
-class Needles:
-    """Eight bytes of everything that must not be found, looked for at every offset."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.values = np.unique(np.frombuffer(b"".join(pieces), "<u8"))
-        self._begins = np.zeros(_FIRST, np.bool_)
-        self._begins[self.values & np.uint64(_FIRST - 1)] = True
-
-    def found_in(self, content: bytes) -> int:
-        """How many places in it begin with one."""
-        count = 0
-        for offset in range(min(8, max(len(content) - 7, 0))):
-            words = np.frombuffer(content, "<u8", count=(len(content) - offset) // 8, offset=offset)
-            likely = words[self._begins[words & np.uint64(_FIRST - 1)]]
-            count += int(np.isin(likely, self.values).sum())
-        return count
 
 
 class Strangers:
@@ -87,10 +69,6 @@ def require_few_left(pid: int, strangers: Strangers) -> None:
     left = sum(needles.found_in(part) for part in image_of(pid))
     print(f"in memory: {left} of {len(strangers.pieces)} pieces")
     assert left < len(strangers.pieces) // 500
-
-
-def files_under(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def ready(office: Office, client: MatcherClient) -> None:

@@ -23,11 +23,14 @@ from custodes.adapters.ipc.facts import FactSender
 from custodes.adapters.ipc.hubs import HubsSubscriber
 from custodes.adapters.model import acknowledged_from_environment, load_detector, models_dir_from_environment
 from custodes.app import camera_pipelines
+from custodes.app.analyser_colours import AnalyserColours, LookSender
 from custodes.app.analyser_looks import LookKeeper, published_finder
 from custodes.app.checkpoints import Checkpoints
 from custodes.config import SiteConfig, SitePaths, TamperingConfig, load_effective, read_assignment
 from custodes.detect.regions import Region, limits_of
 from custodes.errors import CustodesError, DeadlineExceeded
+from custodes.journey.wanted import NONE as NO_LOOKS
+from custodes.journey.wanted import cameras_with_looks
 from custodes.media.rgb import RgbScaler, crop
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraItem, CameraPipeline
@@ -88,14 +91,16 @@ class Intake:
         index: int,
         processes: int,
         recorders: Sequence[str] = ("recorder",),
+        looks: str = NO_LOOKS,
     ) -> None:
-        """`recorders`: names of all of the site's."""
+        """`recorders`: names of all of the site's. `looks`: `privacy.looks`."""
         self._paths = paths
         self._hubs = paths.hubs("hub-analysis", recorders)
         self._put_fact = put_fact
         self._signatures = SignatureWatch()
         self._index = index
         self._processes = processes
+        self._wish = looks
         self._lock = threading.Condition()
         self._queues: dict[CameraId, GopQueue] = {}
         self._ready: dict[CameraId, None] = {}
@@ -109,6 +114,8 @@ class Intake:
         """Cameras that are files: nobody wonders that they repeat themselves."""
         self.scenes: dict[CameraId, CameraScene] = {}
         """Replaced as a whole, so that the worker may read it at any time."""
+        self.looked: frozenset[CameraId] = frozenset()
+        """Whose tracks get a look (ADR 132)."""
         self.is_stopping = threading.Event()
 
     # -- the worker's side ------------------------------------------------------------------------------
@@ -205,6 +212,7 @@ class Intake:
         self.areas = {camera.camera_id: camera.detect_areas for camera in cameras}
         share = share_of(cameras, index=self._index, processes=self._processes)
         self.scenes = {camera.camera_id: camera.scene for camera in cameras}
+        self.looked = cameras_with_looks(cameras, self._wish)
         self.files = frozenset(camera.camera_id for camera in cameras if camera.url.startswith("file:"))
         is_other, self.cameras = share != self.cameras, share
         return is_other
@@ -242,14 +250,17 @@ class Worker:
         zones: "AnalyserZones | None" = None,
         plates: "AnalyserPlates | None" = None,
         looks: LookKeeper | None = None,
+        colours: AnalyserColours | None = None,
         tampering: TamperingConfig | None = None,
     ) -> None:
         """`has_gate`: packets decide what is decoded; without it all is. `zones`: recognition, where it is on.
         `plates`: of vehicles, in zones for them.
-        `checkpoints`: of tracks; `learnt`: of what gates know; `looks`: keeps something of what was looked at."""
+        `checkpoints`: of tracks; `learnt`: of what gates know; `looks`: keeps something of what was looked at;
+        `colours`: tells the server how those look who are there now, where that is wanted."""
         self._zones = zones
         self._plates = plates
         self._looks = looks
+        self._colours = colours
         self._tampering = tampering or TamperingConfig()
         self._checkpoints = checkpoints
         self._learnt = learnt
@@ -289,6 +300,8 @@ class Worker:
             self._plates.close()
         if self._looks is not None:
             self._looks.close()
+        if self._colours is not None:
+            self._colours.close()
         self._report()  # no run is open: the checkpoints go
 
     def _take_turn(self, camera_id: CameraId) -> None:
@@ -337,7 +350,7 @@ class Worker:
             if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
                 self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
-        if self._looks is not None or self._plates is not None:
+        if self._looks is not None or self._plates is not None or self._colours is not None:
             pipeline.on_look = self._looked
         pipeline.begin_with(self._learnt.read(camera_id), self._looking.clock.now_ns())
         runner = InlineRunner([pipeline], on_failure=failed)
@@ -345,8 +358,11 @@ class Worker:
         self._runners[camera_id] = runner
 
     def _looked(self, frame: Frame, found: TrackedFrame) -> None:
+        scene = self._intake.scenes.get(frame.camera_id, CameraScene())
+        if self._colours is not None and frame.camera_id in self._intake.looked:
+            self._colours.look(frame, found, scene)
         if self._looks is not None:
-            self._looks.look(frame, found, self._intake.scenes.get(frame.camera_id, CameraScene()))
+            self._looks.look(frame, found, scene)
         if self._plates is not None:
             self._plates.look(frame, found)
 
@@ -426,6 +442,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         index=_index_of(name) % processes,
         processes=processes,
         recorders=config.recorder.names,
+        looks=config.privacy.looks,
     )
 
     def stop_when_told() -> None:
@@ -446,6 +463,9 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         from custodes.app.analyser_zones import AnalyserZones  # nothing of recognition where it is off
 
         zones = AnalyserZones(paths, config, looking.clock)
+    colours = None
+    if config.privacy.looks != NO_LOOKS:
+        colours = AnalyserColours(LookSender(paths.socket("server-looks"), looking.clock))
     from custodes.app.analyser_plates import AnalyserPlates  # back-fills import this module, and read no plate
 
     Worker(
@@ -459,6 +479,7 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         zones=zones,
         plates=AnalyserPlates(paths, looking.clock),
         looks=LookKeeper(paths, config.leaks, published_finder(paths)),
+        colours=colours,
         tampering=config.analyser.tampering,
     ).work_forever()
     sender.stop()

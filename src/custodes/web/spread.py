@@ -38,7 +38,6 @@ SPREAD = frozenset(
         "/api/v1/tracks",
         "/api/v1/search",
         "/api/v1/review",
-        "/api/v1/map",
         "/api/v1/map/heat",
         "/api/v1/flows",
         "/api/v1/layouts",
@@ -55,7 +54,7 @@ SPREAD = frozenset(
     }
 )
 """Reads of catalog, log and live state, and pictures: what is heavy, and the same wherever it is asked. By GET and
-HEAD, and the two WebSockets."""
+HEAD, and the two WebSockets. Dots of the map are the leader's, which alone is told how they look (ADR 132)."""
 
 HOLD_S = 20.0
 """While nobody leads a request waits; a new one leads within some seconds."""

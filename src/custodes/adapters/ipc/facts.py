@@ -53,7 +53,10 @@ class FactSender:
         self.acknowledged = 0
 
     def put(self, fact: Fact) -> None:
-        """Take a fact over. Raises: ProtocolError for one that does not travel."""
+        """Take a fact over. Raises: ProtocolError for one that does not travel, and for what is no fact: it might wait
+        here for hours."""
+        if not isinstance(fact, Fact):
+            raise ProtocolError(f"a {type(fact).__name__} is no fact")
         wire = encode(fact)
         with self._changed:
             if isinstance(fact, CameraStatus | AnalyserStatus):
