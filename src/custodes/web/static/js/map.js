@@ -3,9 +3,11 @@
 import { ask, nowNs, poll } from "./common.js";
 import { $, el, plural, say, svg } from "./dom.js";
 import { streets } from "./map_streets.js";
-import { fixed, t } from "./words.js";
+import { isMoved, listen, windowOf } from "./map_view.js";
+import { fixed, t, whole } from "./words.js";
 
-const SIZE = 900;
+const EDGE = 14;
+const LETTER_PX = 8;
 let flows = [];
 let heat = [];
 let newest = null;
@@ -59,42 +61,42 @@ function draw(body) {
   const hung = [...placed.values(), ...floor.cameras.filter((one) => !placed.has(one.camera_id))]
     .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id) }));
   const cells = heat.filter((cell) => cell.floor === floor.name);
-  const points = [...floor.cameras.flatMap((one) => one.measured_m), ...hung.map((one) => one.place), ...floor.placed.flatMap(edge), ...corners(floor.plan)];
-  if (!points.length) { $("map").replaceChildren(); return; }
-  const xs = points.map((point) => point[0]);
-  const ys = points.map((point) => point[1]);
-  const pad = floor.plan?.width_px ? 0 : 3;
-  const low = [Math.min(...xs) - pad, Math.min(...ys) - pad];
-  const wide = Math.max(...xs) + pad - low[0];
-  const high = Math.max(...ys) + pad - low[1];
-  const span = Math.max(wide, high, 1);
-  const height = (SIZE * high) / span;
-  const at = ([x, y]) => [((x - low[0]) / span) * SIZE, height - ((y - low[1]) / span) * SIZE];
+  const ground = [...floor.cameras.flatMap((one) => one.measured_m), ...floor.placed.flatMap((one) => [one.place_m, ...edge(one)]), ...corners(floor.plan)];
+  if (!ground.length && !hung.length) { $("map").replaceChildren(); return; }
+  const view = windowOf(floor.name, ground, hung.map((one) => one.place), Boolean(floor.plan?.width_px));
+  const { at, wide, width, height } = view;
+  $("zoom-fit").disabled = !isMoved(floor.name);
   const node = $("map");
-  node.setAttribute("viewBox", `0 0 ${(SIZE * wide) / span} ${height}`);
-  const places = new Map(hung.map((one) => [one.id, at(one.place)]));
+  node.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const places = new Map(hung.map((one) => [one.id, inside(at(one.place), width, height)]));
   const most = Math.max(1, ...cells.map((cell) => cell.count));
   const line = (list) => list.map((point) => at(point).map((value) => value.toFixed(1)).join(",")).join(" ");
   node.replaceChildren(
     svg("defs", {}, svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
       svg("path", { d: "M0,0 L8,4 L0,8 z", class: "tip" }))),
-    ...streets(floor.name, at, span, { low, wide, high, size: SIZE }),
-    ...picture(floor.plan, at, span),
+    ...streets(floor.name, at, wide, { ...view, size: width }),
+    ...picture(floor.plan, at, width / wide),
     ...floor.placed.map((one) => svg("polygon", { class: "cone", points: line([one.place_m, ...edge(one)]) }, svg("title", {}, t`what ${body.names[one.camera_id] || one.camera_id} looks at`))),
+    ...floor.cameras.filter((one) => one.place_m && !placed.has(one.camera_id)).map((one) => svg("polygon", { class: "cone",
+      points: hull([one.place_m, ...one.measured_m].map(at)).map((point) => point.join(",")).join(" ") })),
     ...floor.cameras.map((one) => svg("polygon", { points: hull(one.measured_m.map(at)).map((point) => point.join(",")).join(" "), class: "seen" },
       svg("title", {}, t`what ${one.name} surely sees`))),
     ...cells.map((cell) => svg("polygon", { class: "hot", points: line(cell.corners_m), opacity: 0.12 + (0.7 * cell.count) / most }, svg("title", {}, t`${cell.count} in the last day`))),
-    ...scale(span, height),
+    ...scale(wide, width),
     ...arrows(places),
     ...hung.map((one) => {
       const [x, y] = places.get(one.id);
-      return svg("g", {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }), svg("text", { x: x + 11, y: y + 4 }, one.name));
+      const away = Math.hypot(x - at(one.place)[0], y - at(one.place)[1]) * (wide / width);
+      const words = away ? t`${one.name}, ${whole(Math.ceil(away))} m beyond` : one.name;
+      const isRight = x + 11 + words.length * LETTER_PX > width && x > width / 2;
+      return svg("g", away ? { class: "beyond" } : {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }),
+        svg("text", { x: isRight ? x - 11 : x + 11, y: y + 4, "text-anchor": isRight ? "end" : "start" }, words));
     }),
     ...floor.dots.map((dot) => {
       // Whoever is beyond what is drawn is at its edge, pale: as many dots as are told.
       const [right, down] = at([dot.x_m, dot.y_m]);
-      const [x, y] = [within(right, (SIZE * wide) / span), within(down, height)];
-      return svg("g", x === right && y === down ? {} : { class: "beyond" }, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / span) * SIZE), class: "doubt" }),
+      const [x, y] = [within(right, width), within(down, height)];
+      return svg("g", x === right && y === down ? {} : { class: "beyond" }, svg("circle", { cx: x, cy: y, r: Math.min(40, (dot.error_m / wide) * width), class: "doubt" }),
         svg("circle", { cx: x, cy: y, r: 6, class: dot.is_person ? "person" : "vehicle" }, svg("title", {}, t`seen by ${dot.cameras.join(", ")}; ± ${fixed(dot.error_m, 1)} m`)));
     }));
 }
@@ -110,10 +112,10 @@ function edge(one) {
 
 const corners = (plan) => (plan?.width_px ? [[0, 0], [plan.width_px, plan.height_px]].map(([x, y]) => [(x - plan.origin_px[0]) / plan.px_per_m, (plan.origin_px[1] - y) / plan.px_per_m]) : []);
 
-function picture(plan, at, span) {
+function picture(plan, at, pixels) {
   if (!plan?.plan_sha256) return [];
   const [x, y] = at(corners(plan)[0]);
-  const unit = SIZE / span / plan.px_per_m;
+  const unit = pixels / plan.px_per_m;
   return [svg("image", { href: `/map/plan/${plan.plan_sha256}.jpg`, x, y, width: plan.width_px * unit, height: plan.height_px * unit })];
 }
 
@@ -132,11 +134,11 @@ function arrows(places) {
   });
 }
 
-function scale(span, height) {
-  const metres = [1, 2, 5, 10, 20, 50, 100].find((one) => one >= span / 8) || 100;
-  const long = (metres / span) * SIZE;
-  return [svg("line", { x1: 20, x2: 20 + long, y1: height - 18, y2: height - 18, class: "scale" }),
-    svg("text", { x: 20, y: height - 26 }, `${metres} m`)];
+function scale(wide, width) {
+  const metres = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((one) => one >= wide / 8) || 2000;
+  const long = (metres / wide) * width;
+  return [svg("line", { x1: width - EDGE - long, x2: width - EDGE, y1: EDGE, y2: EDGE, class: "scale" }),
+    svg("text", { x: width - EDGE, y: EDGE + 18, "text-anchor": "end" }, `${metres} m`)];
 }
 
 /** Convex hull (Andrew's monotone chain). */
@@ -154,6 +156,9 @@ function hull(points) {
 }
 const cross = (o, a, b) => (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
 
+const inside = ([x, y], width, height) => [Math.min(Math.max(x, EDGE), width - EDGE), Math.min(Math.max(y, EDGE), height - 2 * EDGE)];
+
+listen(() => { if (newest) draw(newest); });
 $("heat-on").disabled = false;
 $("heat-on").addEventListener("change", loadHeat);
 $("floor").addEventListener("change", () => { if (newest) draw(newest); });
