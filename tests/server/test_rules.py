@@ -19,7 +19,8 @@ from custodes.adapters.notify import senders
 from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.passages import PassageWatch, passage_parts
 from custodes.app.serving.rule_senders import watched_rules
-from custodes.app.serving.rules import TRIES, RuleService, Watched
+from custodes.app.serving.rule_state import Watched
+from custodes.app.serving.rules import TRIES, RuleService
 from custodes.config.rules import RuleConfig
 from custodes.errors import ConfigError, Unavailable
 from custodes.testing.catalog import make_quarter, make_spec
@@ -111,6 +112,78 @@ def test_a_long_queue_is_told_once(tmp_path):
     tell(service, 1)
     assert told[0]["text"] == "tailback: a queue of 61 m, longer than 50 m"
     catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"crossings_above": 2}, "3 went over gate, forward: more than 2"),
+        ({"crossings_above": 3}, ""),
+        ({"crossings_above": 2, "line": "yard"}, ""),
+        ({"occupancy_above_pct": 20, "line": "gate"}, "gate, forward is occupied 25 % of the time: more than 20 %"),
+        ({"occupancy_above_pct": 25}, ""),
+        ({"service_from": "D"}, "level of service E on gate, forward"),
+        ({"service_from": "F"}, ""),
+    ],
+)
+def test_what_goes_over_a_line_is_told_once_a_quarter_with_its_coverage(tmp_path, rule, words):
+    clock = ManualClock()
+    catalog = sqlite_catalog(tmp_path / "catalog.db", site_id="ab" * 8, clock=clock)
+    start_ns = Ns(clock.now_ns() - 60 * NS_PER_S)
+    line = replace(make_quarter("gate", 0).lines[0], occupancy=0.25, level_of_service="E")
+    quarter = replace(make_quarter("gate", 0), start_ns=start_ns, end_ns=clock.now_ns(), lines=(line,))
+    catalog.put_figures([quarter])
+    rule = {"name": "line", "camera": "gate", "again_after_s": 0, **rule}
+    service, told = service_of(rule, catalog=InlineCatalog.over(catalog), clock=clock)
+    for _ in range(3):
+        asyncio.run(service.check_queues())
+    tell(service, 1 if words else 0)
+    assert [one["text"] for one in told] == (
+        [f"line: {words}; 50 % of the quarter of an hour was analysed"] if words else []
+    )
+    catalog.close()
+
+
+def test_a_stay_is_told_when_one_track_lasts_longer_than_allowed_without_a_break():
+    service, told = service_of({"name": "lingers", "camera": "gate", "stay_above_s": 10, "again_after_s": 3600})
+    box = [(0.1, 0.1, 0.2, 0.3)]
+    seconds = [*range(0, 10), *range(17, 27)]  # twice nine seconds, with a break of seven
+    service.take_frames(CameraId("gate"), vouch([one * NS_PER_S for one in seconds], [box] * len(seconds)))
+    assert waiting(service) == 0
+    service.take_frames(CameraId("gate"), vouch([one * NS_PER_S for one in (28, 29)], [box] * 2))
+    tell(service, 1)
+    assert told[0]["text"] == "lingers: somebody is in view for 11 s; 10 s are the limit"
+
+
+def test_rules_that_stay_go_on_when_others_come(tmp_path):
+    service, told = service_of({"name": "wrong", "camera": "gate", "incident": "wrong_way"})
+    service.take_incident(WRONG_WAY)
+    kept = service.watched[0]
+    other = RuleConfig(**HOOK, name="crowd", camera="gate", people_above=1)
+    service.watch([Watched(kept.rule, (told.append,)), Watched(other, (told.append,))])
+    assert service.watched[0] is kept
+    service.take_incident(replace(WRONG_WAY, found_ns=Ns(12 * NS_PER_S)))  # told already, and that is known
+    assert service.waiting == 1
+    service.watch([])
+    service.take_incident(replace(WRONG_WAY, found_ns=Ns(999 * NS_PER_S)))
+    assert service.waiting == 0
+
+
+def test_who_is_told_by_a_rule_that_comes_later_is_told_while_the_service_runs():
+    async def both() -> list[object]:
+        service, told = service_of()
+        running = asyncio.create_task(service.run())
+        rule = RuleConfig(**HOOK, name="wrong", camera="gate", incident="wrong_way")
+        service.watch([Watched(rule, (told.append,))])
+        service.take_incident(WRONG_WAY)
+        async with asyncio.timeout(30):
+            while not told:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return told
+
+    assert len(asyncio.run(both())) == 1
 
 
 def test_a_listed_vehicle_is_told_each_time_and_only_where_the_rule_looks():

@@ -27,6 +27,8 @@ from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.post_book import CasePostBook
 from custodes.app.serving.post_exhibit import PostExhibit
 from custodes.app.serving.proofs import ProofDesk
+from custodes.app.serving.rule_desk import SiteRules
+from custodes.app.serving.rules import RuleService
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import ResourceExhausted, Unavailable
 from custodes.ports.clock import Clock
@@ -224,6 +226,15 @@ def site_in(
         announce=announce,
         hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
         fleet=fleet,
+        rules=SiteRules(
+            service=RuleService(site="Test site", watched=(), catalog=InlineCatalog.over(catalog), clock=time),
+            configured=config.rules,
+            catalog=InlineCatalog.over(catalog),
+            warden=warden,
+            clock=time,
+            environ={"CUSTODES_RULE_HOOK": "secret"},
+            push=None,
+        ),
         cameras=setting_up(folder, InlineCatalog.over(catalog), warden, live, time) if has_cameras else None,
     )
     client = TestClient(app, base_url=BASE, headers={"origin": BASE}, follow_redirects=False)

@@ -64,6 +64,7 @@ from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.recorders import RecorderDesk
 from custodes.app.serving.retention import RetentionSweeper
+from custodes.app.serving.rule_desk import SiteRules
 from custodes.app.serving.rule_senders import watched_rules
 from custodes.app.serving.rules import RuleService
 from custodes.app.serving.sightings import SightingNews
@@ -207,6 +208,15 @@ class Server:
             catalog=catalog,
             clock=clock,
         )
+        self._rule_desk = SiteRules(
+            service=self._rules,
+            configured=config.rules,
+            catalog=catalog,
+            warden=self._warden,
+            clock=clock,
+            environ=os.environ,
+            push=self._push.to_roles if self._push is not None else None,
+        )
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
         self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)
@@ -317,6 +327,7 @@ class Server:
             recogniser=self._recogniser,
             recorders=self._recorders.table,
             centre=self._centre_desk,
+            rules=self._rule_desk,
             unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
             on_verdict=self._sightings.take if self._sightings else None,
             scanner=Clamd(config.server.clamd) if config.server.clamd else None,
@@ -376,6 +387,7 @@ class Server:
             "traffic": self._traffic.run(),
             "flows": self._flows.run(),
             "rules": self._rules.run(),
+            "rule-desk": self._rule_desk.run(),
             **passage_parts(self._warden, self._rules),
             "incidents": self._incidents.run(),
             "protection": self._protection.run(),

@@ -1,6 +1,7 @@
 """Rules as YAML: when somebody is told what, and how."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -49,15 +50,19 @@ class MqttConfig(_Strict):
     password: SecretRef = ""
 
 
-_CAUSES = (
+CAUSES = (
     "incident", "people_above", "vehicles_above", "queue_above_m", "people_waiting_above", "wait_above_s",
-    "listed_vehicle", "health",
+    "stay_above_s", "crossings_above", "occupancy_above_pct", "service_from", "listed_vehicle", "health",
 )  # fmt: skip
+"""Of which a rule has exactly one."""
+ABOUT_LINES = ("crossings_above", "occupancy_above_pct", "service_from")
+"""Causes that are looked for in the running quarter of an hour of each counting line and way."""
 
 
 class RuleConfig(_Strict):
     """One rule. Exactly one of `incident`, `people_above`, `vehicles_above`, `queue_above_m`, `people_waiting_above`,
-    `wait_above_s`, `health`."""
+    `wait_above_s`, `stay_above_s`, `crossings_above`, `occupancy_above_pct`, `service_from`, `listed_vehicle`,
+    `health`."""
 
     name: _Name
     camera: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
@@ -72,6 +77,16 @@ class RuleConfig(_Strict):
     """In a drawn queue at once."""
     wait_above_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """How long half of those in a drawn queue have waited."""
+    stay_above_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Somebody has been in view for longer, without a break."""
+    crossings_above: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """People and vehicles over one counting line, one way, in the running quarter of an hour."""
+    occupancy_above_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Share of the running quarter's analysed time in which a vehicle was on the line."""
+    service_from: Literal["B", "C", "D", "E", "F"] | None = None
+    """Level of service on a line of this letter or a worse one."""
+    line: Annotated[str, StringConstraints(max_length=80)] = ""
+    """Which counting line of the camera; empty: each of them."""
     listed_vehicle: Literal[True] | None = None
     """A vehicle of the site's own list is at a zone for plates (page Vehicles)."""
     queue: Annotated[str, StringConstraints(max_length=80)] = ""
@@ -88,16 +103,30 @@ class RuleConfig(_Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "RuleConfig":
-        causes = {name: getattr(self, name) for name in _CAUSES}
+        causes = {name: getattr(self, name) for name in CAUSES}
         if sum(one is not None for one in causes.values()) != 1:
-            raise ValueError(f"rule {self.name!r} needs exactly one of {', '.join(_CAUSES)}")
+            raise ValueError(f"rule {self.name!r} needs exactly one of {', '.join(CAUSES)}")
         if self.queue and self.people_waiting_above is None and self.wait_above_s is None:
             raise ValueError(f"rule {self.name!r} names a queue, but is about none")
+        if self.line and not any(causes[name] is not None for name in ABOUT_LINES):
+            raise ValueError(f"rule {self.name!r} names a line, but is about none")
         if not self.camera and self.health is None:
             raise ValueError(f"rule {self.name!r} needs a camera; only a rule of health may be about all")
         if self.webhook is None and self.email is None and self.mqtt is None and not self.push:
             raise ValueError(f"rule {self.name!r} tells nobody; give it a webhook, email, mqtt or push")
         return self
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """Whom, in words without secrets; one for each sender, in their order."""
+        found = ["devices of " + ", ".join(role.value.replace("_", " ") for role in self.push)] if self.push else []
+        if self.webhook is not None:
+            found.append(f"webhook {urlsplit(self.webhook.url).hostname}")
+        if self.email is not None:
+            found.append(f"e-mail to {', '.join(self.email.to)}")
+        if self.mqtt is not None:
+            found.append(f"MQTT {urlsplit(self.mqtt.server).hostname}, {self.mqtt.topic}")
+        return tuple(found)
 
     @property
     def kind(self) -> IncidentKind | None:

@@ -11,6 +11,7 @@ from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
+from custodes.types.rule import RuleBook
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -345,6 +346,15 @@ class Catalog(Protocol):
 
     def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
         """Those that begin in [start, end], by time."""
+        ...
+
+    # rules of the page
+    def put_rules(self, book: RuleBook) -> None:
+        """The next version. Raises: FailedPrecondition unless it follows the newest."""
+        ...
+
+    def rules(self) -> RuleBook | None:
+        """The newest version; None before the first."""
         ...
 
     # the plan of the site

@@ -23,6 +23,7 @@ from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
+from custodes.types.rule import RuleBook
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -184,6 +185,14 @@ class AsyncCatalog(Protocol):
         ...
 
     async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
+        """See `Catalog`."""
+        ...
+
+    async def put_rules(self, book: RuleBook) -> None:
+        """See `Catalog`."""
+        ...
+
+    async def rules(self) -> RuleBook | None:
         """See `Catalog`."""
         ...
 

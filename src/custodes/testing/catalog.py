@@ -30,6 +30,7 @@ from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segme
 from custodes.types.message import CameraSpec
 from custodes.types.place import DrawnWay, FloorPlan, PlacedCamera, SiteLayout
 from custodes.types.push import PushDevice
+from custodes.types.rule import RuleBook
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.stream import SecondStream
@@ -391,6 +392,19 @@ class CatalogSuite:
         assert catalog.analysed(CAMERA, at(12), at(13.9)) == []
         catalog.put_analysis([make_frame(200, 40, since=39.8)], [])
         assert len(catalog.analysed(CAMERA, at(39), at(41))) == 6
+
+    def test_rules_when_put_then_the_newest_version_is_read_and_none_is_skipped(self, catalog: Catalog) -> None:
+        """Rules of the page, by version."""
+        assert catalog.rules() is None
+        first = RuleBook(version=1, utc_ns=Ns(1), editor="Ada", rules=('{"name": "crowd"}',))
+        catalog.put_rules(first)
+        second = replace(first, version=2, rules=())
+        catalog.put_rules(second)
+        assert catalog.rules() == second
+        for version in (2, 4):
+            with pytest.raises(FailedPrecondition):
+                catalog.put_rules(replace(first, version=version))
+        assert catalog.rules() == second
 
     def test_layout_when_put_then_versions_follow_and_shown_pictures_stay(self, catalog: Catalog) -> None:
         """Somebody else's version in between is not overwritten."""

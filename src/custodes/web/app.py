@@ -24,6 +24,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.rule_desk import RuleDesk
 from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -68,6 +69,9 @@ from custodes.web import fleet as fleet_routes
 from custodes.web import holds as hold_routes
 from custodes.web import journeys as journeys_page
 from custodes.web import live as live_routes
+from custodes.web import (
+    rules as rule_pages,
+)
 from custodes.web import vouching as vouching_routes
 from custodes.web.api_description import describe
 from custodes.web.auth import devices, me, oidc_routes, sessions
@@ -126,6 +130,7 @@ def create_app(
     recorders: RecordersReader | None = None,
     on_verdict: Callable[[str], None] | None = None,
     scanner: FileScanner | None = None,
+    rules: RuleDesk | None = None,
     unreached: Callable[[], Sequence[Unreached]] = tuple,
     leader: Path | None = None,
     centre: Callable[[], CentreDesk | None] = lambda: None,
@@ -147,6 +152,7 @@ def create_app(
         on_verdict: Told the candidate on which somebody said their word.
         unreached: other systems that do not take what they are told.
         scanner: sees uploaded files first; None where none is named.
+        rules: rules of the page; None where nobody writes any.
         leader: of several servers that follow: where the one that leads takes what is not answered here.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
@@ -199,6 +205,7 @@ def create_app(
         floors=floors,
         tiles=tiles,
         scanner=scanner,
+        rules=rules,
         unreached=unreached,
         centre=centre,
         journeys=journeys,
@@ -246,6 +253,7 @@ def create_app(
         checkpoint,
         site_cameras,
         site_drawing,
+        rule_pages,
         site_plan,
         backfill_routes,
         install,

@@ -27,6 +27,7 @@ from custodes.ports.leaks import LeakTraces
 from custodes.ports.posts import PostBook
 from custodes.ports.push import PushDesk
 from custodes.ports.recogniser import Recogniser
+from custodes.ports.rule_desk import RuleDesk
 from custodes.ports.scanner import FileScanner
 from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
@@ -116,6 +117,8 @@ class WebDeps:
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
     centre: Callable[[], CentreDesk | None] = lambda: None
     """Gives None where no centre may ask for anything."""
+    rules: RuleDesk | None = None
+    """None where nobody writes rules."""
     scanner: FileScanner | None = None
     """None where no virus scanner is named."""
 

@@ -108,6 +108,7 @@ PAGES = (
         label="Site",
         links=(
             PageLink(path="/site/cameras", label="Cameras", offered_to=(Action.CONFIGURE,), also=("/site",)),
+            PageLink(path="/rules", label="Rules", offered_to=(Action.CONFIGURE,)),
             PageLink(path="/people", label="People", offered_to=(Action.MANAGE_PEOPLE,)),
             PageLink(path="/vehicles", label="Vehicles", offered_to=(Action.ENROL, Action.READ_PRIVACY)),
             PageLink(path="/fleet", label="Fleet", offered_to=(Action.READ_FLEET,)),

@@ -164,7 +164,7 @@ async def _facts(request: Request) -> SiteFacts:
 
 async def facts_of(catalog: AsyncCatalog, warden: Warden, config: SiteConfig) -> SiteFacts:
     """What the report is made from: the settings, the catalog and the warden's zones of now. Raises: Unavailable."""
-    cameras = await catalog.cameras()
+    cameras, book = await catalog.cameras(), await catalog.rules()
     table = await warden.about_requests(ReadZones())
     assert isinstance(table, ZoneTable)
     names = {spec.camera_id: spec.name for spec in cameras}
@@ -198,14 +198,15 @@ async def facts_of(catalog: AsyncCatalog, warden: Warden, config: SiteConfig) ->
             f"{one.basis.reference}"
             for one in drafts
         ),
-        outside=tuple(_outside(config)),
+        outside=tuple(_outside(config, has_rules=bool(book is not None and book.rules))),
     )
 
 
-def _outside(config: SiteConfig) -> Iterator[str]:
-    """Who is told what by these settings, in the order of `site.yaml`. No pictures but sealed copies leave by them."""
-    if any(rule.webhook or rule.email or rule.mqtt for rule in config.rules):
-        yield "numbers and incidents, without pictures, go where `rules` say"
+def _outside(config: SiteConfig, *, has_rules: bool) -> Iterator[str]:
+    """Who is told what by these settings, in the order of `site.yaml`. No pictures but sealed copies leave by them.
+    `has_rules`: the page holds rules, too."""
+    if has_rules or any(rule.webhook or rule.email or rule.mqtt for rule in config.rules):
+        yield "numbers and incidents, without pictures, go where the rules say"
     if config.faces.enabled and config.faces.webhook is not None:
         yield f"confirmed sightings, without a name, go to {_host(config.faces.webhook.url)}"
     if config.siem is not None:

@@ -17,6 +17,7 @@ from custodes.adapters.sql import (
     push,
     recording,
     retention,
+    rule_book,
     search,
     spares,
     totals,
@@ -54,6 +55,7 @@ from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
+from custodes.types.rule import RuleBook
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -379,6 +381,16 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return layout_rows.read_floor_plan(connection, sha256)
+
+    def put_rules(self, book: RuleBook) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            rule_book.put_rules(connection, book)
+
+    def rules(self) -> RuleBook | None:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return rule_book.read_rules(connection)
 
     def totals(self) -> dict[CameraId, CameraTotals]:
         """See `Catalog`."""

@@ -27,6 +27,7 @@ from custodes.types.media import Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
+from custodes.types.rule import RuleBook
 from custodes.types.search import TrackQuestion, TracksFound
 from custodes.types.traffic import Figure
 from custodes.types.vision import Tracklet
@@ -203,6 +204,14 @@ class ThreadedCatalog:
     async def gate_hours(self, camera_id: CameraId, start_ns: Ns, end_ns: Ns) -> list[GateHour]:
         """See `Catalog`."""
         return await self._read(self._catalog.gate_hours, camera_id, start_ns, end_ns)
+
+    async def put_rules(self, book: RuleBook) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_rules, book)
+
+    async def rules(self) -> RuleBook | None:
+        """See `Catalog`."""
+        return await self._read(self._catalog.rules)
 
     async def put_layout(self, layout: SiteLayout) -> None:
         """See `Catalog`."""

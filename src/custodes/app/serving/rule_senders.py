@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from custodes.adapters.notify import senders
-from custodes.app.serving.rules import Send, Watched
+from custodes.app.serving.rule_state import Send, Watched
 from custodes.config.rules import RuleConfig
 from custodes.config.secret import read_secret
 from custodes.errors import ConfigError
@@ -22,10 +22,15 @@ def watched_rules(
     found = []
     for rule in rules:
         try:
-            found.append(Watched(rule, tuple(_senders(rule, environ, push))))
+            found.append(watched_rule(rule, environ, push))
         except (ConfigError, ImportError) as error:
             structlog.get_logger().error("rule is left out until the next start", rule=rule.name, error=str(error))
     return found
+
+
+def watched_rule(rule: RuleConfig, environ: Mapping[str, str], push: PushTo | None) -> Watched:
+    """One with whom it tells. Raises: ConfigError, ImportError without an extra that it needs."""
+    return Watched(rule, tuple(_senders(rule, environ, push)))
 
 
 def _senders(rule: RuleConfig, environ: Mapping[str, str], push: PushTo | None) -> list[Send]:

@@ -5,26 +5,24 @@ What cannot be told is tried again a few times and then dropped, and said in the
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from custodes.config.rules import RuleConfig
+from custodes.app.serving.rule_state import RuleLine, Watched, said_of_line
+from custodes.config.rules import ABOUT_LINES, RuleConfig
 from custodes.errors import CustodesError, Unavailable
 from custodes.journey.waiting import QueueNow
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.types.event import FrameAnalysed, SiteEvent, SiteEventKind, Unreached
 from custodes.types.plate import Passage
-from custodes.types.traffic import Incident, Quarter
+from custodes.types.rule import Outlet
+from custodes.types.traffic import Incident, LineFigures, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
-Send = Callable[[Mapping[str, object]], None]
-MAX_WAITING = 200
-"""For each whom a rule tells: who does not answer delays nobody else."""
 TRIES = 4
 RETRY_S = 5.0
 QUEUE_EVERY_S = 30.0
@@ -32,16 +30,10 @@ _QUARTER_NS = 900 * NS_PER_S
 _LEAST_LOOKS = 3
 """So many looks in a row have to say it: one look may count a double."""
 _VEHICLES = [int(one) for one in VEHICLES]
-
-
-@dataclass(slots=True)
-class _State:
-    looks: int = 0
-    told_ns: int | None = None
-    told_of: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Kind of trouble and camera → when it was told."""
-    queue_looks: dict[str, int] = field(default_factory=dict)
-    """Looks in a row that say it of a drawn queue, by its name."""
+_FORGET_NS = 5 * NS_PER_S
+"""Who was not seen for so long, and is, came anew."""
+_LONG_AGO = 200
+"""Quarters and troubles of which a rule remembers that they were told."""
 
 
 _HEALTH: dict[SiteEventKind, str] = {
@@ -63,29 +55,6 @@ _HEALTH: dict[SiteEventKind, str] = {
 }
 
 
-@dataclass(slots=True)
-class _Line:
-    """One whom a rule tells, and what waits for them."""
-
-    send: Send
-    rule: str
-    waiting: asyncio.Queue[dict[str, object]] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
-    trouble: Unreached | None = None
-
-
-@dataclass(slots=True)
-class Watched:
-    """A rule and whom it tells."""
-
-    rule: RuleConfig
-    senders: InitVar[tuple[Send, ...]]
-    state: _State = field(default_factory=_State)
-    lines: tuple[_Line, ...] = field(init=False)
-
-    def __post_init__(self, senders: tuple[Send, ...]) -> None:
-        self.lines = tuple(_Line(send, self.rule.name) for send in senders)
-
-
 class RuleService:
     """Takes news on the event loop; `run` tells it."""
 
@@ -99,14 +68,28 @@ class RuleService:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._site = site
-        self._watched = tuple(watched)
+        self._watched: tuple[Watched, ...] = ()
+        self._lines: list[RuleLine] = []
+        self._changed = asyncio.Event()
         self._catalog = catalog
         self._clock = clock
         self._sleep = sleep
-        self._lines = [line for one in self._watched for line in one.lines]
         self._queues: dict[CameraId, tuple[QueueNow, ...]] = {}
         self._runs: dict[CameraId, RunId] = {}
         self.dropped = 0
+        self.watch(watched)
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Rules in force."""
+        return self._watched
+
+    def watch(self, watched: Sequence[Watched]) -> None:
+        """These from now on. A rule that is among them as it was goes on with what it knows."""
+        known = {one.rule: one for one in self._watched}
+        self._watched = tuple(known.get(one.rule, one) for one in watched)
+        self._lines = [line for one in self._watched for line in one.lines]
+        self._changed.set()
 
     def take_incident(self, incident: Incident) -> None:
         """Something began or ended on a road; its end is not told."""
@@ -150,6 +133,8 @@ class RuleService:
         mine = [one for one in self._watched if one.rule.camera == camera_id]
         self._take_queues(camera_id, [one for one in mine if _is_about_queue(one.rule)], frames)
         for one in mine:
+            for fact in frames if one.rule.stay_above_s is not None else ():
+                self._judge_stay(one, one.rule.stay_above_s or 0.0, fact)
             for limit, classes, word in (
                 (one.rule.people_above, [int(ObjectClass.PERSON)], "people"),
                 (one.rule.vehicles_above, _VEHICLES, "vehicles"),
@@ -160,6 +145,18 @@ class RuleService:
                     one.state.looks = one.state.looks + 1 if count > limit else 0
                     if one.state.looks >= _LEAST_LOOKS:
                         self._tell(one, f"{count} {word} in view, more than {limit}", fact.frame.utc_ns)
+
+    def _judge_stay(self, one: Watched, longest_s: float, fact: FrameAnalysed) -> None:
+        now_ns, stays = fact.frame.utc_ns, one.state.stays
+        ids, _ = _people(fact)
+        for track in ids.tolist():
+            first_ns, last_ns = stays.get((fact.frame.run, track), (now_ns, now_ns))
+            stays[fact.frame.run, track] = (first_ns if now_ns - last_ns < _FORGET_NS else now_ns), now_ns
+        for key in [key for key, (_, last_ns) in stays.items() if now_ns - last_ns >= _FORGET_NS]:
+            del stays[key]
+        stayed_s = max(((now_ns - first_ns) / NS_PER_S for first_ns, _ in stays.values()), default=0.0)
+        if stayed_s > longest_s:
+            self._tell(one, f"somebody is in view for {stayed_s:.0f} s; {longest_s:.0f} s are the limit", now_ns)
 
     def _take_queues(self, camera_id: CameraId, mine: Sequence[Watched], frames: Sequence[FrameAnalysed]) -> None:
         for fact in frames if mine else ():
@@ -181,7 +178,9 @@ class RuleService:
         if looks[name] < _LEAST_LOOKS:
             return
         if most is not None:
-            self._tell(one, f"{count} people in the queue {name}, more than {most}", utc_ns)
+            self._tell(
+                one, f"{count} {'person' if count == 1 else 'people'} in the queue {name}, more than {most}", utc_ns
+            )
         elif longest_s is not None:
             text = (
                 f"half of those in the queue {name} wait for more than {wait_s:.0f} s; {longest_s:.0f} s are the limit"
@@ -200,19 +199,44 @@ class RuleService:
         }
 
     async def check_queues(self) -> None:
-        """Compare the running quarter's longest queue on a road."""
+        """Compare the running quarter: its longest queue on a road, and what went over its lines."""
         now_ns = self._clock.now_ns()
         for one in self._watched:
-            limit_m = one.rule.queue_above_m
-            if limit_m is None:
+            is_about_lines = any(getattr(one.rule, name) is not None for name in ABOUT_LINES)
+            if one.rule.queue_above_m is None and not is_about_lines:
                 continue
             span = Ns(now_ns - _QUARTER_NS), Ns(now_ns + 1)
             for quarter in await self._catalog.figures(Quarter, CameraId(one.rule.camera), *span, 2):
-                if quarter.queue is not None and quarter.queue.length_m > limit_m:
-                    is_new = one.state.told_ns is None or quarter.queue.utc_ns > one.state.told_ns
-                    text = f"a queue of {quarter.queue.length_m:.0f} m, longer than {limit_m:.0f} m"
-                    if is_new:
-                        self._tell(one, text, quarter.queue.utc_ns)
+                self._judge_road(one, quarter)
+                for line in quarter.lines if is_about_lines else ():
+                    if one.rule.line in ("", line.line):
+                        self._judge_line(one, line, quarter, now_ns)
+
+    def _judge_road(self, one: Watched, quarter: Quarter) -> None:
+        limit_m, queue = one.rule.queue_above_m, quarter.queue
+        if limit_m is not None and queue is not None and queue.length_m > limit_m:
+            is_new = one.state.told_ns is None or queue.utc_ns > one.state.told_ns
+            if is_new:
+                text = f"a queue of {queue.length_m:.0f} m, longer than {limit_m:.0f} m"
+                self._tell(one, text, queue.utc_ns)
+
+    def _judge_line(self, one: Watched, line: LineFigures, quarter: Quarter, now_ns: int) -> None:
+        """Once a quarter of an hour, line and way."""
+        key = line.line + ("/forward" if line.is_forward else "/backward"), str(quarter.start_ns)
+        said = said_of_line(one.rule, line)
+        if not said or key in one.state.told_of:
+            return
+        told_of = one.state.told_of
+        told_of[key] = now_ns
+        for old in sorted(told_of, key=told_of.__getitem__)[:-_LONG_AGO]:
+            del told_of[old]
+        analysed = f"{quarter.coverage * 100:.0f} % of the quarter of an hour was analysed"
+        self._put(
+            one,
+            f"{said}; {analysed}",
+            now_ns,
+            {"camera": one.rule.camera, "line": line.line, "is_forward": line.is_forward},
+        )
 
     def _tell(self, watched: Watched, text: str, utc_ns: int) -> None:
         told_ns, rule = watched.state.told_ns, watched.rule
@@ -247,9 +271,37 @@ class RuleService:
 
     async def run(self) -> None:
         """For ever."""
-        if self._watched:
-            await asyncio.gather(*map(self._tell_forever, self._lines), self._check_forever())
-        await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._check_forever())
+            telling: dict[int, tuple[RuleLine, asyncio.Task[None]]] = {}
+            while True:
+                self._changed.clear()
+                wanted = {id(line): line for line in self._lines}
+                for gone in telling.keys() - wanted.keys():
+                    telling.pop(gone)[1].cancel()
+                for new in wanted.keys() - telling.keys():
+                    telling[new] = wanted[new], group.create_task(self._tell_forever(wanted[new]))
+                await self._changed.wait()
+
+    async def test(self, watched: Watched, actor: str) -> list[Outlet]:
+        """Tell a message that says it is a test, once; it is not waited for, nor kept."""
+        news: dict[str, object] = {
+            "text": f"{watched.rule.name}: a test message, asked for by {actor}",
+            "site": self._site,
+            "rule": watched.rule.name,
+            "utc_ns": self._clock.now_ns(),
+            "is_test": True,
+        }
+        found = []
+        for line in watched.lines:
+            try:
+                await asyncio.to_thread(line.send, news)
+            except Unavailable as error:
+                found.append(Outlet(where=line.where, told_ns=None, told="", error=str(error)))
+            else:
+                told_ns = self._clock.now_ns()
+                found.append(Outlet(where=line.where, told_ns=told_ns, told=str(news["text"]), error=""))
+        return found
 
     async def _check_forever(self) -> None:
         while True:
@@ -260,7 +312,7 @@ class RuleService:
                 structlog.get_logger().warning("rules wait", error=str(error))
             await asyncio.sleep(QUEUE_EVERY_S)
 
-    async def _tell_forever(self, line: _Line) -> None:
+    async def _tell_forever(self, line: RuleLine) -> None:
         while True:
             await self._send(line, await line.waiting.get())
 
@@ -270,7 +322,7 @@ class RuleService:
             while not line.waiting.empty():
                 await self._send(line, line.waiting.get_nowait())
 
-    async def _send(self, line: _Line, news: Mapping[str, object]) -> None:
+    async def _send(self, line: RuleLine, news: Mapping[str, object]) -> None:
         for attempt in range(TRIES):
             try:
                 await asyncio.to_thread(line.send, news)
@@ -283,7 +335,7 @@ class RuleService:
                 if attempt + 1 < TRIES:
                     await self._sleep(RETRY_S * 2**attempt)
             else:
-                line.trouble = None
+                line.trouble, line.told = None, (self._clock.now_ns(), str(news["text"]))
                 structlog.get_logger().info("rule told", rule=line.rule, text=news["text"])
                 return
         self.dropped += 1
