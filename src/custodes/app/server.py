@@ -64,9 +64,7 @@ from custodes.app.serving.protection import ProtectionService
 from custodes.app.serving.recall import RecallService
 from custodes.app.serving.recorders import RecorderDesk
 from custodes.app.serving.retention import RetentionSweeper
-from custodes.app.serving.rule_desk import SiteRules
-from custodes.app.serving.rule_senders import watched_rules
-from custodes.app.serving.rules import RuleService
+from custodes.app.serving.rule_desk import open_rules
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.site_map import open_tiles
@@ -202,21 +200,7 @@ class Server:
         self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._push, self._outside = open_push(config, paths, catalog, self._warden, clock), OutsideWaits(clock)
-        self._rules = RuleService(
-            site=config.name,
-            watched=watched_rules(config.rules, os.environ, self._push.to_roles if self._push is not None else None),
-            catalog=catalog,
-            clock=clock,
-        )
-        self._rule_desk = SiteRules(
-            service=self._rules,
-            configured=config.rules,
-            catalog=catalog,
-            warden=self._warden,
-            clock=clock,
-            environ=os.environ,
-            push=self._push.to_roles if self._push is not None else None,
-        )
+        self._rules, self._rule_desk = open_rules(config, catalog, self._warden, clock, os.environ, self._push)
         self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
         self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)

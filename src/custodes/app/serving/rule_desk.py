@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 import structlog
 from pydantic import ValidationError
 
-from custodes.app.serving.rule_senders import PushTo, watched_rule
+from custodes.app.serving.push import PushFeed
+from custodes.app.serving.rule_senders import PushTo, watched_rule, watched_rules
 from custodes.app.serving.rule_state import Watched, row_of
 from custodes.app.serving.rules import RuleService
-from custodes.config import problem_in_words
+from custodes.config import SiteConfig, problem_in_words
 from custodes.config.rules import MAX_RULES, RuleConfig
 from custodes.errors import ConfigError, CustodesError, InvalidArgument, NotFound
 from custodes.ports.catalog_async import AsyncCatalog
@@ -149,6 +150,30 @@ class SiteRules:
         )
         await self._catalog.put_rules(book)
         await self.refresh()
+
+
+def open_rules(
+    config: SiteConfig,
+    catalog: AsyncCatalog,
+    warden: Warden,
+    clock: Clock,
+    environ: Mapping[str, str],
+    pusher: PushFeed | None,
+) -> tuple[RuleService, SiteRules]:
+    """Rules of the configuration in force, and the desk that brings those of the page."""
+    push = pusher.to_roles if pusher is not None else None
+    watched = watched_rules(config.rules, environ, push)
+    service = RuleService(site=config.name, watched=watched, catalog=catalog, clock=clock)
+    desk = SiteRules(
+        service=service,
+        configured=config.rules,
+        catalog=catalog,
+        warden=warden,
+        clock=clock,
+        environ=environ,
+        push=push,
+    )
+    return service, desk
 
 
 def _rules_of(book: RuleBook | None) -> list[RuleConfig]:
