@@ -12,8 +12,8 @@ from typing import Any, Final
 import cedarpy
 
 from custodes.errors import ConfigError, InvalidArgument
-from custodes.types.access import AccessRequest, Action, Decision, Principal
-from custodes.units import NS_PER_S, CameraId
+from custodes.types.access import AccessRequest, Action, Decision, Fidelity, Principal, Purpose, PurposeKind
+from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 FOOTAGE = frozenset({Action.WATCH_LIVE, Action.PLAY_BACK, Action.EXPORT, Action.TRACE_LEAK, Action.ANALYSE})
 ON_CAMERA = FOOTAGE | {Action.ERASE, Action.FOLLOW, Action.READ_METADATA, Action.PLACE_HOLD, Action.RELEASE_HOLD}
@@ -173,6 +173,21 @@ def decide(request: AccessRequest, policies: Policies, circumstances: Circumstan
         reasons=tuple(text.reason for text in found),
         policy_ids=tuple(text.policy_id for text in found),
     )
+
+
+def decide_anywhere(principal: Principal, action: Action, policies: Policies, now_ns: Ns) -> Decision:
+    """Whether somebody may do what concerns no camera: cases, requests, faces. Raises: InvalidArgument as `decide`."""
+    asked = AccessRequest(
+        principal=principal,
+        action=action,
+        purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
+        camera_id=CameraId(""),
+        start_ns=now_ns,
+        end_ns=now_ns,
+        fidelity=Fidelity.MASKED,
+        session_id=SessionId("anywhere"),
+    )
+    return decide(asked, policies)
 
 
 def decide_list(

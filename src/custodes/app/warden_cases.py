@@ -8,17 +8,15 @@ import asyncio
 import hashlib
 
 from custodes.access import cases
-from custodes.access.policy import Policies, decide
+from custodes.access.policy import Policies, decide_anywhere
 from custodes.adapters.keys.cases import CaseStore
 from custodes.app.warden_log import Append
 from custodes.errors import AlreadyExists, NotFound, PermissionDenied, ProtocolError, ResourceExhausted
 from custodes.ports.clock import Clock
 from custodes.types.access import (
-    AccessRequest,
     Action,
     AuditKind,
     AuditRecord,
-    Fidelity,
     Principal,
     Purpose,
     PurposeKind,
@@ -37,7 +35,7 @@ from custodes.types.cases import (
     ReopenCase,
 )
 from custodes.types.codec import encode
-from custodes.units import CameraId, Ns, SessionId
+from custodes.units import Ns
 
 MAX_CASES = 10_000
 MAX_READ = 500
@@ -190,18 +188,7 @@ class CaseDesk:
         return cases.is_member(case, principal.user_id) or self._may(principal, Action.READ_CASES)
 
     def _may(self, principal: Principal, action: Action) -> bool:
-        now_ns = self._clock.now_ns()
-        asked = AccessRequest(
-            principal=principal,
-            action=action,
-            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
-            camera_id=CameraId(""),
-            start_ns=now_ns,
-            end_ns=now_ns,
-            fidelity=Fidelity.MASKED,
-            session_id=SessionId("case"),
-        )
-        return decide(asked, self._policies).is_allowed
+        return decide_anywhere(principal, action, self._policies, self._clock.now_ns()).is_allowed
 
     def close(self) -> None:
         """Close the store."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from custodes.access.assertion import check_assertion, credential_of
-from custodes.access.policy import Policies, decide
+from custodes.access.policy import Policies, decide_anywhere
 from custodes.adapters.keys.faces import FaceStore
 from custodes.adapters.keys.requests import RequestStore
 from custodes.app.warden_keys import pieces, require_vouched
@@ -12,16 +12,13 @@ from custodes.app.warden_log import Append
 from custodes.errors import PermissionDenied
 from custodes.ports.clock import Clock
 from custodes.types.access import (
-    AccessRequest,
     Action,
     AuditKind,
     AuditRecord,
-    Fidelity,
+    Decision,
     Principal,
-    Purpose,
-    PurposeKind,
 )
-from custodes.units import CameraId, Ns, SessionId
+from custodes.units import Ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +40,11 @@ class Office:
 
     def may(self, principal: Principal, action: Action) -> bool:
         """What the policies say."""
-        return decide(self._asked(principal, action), self.policies).is_allowed
+        return self._decided(principal, action).is_allowed
 
     async def require(self, principal: Principal, *actions: Action) -> None:
         """One of the actions; a refusal is logged. Raises: PermissionDenied."""
-        decisions = [decide(self._asked(principal, action), self.policies) for action in actions]
+        decisions = [self._decided(principal, action) for action in actions]
         if any(decision.is_allowed for decision in decisions):
             return
         reasons = " ".join(decisions[0].reasons)
@@ -81,15 +78,5 @@ class Office:
         )
         return await self.append(record)
 
-    def _asked(self, principal: Principal, action: Action) -> AccessRequest:
-        now_ns = self.clock.now_ns()
-        return AccessRequest(
-            principal=principal,
-            action=action,
-            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
-            camera_id=CameraId(""),
-            start_ns=now_ns,
-            end_ns=now_ns,
-            fidelity=Fidelity.MASKED,
-            session_id=SessionId("faces"),
-        )
+    def _decided(self, principal: Principal, action: Action) -> Decision:
+        return decide_anywhere(principal, action, self.policies, self.clock.now_ns())

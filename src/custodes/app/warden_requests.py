@@ -11,7 +11,7 @@ from typing import Protocol
 
 from custodes.access import protection, requests
 from custodes.access.assertion import check_assertion, credential_of
-from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide
+from custodes.access.policy import FOOTAGE, Circumstances, Policies, decide, decide_anywhere
 from custodes.adapters.keys.requests import RequestStore
 from custodes.app.warden_cases import CASE_MESSAGES, CaseDesk
 from custodes.app.warden_keys import KEY_MESSAGES, KeyDesk, pieces, require_vouched
@@ -25,7 +25,6 @@ from custodes.types.access import (
     Action,
     AuditKind,
     Decision,
-    Fidelity,
     Principal,
     Purpose,
     PurposeKind,
@@ -43,7 +42,7 @@ from custodes.types.approval import (
     Vote,
     WithdrawRequest,
 )
-from custodes.units import CameraId, Ns, SegmentId, SessionId
+from custodes.units import Ns, SegmentId, SessionId
 
 
 class Protection(Protocol):
@@ -327,18 +326,7 @@ class RequestDesk:
         return self._decide(principal, action).is_allowed
 
     def _decide(self, principal: Principal, action: Action) -> Decision:
-        now_ns = self._clock.now_ns()
-        asked = AccessRequest(
-            principal=principal,
-            action=action,
-            purpose=Purpose(kind=PurposeKind.LIVE_DUTY, reference=""),
-            camera_id=CameraId(""),
-            start_ns=now_ns,
-            end_ns=now_ns,
-            fidelity=Fidelity.MASKED,
-            session_id=SessionId("request"),
-        )
-        return decide(asked, self._policies)
+        return decide_anywhere(principal, action, self._policies, self._clock.now_ns())
 
     def close(self) -> None:
         """Close both stores."""
