@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from custodes.journey.dots import DotState
 from custodes.journey.fusion import Fusion, Placed, numbers_of
 from custodes.units import NS_PER_S, CameraId, RunId
 
@@ -178,7 +179,7 @@ def test_a_look_is_copied_and_overwritten_when_its_dot_is_over():
     for step in range(3):
         fusion.step(step * STEP_NS, [replace(placed(LEFT, 1, (0, 0)), look=given)])
     (dot,) = fusion._dots.values()
-    kept = dot.look
+    kept = dot.looks[LEFT]
     given[:] = 0
     assert kept @ look_of(1) > 0.999
     fusion.step(round(8.3 * NS_PER_S), [])
@@ -197,12 +198,44 @@ def test_a_look_is_overwritten_when_two_dots_are_merged_and_when_all_are_to_go()
             [replace(placed(LEFT, 1, at(step)), look=look_of(2)), replace(placed(RIGHT, 7, place), look=look_of(2))],
         )
         if step == 10:
-            kept = [dot.look for dot in fusion._dots.values()]
+            kept = [look for dot in fusion._dots.values() for look in dot.looks.values()]
     assert len(fusion._dots) == 1
-    assert [look.any() for look in kept] == [True, False]
+    assert [look.any() for look in kept] == [True, True]  # one of each camera
     fusion.forget_looks()
-    assert not kept[0].any()
+    assert not any(look.any() for look in kept)
     assert len(fusion.step(60 * STEP_NS, [placed(LEFT, 1, at(60))])) == 1
+
+
+def test_of_two_looks_of_one_camera_a_merged_dot_keeps_its_own_and_the_other_is_overwritten():
+    kept, gone = (DotState(number=number, group=0, mean=np.zeros(4), spread=np.eye(4), seen_ns=0) for number in (1, 2))
+    for dot, cameras in ((kept, [LEFT]), (gone, [LEFT, RIGHT])):
+        for camera in cameras:
+            dot.see(camera, look_of(dot.number))
+    lost, moved = gone.looks[LEFT], gone.looks[RIGHT]
+    kept.take_looks(gone)
+    assert not lost.any()
+    assert not gone.looks
+    assert kept.looks[RIGHT] is moved
+    assert kept.looks[LEFT] @ look_of(1) > 0.999
+
+
+@pytest.mark.parametrize("mix", [(0.70, 0.16, 0.08), (0.49, 0.24, 0.24)], ids=["small pictures", "large pictures"])
+def test_how_alike_one_persons_looks_are_is_learnt_and_never_tears_them_apart(mix):
+    # Six walk apart from one another, seen by two cameras that show colours differently: six dots, also at the end.
+    rng, fusion = np.random.default_rng(5), Fusion()
+    vectors = rng.normal(size=(20, 200)) / 200**0.5
+    for step in range(100):
+        seen = []
+        for person in range(6):
+            place = at(step, 2.5 * person)
+            for camera, other in ((LEFT, 0), (RIGHT, 6)):
+                parts = np.stack([vectors[0], vectors[1 + person], vectors[7 + person + other]])
+                look = np.sqrt(mix) @ parts + 0.2 * rng.normal(size=200) / 200**0.5
+                look = (look / np.linalg.norm(look)).astype(np.float32)
+                seen.append(replace(placed(camera, person + other, place + rng.normal(0, 0.1, 2)), look=look))
+        dots = fusion.step(step * STEP_NS, seen)
+    assert [len(dot.tracks) for dot in dots] == [2] * 6
+    assert all(one[2] % 6 == other[2] % 6 for one, other in (dot.tracks for dot in dots))
 
 
 @pytest.mark.parametrize("has_looks", [True, False])

@@ -12,13 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from custodes.units import NS_PER_S, CameraId, RunId
-
-Floats = npt.NDArray[np.float64]
-Look = npt.NDArray[np.float32]
-TrackKey = tuple[CameraId, RunId, int]
+from custodes.journey.dots import DotState, Floats, Look
+from custodes.journey.dots import TrackKey as TrackKey
+from custodes.journey.likeness import OTHER_VIEW, SAME_VIEW, Likeness
+from custodes.units import NS_PER_S, CameraId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,38 +83,8 @@ class FusionConfig:
     merge_s: float = 1.0
     """Two dots that fit one another for so long are one."""
     merge_gate: float = 6.0
-    look_weight: float = 60.0
-    """Squared-distance units that a cosine of one less costs: three nats for .1, a fourth of what independent looks
-    that spread by .07 would say."""
-    look_usual: float = 0.88
-    """Where a look says nothing: of one person's in two cameras, and of two who are alike."""
-
-
-@dataclass(slots=True)
-class _State:
-    number: int
-    group: int
-    mean: Floats
-    """(4,): x, y, their speeds."""
-    spread: Floats
-    seen_ns: int
-    bound: dict[CameraId, TrackKey] = field(default_factory=dict)
-    bound_ns: dict[CameraId, int] = field(default_factory=dict)
-    look: Look | None = None
-    """Its own copy, changed in place."""
-
-    def see(self, look: Look) -> None:
-        if self.look is None:
-            self.look = look.astype(np.float32)  # a copy
-            return
-        self.look *= np.float32(0.9)
-        self.look += np.float32(0.1) * look
-        self.look /= max(float(np.linalg.norm(self.look)), 1e-9)
-
-    def forget_look(self) -> None:
-        if self.look is not None:
-            self.look[:] = 0
-            self.look = None
+    look_weight: float = 0.5
+    """Of what a look says (`journey.likeness`): looks that follow one another err alike."""
 
 
 @dataclass(slots=True)
@@ -132,14 +100,27 @@ class _Track:
     """When its box last overlapped another one's."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A measurement and its dot. `is_sure`: by the same track as before, clear of others. `is_lone`: nobody else is
+    near."""
+
+    seen: Placed
+    dot: DotState
+    is_sure: bool
+    is_lone: bool
+
+
 class Fusion:
     """All cameras of one ground. Deterministic; not thread-safe."""
 
     def __init__(self, config: FusionConfig | None = None) -> None:
         self._config = config or FusionConfig()
-        self._dots: dict[int, _State] = {}
+        self._dots: dict[int, DotState] = {}
         self._tracks: dict[TrackKey, _Track] = {}
         self._close_since: dict[tuple[int, int], int] = {}
+        self._likeness: dict[int, Likeness] = {}
+        """Of each group: how alike people are says nothing of vehicles."""
         self._off_gain = 0.0
         self._next = 1
         self._utc_ns: int | None = None
@@ -173,18 +154,18 @@ class Fusion:
     @property
     def looks(self) -> int:
         """Dots whose look is known."""
-        return sum(dot.look is not None for dot in self._dots.values())
+        return sum(bool(dot.looks) for dot in self._dots.values())
 
     def forget_looks(self) -> None:
         """Overwrite all of them; the dots go on by ground and time."""
         for dot in self._dots.values():
-            dot.forget_look()
+            dot.forget_looks()
 
     def forget_lost(self, utc_ns: int) -> None:
         """Dots and tracks that nobody saw for long are over; `step` does it, too, but only where something is seen."""
         limit_ns = utc_ns - round(self._config.lost_s * NS_PER_S)
         for number in [number for number, dot in self._dots.items() if dot.seen_ns < limit_ns]:
-            self._dots.pop(number).forget_look()
+            self._dots.pop(number).forget_looks()
         for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
             del self._tracks[key]
 
@@ -206,7 +187,7 @@ class Fusion:
             dot.mean = move @ dot.mean
             dot.spread = move @ dot.spread @ move.T + noise
 
-    def _bind(self, camera_id: CameraId, mine: list[Placed], utc_ns: int) -> list[tuple[Placed, _State]]:
+    def _bind(self, camera_id: CameraId, mine: list[Placed], utc_ns: int) -> list[tuple[Placed, DotState]]:
         """Which dot each measurement of one camera belongs to: the likeliest assignment of all of them together."""
         dots = list(self._dots.values())
         cost = self._costs(mine, dots, utc_ns)
@@ -218,6 +199,13 @@ class Fusion:
             rows, columns = linear_sum_assignment(np.minimum(cost, 0.0))
         pairs = zip(rows.tolist(), columns.tolist(), strict=True)
         chosen = {row: dots[column] for row, column in pairs if cost[row, column] < 0}
+        is_lone = np.isfinite(cost).sum(axis=1) == 1
+        self._learn(
+            [
+                _Bound(mine[row], dot, self._is_sure(mine[row], dot, utc_ns), bool(is_lone[row]))
+                for row, dot in chosen.items()
+            ]
+        )
         for row, one in enumerate(mine):
             track, dot = self._tracks[one.key], chosen.get(row)
             before = self._dots.get(track.number)
@@ -233,7 +221,7 @@ class Fusion:
                 dot.bound[camera_id], dot.bound_ns[camera_id] = one.key, utc_ns
         return [(one, chosen[row]) for row, one in enumerate(mine) if row in chosen]
 
-    def _costs(self, mine: Sequence[Placed], dots: Sequence[_State], utc_ns: int) -> Floats:
+    def _costs(self, mine: Sequence[Placed], dots: Sequence[DotState], utc_ns: int) -> Floats:
         """(n, m) negative where a measurement is likelier this dot's than somebody new's; +inf where impossible."""
         config = self._config
         if not dots or not mine:
@@ -246,7 +234,7 @@ class Fusion:
             track = self._tracks[one.key]
             for column, dot in enumerate(dots):
                 is_kept = dot.number == track.number
-                is_known = dot.look is not None and one.look is not None
+                is_known = bool(dot.looks) and one.look is not None
                 if dot.group != one.group or (squared[row, column] > config.gate and not is_kept):
                     result[row, column] = np.inf
                     continue
@@ -255,10 +243,37 @@ class Fusion:
                     rest = gap[row, column] - share * track.off_m
                     usual = float(_squared(rest, spread[row, column])[0])
                     result[row, column] -= kept + 0.5 * max(squared[row, column] - usual, 0.0)
-                if dot.look is not None and one.look is not None:
-                    likeness = float(dot.look @ one.look) - config.look_usual
-                    result[row, column] -= 0.5 * config.look_weight * likeness
+                if one.look is not None:
+                    result[row, column] -= config.look_weight * self._said(one.key[0], one.look, dot)
         return result
+
+    def _is_sure(self, one: Placed, dot: DotState, utc_ns: int) -> bool:
+        """Whether a measurement is surely of its dot: the same track as before, and clear of others."""
+        track = self._tracks[one.key]
+        is_clear = track.mixed_ns is None or utc_ns - track.mixed_ns >= self._config.settle_s * NS_PER_S
+        return track.number == dot.number and is_clear
+
+    def _said(self, camera_id: CameraId, look: Look, dot: DotState) -> float:
+        """Nats for one object, by a camera's look and those of a dot: of the same camera, and of all others."""
+        nats = self._likeness.setdefault(dot.group, Likeness()).nats
+        own = [nats(SAME_VIEW, float(one @ look)) for known, one in dot.looks.items() if known == camera_id]
+        others = [nats(OTHER_VIEW, float(one @ look)) for known, one in dot.looks.items() if known != camera_id]
+        return sum(own) + (sum(others) / len(others) if others else 0.0)
+
+    def _learn(self, bound: Sequence[_Bound]) -> None:
+        """What is sure at this look of one camera: a track nothing stood near is itself, two tracks are two."""
+        for one in bound:
+            if one.seen.look is None:
+                continue
+            likeness = self._likeness.setdefault(one.dot.group, Likeness())
+            for other in bound:
+                if other.dot.group != one.dot.group:
+                    continue
+                is_same = other is one
+                for camera_id, look in other.dot.looks.items():
+                    kind = SAME_VIEW if camera_id == one.seen.key[0] else OTHER_VIEW
+                    if not is_same or (one.is_sure and (kind == SAME_VIEW or one.is_lone)):
+                        likeness.learn(kind, float(look @ one.seen.look), is_same=is_same)
 
     def _kept(self, track: _Track, utc_ns: int, *, is_known: bool) -> tuple[float, float]:
         """Nats for the dot that a track was last, and their share of the most."""
@@ -271,14 +286,14 @@ class Fusion:
     def _noise(self, one: Placed) -> Floats:
         return one.spread_m2 + self._config.floor_m**2 * np.eye(2)
 
-    def _update(self, dot: _State, one: Placed, utc_ns: int) -> None:
+    def _update(self, dot: DotState, one: Placed, utc_ns: int) -> None:
         gain = dot.spread[:, :2] @ np.linalg.inv(dot.spread[:2, :2] + self._noise(one))
         dot.mean = dot.mean + gain @ (one.place_m - dot.mean[:2])
         dot.spread = dot.spread - gain @ dot.spread[:2, :]
         dot.spread = (dot.spread + dot.spread.T) / 2
         dot.seen_ns = utc_ns
-        if one.look is not None:
-            dot.see(one.look)
+        if one.look is not None and not one.is_mixed:
+            dot.see(one.key[0], one.look)
 
     def _begin(self, lone: Iterable[Placed], utc_ns: int) -> None:
         for one in lone:
@@ -288,9 +303,9 @@ class Fusion:
                 continue
             spread = np.zeros((4, 4))
             spread[:2, :2], spread[2:, 2:] = self._noise(one), np.eye(2) * 1.5**2
-            dot = _State(self._next, one.group, np.concatenate([one.place_m, np.zeros(2)]), spread, utc_ns)
+            dot = DotState(self._next, one.group, np.concatenate([one.place_m, np.zeros(2)]), spread, utc_ns)
             if one.look is not None:
-                dot.see(one.look)
+                dot.see(one.key[0], one.look)
             dot.bound[one.key[0]], dot.bound_ns[one.key[0]] = one.key, utc_ns
             self._dots[dot.number] = dot
             track.number = dot.number
@@ -310,7 +325,7 @@ class Fusion:
             if is_due and first_number in self._dots and second_number in self._dots:
                 self._join(self._dots[first_number], self._dots[second_number])
 
-    def _may_be_one(self, first: _State, second: _State, utc_ns: int) -> bool:
+    def _may_be_one(self, first: DotState, second: DotState, utc_ns: int) -> bool:
         if first.group != second.group:
             return False
         for camera_id in first.bound.keys() & second.bound.keys():
@@ -319,11 +334,12 @@ class Fusion:
                 return False  # one camera tells them apart
         gap = first.mean - second.mean
         squared = float(gap @ np.linalg.solve(first.spread + second.spread + np.eye(4) * 0.05, gap))
-        if first.look is not None and second.look is not None:
-            squared += self._config.look_weight * (self._config.look_usual - float(first.look @ second.look))
+        said = [self._said(camera_id, look, second) for camera_id, look in first.looks.items()]
+        if said:
+            squared -= 2 * self._config.look_weight * sum(said) / len(said)
         return squared <= self._config.merge_gate
 
-    def _join(self, kept: _State, gone: _State) -> None:
+    def _join(self, kept: DotState, gone: DotState) -> None:
         for camera_id, key in gone.bound.items():
             if camera_id not in kept.bound or gone.bound_ns[camera_id] >= kept.bound_ns[camera_id]:
                 kept.bound[camera_id], kept.bound_ns[camera_id] = key, gone.bound_ns[camera_id]
@@ -333,12 +349,10 @@ class Fusion:
         if np.trace(gone.spread) < np.trace(kept.spread):
             kept.mean, kept.spread = gone.mean, gone.spread
         kept.seen_ns = max(kept.seen_ns, gone.seen_ns)
-        if kept.look is None:
-            kept.look, gone.look = gone.look, None
-        gone.forget_look()
+        kept.take_looks(gone)
         del self._dots[gone.number]
 
-    def _shown(self, dot: _State, utc_ns: int) -> Dot:
+    def _shown(self, dot: DotState, utc_ns: int) -> Dot:
         return Dot(
             number=dot.number,
             group=dot.group,

@@ -1,0 +1,67 @@
+"""What it tells how alike two looks are: learnt on each ground, from what is sure there. It keeps no look.
+
+How alike one person's looks are depends on the cameras: .94 where pictures are small and .97 where they are large, in
+another camera's picture .86 or .73; strangers' .72 or .49 (ADR 139). So a fixed scale that tells two people apart in
+one place tears one person apart in another. What is sure teaches it: a track that nothing stood near is itself, and
+two tracks of one picture are two.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+SAME_VIEW, OTHER_VIEW = 0, 1
+"""Kinds of pairs: looks of one camera, looks of two."""
+
+_FEW = 40.0
+"""Samples that what is usual counts for: a second of eight people."""
+_MEMORY = 3000.0
+"""Samples; older ones fade: light changes, and so does who is there."""
+_LEAST_SPREAD = 0.03
+_MOST = 8.0
+"""Nats that one pair of looks may say before they are weighed."""
+
+
+@dataclass(slots=True)
+class _Spread:
+    """Mean and variance of cosines, fading."""
+
+    count: float = 0.0
+    mean: float = 0.0
+    square: float = 0.0
+
+    def take(self, value: float) -> None:
+        self.count = min(self.count + 1.0, _MEMORY)
+        step = (value - self.mean) / self.count
+        self.square += ((value - self.mean) * (value - self.mean - step) - self.square) / self.count
+        self.mean += step
+
+    def nats(self, value: float) -> float:
+        spread = max(math.sqrt(max(self.square, 0.0)), _LEAST_SPREAD)
+        return -0.5 * ((value - self.mean) / spread) ** 2 - math.log(spread)
+
+
+def _usual(mean: float, spread: float) -> _Spread:
+    return _Spread(_FEW, mean, spread * spread)
+
+
+@dataclass(slots=True)
+class Likeness:
+    """One ground's, of people or of vehicles. Begins with what was usual on two others (ADR 139)."""
+
+    same: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.955, 0.045), _usual(0.8, 0.1)))
+    other: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.6, 0.15), _usual(0.58, 0.15)))
+
+    def learn(self, kind: int, cosine: float, *, is_same: bool) -> None:
+        """One pair of which it is sure whether both are one object."""
+        (self.same if is_same else self.other)[kind].take(cosine)
+
+    def nats(self, kind: int, cosine: float) -> float:
+        """For one object, against two: positive where the looks speak for it.
+
+        More alike than one object's usual look is no evidence against it, less alike than strangers' none for it.
+        """
+        same, other = self.same[kind], self.other[kind]
+        if same.mean <= other.mean:
+            return 0.0
+        said = same.nats(min(cosine, same.mean)) - other.nats(max(cosine, other.mean))
+        return min(max(said, -_MOST), _MOST)
