@@ -220,6 +220,14 @@ class Exports(TypedDict):
     exports: list[Export]
 
 
+class TimeBand(TypedDict):
+    """How many took so long on the way; `to_s` null: or longer. Never fewer than the minimum group."""
+
+    from_s: float
+    to_s: float | None
+    count: int
+
+
 class FlowCell(TypedDict):
     """How many went from one camera to another, never fewer than the minimum group."""
 
@@ -228,6 +236,7 @@ class FlowCell(TypedDict):
     count: int
     median_s: float
     coverage: float
+    times: list[TimeBand]
 
 
 FlowGroup = Literal["people", "vehicles"]
@@ -911,7 +920,11 @@ class Client:
         return cast("dict[str, Any]", self._read("/api/v1/fleet", {"device": device}))
 
     def flows(
-        self, *, start_ns: int, end_ns: int, format: Literal["json", "csv", "csv-places", "csv-queues"] | None = None
+        self,
+        *,
+        start_ns: int,
+        end_ns: int,
+        format: Literal["json", "csv", "csv-times", "csv-places", "csv-queues"] | None = None,
     ) -> Flows | str:
         """Hours that began between two moments at most 32 days apart, of the cameras that this person may see."""
         return cast("Flows | str", self._read("/api/v1/flows", {"from": start_ns, "to": end_ns, "format": format}))

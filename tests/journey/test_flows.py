@@ -67,6 +67,9 @@ def test_a_flow_is_about_as_large_and_as_long_as_it_was():
     assert (cell.from_camera, cell.to_camera, cell.coverage) == (GATE, HALL, 0.8)
     assert abs(cell.count - 120) <= 15
     assert abs(cell.median_s - 40) <= 5
+    assert abs(sum(one.count for one in cell.times) - cell.count) <= ROUND_TO * len(cell.times)
+    assert all(one.count >= LEAST_GROUP for one in cell.times)
+    assert cell.times[0].from_s == 0 and cell.times[-1].to_s is None and len(cell.times) >= 2
     gate = next(one for one in made.places if one.camera_id == GATE)
     assert gate.dwell_median_s == 10.0
     assert abs(gate.mean_present - 120 * 10 / 3600 / 0.8) < 0.06

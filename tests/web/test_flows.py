@@ -5,7 +5,7 @@ import io
 from dataclasses import replace
 
 from custodes.types.access import CameraScope
-from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
+from custodes.types.flow import FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures, TimeBand
 from custodes.units import NS_PER_HOUR, CameraId, Ns
 from custodes.web.flows import within
 
@@ -24,6 +24,9 @@ def place(camera_id):
     )
 
 
+TIMES = (TimeBand(from_s=0.0, to_s=40.0, count=15), TimeBand(from_s=40.0, to_s=None, count=10))
+
+
 def make_hour(start_ns):
     return FlowHour(
         camera_id=CameraId(""),
@@ -31,7 +34,7 @@ def make_hour(start_ns):
         end_ns=Ns(start_ns + NS_PER_HOUR),
         group=FlowGroup.PEOPLE,
         min_group=10,
-        cells=(FlowCell(from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9),),
+        cells=(FlowCell(from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9, times=TIMES),),
         places=(place(GATE), place(YARD)),
     )
 
@@ -42,11 +45,17 @@ def test_flows_are_told_with_coverage_and_as_csv(claimed):
     query = f"?from={start_ns}&to={claimed.clock.now_ns()}"
     (hour,) = claimed.client.get(f"/api/v1/flows{query}").json()["hours"]
     assert hour["cells"] == [
-        {"from_camera": "gate", "to_camera": "yard", "count": 25, "median_s": 40.0, "coverage": 0.9}
-    ]
+        {"from_camera": "gate", "to_camera": "yard", "count": 25, "median_s": 40.0, "coverage": 0.9,
+         "times": [{"from_s": 0.0, "to_s": 40.0, "count": 15}, {"from_s": 40.0, "to_s": None, "count": 10}]}
+    ]  # fmt: skip
     assert [one["camera_id"] for one in hour["places"]] == ["gate", "yard"]
     (row,) = csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv").text))
     assert (row["group"], row["count"], row["min_group"]) == ("people", "25", "10")
+    rows = list(csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv-times").text)))
+    assert [(one["to_camera"], one["from_s"], one["to_s"], one["count"]) for one in rows] == [
+        ("yard", "0.0", "40.0", "15"),
+        ("yard", "40.0", "", "10"),
+    ]
     assert claimed.client.get("/api/v1/flows?from=9&to=9").status_code == 400
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.journey.resolve import KEPT, numbers, resolve
+from custodes.journey.times import time_bands
 from custodes.journey.tracklets import Tracklets
+from custodes.journey.transit import BIN_S
 from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowCell, FlowGroup, FlowHour, PlaceFigures, QueueFigures
 from custodes.types.vision import Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -130,6 +132,9 @@ def _cells(
                     count=released(float(objects[flat]), min_group),
                     median_s=_DWELL_STEP_S * round(found.model.median_s(one, other) / _DWELL_STEP_S),
                     coverage=round(min(coverage.get(cameras[one], 0.0), coverage.get(cameras[other], 0.0)), 3),
+                    times=time_bands(
+                        found.model.times[one, other], BIN_S, float(objects[flat]), min_group, round_to=ROUND_TO
+                    ),
                 )
             )
     return tuple(cells)

@@ -16,6 +16,15 @@ class FlowGroup(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBand:
+    """How many took between `from_s` and `to_s` (None: or longer). Rounded; never below the hour's `min_group`."""
+
+    from_s: float
+    to_s: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowCell:
     """How many went on from one camera to another. Rounded; never fewer than the hour's `min_group`."""
 
@@ -26,6 +35,8 @@ class FlowCell:
     """Half of them took less."""
     coverage: float
     """The smaller of both cameras' shares of analysed time."""
+    times: tuple[TimeBand, ...] = ()
+    """How long they took, from the shortest; empty in hours of before 2026-11-26."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -471,6 +471,14 @@ class Traffic(TypedDict):
     alarms: list[AlarmRecord]
 
 
+class TimeBand(TypedDict):
+    """How many took so long on the way; `to_s` null: or longer. Never fewer than the minimum group."""
+
+    from_s: float
+    to_s: float | None
+    count: int
+
+
 class FlowCell(TypedDict):
     """How many went from one camera to another, never fewer than the minimum group."""
 
@@ -479,6 +487,7 @@ class FlowCell(TypedDict):
     count: int
     median_s: float
     coverage: float
+    times: list[TimeBand]
 
 
 class PlaceFigures(TypedDict):

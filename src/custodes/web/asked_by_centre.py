@@ -3,6 +3,7 @@
 For who investigates, approves or audits. Giving opens nothing: an export was made under an approved request before.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -33,20 +34,19 @@ async def asked_page(request: Request) -> Response:
 @router.post("/centre/{question_id}/give")
 async def give(request: Request, question_id: str, export_id: _Text = "") -> Response:
     """By who made the export."""
-    deps, who = deps_of(request), present(request).principal
-    try:
-        await _desk(deps, who).give(question_id, export_id, who)
-    except CustodesError as error:
-        return await _page(request, error=error)
-    return RedirectResponse("/centre", status_code=303)
+    return await _answer(request, lambda desk, who: desk.give(question_id, export_id, who))
 
 
 @router.post("/centre/{question_id}/refuse")
 async def refuse(request: Request, question_id: str, reason: _Text = "") -> Response:
     """By an investigator, a supervisor or a privacy officer."""
-    deps, who = deps_of(request), present(request).principal
+    return await _answer(request, lambda desk, who: desk.refuse(question_id, reason, who))
+
+
+async def _answer(request: Request, act: Callable[[CentreDesk, Principal], Awaitable[None]]) -> Response:
+    who = present(request).principal
     try:
-        await _desk(deps, who).refuse(question_id, reason, who)
+        await act(_desk(deps_of(request), who), who)
     except CustodesError as error:
         return await _page(request, error=error)
     return RedirectResponse("/centre", status_code=303)

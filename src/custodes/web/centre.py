@@ -57,7 +57,7 @@ def centre_app(
             return user, False
         if user and given and await desk.is_person(user, given):
             return user, True
-        raise HTTPException(401, "This is not the account of the centre.", _CHALLENGE)
+        raise HTTPException(401, say("This is not the account of the centre."), _CHALLENGE)
 
     async def reader(request: Request) -> str:
         return (await login(request))[0]
@@ -65,7 +65,9 @@ def centre_app(
     async def person(request: Request) -> str:
         user, is_person = await login(request)
         if not is_person:
-            raise HTTPException(401, "Questions are for people of the centre; log in with your own name.", _CHALLENGE)
+            raise HTTPException(
+                401, say("Questions are for people of the centre; log in with your own name."), _CHALLENGE
+            )
         return user
 
     app.include_router(question_routes(config, desk, pages, person=person, now_ns=now_ns))
@@ -88,7 +90,7 @@ def centre_app(
     async def one_site(request: Request, site_id: str) -> Response:
         site = sites.get(site_id)
         if site is None:
-            raise HTTPException(404, "There is no such site in the configuration.")
+            raise HTTPException(404, say("There is no such site in the configuration."))
         found, now = await view(site), now_ns()
         context = {
             "centre_name": config.name,

@@ -18,6 +18,7 @@ from custodes.units import NS_PER_S, Ns
 from custodes.web.errors import describe
 from custodes.web.language.pages import Pages
 from custodes.web.language.reported import reported
+from custodes.web.language.speech import say
 from custodes.web.moments import form_text, utc_ns_of
 
 _Text = Annotated[str, Form(max_length=200)]
@@ -130,7 +131,7 @@ def question_routes(
     async def one(request: Request, name: Annotated[str, who], question_id: str) -> Response:
         row = next((one for one in await desk.questions() if one["question_id"] == question_id), None)
         if row is None:
-            raise HTTPException(404, "There is no such question.")
+            raise HTTPException(404, say("There is no such question."))
         context = {"centre_name": config.name, "person": name, "row": _row(row)}
         return pages.spoken().TemplateResponse(request, "centre_question.html", context)
 

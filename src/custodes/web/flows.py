@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 
 from custodes.errors import InvalidArgument
 from custodes.traffic.exports import cell_text
-from custodes.types.access import CameraScope
+from custodes.types.access import Action, CameraScope
 from custodes.types.flow import FlowHour, PlaceFigures, QueueFigures
 from custodes.units import NS_PER_S, Ns
 from custodes.web.deps import deps_of, page, present
@@ -36,8 +36,14 @@ _To = Annotated[int, Query(alias="to", ge=0, le=2**63 - 1, description="UTC nano
 async def flows_page(request: Request) -> Response:
     """From where to where, how many at once, how long: never about fewer than the minimum group."""
     deps = deps_of(request)
-    rows = deps.visible_cameras(present(request).principal)
-    return page(request, "flows.html", cameras=rows, min_group=deps.config.privacy.min_group)
+    who = present(request).principal
+    return page(
+        request,
+        "flows.html",
+        cameras=deps.visible_cameras(who),
+        min_group=deps.config.privacy.min_group,
+        may_watch=deps.reads.may(who, Action.WATCH_LIVE),
+    )
 
 
 @api_router.get("/flows")
@@ -45,7 +51,7 @@ async def flows(
     request: Request,
     start: _From,
     end: _To,
-    form: Annotated[Literal["json", "csv", "csv-places", "csv-queues"], Query(alias="format")] = "json",
+    form: Annotated[Literal["json", "csv", "csv-times", "csv-places", "csv-queues"], Query(alias="format")] = "json",
 ) -> Response:
     """Hours that began between two moments at most 32 days apart, of the cameras that this person may see."""
     deps, visitor = deps_of(request), present(request)
@@ -93,6 +99,19 @@ def to_csv(hours: list[FlowHour]) -> str:
     return text.getvalue()
 
 
+def times_csv(hours: list[FlowHour]) -> str:
+    """One row per way, hour and band of times; an empty end is none: so long or longer."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(("start", "group", "from_camera", "to_camera", "from_s", "to_s", "count", "coverage", "min_group"))
+    for hour in hours:
+        for cell in hour.cells:
+            head = (utc_text(hour.start_ns), hour.group.value, cell.from_camera, cell.to_camera)
+            for band in cell.times:
+                writer.writerow((*head, band.from_s, band.to_s, band.count, cell.coverage, hour.min_group))
+    return text.getvalue()
+
+
 _PLACE = ("mean_present", "peak_present", "dwell_median_s", "dwell_p90_s")
 _QUEUE = ("mean_length", "peak_length", "wait_median_s", "wait_p90_s")
 
@@ -126,6 +145,7 @@ def _figures_csv(
 
 _FILES = {
     "csv": ("flows.csv", to_csv),
+    "csv-times": ("times.csv", times_csv),
     "csv-places": ("places.csv", places_csv),
     "csv-queues": ("queues.csv", queues_csv),
 }

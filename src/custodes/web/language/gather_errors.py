@@ -22,6 +22,8 @@ _FROM = (
     "adapters/notify/*.py",
     "web/**/*.py",
     "app/centre.py",
+    "app/centre_page.py",
+    "app/centre_people.py",
     "app/enroller.py",
     "app/job_trace_expired.py",
     "app/recorder_camera.py",

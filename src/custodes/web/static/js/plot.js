@@ -44,8 +44,8 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing
   node.setAttribute("aria-label", series.map((one) => `${one.name}: ${summary(one.points)}`).join("; "));
 }
 
-/** A histogram. series: [{ name, counts }], the first count from 0 to `step` on, and so on. */
-export function drawBins(node, series, step, nothing) {
+/** A histogram. series: [{ name, counts }], the first count from 0 to `step` on, and so on; marks: [[value, words]]. */
+export function drawBins(node, series, step, nothing, marks = []) {
   const width = Math.max(280, node.clientWidth || 700);
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const filled = series.flatMap((one) => one.counts.map((count, bin) => (count ? bin : -1))).filter((bin) => bin >= 0);
@@ -74,6 +74,10 @@ export function drawBins(node, series, step, nothing) {
     parts.push(svg("text", { x: at + 13, y: 10.5, class: "axis" }, one.name));
     at += 24 + one.name.length * 6.4;
   });
+  for (const [value, words] of marks) {
+    const x = LEFT + (value / step - first) * wide;
+    parts.push(svg("line", { x1: x, x2: x, y1: 16, y2: BASE, class: "mark" }), svg("text", { x: x + 3, y: 24, class: "axis" }, words));
+  }
   node.replaceChildren(...parts);
   node.setAttribute("aria-label", series.map((one) => `${one.name}: ${one.counts.reduce((sum, count) => sum + count, 0)}`).join("; "));
 }

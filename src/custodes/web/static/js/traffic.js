@@ -3,6 +3,7 @@ import { alertLine, ask, nowNs } from "./common.js";
 import { $, cameraPage, clockText, dateText, durationText, el, say } from "./dom.js";
 import { drawBins, drawSeries, withHoles } from "./plot.js";
 import { post } from "./post.js";
+import { drawRibbons } from "./ribbons.js";
 import { fixed, inOrder, t } from "./words.js";
 
 const BIN_KMH = 5;
@@ -53,6 +54,7 @@ function draw(body, fromNs, toNs) {
   const moved = movements(quarters);
   $("movements").replaceChildren(...moved.map(([from, to, count]) => el("tr", {}, el("td", {}, from), el("td", {}, to), el("td", { class: "num" }, String(count)))));
   $("movements-empty").hidden = moved.length > 0;
+  drawRibbons($("turns"), moved.map(([from, to, count]) => [t`from ${from}`, t`to ${to}`, count]));
   $("alarms").replaceChildren(...body.alarms.map(alarmRow));
   $("alarms-panel").hidden = body.alarms.length === 0;
   // Whoever is about to press a button keeps it under the finger.
