@@ -7,7 +7,8 @@ from pathlib import Path
 
 from custodes.adapters.ipc.framing import Channel
 from custodes.audit.checkpoint import log_keys
-from custodes.audit.log import MAX_PAGE, read_entries
+from custodes.audit.log import MAX_PAGE
+from custodes.audit.log_tables import read_entries
 from custodes.audit.merkle import push_peak, root_of_peaks
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, write_effective, write_identity

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.audit.checkpoint import open_checkpoint
-from custodes.audit.log import MAX_TOKEN_BYTES, AuditLog, published_notes
+from custodes.audit.log import MAX_TOKEN_BYTES, AuditLog
+from custodes.audit.log_tables import published_notes
 from custodes.audit.merkle import root_of_leaves, verify_consistency, verify_inclusion
 from custodes.audit.verify import verify_log
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, LogCorrupt, ResourceExhausted

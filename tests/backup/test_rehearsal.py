@@ -23,7 +23,7 @@ from custodes.app.recovery import make_recovery
 from custodes.app.restore import Restored, restore_site
 from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate
-from custodes.audit.log import read_entries
+from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import SiteConfig, SiteIdentity, SitePaths, read_identity, write_effective, write_identity
 from custodes.errors import (

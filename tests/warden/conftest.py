@@ -11,7 +11,7 @@ import pytest
 from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate, day_of
 from custodes.audit.checkpoint import log_keys
-from custodes.audit.log import read_entries
+from custodes.audit.log_tables import read_entries
 from custodes.audit.note import NoteVerifier
 from custodes.audit.verify import LogReport, open_readonly, verify_log
 from custodes.config import SiteIdentity, SitePaths, write_identity

@@ -20,7 +20,7 @@ import pytest
 from tests.warden.conftest import GATE, VAULT, Site
 
 from custodes.adapters.ipc.framing import Channel
-from custodes.audit.log import read_entries
+from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import open_readonly
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import CustodesError, ProtocolError, Unavailable

@@ -13,7 +13,7 @@ import pytest
 from tests.warden.test_process import RealSite
 
 from custodes.adapters.ipc.warden import WardenClient
-from custodes.audit.log import read_entries
+from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import open_readonly
 from custodes.config import SiteConfig, SitePaths, write_effective
 from custodes.errors import CustodesError

@@ -20,7 +20,7 @@ from custodes.app.warden import open_gate
 from custodes.app.warden_gate import Gate
 from custodes.app.warden_replication import ReplicaRules
 from custodes.audit.checkpoint import log_keys
-from custodes.audit.log import read_entries
+from custodes.audit.log_tables import read_entries
 from custodes.audit.note import parse_vkey
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import KeyConfig, SitePaths

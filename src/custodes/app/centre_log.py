@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from custodes.adapters.sql.centre_people import CentrePerson
 from custodes.app.witness import derive_seed
 from custodes.audit.checkpoint import LogSigner
-from custodes.audit.log import AuditLog, read_entries
+from custodes.audit.log import AuditLog
+from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import LogReport, open_readonly, verify_log
 from custodes.errors import NotFound
 from custodes.types.access import AuditKind, AuditRecord, LogEntry

@@ -25,7 +25,7 @@ from custodes.app.warden_replication import FILES, STORES
 from custodes.audit.checkpoint import LogKeys, log_keys, open_published
 from custodes.audit.cosignature import Cosigner, with_line
 from custodes.audit.leaf import SealedLeaf
-from custodes.audit.log import read_entries, translated
+from custodes.audit.log_tables import read_entries, translated
 from custodes.audit.note import KeyType
 from custodes.audit.replica import ReplicaLog
 from custodes.audit.tree import StoredTree

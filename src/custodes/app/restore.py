@@ -23,7 +23,8 @@ from custodes.app.backup import trusted_keys
 from custodes.app.backup_format import Manifest, check_manifest, check_stored, open_file, read_manifest
 from custodes.app.recovery import RecoveryKey, decode_recovery
 from custodes.audit.checkpoint import LogKeys, LogSigner, origin_of
-from custodes.audit.log import MAX_PAGE, AuditLog, read_entries
+from custodes.audit.log import MAX_PAGE, AuditLog
+from custodes.audit.log_tables import read_entries
 from custodes.audit.merkle import push_peak, root_of_peaks
 from custodes.audit.verify import open_readonly, verify_log
 from custodes.config import SitePaths, load_effective

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custodes.audit.checkpoint import LogKeys, open_published
-from custodes.audit.log import TILE_WIDTH, translated
+from custodes.audit.log_tables import TILE_WIDTH, translated
 from custodes.audit.note import NoteVerifier
 from custodes.audit.tree import StoredTree
 from custodes.errors import AlreadyExists, FailedPrecondition

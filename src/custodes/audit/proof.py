@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from custodes.audit.checkpoint import LogKeys, open_published
-from custodes.audit.log import AuditLog, published_notes, translated
+from custodes.audit.log import AuditLog
+from custodes.audit.log_tables import published_notes, translated
 from custodes.audit.tree import StoredTree
 from custodes.errors import InvalidArgument
 from custodes.types.access import Checkpoint

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from custodes.audit.checkpoint import open_checkpoint
 from custodes.audit.leaf import SealedLeaf, check_leaves
-from custodes.audit.log import insert_entries, load_edge, open_database, stored_checkpoint, translated
+from custodes.audit.log_tables import insert_entries, load_edge, open_database, stored_checkpoint, translated
 from custodes.audit.merkle import leaf_hash, root_of_peaks
 from custodes.audit.note import NoteVerifier
 from custodes.errors import LogCorrupt

@@ -7,7 +7,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from custodes.audit.log import TILE_WIDTH, translated
+from custodes.audit.log_tables import TILE_WIDTH, translated
 from custodes.audit.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from custodes.audit.checkpoint import LogKeys, open_checkpoint, open_published
 from custodes.audit.leaf import check_leaves
-from custodes.audit.log import SCHEMA_VERSION, TILE_WIDTH, published_notes, stored_checkpoint, translated
+from custodes.audit.log_tables import SCHEMA_VERSION, TILE_WIDTH, published_notes, stored_checkpoint, translated
 from custodes.audit.merkle import EMPTY_ROOT, fold_complete, leaf_hashes, peaks_of_partials, root_of_peaks
 from custodes.audit.tree import StoredTree
 from custodes.errors import LogCorrupt, NotFound

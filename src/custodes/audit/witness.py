@@ -13,7 +13,7 @@ from pathlib import Path
 
 from custodes.audit.checkpoint import LogKeys, open_published
 from custodes.audit.cosignature import Cosigner
-from custodes.audit.log import translated
+from custodes.audit.log_tables import translated
 from custodes.audit.merkle import HASH_BYTES, verify_consistency
 from custodes.audit.note import MAX_NOTE_BYTES, split_note
 from custodes.errors import LogCorrupt

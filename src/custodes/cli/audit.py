@@ -13,7 +13,8 @@ import click
 from custodes.adapters.ipc.framing import Channel
 from custodes.audit.checkpoint import LogKeys, log_keys
 from custodes.audit.export import export_log, policy_text
-from custodes.audit.log import MAX_PAGE, read_entries
+from custodes.audit.log import MAX_PAGE
+from custodes.audit.log_tables import read_entries
 from custodes.audit.note import NoteVerifier, parse_vkey
 from custodes.audit.proof import prove_entry
 from custodes.audit.report import LogQuery, LogSummary, summarise
