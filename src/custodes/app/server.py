@@ -68,6 +68,7 @@ from custodes.app.serving.rule_desk import open_rules
 from custodes.app.serving.sightings import SightingNews
 from custodes.app.serving.signers import SignerWatch
 from custodes.app.serving.site_map import open_tiles
+from custodes.app.serving.standing import StandingReader
 from custodes.app.serving.tier_parts import copies, offsite_store, offsite_tier, open_recall, slow_tier
 from custodes.app.serving.tiers import TierSweeper
 from custodes.app.serving.traffic import TrafficService
@@ -312,6 +313,7 @@ class Server:
             recorders=self._recorders.table,
             centre=self._centre_desk,
             rules=self._rule_desk,
+            standing=StandingReader.of_site(paths, config, leases),
             unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
             on_verdict=self._sightings.take if self._sightings else None,
             scanner=Clamd(config.server.clamd) if config.server.clamd else None,

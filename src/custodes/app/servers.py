@@ -25,6 +25,7 @@ from custodes.app.serving.holds import HoldService
 from custodes.app.serving.leading import LEADER, LOOK_S, Candidate, Tenure
 from custodes.app.serving.news import follow_news
 from custodes.app.serving.site_map import open_tiles
+from custodes.app.serving.standing import StandingReader
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.errors import CustodesError, FailedPrecondition, SiteMismatch, Unavailable
 from custodes.ports.erasures import ErasureDesk
@@ -131,6 +132,7 @@ async def _follow(
             announce=_to_nobody,
             floors=front.map,
             tiles=open_tiles(config.map),
+            standing=StandingReader.of_site(paths, config, opened.leases),
             leader=paths.socket("server-page"),
         )
     )

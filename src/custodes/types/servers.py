@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from custodes.types.media import Segment
+from custodes.types.replica import ReplicaTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +27,16 @@ class LeadSince:
     warden refuses whoever said a smaller one, on whichever connection."""
 
     epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a site of several servers, or with replicas of its warden, stands now."""
+
+    leader: str
+    """Server that leads; empty where there is one server, or none leads."""
+    epoch: int
+    replicas: ReplicaTable | None
+    """None where no replicas are named, or the warden does not say."""
+    trouble: str
+    """Why a part is not known; empty for none."""

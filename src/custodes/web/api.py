@@ -20,6 +20,7 @@ from custodes.web.event_words import OF_THE_DISK, site_event_title, site_event_w
 from custodes.web.language.reported import reported
 from custodes.web.language.speech import moment_text, say, translated
 from custodes.web.shell import LOOPBACK_NAMES
+from custodes.web.standing import standing_row
 from custodes.web.words import (
     PROCESS_STATE_WORDS,
     PROCESS_WORDS,
@@ -221,6 +222,7 @@ async def system(request: Request) -> dict[str, object]:
             for one in processes
         ],
         "recorders": recorders,
+        "standing": await standing_row(deps),
         "cameras": [_camera(row) for row in rows],
         "storage": asdict(storage) if storage else None,
         "events": await _events(request, EVENTS_ON_SYSTEM),

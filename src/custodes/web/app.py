@@ -1,6 +1,6 @@
 """Puts the web application together. Called by `app.server`; holds no logic of its own."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.event import Unreached
+from custodes.types.servers import Standing
 from custodes.web import (
     api,
     api_log,
@@ -131,6 +132,7 @@ def create_app(
     on_verdict: Callable[[str], None] | None = None,
     scanner: FileScanner | None = None,
     rules: RuleDesk | None = None,
+    standing: Callable[[], Awaitable[Standing]] | None = None,
     unreached: Callable[[], Sequence[Unreached]] = tuple,
     leader: Path | None = None,
     centre: Callable[[], CentreDesk | None] = lambda: None,
@@ -153,6 +155,7 @@ def create_app(
         unreached: other systems that do not take what they are told.
         scanner: sees uploaded files first; None where none is named.
         rules: rules of the page; None where nobody writes any.
+        standing: who leads, and how far replicas are.
         leader: of several servers that follow: where the one that leads takes what is not answered here.
     """
     passwords, factor = Passwords(hasher), SecondFactor(catalog=catalog, warden=warden)
@@ -206,6 +209,7 @@ def create_app(
         tiles=tiles,
         scanner=scanner,
         rules=rules,
+        standing=standing,
         unreached=unreached,
         centre=centre,
         journeys=journeys,

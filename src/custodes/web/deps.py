@@ -37,6 +37,7 @@ from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.event import Unreached
 from custodes.types.message import CameraRow
 from custodes.types.recorders import RecorderTable
+from custodes.types.servers import Standing
 from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
@@ -117,6 +118,8 @@ class WebDeps:
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
     centre: Callable[[], CentreDesk | None] = lambda: None
     """Gives None where no centre may ask for anything."""
+    standing: Callable[[], Awaitable[Standing]] | None = None
+    """None where one server does everything, without replicas."""
     rules: RuleDesk | None = None
     """None where nobody writes rules."""
     scanner: FileScanner | None = None

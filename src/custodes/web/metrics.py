@@ -16,7 +16,10 @@ from prometheus_client.registry import Collector
 from custodes import __version__
 from custodes.errors import Unavailable
 from custodes.types.message import CameraRow, CosignedCheckpoint, ProcessStatus
+from custodes.types.servers import Standing
+from custodes.units import NS_PER_S
 from custodes.web.deps import WebDeps, deps_of, present
+from custodes.web.standing import lag_of
 from custodes.web.storage import StorageUse
 from custodes.web.words import STATE_WORDS
 
@@ -56,6 +59,8 @@ class Reading:
     storage: StorageUse | None
     log_size: int | None
     cosigned: Sequence[CosignedCheckpoint]
+    standing: Standing | None
+    """None where one server does everything, without replicas."""
     events: int
     """Events of the site that last, such as a full disk."""
 
@@ -95,7 +100,13 @@ async def _read(deps: WebDeps, cameras: Sequence[CameraRow]) -> Reading:
         cosigned = await deps.warden.read_cosigned()
     lasting = sum(not one.end_ns for one in await deps.catalog.site_events(_EVENTS))
     return Reading(
-        cameras=cameras, processes=processes, storage=storage, log_size=log_size, cosigned=cosigned, events=lasting
+        cameras=cameras,
+        processes=processes,
+        storage=storage,
+        log_size=log_size,
+        cosigned=cosigned,
+        standing=await deps.standing() if deps.standing is not None else None,
+        events=lasting,
     )
 
 
@@ -114,6 +125,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     if reading.log_size is not None:
         yield CounterMetricFamily("custodes_log_entries", "Entries of the audit log.", reading.log_size)
     yield from _of_witnesses(reading.cosigned)
+    if reading.standing is not None:
+        yield from _of_standing(reading.standing)
 
 
 def _of_cameras(rows: Sequence[CameraRow]) -> Iterable[Metric]:
@@ -158,6 +171,25 @@ def _of_storage(use: StorageUse) -> Iterable[Metric]:
         ("disk_size_bytes", "Size of the disk of the data directory.", use.total_bytes),
     ):
         yield GaugeMetricFamily(f"custodes_{name}", words, value)
+
+
+def _of_standing(standing: Standing) -> Iterable[Metric]:
+    leads = GaugeMetricFamily("custodes_server_leads", "Epoch of the server that leads.", labels=["server"])
+    if standing.leader:
+        leads.add_metric([standing.leader], standing.epoch)
+    yield leads
+    table = standing.replicas
+    connected = GaugeMetricFamily("custodes_replica_connected", "1 while it follows the log.", labels=["replica"])
+    behind = GaugeMetricFamily("custodes_replica_lag_entries", "Log entries that it lacks.", labels=["replica"])
+    seen = GaugeMetricFamily(
+        "custodes_replica_seen_timestamp_seconds", "When it last said that it is there.", labels=["replica"]
+    )
+    for one in table.rows if table is not None else ():
+        connected.add_metric([one.name], float(one.is_connected))
+        seen.add_metric([one.name], one.seen_ns / NS_PER_S)
+        if (lag := lag_of(table, one)) is not None:
+            behind.add_metric([one.name], lag)
+    yield from (connected, behind, seen)
 
 
 def _of_witnesses(cosigned: Sequence[CosignedCheckpoint]) -> Iterable[Metric]:

@@ -24,6 +24,24 @@ function recorderRow(one) {
     el("td", {}, one.named.join(", ")));
 }
 
+function replicaRow(one) {
+  return el("tr", {},
+    el("td", {}, el("b", {}, one.name)),
+    el("td", {}, el("span", { class: `dot ${one.is_connected ? "ok" : "bad"}` }), ` ${one.is_connected ? t`follows` : one.trouble}`),
+    el("td", { class: "num" }, one.behind === null ? "–" : whole(one.behind)),
+    el("td", {}, one.seen_ns ? `${dateText(one.seen_ns)} ${clockText(one.seen_ns)}` : "–"));
+}
+
+function showStanding(standing) {
+  $("standing-panel").hidden = !standing;
+  if (!standing) return;
+  const parts = [standing.leader ? t`${standing.leader} leads, in tenure ${standing.epoch}.` : "",
+    standing.replicas.length ? (standing.is_synchronous ? t`Nothing is acknowledged before each replica has it.` : t`Replicas follow; nothing waits for them.`) : "", standing.trouble];
+  say($("leader"), parts.filter(Boolean).join(" "));
+  $("replicas-table").hidden = !standing.replicas.length;
+  $("replicas").replaceChildren(...standing.replicas.map(replicaRow));
+}
+
 function cameraRow(one) {
   return el("tr", {},
     el("td", {}, el("a", { href: cameraPage(one.camera_id) }, one.name)),
@@ -62,6 +80,7 @@ poll("/api/v1/system", 2, (system) => {
   $("processes").replaceChildren(...system.processes.map(processRow));
   $("recorders").replaceChildren(...system.recorders.map(recorderRow));
   $("recorders-panel").hidden = system.recorders.length === 0;
+  showStanding(system.standing);
   $("cameras").replaceChildren(...system.cameras.map(cameraRow));
   $("cameras-empty").hidden = system.cameras.length > 0;
   $("events").replaceChildren(...system.events.map((one) => eventRow(one, system.now_ns)));
