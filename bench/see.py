@@ -7,7 +7,8 @@ tracks of people or vehicles of decode-everything without one that overlaps in t
 second and more in which the gate decoded nothing. The quiet hour is made of the table clip's packets from GOPs in and
 around which nothing moves and nobody stands, looped, after the clip itself taught the gate; a piece of it is decoded
 whole for comparison. It has seams where the light or a thing on the table is another, which a real camera has not;
-`…_unbroken` is made of the longest stretch.
+`…_unbroken` is made of the longest stretch. `…_clothes_…`: looks of each measured track (ADR 132), as if another
+camera saw the same ground.
 
 `cameras_N_quiet` = cores × 0.9 ÷ (share quiet × cost of a quiet camera + rest × cost of an active one), in CPU seconds
 per second of a 1080p15 camera at 5 analysed frames: the table clip enlarged, demuxing, the hop over the hub and
@@ -23,6 +24,7 @@ from pathlib import Path
 import msgspec.structs
 import numpy as np
 
+from bench.clothes import clothes_s
 from bench.footage import TABLE, WALKERS, shared_data
 from bench.regions import motion_region_track_ms
 from bench.view import enlarge
@@ -232,6 +234,11 @@ def one_clip(report: Report, looking: Looking, name: str, path: Path, seconds: f
         for part, cost_ns in parts.items():
             share = cost_ns / max(1, sum(parts.values()))
             report.results[f"{name}_{part}_ms_per_s_{way}"] = round(1000 * run.cpu_s * share / span_s, 2)
+    taken_s, count = clothes_s(frames, full.looks())
+    report.results |= {
+        f"{name}_clothes_us_per_track": round(1e6 * taken_s / max(count, 1), 1),
+        f"{name}_clothes_vs_decode_all": round(taken_s / full.cpu_s, 5),
+    }
     per_packet_s = demux_s(path)
     report.results[f"{name}_demux_ms_per_s"] = round(1000 * per_packet_s * len(packets) / span_s, 3)
     status = gated.pipeline.status(START_NS)

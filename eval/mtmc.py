@@ -2,9 +2,9 @@
 
 Run `python -m eval.mtmc --data DIR [--smoke]`. Overlapping: UCLA CAMPUS' two pairs of views with seeded noisy boxes,
 online, through the product's trackers and `journey.fusion`; `overlap_idf1` is the worse pair's, `…_looks_…` with
-simulated looks. EPFL's terrace end to end from video (`eval.terrace`), without and with looks of the clothes' colours,
-which the product does not make (ADR 80, 124). Others: the SUMO grid with synthetic looks, missed and false passes and
-clock errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by
+simulated looks. EPFL's terrace end to end from video (`eval.terrace`): `…_video_…` with the product's looks (ADR
+132), `…_video_without_looks_…` without. Others: the SUMO grid with synthetic looks, missed and false passes and clock
+errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by
 a model learnt in the first half hour and scored after it.
 """
 
@@ -21,7 +21,6 @@ from custodes.config import SiteConfig
 from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
 from custodes.journey.tracklets import Tracklets, centred
-from custodes.track.colours import colours
 from eval import grid, terrace
 from eval.campus_run import campus_pairs
 from eval.report import Report
@@ -122,12 +121,12 @@ def from_video(report: Report, folder: Path, seconds: float) -> None:
     config = SiteConfig()
     looking = make_looking(config)
     report.config["detector"] = looking.detector.ref.name
-    seen = terrace.watch(folder, looking, fps=config.analyser.fps, seconds=seconds, maker=colours)
+    seen = terrace.watch(folder, looking, fps=config.analyser.fps, seconds=seconds)
     without = terrace.Seen(seen.frames, {})
     for name, told in (
         ("unfused", None),
-        ("video", terrace.fused(without, folder)),
-        ("video_colours", terrace.fused(seen, folder)),
+        ("video", terrace.fused(seen, folder)),
+        ("video_without_looks", terrace.fused(without, folder)),
     ):
         found = terrace.scores(seen, told, seconds=seconds)
         report.results |= {f"overlap_terrace_{name}_{key}": value for key, value in found.items()}

@@ -6,12 +6,12 @@ everybody of whom about half can be seen, with one number for both views; boxes 
 one, numbers and the rest were given by eye, and both views' feet agree on the ground (median 0.35 m). Person 0 marks
 where somebody is mostly hidden or cut: what is found there is neither right nor wrong.
 
-Looks, where asked for, are made from each look's pixels and live as long as the dot. The product has none (ADR 80).
+Looks are the product's (`app.analyser_colours`), as they come out of the wire.
 """
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from custodes.app.analyser_colours import looks_of
 from custodes.geometry.homography import Homography, homography_from_points
-from custodes.journey.fusion import Fusion, Placed, numbers_of
+from custodes.journey.fusion import Fusion, Look, Placed, numbers_of
 from custodes.journey.sighting import placed_of
 from custodes.pipeline.analysis import Looking
 from custodes.pipeline.camera import CameraPipeline
 from custodes.testing.media import read_clip
+from custodes.track.colours import unpacked
 from custodes.types.media import Frame
 from custodes.types.message import StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene, GroundPoint
@@ -34,8 +36,6 @@ from eval import crossview
 from eval.crossview import Boxes
 
 Floats = npt.NDArray[np.float64]
-LookMaker = Callable[[Frame, Floats], npt.NDArray[np.float32]]
-"""A frame and (n, 4) boxes in shares of it → (n, d) unit vectors."""
 CAMERAS = ("c0", "c1")
 SIZE = (360, 288)
 FPS = 25
@@ -52,7 +52,7 @@ class Seen:
     """What the analyser told of both views: frames by time, and looks of their measured tracks by (camera, time)."""
 
     frames: tuple[TrackedFrame, ...]
-    looks: Mapping[tuple[str, int], Mapping[int, Floats]]
+    looks: Mapping[tuple[str, int], Mapping[int, Look]]
 
 
 def grounds(folder: Path) -> dict[str, tuple[GroundPoint, ...]]:
@@ -85,19 +85,18 @@ def truth() -> dict[tuple[str, int], tuple[Boxes, Floats]]:
     return found
 
 
-def watch(folder: Path, looking: Looking, *, fps: float, seconds: float, maker: LookMaker | None = None) -> Seen:
+def watch(folder: Path, looking: Looking, *, fps: float, seconds: float) -> Seen:
     """Both films through the analyser."""
     frames: list[TrackedFrame] = []
-    looks: dict[tuple[str, int], Mapping[int, Floats]] = {}
+    looks: dict[tuple[str, int], Mapping[int, Look]] = {}
+    nothing = np.zeros((0, 4))
 
     def keep(frame: Frame, tracked: TrackedFrame) -> None:
         frames.append(tracked)
-        rows = np.flatnonzero(tracked.is_measured & (tracked.track_ids >= 0))
-        if maker is not None and len(rows):
-            vectors = maker(frame, tracked.boxes_norm[rows].astype(np.float64)).astype(np.float64)
-            looks[tracked.camera_id, tracked.utc_ns] = dict(
-                zip(tracked.track_ids[rows].tolist(), vectors, strict=True)
-            )
+        seen = looks_of(frame, tracked, nothing)
+        if seen is not None:
+            rows = zip(seen.track_ids.tolist(), unpacked(seen.looks), strict=True)
+            looks[tracked.camera_id, tracked.utc_ns] = dict(rows)
 
     for name, ground in grounds(folder).items():
         info, packets = read_clip(folder / f"terrace1-{name}.mp4", frames=round(seconds * FPS), start_ns=T0,

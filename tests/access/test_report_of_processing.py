@@ -84,6 +84,23 @@ def test_report_names_who_why_what_and_how_long():
     assert "500.5 GB in all" in told(max_gb=500.5)["Data and how long"].lines[0]
 
 
+@pytest.mark.parametrize(
+    ("looks", "looked", "word"),
+    [
+        ("none", 0, "Nobody's clothes are compared (`privacy.looks: none`)."),
+        ("links", 0, "Nobody's clothes are compared (`privacy.looks: links`)."),
+        (
+            "dots",
+            2,
+            "at 2 cameras, to keep one person one dot on the map where cameras see the same ground: in memory",
+        ),
+        ("links", 3, "and to count ways from one camera to another: in memory for seconds"),
+    ],
+)
+def test_report_says_what_colours_of_clothes_are_for_and_how_long_they_are_there(looks, looked, word):
+    assert word in told(looks=looks, looked=looked)["Data and how long"].lines[2]
+
+
 @pytest.mark.parametrize("missing", ["controller", "contact", "purpose", "legal_basis"])
 def test_report_when_something_is_not_filled_in_says_so(missing):
     section = told(**{missing: ""})["Who and why"]
@@ -144,6 +161,7 @@ def test_what_is_said_of_every_site_is_said_in_these_words():
     said = told(is_recognition_on=True)
     assert said["Data and how long"].lines[1:] == (
         "Times, counts and tracks of people and vehicles without identity; they go with their recording.",
+        "Nobody's clothes are compared (`privacy.looks: none`).",
         "Accounts of those who watch, and the log of what they looked at: append-only.",
     )
     assert said["Biometric data"].lines[:2] == (

@@ -16,6 +16,14 @@ from demo.footage import fetch
 from demo.prepare import prepare
 
 PETS_FPS = 7.0
+GROUND = {
+    "floor": "campus",
+    "ground": [
+        {"at": at, "place_m": place}
+        for at, place in (([0.1, 0.4], [-9, 24]), ([0.9, 0.4], [9, 24]), ([0.9, 0.9], [4, 8]), ([0.1, 0.9], [-4, 8]))
+    ],
+}
+"""About where the walkers' ground lies; both cameras show the same film, some seconds apart."""
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -44,8 +52,8 @@ def site(server: RtspServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "name": "End to end",
         "recorder": {"segment_s": 10},
         "cameras": [
-            {"id": "walkers", "url": server.url("walkers")},
-            {"id": "again", "url": server.url("again")},
+            {"id": "walkers", "url": server.url("walkers"), **GROUND},
+            {"id": "again", "url": server.url("again"), **GROUND},
             {"id": "dead", "url": "rtsp://127.0.0.1:1/nothing"},
         ],
     }

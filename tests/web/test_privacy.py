@@ -1,6 +1,7 @@
 """For those who are filmed: the public notice, who saw whom, the record of processing; and who may read them."""
 
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
 from custodes.types.approval import Vote
 from custodes.types.face import BasisKind, Impact, LegalBasis, Schedule, ZoneDraft, ZoneRecord
+from custodes.types.scene import CameraScene, GroundPoint
 
 
 @pytest.fixture
@@ -64,6 +66,18 @@ def test_notice_when_a_zone_is_active_tells_who_is_recognised_and_how_to_avoid_i
     assert "Nobody is recognised" not in text
     assert "Staff are recognised at this door." in text
     assert "The door on the left." in text
+
+
+def test_notice_says_that_clothes_are_compared_where_they_are_and_nowhere_else(filmed):
+    at = ((0.1, 0.5), (0.9, 0.5), (0.9, 0.9), (0.1, 0.9))
+    scene = CameraScene(ground=tuple(GroundPoint(at=one, place_m=one) for one in at), floor="hall")
+    word = "Colours of clothes"
+    assert word not in filmed.client.get("/notice/gate").text
+    cameras = [replace(make_spec(name), scene=scene) for name in ("gate", "yard")]
+    filmed.catalog.put_cameras(cameras, is_exclusive=False)
+    assert word in filmed.client.get("/notice/gate").text
+    lines = filmed.client.get("/api/v1/privacy").json()["sections"][2]["lines"]
+    assert any("without the head" in line and "at 2 cameras" in line for line in lines)
 
 
 def test_notice_code_is_a_picture_that_leads_to_the_notice(filmed):

@@ -45,6 +45,9 @@ class SiteFacts:
     """Recognition zones that are on: name, camera, legal basis."""
     outside: tuple[str, ...] = ()
     """Who outside gets what, by these settings."""
+    looks: str = "none"
+    """`privacy.looks`, and of how many cameras some are made."""
+    looked: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +89,27 @@ def _record(site: SiteFacts) -> list[Section]:
                 f"Video, sealed; {site.max_age_h:g} hours unless a camera says otherwise; {size}; then the keys are "
                 "destroyed.",
                 "Times, counts and tracks of people and vehicles without identity; they go with their recording.",
+                _looks(site),
                 "Accounts of those who watch, and the log of what they looked at: append-only.",
             ),
         ),
         Section(title="Biometric data", lines=_biometrics(site)),
         Section(title="Recipients", lines=_recipients(site.people, site.outside)),
     ]
+
+
+_DOTS = "to keep one person one dot on the map where cameras see the same ground"
+_LOOKS_OF = {"dots": _DOTS, "links": f"{_DOTS}, and to count ways from one camera to another"}
+
+
+def _looks(site: SiteFacts) -> str:
+    if site.looks not in _LOOKS_OF or not site.looked:
+        return f"Nobody's clothes are compared (`privacy.looks: {site.looks}`)."
+    return (
+        f"Colours of clothes, without the head, and of vehicles at {site.looked} cameras, {_LOOKS_OF[site.looks]}: in "
+        "memory for seconds, or until the next camera; overwritten then, never stored, searched or passed on "
+        f"(`privacy.looks: {site.looks}`)."
+    )
 
 
 def _biometrics(site: SiteFacts) -> tuple[str, ...]:

@@ -73,24 +73,10 @@ class AnalyserColours:
 
     def look(self, frame: Frame, found: TrackedFrame, scene: CameraScene) -> None:
         """A frame of a camera whose looks are wanted, and whoever is in it. About 60 µs a track."""
-        rows = rows_to_look_at(found, self._covered(frame.camera_id, scene))
-        if not len(rows):
-            return
-        looks = colours(frame, found.boxes_norm[rows])
-        is_seen = looks.any(axis=1)  # a box at the frame's edge may have no pixel
-        wire = packed(looks[is_seen])
-        if len(wire):
-            self._send(
-                LooksSeen(
-                    camera_id=found.camera_id,
-                    run=found.run,
-                    utc_ns=found.utc_ns,
-                    track_ids=found.track_ids[rows[is_seen]],
-                    looks=wire,
-                )
-            )
-        looks[:] = 0
-        wire[:] = 0
+        seen = looks_of(frame, found, self._covered(frame.camera_id, scene))
+        if seen is not None:
+            self._send(seen)
+            seen.looks[:] = 0
 
     def close(self) -> None:
         """Idempotent."""
@@ -102,6 +88,24 @@ class AnalyserColours:
         if known is None or known[0] != scene.privacy:
             known = self._private[camera_id] = (scene.privacy, _strips(scene.privacy))
         return known[1]
+
+
+def looks_of(frame: Frame, found: TrackedFrame, covered: _Boxes) -> LooksSeen | None:
+    """As they are sent, of who is to be looked at; None for nobody. `covered`: see `rows_to_look_at`."""
+    rows = rows_to_look_at(found, covered)
+    looks = colours(frame, found.boxes_norm[rows])
+    is_seen = looks.any(axis=1)  # a box at the frame's edge may have no pixel
+    wire = packed(looks[is_seen])
+    looks[:] = 0
+    if not len(wire):
+        return None
+    return LooksSeen(
+        camera_id=found.camera_id,
+        run=found.run,
+        utc_ns=found.utc_ns,
+        track_ids=found.track_ids[rows[is_seen]],
+        looks=wire,
+    )
 
 
 def rows_to_look_at(found: TrackedFrame, covered: _Boxes) -> npt.NDArray[np.intp]:

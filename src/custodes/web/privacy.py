@@ -15,6 +15,7 @@ from custodes.access.insider import NoticeKind
 from custodes.access.privacy import CameraFacts, SiteFacts
 from custodes.config import SiteConfig
 from custodes.errors import InvalidArgument, NotFound, Unavailable
+from custodes.journey.wanted import cameras_with_looks
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.warden import Warden
 from custodes.types.face import ZonePhase
@@ -53,6 +54,7 @@ async def notice(request: Request, camera_id: str) -> Response:
         hours=spec.kept_h(config.retention.max_age_h),
         masking=config.redaction.level,
         zones=zones if zones is None else [draft for draft in zones if draft.camera_id == spec.camera_id],
+        has_looks=spec.camera_id in cameras_with_looks(await deps.catalog.cameras(), config.privacy.looks),
     )
 
 
@@ -199,6 +201,8 @@ async def facts_of(catalog: AsyncCatalog, warden: Warden, config: SiteConfig) ->
             for one in drafts
         ),
         outside=tuple(_outside(config, has_rules=bool(book is not None and book.rules))),
+        looks=config.privacy.looks,
+        looked=len(cameras_with_looks(cameras, config.privacy.looks)),
     )
 
 
