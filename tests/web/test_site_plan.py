@@ -1,5 +1,6 @@
 """The plan of the site: drawn, checked, saved as a version, its picture drawn anew; and what the map makes of it."""
 
+import html
 import json
 from dataclasses import replace
 
@@ -11,10 +12,10 @@ from tests.web.test_requests import Person
 from custodes.media.still import small_jpeg
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind, CameraScope
-from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup, FlowHour, PlaceFigures
+from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowCell, FlowGroup, FlowHour, PlaceFigures
 from custodes.types.place import DrawnWay, PlacedCamera, SiteLayout
 from custodes.types.scene import CameraScene, GroundPoint
-from custodes.units import CameraId, Ns
+from custodes.units import NS_PER_HOUR, CameraId, Ns
 from custodes.web.map_heat import heat_cells
 from custodes.web.site_map import within
 
@@ -145,3 +146,18 @@ def test_heat_on_the_ground_lies_where_they_stood_and_never_beyond_the_horizon()
     assert all(1.9 <= y <= 4.5 for y in ys)
     assert heat_cells([spec], [hour], FlowGroup.VEHICLES, CameraScope()) == []
     assert heat_cells([spec], [hour], FlowGroup.PEOPLE, CameraScope(is_all=False, camera_ids=frozenset({YARD}))) == []
+
+
+def test_ways_that_flows_showed_stand_beside_the_drawn_ones_without_how_many_went(admin):
+    claimed, who = admin
+    now_ns = claimed.clock.now_ns()
+    cells = (FlowCell(from_camera=GATE, to_camera=YARD, count=735, median_s=40.0, coverage=1.0),)
+    hour = FlowHour(
+        camera_id=CameraId(""), start_ns=Ns(now_ns - NS_PER_HOUR), end_ns=now_ns, group=FlowGroup.PEOPLE,
+        min_group=10, cells=cells, places=(),
+    )  # fmt: skip
+    claimed.catalog.put_figures([hour])
+    page = who.get("/map/edit").text
+    learnt = json.loads(html.unescape(page.split('data-learnt="')[1].split('"')[0]))
+    assert learnt == [["gate", "yard", 40]]
+    assert "735" not in page

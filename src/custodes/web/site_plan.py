@@ -5,6 +5,7 @@ A picture of a floor is hostile until another process has decoded it and drawn i
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from custodes.errors import InvalidArgument, NotFound
 from custodes.types.access import AuditKind, AuditRecord
+from custodes.types.flow import FlowGroup, FlowHour
 from custodes.types.place import (
     MAX_FLOORS,
     MAX_PLACED,
@@ -24,13 +26,15 @@ from custodes.types.place import (
     PlacedCamera,
     SiteLayout,
 )
-from custodes.units import CameraId
-from custodes.web.deps import deps_of, page, present
+from custodes.units import NS_PER_DAY, CameraId, Ns
+from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.site_cameras import desk_of
 
 router = APIRouter(include_in_schema=False)
 
 MAX_PLAN_BYTES = 4 << 20
+LEARNT_NS = 7 * NS_PER_DAY
+MAX_LEARNT_HOURS = 2 * 24 * 7
 _Metres = Annotated[float, Field(ge=-100_000, le=100_000)]
 _Pixels = Annotated[float, Field(ge=-20_000, le=20_000)]
 _Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -87,7 +91,24 @@ async def plan_page(request: Request) -> Response:
         before=msgspec.to_builtins(versions[1]) if len(versions) > 1 else None,
         cameras=cameras,
         layout=layout,
+        learnt=await _learnt(deps),
     )
+
+
+async def _learnt(deps: WebDeps) -> list[tuple[str, str, int]]:
+    """Usual seconds of ways that the last week's flows showed: how the site hangs together, and not how many went."""
+    end_ns = deps.clock.now_ns()
+    hours = await deps.catalog.figures(FlowHour, None, Ns(end_ns - LEARNT_NS), end_ns, MAX_LEARNT_HOURS)
+    return learnt_ways([hour for hour in hours if hour.group is FlowGroup.PEOPLE])
+
+
+def learnt_ways(hours: Sequence[FlowHour]) -> list[tuple[str, str, int]]:
+    """From, to and seconds, by name: the hours' medians, each weighed by how many went."""
+    sums: dict[tuple[CameraId, CameraId], tuple[float, int]] = {}
+    for cell in (cell for hour in hours for cell in hour.cells):
+        seconds, count = sums.get((cell.from_camera, cell.to_camera), (0.0, 0))
+        sums[cell.from_camera, cell.to_camera] = seconds + cell.median_s * cell.count, count + cell.count
+    return [(one, other, max(1, round(seconds / count))) for (one, other), (seconds, count) in sorted(sums.items())]
 
 
 @router.post("/map/edit")

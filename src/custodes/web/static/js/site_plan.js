@@ -7,6 +7,7 @@ import { t } from "./words.js";
 
 const root = $("plan");
 const cameras = JSON.parse(root.dataset.cameras);
+const learnt = JSON.parse($("plan").dataset.learnt);
 const names = new Map(cameras.map(([id, name]) => [id, name]));
 const { version: firstVersion, utc_ns: _at, editor: _who, ...first } = JSON.parse(root.dataset.plan);
 const before = JSON.parse(root.dataset.before);
@@ -222,6 +223,11 @@ function show() {
   $("list").replaceChildren(...here().map(cameraFields));
   $("list-empty").hidden = here().length > 0;
   $("ways").replaceChildren(...plan.ways.map(wayFields));
+  const drawn = new Map(plan.ways.map((one) => [`${one.from_camera} ${one.to_camera}`, one.seconds]));
+  $("learnt-box").hidden = !learnt.length;
+  $("learnt").replaceChildren(...learnt.map(([from, to, seconds]) => el("p", { class: "inline" },
+    t`${names.get(from) || from} → ${names.get(to) || to}: ${seconds} s`, " ", drawn.has(`${from} ${to}`) ? el("span", { class: "muted" }, t`drawn: ${drawn.get(`${from} ${to}`)} s`)
+      : el("button", { type: "button", onclick: () => change(() => plan.ways.push({ from_camera: from, to_camera: to, seconds })) }, t`Draw it`))));
   $("undo").disabled = !past.length;
   $("redo").disabled = !future.length;
   $("save").disabled = JSON.stringify(plan) === saved;
