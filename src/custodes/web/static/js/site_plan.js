@@ -309,6 +309,7 @@ $("save").addEventListener("click", async () => {
     saved = sent;
     say($("saved"), t`Saved as version ${version}: in force at once, and in the log.`);
     $("saved").hidden = false;
+    $("version").hidden = true; // it speaks of the version before
   } catch (error) {
     complain(error.status ? error.message : t`The server does not answer. Nothing was saved; what you drew is still here.`, error.status === 403 || error.status === 401);
   }
