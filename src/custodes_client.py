@@ -110,6 +110,7 @@ class CameraState(TypedDict):
     frames_skipped_rate: int
     frames_skipped_quiet: int
     gops_shed: int
+    analysis_lag_s: float
     clock_source: str
     clock_error_s: float
     camera_offset_s: float | None

@@ -575,6 +575,8 @@ class CameraRow:
     """Decoded, not due at the wanted rate; this and the two below since the analyser process started."""
     frames_skipped_quiet: int = 0
     gops_shed: int = 0
+    analysis_lag_s: float = 0.0
+    """How far the newest moment that was judged lies behind the newest one that came."""
     clock_source: str = "unknown"
     """A ClockSource; of what is recorded now."""
     clock_error_s: float = 0.0

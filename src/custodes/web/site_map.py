@@ -20,6 +20,9 @@ router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1")
 
 MAX_HEAT_HOURS = 168
+LATE_S = 4.0
+"""A camera that is analysed later than that has no dots here (`app.serving.site_map`): nobody is shown, and somebody
+may be there."""
 
 
 @router.get("/map")
@@ -74,6 +77,11 @@ async def site_map(request: Request) -> Response:
         {
             "now_ns": deps.clock.now_ns(),
             "floors": [msgspec.to_builtins(one) for one in floors],
+            "late": [
+                {"name": row.name, "seconds": round(row.analysis_lag_s)}
+                for row in deps.live.camera_rows()
+                if scope and scope.covers(row.camera_id) and row.analysis_lag_s > LATE_S
+            ],
             "plan": msgspec.to_builtins(plan),
             "names": {
                 row.camera_id: row.name for row in deps.live.camera_rows() if scope and scope.covers(row.camera_id)

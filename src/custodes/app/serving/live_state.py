@@ -231,6 +231,7 @@ class ServerLiveState:
             frames_skipped_rate=status.frames_skipped_rate,
             frames_skipped_quiet=status.frames_skipped_quiet,
             gops_shed=status.gops_shed,
+            analysis_lag_s=round(status.lag_ns / NS_PER_S, 1) if is_fresh else 0.0,
             is_scene_known=is_fresh and status.is_scene_known,
             scene_agreement=status.scene_agreement,
             tampered=tuple(one.kind.value for one in status.tampering) if is_fresh else (),

@@ -57,6 +57,8 @@ function draw(body) {
   const people = floor.dots.filter((dot) => dot.is_person).length;
   const count = new Set([...floor.cameras, ...floor.placed].map((one) => one.camera_id)).size;
   say($("well"), t`${plural(people, "person", "people")}, ${plural(floor.dots.length - people, "vehicle", "vehicles")} now; ${plural(count, "camera", "cameras")}`);
+  $("late").hidden = !body.late.length;
+  say($("late"), body.late.map((one) => t`${one.name} is analysed ${one.seconds} s late: who is there is not shown.`).join(" "));
   const placed = new Map(floor.placed.map((one) => [one.camera_id, one]));
   const hung = [...placed.values(), ...floor.cameras.filter((one) => !placed.has(one.camera_id))]
     .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id) }));
