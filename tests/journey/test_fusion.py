@@ -256,3 +256,25 @@ def test_who_leaves_a_group_on_whichever_side_keeps_their_number_where_looks_are
         told.append(numbers_of(fusion.step(step * STEP_NS, seen)))
     kept = [told[30][LEFT, RUN, track] == told[-1][LEFT, RUN, track + 20] for track in (1, 2)]
     assert kept == ([True, True] if has_looks else [False, False])
+
+
+def test_cars_in_two_cameras_that_see_their_different_ends_are_one_dot_each():
+    # Two at 14 m/s, the second brakes at 3 m/s² for two seconds; each camera takes the end that it sees for the car.
+    rng, numbers, counts = np.random.default_rng(6), {1: set(), 2: set()}, []
+    fusion = Fusion()
+    for step in range(40):
+        second = step / 5
+        braked = 1.5 * np.clip(second - 3, 0, 2) ** 2 + 6 * max(second - 5, 0)
+        seen = [
+            placed(
+                camera, track, np.array([14 * second - away - late, 0.0]) + end + rng.normal(0, 0.3, 2), 0.3, group=1
+            )
+            for camera, end in ((LEFT, -1.0), (RIGHT, 1.0))
+            for track, away, late in ((1, 0.0, 0.0), (2, 25.0, braked))
+        ]
+        dots = fusion.step(step * STEP_NS, seen)
+        for (_, _, track), number in numbers_of(dots).items():
+            numbers[track].add(number)
+        counts.append(len(dots))
+    assert counts[-25:] == [2] * 25
+    assert [len(one) for one in numbers.values()] == [1, 1]

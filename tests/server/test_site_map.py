@@ -97,7 +97,7 @@ def test_a_look_is_kept_with_its_dot_for_seconds_and_then_overwritten():
     assert not any(packed.any() for packed in waiting)
     assert service.looks_dropped == 0
     (dot,) = floor.fusion._dots.values()
-    kept = dot.look
+    (kept,) = dot.looks.values()
     assert kept.any()
     clock.advance(7 * NS_PER_S)
     service.fuse()

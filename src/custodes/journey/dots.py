@@ -11,6 +11,37 @@ Floats = npt.NDArray[np.float64]
 Look = npt.NDArray[np.float32]
 TrackKey = tuple[CameraId, RunId, int]
 
+PERSON_GROUP, VEHICLE_GROUP = 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """How objects of a group move, and how far from its own place one is measured whatever the picture says."""
+
+    push_mps2: float
+    """How hard they change their velocity."""
+    first_mps: float
+    """Deviation of the speed at which one is first seen, on each axis."""
+    floor_m: float
+    """Added to each measurement: calibrations and detectors err the same way for a while, and the middle of a box's
+    lower edge is the side of a thing that a camera sees, not its middle."""
+    apart_m2: float
+    """Variance of what two cameras' means of one object are apart, on each axis."""
+
+    def moved(self, seconds: float, decay_s: float) -> tuple[Floats, Floats]:
+        """(4, 4) each: what a time makes of place and speed, and the covariance that it adds."""
+        move = np.eye(4)
+        move[2, 2] = move[3, 3] = np.exp(-seconds / decay_s)
+        move[0, 2] = move[1, 3] = decay_s * (1 - move[2, 2])
+        push = np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]]) * self.push_mps2**2
+        return move, np.kron(push, np.eye(2)).astype(np.float64)
+
+
+WALKING = Motion(push_mps2=1.2, first_mps=1.5, floor_m=0.3, apart_m2=0.05)
+DRIVING = Motion(push_mps2=3.0, first_mps=10.0, floor_m=1.0, apart_m2=1.0)
+"""As drivers brake and turn without haste; most of a town is below 14 m/s; and a car is 4.5 m long, of which two
+cameras see different ends."""
+
 _FRESH = 0.1
 """Share of the newest look in a mean."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from custodes.journey.dots import DotState, Floats, Look
+from custodes.journey.dots import DRIVING, WALKING, DotState, Floats, Look, Motion
 from custodes.journey.dots import TrackKey as TrackKey
 from custodes.journey.likeness import OTHER_VIEW, SAME_VIEW, Likeness
 from custodes.units import NS_PER_S, CameraId
@@ -26,7 +26,7 @@ class Placed:
 
     key: TrackKey
     group: int
-    """Only equal groups are ever one: people, vehicles."""
+    """`PERSON_GROUP` or `VEHICLE_GROUP`; only equal groups are ever one."""
     place_m: Floats
     spread_m2: Floats
     look: Look | None = None
@@ -49,12 +49,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionConfig:
-    """One default for people and vehicles on foot-paths, halls and streets."""
+    """One default for foot-paths, halls and streets."""
 
-    push_mps2: float = 1.2
-    """How hard objects change their velocity."""
-    floor_m: float = 0.3
-    """Added to each measurement: calibrations and detectors err the same way for a while."""
+    motions: tuple[Motion, Motion] = (WALKING, DRIVING)
+    """Of people and of vehicles (`Placed.group`)."""
     speed_decay_s: float = 4.0
     """Who is not seen slows down, as in `track.plane`: else a dot that was lost runs away."""
     gate: float = 18.4
@@ -177,13 +175,9 @@ class Fusion:
         if seconds <= 0:
             return
         self._off_gain = float(1 - np.exp(-seconds / self._config.off_s))
-        move = np.eye(4)
-        decay_s = self._config.speed_decay_s
-        move[2, 2] = move[3, 3] = np.exp(-seconds / decay_s)
-        move[0, 2] = move[1, 3] = decay_s * (1 - move[2, 2])
-        push = np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]]) * self._config.push_mps2**2
-        noise = np.kron(push, np.eye(2))
+        moved = [motion.moved(seconds, self._config.speed_decay_s) for motion in self._config.motions]
         for dot in self._dots.values():
+            move, noise = moved[dot.group]
             dot.mean = move @ dot.mean
             dot.spread = move @ dot.spread @ move.T + noise
 
@@ -284,7 +278,7 @@ class Fusion:
         return nats, nats / most
 
     def _noise(self, one: Placed) -> Floats:
-        return one.spread_m2 + self._config.floor_m**2 * np.eye(2)
+        return one.spread_m2 + self._config.motions[one.group].floor_m ** 2 * np.eye(2)
 
     def _update(self, dot: DotState, one: Placed, utc_ns: int) -> None:
         gain = dot.spread[:, :2] @ np.linalg.inv(dot.spread[:2, :2] + self._noise(one))
@@ -296,20 +290,37 @@ class Fusion:
             dot.see(one.key[0], one.look)
 
     def _begin(self, lone: Iterable[Placed], utc_ns: int) -> None:
+        born: list[DotState] = []
         for one in lone:
             track = self._tracks[one.key]
             wait_s = self._config.wait_s if one.look is None else self._config.wait_known_s
             if utc_ns - track.born_ns < wait_s * NS_PER_S and self._dots:
                 continue
+            if self._belongs(one, born, utc_ns):
+                continue
             spread = np.zeros((4, 4))
-            spread[:2, :2], spread[2:, 2:] = self._noise(one), np.eye(2) * 1.5**2
+            spread[:2, :2] = self._noise(one)
+            spread[2:, 2:] = np.eye(2) * self._config.motions[one.group].first_mps ** 2
             dot = DotState(self._next, one.group, np.concatenate([one.place_m, np.zeros(2)]), spread, utc_ns)
             if one.look is not None:
                 dot.see(one.key[0], one.look)
             dot.bound[one.key[0]], dot.bound_ns[one.key[0]] = one.key, utc_ns
             self._dots[dot.number] = dot
+            born.append(dot)
             track.number = dot.number
             self._next += 1
+
+    def _belongs(self, one: Placed, born: Sequence[DotState], utc_ns: int) -> bool:
+        """Whether another camera's track, which waited as long, began its dot just now; then it is bound to that."""
+        others = [dot for dot in born if one.key[0] not in dot.bound]
+        costs = self._costs([one], others, utc_ns)
+        if not costs.size or costs.min() >= 0:
+            return False
+        dot = others[int(costs.argmin())]
+        dot.bound[one.key[0]], dot.bound_ns[one.key[0]] = one.key, utc_ns
+        self._tracks[one.key].number = dot.number
+        self._update(dot, one, utc_ns)
+        return True
 
     def _merge(self, utc_ns: int) -> None:
         live = [dot for dot in self._dots.values() if utc_ns - dot.seen_ns <= self._config.memory_s * NS_PER_S]
@@ -333,7 +344,8 @@ class Fusion:
             if min(both) >= utc_ns - self._config.memory_s * NS_PER_S:
                 return False  # one camera tells them apart
         gap = first.mean - second.mean
-        squared = float(gap @ np.linalg.solve(first.spread + second.spread + np.eye(4) * 0.05, gap))
+        usual = np.diag([self._config.motions[first.group].apart_m2] * 2 + [0.05] * 2)
+        squared = float(gap @ np.linalg.solve(first.spread + second.spread + usual, gap))
         said = [self._said(camera_id, look, second) for camera_id, look in first.looks.items()]
         if said:
             squared -= 2 * self._config.look_weight * sum(said) / len(said)

@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography
+from custodes.journey.dots import PERSON_GROUP as PERSON_GROUP
+from custodes.journey.dots import VEHICLE_GROUP as VEHICLE_GROUP
 from custodes.journey.fusion import Placed
 from custodes.types.vision import VEHICLES, ObjectClass, TrackedFrame
 
@@ -13,7 +15,6 @@ _BOX_SD = 0.03
 _FRAME_EDGE = 0.004
 _CUT_SD = 0.3
 """The same for a lower edge that the frame's edge cuts: the feet are somewhere below."""
-PERSON_GROUP, VEHICLE_GROUP = 0, 1
 
 
 def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
