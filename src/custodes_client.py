@@ -238,6 +238,7 @@ class FlowCell(TypedDict):
     median_s: float
     coverage: float
     times: list[TimeBand]
+    by_links: float
 
 
 FlowGroup = Literal["people", "vehicles"]
@@ -266,6 +267,7 @@ class FlowHour(TypedDict):
     cells: list[FlowCell]
     places: list[PlaceFigures]
     queues: list[dict[str, Any]]
+    linked: float | None
 
 
 class Flows(TypedDict):

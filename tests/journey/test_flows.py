@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.errors import InvalidArgument
-from custodes.journey.flows import LEAST_GROUP, ROUND_TO, flow_hour, heat_cells, released, stood_in
+from custodes.journey.flows import LEAST_GROUP, ROUND_TO, flow_hour, heat_cells, lane_of, released, stood_in
+from custodes.journey.link_hours import HourLinks
 from custodes.journey.pseudonyms import MAX_LIFE_NS, Pseudonyms
 from custodes.types.codec import encode
 from custodes.types.flow import HEAT_COLUMNS, HEAT_ROWS, FlowGroup
@@ -48,7 +49,22 @@ def walkers(count, every_s=25.0, leg_s=40.0):
     return tracks
 
 
-def hour(tracks, *, min_group=10, coverage=1.0, stood=None):
+def links_of(pairs, took_part=(), chance=1.0):
+    """`pairs`: (object, from, to) of CAMERAS; `took_part`: numbers of tracks."""
+    columns = np.array(pairs, np.int64).reshape(-1, 3)
+    keys = {("feedfacecafe", number) for number in took_part}
+    return HourLinks(
+        cameras=CAMERAS,
+        whole=columns[:, 0],
+        first=columns[:, 1],
+        second=columns[:, 2],
+        gap_s=30.0 + np.arange(len(columns)) * 8 % 21,
+        chance=np.full(len(columns), chance),
+        took_part=lambda key: (key[1], key[2]) in keys,
+    )
+
+
+def hour(tracks, *, min_group=10, coverage=1.0, stood=None, links=None):
     return flow_hour(
         start_ns=Ns(T0),
         end_ns=Ns(T0 + NS_PER_HOUR),
@@ -58,6 +74,7 @@ def hour(tracks, *, min_group=10, coverage=1.0, stood=None):
         tracks=tracks,
         coverage=dict.fromkeys(CAMERAS, coverage),
         stood=stood or {},
+        links=links,
     )
 
 
@@ -143,6 +160,96 @@ def test_nothing_in_an_hour_leads_back_to_a_track():
     payload = encode(made)
     assert b"feedfacecafe" not in payload
     assert b"track" not in payload
+
+
+def test_a_flow_from_links_is_their_sum_and_says_that_it_is():
+    tracks = walkers(60)
+    numbers = range(1, 61)
+    made = hour(tracks, links=links_of([(n, 0, 1) for n in numbers], numbers, chance=0.75))
+    (cell,) = made.cells
+    assert (cell.from_camera, cell.to_camera, cell.count, cell.median_s, cell.by_links) == (GATE, HALL, 45, 40.0, 1.0)
+    assert made.linked == 1.0
+    assert hour(tracks).linked is None
+
+
+def test_links_about_few_are_held_back_however_often_they_went():
+    few = [(n % (LEAST_GROUP - 1), 0, 1) for n in range(200)]
+    assert hour(walkers(60), links=links_of(few, range(1, 61))).cells == ()
+    assert hour(walkers(60), links=links_of([(n, 0, 1) for n in range(9)], range(1, 61))).cells == ()
+
+
+def test_times_of_links_are_bands_about_a_group_of_objects_each():
+    """One who ran forty times within an hour is one."""
+    many = [(n, 0, 1) for n in range(1, 31)]
+    links = links_of([*many, *[(99, 0, 1)] * 40], range(1, 61))
+    links.gap_s[:] = np.where(links.whole == 99, 4.0, 44.0)
+    (cell,) = hour(walkers(60), links=links).cells
+    assert cell.count == 30
+    (band,) = cell.times
+    assert (band.from_s, band.to_s, band.count) == (0.0, None, 30)
+
+
+def test_an_hour_of_which_half_was_linked_is_blind_for_the_rest_and_each_half_is_a_group():
+    tracks = walkers(120)
+    late = [one for one in tracks if one.start_ns >= T0 + NS_PER_HOUR // 2]
+    part = range(min(one.track_id for one in late), 121)
+    whole = hour(tracks, links=links_of([(n, 0, 1) for n in part], part))
+    (cell,) = whole.cells
+    assert abs(cell.count - 120) <= 20
+    assert 0.3 < cell.by_links < 0.75
+    assert abs(whole.linked - len(part) / 120) < 0.05
+    # Nine of the links' part may be nine of the other's: they do not make a group of eighteen.
+    (rest,) = hour(tracks, links=links_of([(n, 0, 1) for n in part[:9]], part)).cells
+    assert rest.by_links == 0.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 2)), max_size=80), st.floats(0.01, 1))
+def test_no_cell_from_links_is_about_fewer_than_the_group(pairs, chance):
+    made = hour(walkers(30), links=links_of(pairs, range(1, 31), chance))
+    objects = {}
+    for whole, first, second in pairs:
+        objects.setdefault((CAMERAS[first], CAMERAS[second]), set()).add(whole)
+    for cell in made.cells:
+        assert cell.from_camera != cell.to_camera
+        assert cell.count >= LEAST_GROUP
+        assert len(objects[cell.from_camera, cell.to_camera]) >= LEAST_GROUP
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.sampled_from([(0, 2), (2, 1)])), max_size=60),
+    st.lists(st.tuples(st.integers(20, 28), st.sampled_from([(0, 2), (2, 1)])), max_size=60),
+)
+def test_links_of_other_few_people_read_the_same(few, other_few):
+    """Differencing: with whatever nine people go elsewhere, the hour is the same: none of its cells tells of them."""
+    many = [(100 + n, 0, 1) for n in range(25)]
+    first, second = (
+        hour(walkers(30), links=links_of([*many, *((whole, *way) for whole, way in each)], range(1, 31)))
+        for each in (few, other_few)
+    )
+    assert [(one.from_camera, one.to_camera, one.count) for one in first.cells] == [(GATE, HALL, 25)]
+    assert [replace(one, median_s=0) for one in first.cells] == [replace(one, median_s=0) for one in second.cells]
+    assert (first.places, first.linked) == (second.places, second.linked)
+
+
+def test_nothing_in_an_hour_from_links_leads_back_to_one():
+    made = hour(walkers(60), links=links_of([(2**60 + n, 0, 1) for n in range(60)], range(1, 61)))
+    payload = encode(made)
+    assert made.cells
+    for number in range(60):
+        assert (2**60 + number).to_bytes(8, "big") not in payload
+    assert b"feedfacecafe" not in payload
+
+
+def test_the_lane_in_which_somebody_left_is_told_apart():
+    right, left = (track(GATE, 1, 0, to_right=way) for way in (True, False))
+    assert lane_of(right) != lane_of(left)
+    low = replace(right, last_box_norm=(0.8, 0.6, 0.9, 0.95))
+    assert len({lane_of(right), lane_of(low), lane_of(left), 0}) == 4
+    stays = replace(right, last_box_norm=right.first_box_norm)
+    assert lane_of(stays) == 0
+    assert all(0 <= lane_of(one) <= 12 for one in (right, left, low, stays))
 
 
 def test_heat_counts_different_tracks_not_looks():

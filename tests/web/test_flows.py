@@ -34,8 +34,13 @@ def make_hour(start_ns):
         end_ns=Ns(start_ns + NS_PER_HOUR),
         group=FlowGroup.PEOPLE,
         min_group=10,
-        cells=(FlowCell(from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9, times=TIMES),),
+        cells=(
+            FlowCell(
+                from_camera=GATE, to_camera=YARD, count=25, median_s=40.0, coverage=0.9, times=TIMES, by_links=0.85
+            ),
+        ),
         places=(place(GATE), place(YARD)),
+        linked=0.95,
     )
 
 
@@ -46,11 +51,13 @@ def test_flows_are_told_with_coverage_and_as_csv(claimed):
     (hour,) = claimed.client.get(f"/api/v1/flows{query}").json()["hours"]
     assert hour["cells"] == [
         {"from_camera": "gate", "to_camera": "yard", "count": 25, "median_s": 40.0, "coverage": 0.9,
-         "times": [{"from_s": 0.0, "to_s": 40.0, "count": 15}, {"from_s": 40.0, "to_s": None, "count": 10}]}
+         "times": [{"from_s": 0.0, "to_s": 40.0, "count": 15}, {"from_s": 40.0, "to_s": None, "count": 10}],
+         "by_links": 0.85}
     ]  # fmt: skip
     assert [one["camera_id"] for one in hour["places"]] == ["gate", "yard"]
+    assert hour["linked"] == 0.95
     (row,) = csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv").text))
-    assert (row["group"], row["count"], row["min_group"]) == ("people", "25", "10")
+    assert (row["group"], row["count"], row["min_group"], row["by_links"]) == ("people", "25", "10", "0.85")
     rows = list(csv.DictReader(io.StringIO(claimed.client.get(f"/api/v1/flows{query}&format=csv-times").text)))
     assert [(one["to_camera"], one["from_s"], one["to_s"], one["count"]) for one in rows] == [
         ("yard", "0.0", "40.0", "15"),

@@ -107,8 +107,8 @@ def _looks(site: SiteFacts) -> str:
         return f"Nobody's clothes are compared (`privacy.looks: {site.looks}`)."
     return (
         f"Colours of clothes, without the head, and of vehicles at {site.looked} cameras, {_LOOKS_OF[site.looks]}: in "
-        "memory for seconds, or until the next camera; overwritten then, never stored, searched or passed on "
-        f"(`privacy.looks: {site.looks}`)."
+        "memory for seconds, or until the next camera (five minutes at most); overwritten then, never stored, "
+        f"searched or passed on (`privacy.looks: {site.looks}`)."
     )
 
 

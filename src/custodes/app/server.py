@@ -51,6 +51,7 @@ from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leading import Tenure
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.leaks import LeakDesk
+from custodes.app.serving.links import LinkService
 from custodes.app.serving.live_state import ServerLiveState
 from custodes.app.serving.looks import LooksService
 from custodes.app.serving.news import NewsDesk
@@ -128,7 +129,7 @@ class Server:
         self._append = RequestClient(warden_socket, greeting=LeadSince(epoch=epoch) if epoch else None)
         self._live, self._jobs, self._views = front.live, front.jobs, front.views
         self._gates = GateHistory(catalog, self._live, clock)
-        self._news = NewsDesk()
+        self._news, self._links = NewsDesk(), LinkService(clock=clock, wish=config.privacy.looks, draw=os.urandom)
         self._journal = JournalFollower(paths.journal_dir, read_from, catalog=catalog, on_segments=self._on_segments)
         self._seals = SealLogger(catalog, self._warden, self._append_once)
         self._signers = SignerWatch(paths.signers, self._warden)
@@ -168,9 +169,13 @@ class Server:
             on_analyser=self._on_analyser,
             is_owner=self._recorders.is_owner,
             on_news=self._news.tell_facts,
+            on_ended=self._links.take_ended,
         )
         self._looks = LooksService(
-            catalog=catalog, clock=clock, wish=config.privacy.looks, on_looks=(front.map.take_looks,)
+            catalog=catalog,
+            clock=clock,
+            wish=config.privacy.looks,
+            on_looks=(front.map.take_looks, self._links.take_looks),
         )
         self._cameras, self._desk, self._probe_jobs = _camera_parts(
             catalog, self._warden, self._live, self._supervisor, paths
@@ -198,7 +203,7 @@ class Server:
             site_id=site_id,
         )
         self._traffic = TrafficService(catalog=catalog, clock=clock)
-        self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group)
+        self._flows = FlowService(catalog=catalog, clock=clock, min_group=config.privacy.min_group, links=self._links)
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._push, self._outside = open_push(config, paths, catalog, self._warden, clock), OutsideWaits(clock)
         self._rules, self._rule_desk = open_rules(config, catalog, self._warden, clock, os.environ, self._push)
@@ -365,6 +370,7 @@ class Server:
             "store": self._facts.store.run(),
             "grow": self._facts.grow_forever(),
             "looks": self._looks.run(),
+            "links": self._links.run(),
             "journal": self._follow(),
             "signers": self._signers.run(),
             "disk": self._disk_watch.run(),
@@ -448,6 +454,7 @@ class Server:
         self._front.take_frames(camera_id, frames)
         self._incidents.take(camera_id, frames)
         self._rules.take_frames(camera_id, frames)
+        self._links.take_frames(camera_id, frames)
 
     def _on_incident(self, incident: Incident) -> None:
         _note_incident(incident)
@@ -494,6 +501,7 @@ class Server:
         for task in ending:
             task.cancel()
         await asyncio.gather(*tasks, *ending, return_exceptions=True)
+        await asyncio.to_thread(self._links.forget)
         await self._connections.end()
         for client in (self._warden, self._append):
             await client.close()

@@ -34,6 +34,11 @@ class Pseudonyms:
         digest = hmac.digest(self._key, number.to_bytes(16, "big", signed=True), hashlib.sha256)
         return digest[: _SHOWN // 2].hex().upper()
 
+    def number(self, of: bytes, utc_ns: int) -> int:
+        """As `of`, 63 bits long and of any bytes: for what is joined in memory and shown to nobody."""
+        self.rotate(utc_ns)
+        return int.from_bytes(hmac.digest(self._key, of, hashlib.sha256)[:8], "big") >> 1
+
     def rotate(self, utc_ns: int) -> None:
         """Begin anew when the time of the key is over; the old one is overwritten. Call it also when nobody looks."""
         epoch = utc_ns // self._life_ns

@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 BIN_S = 3.0
-_KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / 1.1) ** 2)
-_KERNEL = _KERNEL / _KERNEL.sum()
+KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / 1.1) ** 2)
+KERNEL = KERNEL / KERNEL.sum()
 _EVIDENT_BINS = 3
 _EVIDENT_SD = 5.0
 """Standard deviations: one in a million bins by chance, and a site of a hundred cameras has a million."""
@@ -25,7 +25,7 @@ _PRIOR_TIME = 1.5
 _PRIOR_WAY = 0.03
 """Objects' worth of going to each camera that a camera's ways begin with."""
 _PRIOR_END = 0.5
-_COSINE_BINS = 100
+COSINE_BINS = 100
 _COSINE_PRIOR = 1e-5
 """Share of all in each bin that none was seen in."""
 _STRANGERS = 0.998
@@ -59,7 +59,7 @@ class TransitModel:
         first, second = tracklets.camera[pairs.first], tracklets.camera[pairs.second]
         way = np.minimum(tracklets.way[pairs.first], self.ways.shape[1] - 1)
         finite = np.isfinite(pairs.cosine)
-        at = _cosine_bin(pairs.cosine)
+        at = cosine_bin(pairs.cosine)
         kind = np.zeros(len(at), np.int64) if kind is None else np.minimum(kind, len(self.same) - 1)
         looks = np.where(finite, np.log(self.same[kind, at]) - np.log(self.other[kind, at]), 0.0)
         own = np.zeros(len(first)) if own is None else own
@@ -67,7 +67,7 @@ class TransitModel:
         usual = self.times.sum(axis=(0, 1))
         usual = (usual + 0.1) / (usual + 0.1).sum()
         total = self.times.sum(axis=2)
-        middle = _KERNEL[len(_KERNEL) // 2]
+        middle = KERNEL[len(KERNEL) // 2]
         at = np.maximum(self.times[first, second, bins] - own * middle, 0.0)
         time = (at + _PRIOR_TIME * usual[bins]) / (np.maximum(total[first, second] - own, 0.0) + _PRIOR_TIME) / BIN_S
         count = self.seen[first, way]
@@ -198,10 +198,10 @@ def _counted(
 
 
 def _smoothed(counts: Floats) -> Floats:
-    half = len(_KERNEL) // 2
+    half = len(KERNEL) // 2
     padded = np.pad(counts, ((0, 0), (0, 0), (half, half)))
     bins = counts.shape[2]
-    result: Floats = np.sum([weight * padded[:, :, step : step + bins] for step, weight in enumerate(_KERNEL)], axis=0)
+    result: Floats = np.sum([weight * padded[:, :, step : step + bins] for step, weight in enumerate(KERNEL)], axis=0)
     return result
 
 
@@ -233,15 +233,16 @@ def strangers(
     return Strangers(cosine[finite], kind[finite])
 
 
-def _cosine_bin(values: Floats) -> Rows:
-    result: Rows = np.clip(((np.nan_to_num(values) + 1) / 2 * _COSINE_BINS).astype(np.int64), 0, _COSINE_BINS - 1)
+def cosine_bin(values: Floats) -> Rows:
+    """(n,) the bin of each cosine; NaN goes anywhere."""
+    result: Rows = np.clip(((np.nan_to_num(values) + 1) / 2 * COSINE_BINS).astype(np.int64), 0, COSINE_BINS - 1)
     return result
 
 
 def _density(values: Floats, weights: Floats) -> Floats:
     """(bins,) smoothed density of cosines, nowhere zero."""
-    counts = np.bincount(_cosine_bin(values), weights, _COSINE_BINS)
-    half = len(_KERNEL) // 2
-    smooth = np.convolve(np.pad(counts, half), _KERNEL, mode="valid") + _COSINE_PRIOR * max(float(weights.sum()), 1.0)
+    counts = np.bincount(cosine_bin(values), weights, COSINE_BINS)
+    half = len(KERNEL) // 2
+    smooth = np.convolve(np.pad(counts, half), KERNEL, mode="valid") + _COSINE_PRIOR * max(float(weights.sum()), 1.0)
     result: Floats = smooth / smooth.sum()
     return result

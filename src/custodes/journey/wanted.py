@@ -16,6 +16,11 @@ def cameras_with_looks(cameras: Sequence[CameraSpec], wish: str) -> frozenset[Ca
     """Streams whose tracks get a look, of all streams of the site. `wish`: `privacy.looks`."""
     if wish == NONE:
         return frozenset()
+    if wish == LINKS:
+        all_of = frozenset(
+            one.camera_id for one in cameras if one.is_enabled and one.is_analysed and not is_second(one.camera_id)
+        )
+        return all_of if len(all_of) > 1 else frozenset()
     return _sharing_a_floor(cameras)
 
 

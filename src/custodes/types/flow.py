@@ -37,6 +37,8 @@ class FlowCell:
     """The smaller of both cameras' shares of analysed time."""
     times: tuple[TimeBand, ...] = ()
     """How long they took, from the shortest; empty in hours of before 2026-11-26."""
+    by_links: float = 0.0
+    """Share of the count that is from links by looks, time and way; the rest is from times and ways alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +87,6 @@ class FlowHour:
     places: tuple[PlaceFigures, ...]
     queues: tuple[QueueFigures, ...] = ()
     """Of people only."""
+    linked: float | None = None
+    """Share of the hour's tracks of which links were looked for by looks, in twentieths; None where that was done for
+    fewer than `min_group`."""

@@ -489,6 +489,7 @@ class FlowCell(TypedDict):
     median_s: float
     coverage: float
     times: list[TimeBand]
+    by_links: float
 
 
 class PlaceFigures(TypedDict):
@@ -514,6 +515,7 @@ class FlowHour(TypedDict):
     cells: list[FlowCell]
     places: list[PlaceFigures]
     queues: list[dict[str, Any]]
+    linked: float | None
 
 
 class Flows(TypedDict):

@@ -91,11 +91,13 @@ def to_csv(hours: list[FlowHour]) -> str:
     """One row per cell and hour; times UTC. Camera ids cannot be formulas."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(("start", "group", "from_camera", "to_camera", "count", "median_s", "coverage", "min_group"))
+    writer.writerow(
+        ("start", "group", "from_camera", "to_camera", "count", "median_s", "coverage", "min_group", "by_links")
+    )
     for hour in hours:
         for cell in hour.cells:
             head = (utc_text(hour.start_ns), hour.group.value, cell.from_camera, cell.to_camera)
-            writer.writerow((*head, cell.count, cell.median_s, cell.coverage, hour.min_group))
+            writer.writerow((*head, cell.count, cell.median_s, cell.coverage, hour.min_group, cell.by_links))
     return text.getvalue()
 
 

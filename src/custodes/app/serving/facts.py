@@ -107,6 +107,7 @@ class FactsService:
         on_analyser: Callable[[AnalyserStatus], None] = lambda status: None,
         is_owner: Callable[[str, CameraId, int], bool] = lambda recorder, stream, epoch: True,
         on_news: Callable[[Sequence[bytes]], None] = lambda facts: None,
+        on_ended: Callable[[Sequence[TrackEnded]], None] = lambda ended: None,
     ) -> None:
         """`is_owner`: whether a recorder's news of a stream, written under an epoch (0: not said), are its to tell.
         `on_news`: checked facts that are of now, as they came.
@@ -121,6 +122,7 @@ class FactsService:
         self._on_analyser = on_analyser
         self._is_owner = is_owner
         self._on_news = on_news
+        self._on_ended = on_ended
         self._growing: dict[SegmentId, Segment] = {}
         self.store = AnalysisStore(catalog)
         self.refused = 0
@@ -182,6 +184,7 @@ class FactsService:
         self._on_news(news)
         for camera_id, some in by_camera(frames).items():
             self._on_frames(camera_id, some)
+        self._on_ended(ended)
         await self.store.put(frames, ended, crossed)
 
     def _take_news(self, fact: object) -> None:

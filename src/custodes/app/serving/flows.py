@@ -1,5 +1,5 @@
-"""Flows of the whole site, made once an hour from the catalog's tracks. Links and numbers live in one call and are not
-kept.
+"""Flows of the whole site, made once an hour from the catalog's tracks and, as far as these reach, from links by looks
+(`links`). What is told of links is gone once the hour is made; links from times and ways alone live in one call.
 """
 
 import asyncio
@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from custodes.app.serving.links import LinkService
 from custodes.app.serving.traffic import coverage_share
 from custodes.errors import CustodesError
 from custodes.journey.flows import Rows, flow_hour, stood_in
+from custodes.journey.link_hours import HourLinks
 from custodes.journey.waiting import QueueWatch, queue_figures
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
@@ -22,6 +24,8 @@ from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 
 SETTLE_NS = 300 * NS_PER_S
 """How long after its end an hour waits for tracks that are not over and analysis that lags; it is made only once."""
+LINKS_SETTLE_NS = 900 * NS_PER_S
+"""The same where flows are made from links, which are final eleven minutes after a track began."""
 BACK_NS = 6 * NS_PER_HOUR
 """How far back a server that starts looks; an hour of a busy camera costs a second or two."""
 EVERY_S = 60.0
@@ -35,7 +39,12 @@ _GROUPS = {FlowGroup.PEOPLE: frozenset({ObjectClass.PERSON}), FlowGroup.VEHICLES
 class FlowService:
     """Owned by the server; `run` for ever."""
 
-    def __init__(self, *, catalog: AsyncCatalog, clock: Clock, min_group: int) -> None:
+    def __init__(
+        self, *, catalog: AsyncCatalog, clock: Clock, min_group: int, links: LinkService | None = None
+    ) -> None:
+        """`links`: between cameras apart; None, or one that is off, for flows from times and ways alone."""
+        self._links = links if links is not None and links.is_on else None
+        self._settle_ns = SETTLE_NS if self._links is None else LINKS_SETTLE_NS
         self._catalog = catalog
         self._clock = clock
         self._min_group = min_group
@@ -53,7 +62,7 @@ class FlowService:
     async def sweep(self) -> None:
         """Make every whole hour of the last day that nobody made."""
         now_ns = self._clock.now_ns()
-        last_ns = (now_ns - SETTLE_NS) // NS_PER_HOUR * NS_PER_HOUR
+        last_ns = (now_ns - self._settle_ns) // NS_PER_HOUR * NS_PER_HOUR
         first_ns = max(self._done_ns, last_ns - BACK_NS)
         if first_ns >= last_ns:
             return
@@ -61,6 +70,8 @@ class FlowService:
         for start_ns in range(first_ns, last_ns, NS_PER_HOUR):
             if start_ns not in known:
                 await self._make(start_ns)
+            if self._links is not None:
+                self._links.forget_hour(start_ns)
             self._done_ns = start_ns + NS_PER_HOUR
 
     async def _make(self, start_ns: int) -> None:
@@ -83,7 +94,8 @@ class FlowService:
                 watches = {area.name: QueueWatch(area) for area in specs[camera_id].scene.queues}
                 stood[camera_id] = await self._stood(camera_id, span, watches)
                 queues += queue_figures(camera_id, watches, self._min_group, coverage[camera_id])
-        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood, queues)
+        links = {} if self._links is None else {group: self._links.hour(start_ns, group) for group in _GROUPS}
+        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood, queues, links)
         await self._catalog.put_figures(made)
 
     async def _stood(
@@ -140,6 +152,7 @@ def _both(
     coverage: Mapping[CameraId, float],
     stood: Mapping[CameraId, Mapping[FlowGroup, Rows]],
     queues: Sequence[QueueFigures],
+    links: Mapping[FlowGroup, HourLinks | None],
 ) -> list[FlowHour]:
     none = np.zeros(HEAT_COLUMNS * HEAT_ROWS, np.int64)
     return [
@@ -153,6 +166,7 @@ def _both(
             coverage=coverage,
             stood={camera_id: some.get(group, none) for camera_id, some in stood.items()},
             queues=queues if group is FlowGroup.PEOPLE else (),
+            links=links.get(group),
         )
         for group, classes in _GROUPS.items()
     ]

@@ -39,7 +39,9 @@ function draw() {
   $("figures").hidden = hours.length === 0;
   if (!hours.length) { say($("well"), ""); return; }
   chooseHours(hours);
-  drawMatrix(hours.filter((hour) => $("hour").value === "" || String(hour.start_ns) === $("hour").value));
+  const chosen = hours.filter((hour) => $("hour").value === "" || String(hour.start_ns) === $("hour").value);
+  drawMatrix(chosen);
+  say($("how"), how(chosen));
   chooseWays(hours);
   drawTimes(hours);
   const cameras = [...new Set(hours.flatMap((hour) => hour.places.map((place) => place.camera_id)))].sort();
@@ -63,6 +65,17 @@ function draw() {
   drawHeat(hours);
   const seen = bins.reduce((sum, bin) => sum + bin[2] * (bin[1] - bin[0]), 0) / (toNs - fromNs);
   say($("well"), t`${Math.round(seen * 100)} % of this stretch was analysed.`);
+}
+
+function how(hours) {
+  const linked = hours.filter((hour) => hour.linked !== null);
+  if (!linked.length) return t`Made from times and ways alone: looks took no part.`;
+  const cells = hours.flatMap((hour) => hour.cells);
+  const all = cells.reduce((sum, cell) => sum + cell.count, 0);
+  const byLinks = cells.reduce((sum, cell) => sum + cell.count * cell.by_links, 0);
+  const reach = Math.round((100 * linked.reduce((sum, hour) => sum + hour.linked, 0)) / hours.length);
+  if (!all) return t`By looks, times and ways, ${reach} % of all tracks were asked where they came from.`;
+  return t`By looks, times and ways, ${reach} % of all tracks were asked where they came from; ${Math.round((100 * byLinks) / all)} % of the numbers here are from that, the others from times and ways alone.`;
 }
 
 function drawMatrix(hours) {
