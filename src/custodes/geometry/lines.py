@@ -91,20 +91,34 @@ class LineCounter:
         aspect: width of the frame over its height; lefts: (n, 2) where each has gone to if it is not seen again, in
         shares of the frame; `points` without.
         """
+        times_ns = np.full(len(track_ids), utc_ns, np.int64)
+        crossings = self.follow(track_ids, points, sizes, times_ns, aspect, points if lefts is None else lefts)
+        return [*crossings, *self._forget(utc_ns)]
+
+    def follow(
+        self,
+        track_ids: npt.NDArray[np.int64],
+        points: npt.NDArray[np.floating],
+        sizes: npt.NDArray[np.floating],
+        times_ns: npt.NDArray[np.int64],
+        aspect: float,
+        lefts: npt.NDArray[np.floating],
+    ) -> list[LineCrossing]:
+        """Take places of several times, in order: a path that was waited for. Args: as in `step`; times_ns: (n,)."""
         crossings = []
-        lefts = points if lefts is None else lefts
+        times, ids = times_ns.tolist(), track_ids.tolist()
         for index, line in enumerate(self._lines):
             least = np.maximum(sizes, _LEAST_SIZE)
             distances, last = _signed(line, points, aspect) / least, _signed(line, lefts, aspect) / least
-            for row, track_id in enumerate(track_ids.tolist()):
+            for row, track_id in enumerate(ids):
                 here = (float(points[row, 0]), float(points[row, 1]))
-                found = self._take((index, track_id), float(distances[row]), here, utc_ns)
+                found = self._take((index, track_id), float(distances[row]), here, times[row])
                 if (index, track_id) in self._sides:
                     side = self._sides[index, track_id]
                     side.left, side.left_sizes = (float(lefts[row, 0]), float(lefts[row, 1])), float(last[row])
                 if found is not None:
                     crossings.append(found)
-        return [*crossings, *self._forget(utc_ns)]
+        return crossings
 
     def seen_ns(self, track_id: int) -> int | None:
         """When that number was last given, if it ever was clearly on a side of any line."""

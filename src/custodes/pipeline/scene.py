@@ -8,6 +8,7 @@ import numpy.typing as npt
 from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography, homography_from_points
 from custodes.geometry.lines import FORGET_NS, LineCounter, LineCrossing, SideRow
+from custodes.pipeline.broken_paths import Believed, BrokenPaths, PathPoint, PathState
 from custodes.track.tracker import TrackColumns
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
@@ -22,14 +23,14 @@ def ground_of(scene: CameraScene) -> Homography | None:
     return homography_from_points([point.at for point in scene.ground], [point.place_m for point in scene.ground])
 
 
-CrossingState = tuple[list[SideRow], list[tuple[int, int, bool, int]]]
-"""Sides of the lines; track, class, whether it is confirmed, time last seen."""
+CrossingState = tuple[list[SideRow], list[tuple[int, int, bool, int]], PathState]
+"""Sides of the lines; track, class, whether it is confirmed, time last seen; paths of people."""
 
 SAME_VEHICLE_SHARE = 0.6
 """Of the smaller box, as in `detect.boxes.PART_SHARE`."""
 
 _EDGE = 0.004
-"""A box that ends this close to a side of the frame, as a share of its width, goes on behind it."""
+"""A box that ends this close to a side of the frame, as a share of the frame, goes on behind it."""
 
 _HAND_OVER_NS = 450 * NS_PER_MS
 """Two looks at the usual rate: what was lost for longer may be another one's place by now."""
@@ -43,6 +44,7 @@ class Crossings:
         self._run = run
         self._has_lines = bool(scene.lines)
         self._counter = LineCounter(scene.lines)
+        self._paths = BrokenPaths()
         self._known: dict[int, tuple[ObjectClass, bool, int]] = {}
         """Of each track: its class, whether it is confirmed, when it was last seen."""
 
@@ -57,11 +59,39 @@ class Crossings:
         for row in rows.tolist():
             whose = ObjectClass(int(columns.class_ids[row])), bool(columns.is_confirmed[row]), utc_ns
             self._known[int(columns.track_ids[row])] = whose
-        feet = columns.feet_norm[rows]
-        found = self._counter.step(columns.track_ids[rows], feet, sizes, utc_ns, aspect, lefts=_lefts(feet, boxes))
-        crossed = self._told(found)
+        feet, ids = columns.feet_norm[rows], columns.track_ids[rows]
+        lefts = _lefts(feet, boxes)
+        is_person = columns.class_ids[rows] == int(ObjectClass.PERSON)
+        points = [
+            (track_id, PathPoint(utc_ns=utc_ns, at=(at[0], at[1]), size=size, left=(left[0], left[1]), is_cut=is_cut),
+             self._known[track_id][1])
+            for track_id, at, size, left, is_cut in zip(
+                ids[is_person].tolist(), feet[is_person].tolist(), sizes[is_person].tolist(),
+                lefts[is_person].tolist(), _are_cut(boxes[is_person]).tolist(), strict=True)
+        ]  # fmt: skip
+        # Who is not believed yet is counted with their whole path, once they are.
+        is_due = np.array([not person or self._paths.is_believed(one)
+                           for one, person in zip(ids.tolist(), is_person.tolist(), strict=True)], bool)  # fmt: skip
+        crossings = []
+        for one in self._paths.take(points, utc_ns, aspect):
+            if one.before is not None:
+                self._counter.hand_over(one.before, one.track_id)
+            crossings += self._follow(one, aspect)
+        crossings += self._counter.step(ids[is_due], feet[is_due], sizes[is_due], utc_ns, aspect, lefts=lefts[is_due])
+        crossed = self._told(crossings)
         self._known = {one: known for one, known in self._known.items() if utc_ns - known[2] <= FORGET_NS}
         return crossed
+
+    def _follow(self, one: Believed, aspect: float) -> list[LineCrossing]:
+        path = one.path
+        return self._counter.follow(
+            np.full(len(path), one.track_id, np.int64),
+            np.array([point.at for point in path]),
+            np.array([point.size for point in path]),
+            np.array([point.utc_ns for point in path], np.int64),
+            aspect,
+            np.array([point.left for point in path]),
+        )
 
     def finish(self) -> Sequence[LineCrossed]:
         """The run is over: who was last seen just over a line has crossed it."""
@@ -105,12 +135,13 @@ class Crossings:
     def state(self) -> CrossingState:
         """All state, for `restore`."""
         known = [(one, int(what), is_sure, seen_ns) for one, (what, is_sure, seen_ns) in self._known.items()]
-        return self._counter.state(), known
+        return self._counter.state(), known, self._paths.state()
 
     def restore(self, state: CrossingState) -> None:
         """Go on from `state`; lines that are no longer there are left out."""
-        sides, known = state
+        sides, known, paths = state
         self._counter.restore(sides)
+        self._paths.restore(paths)
         self._known = {one: (ObjectClass(what), is_sure, seen_ns) for one, what, is_sure, seen_ns in known}
 
 
@@ -120,3 +151,9 @@ def _lefts(feet: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]) -> npt
     lefts[boxes[:, 0] <= _EDGE, 0] = 0.0
     lefts[boxes[:, 2] >= 1 - _EDGE, 0] = 1.0
     return lefts
+
+
+def _are_cut(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """(n,) whether any side of the frame cuts the box."""
+    result: npt.NDArray[np.bool_] = np.any((boxes[:, :2] <= _EDGE) | (boxes[:, 2:] >= 1 - _EDGE), axis=1)
+    return result

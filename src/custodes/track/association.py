@@ -108,6 +108,12 @@ def assign(cost: Columns) -> tuple[Rows, Rows]:
     return rows[keep].astype(np.int64), columns[keep].astype(np.int64)
 
 
+def only_pairs(is_possible: Flags) -> Flags:
+    """(n, m) pairs of a track and a detection of which neither has another possible partner."""
+    alone: Flags = (is_possible.sum(axis=1, keepdims=True) == 1) & (is_possible.sum(axis=0) == 1)
+    return is_possible & alone
+
+
 def _enlarged(boxes: Columns, share: float) -> Columns:
     buffer = share * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - buffer, boxes[:, 2:] + buffer], axis=1)

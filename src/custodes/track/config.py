@@ -16,7 +16,8 @@ class TrackerConfig:
     weak_overlap: float = 0.6
     """A weak detection continues a track only with this much intersection over union."""
     alone_overlap: float = 0.25
-    """The same of one that no strong detection is beside: a runner is blurred, and further on than was predicted."""
+    """The same of one that no strong detection is beside: a runner is blurred, and further on than was predicted.
+    None is asked for where neither the track nor the detection has another possible partner."""
     begin_score: float = 0.65
     """Begins a track."""
     lone_score: float = 0.25

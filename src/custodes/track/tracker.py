@@ -15,7 +15,7 @@ from custodes.errors import InvalidArgument
 from custodes.geometry.boxes import Boxes
 from custodes.geometry.homography import Homography
 from custodes.track import hidden_feet, kalman, steady
-from custodes.track.association import assign_in_stages, covered_share, is_beside, pair_costs
+from custodes.track.association import assign_in_stages, covered_share, is_beside, only_pairs, pair_costs
 from custodes.track.book import CLASSES, CONFIRMED, Book, empty_book, new_book
 from custodes.track.config import TrackerConfig
 from custodes.track.ended import EndedTrack
@@ -221,9 +221,11 @@ class Tracker:
         # A weak box next to a person is more often a double than the person: it must really overlap.
         is_alone = ~is_beside(seen.boxes, seen.boxes[is_strong]) & (seen.scores >= config.lone_score)
         is_alone &= seen.group == PERSON_GROUP
-        least = np.where(is_alone, config.alone_overlap, config.weak_overlap)
-        weak_cost = np.where(overlap >= least, cost, np.inf)
         is_confirmed = book.stage == CONFIRMED
+        least = np.where(is_alone, config.alone_overlap, config.weak_overlap)
+        # A runner may be further on than that: where nothing else can be meant, likelihood decides alone.
+        is_enough = (overlap >= least) | (only_pairs(is_confirmed[:, None] & (cost < 0)) & is_alone)
+        weak_cost = np.where(is_enough, cost, np.inf)
         is_recent = unseen_s <= config.coast_s
         is_sure = (self._now() - book.sure_ns <= config.lost_s * NS_PER_S) | (book.group == VEHICLE_GROUP)
         return assign_in_stages(
