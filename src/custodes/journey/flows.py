@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from custodes.journey.fusion import TrackKey
 from custodes.journey.link_hours import HourLinks
+from custodes.journey.presence import mean_present
 from custodes.journey.resolve import KEPT, WINDOW_S, numbers, resolve
 from custodes.journey.times import time_bands
 from custodes.journey.tracklets import Tracklets
@@ -46,13 +47,14 @@ def flow_hour(
     stood: Mapping[CameraId, Rows],
     queues: Sequence[QueueFigures] = (),
     links: HourLinks | None = None,
+    analysed: Mapping[CameraId, Sequence[tuple[int, int]]] | None = None,
 ) -> FlowHour:
     """All figures of an hour.
 
     Args: tracks: of one group, of these cameras, that began in the hour; coverage: analysed share of the hour; stood:
     of each camera (cells,) how many different tracks stood in each cell of the picture; queues: of `waiting`;
     links: of the hour, from which the cells are made as far as they reach; of tracks that took no part, from times and
-    ways alone.
+    ways alone; analysed: stretches of the hour of each camera, ns; without them the whole of it.
     """
     assert min_group >= LEAST_GROUP, f"groups of {min_group}; at least {LEAST_GROUP}"
     rest = tracks if links is None else [one for one in tracks if not links.took_part(_key(one))]
@@ -67,6 +69,7 @@ def flow_hour(
             min_group,
             coverage.get(camera_id, 0.0),
             stood.get(camera_id),
+            (analysed or {}).get(camera_id, ((start_ns, end_ns),)),
         )
         for camera_id in cameras
         if coverage.get(camera_id, 0.0) > 0
@@ -234,6 +237,7 @@ def _place(
     min_group: int,
     coverage: float,
     stood: Rows | None,
+    analysed: Sequence[tuple[int, int]],
 ) -> PlaceFigures:
     is_enough = len(tracks) >= min_group
     heat = () if stood is None else tuple(released(int(one), min_group) for one in stood)
@@ -241,7 +245,7 @@ def _place(
     if is_enough:
         starts = np.array([max(one.start_ns, span_ns[0]) for one in tracks])
         ends = np.array([min(one.end_ns, span_ns[1]) for one in tracks])
-        mean = round(float((ends - starts).sum()) / (span_ns[1] - span_ns[0]) / coverage, 1)
+        mean = round(mean_present(starts, ends, analysed), 1)
         steps = np.concatenate([np.ones(len(starts)), -np.ones(len(ends))])
         times = np.concatenate([starts, ends])
         peak = int(np.cumsum(steps[np.lexsort((steps, times))]).max())

@@ -79,9 +79,12 @@ class FlowService:
         specs = {spec.camera_id: spec for spec in await self._catalog.cameras() if spec.is_enabled}
         cameras = sorted(specs)
         coverage: dict[CameraId, float] = {}
+        analysed: dict[CameraId, list[tuple[int, int]]] = {}
         tracks: list[Tracklet] = []
         for camera_id in cameras:
-            coverage[camera_id] = coverage_share(await self._catalog.coverage(camera_id, *span), *span)
+            covered = await self._catalog.coverage(camera_id, *span)
+            coverage[camera_id] = coverage_share(covered, *span)
+            analysed[camera_id] = [(max(one.start_ns, span[0]), min(one.end_ns, span[1])) for one in covered]
             if coverage[camera_id]:
                 found = await self._catalog.tracks(camera_id, *span, MAX_TRACKS)
                 tracks += [one for one in found if span[0] <= one.start_ns < span[1]]
@@ -95,7 +98,9 @@ class FlowService:
                 stood[camera_id] = await self._stood(camera_id, span, watches)
                 queues += queue_figures(camera_id, watches, self._min_group, coverage[camera_id])
         links = {} if self._links is None else {group: self._links.hour(start_ns, group) for group in _GROUPS}
-        made = await asyncio.to_thread(_both, span, self._min_group, cameras, tracks, coverage, stood, queues, links)
+        made = await asyncio.to_thread(
+            _both, span, self._min_group, cameras, tracks, coverage, analysed, stood, queues, links
+        )
         await self._catalog.put_figures(made)
 
     async def _stood(
@@ -150,6 +155,7 @@ def _both(
     cameras: Sequence[CameraId],
     tracks: Sequence[Tracklet],
     coverage: Mapping[CameraId, float],
+    analysed: Mapping[CameraId, Sequence[tuple[int, int]]],
     stood: Mapping[CameraId, Mapping[FlowGroup, Rows]],
     queues: Sequence[QueueFigures],
     links: Mapping[FlowGroup, HourLinks | None],
@@ -164,6 +170,7 @@ def _both(
             cameras=cameras,
             tracks=[one for one in tracks if one.object_class in classes],
             coverage=coverage,
+            analysed=analysed,
             stood={camera_id: some.get(group, none) for camera_id, some in stood.items()},
             queues=queues if group is FlowGroup.PEOPLE else (),
             links=links.get(group),
