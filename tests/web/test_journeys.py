@@ -1,17 +1,22 @@
 """Pages of journeys and of the missing: asked, approved, opened, drawn; nothing without approval and agreement."""
 
+import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person
 
+from custodes.errors import Unavailable
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
 from custodes.types.event import TrackEnded
 from custodes.types.face import Candidate, CandidateRecord, Consent, FaceEnrolment, Verdict
+from custodes.types.face_message import ScoreSource, ZoneLoad, ZoneLoads
 from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.web.journeys import _blind
 from custodes.web.moments import form_text
 
 ONE = "0123456789abcdef"
@@ -117,6 +122,25 @@ def test_last_seen_tells_the_place_to_who_looks_and_the_guardians_form_to_who_en
     assert "1 to 72 hours" in refused.text
     assert boss.post(f"/faces/people/{ONE}/end").status_code == 303
     assert "Nobody is being looked for" in ann.get("/last-seen").text
+
+
+def test_zones_in_which_nobody_can_be_told_yet_are_known_and_a_silent_matcher_names_none():
+    def load(zone_id, people, threshold):
+        return ZoneLoad(
+            zone_id=zone_id, people=people, templates=people, threshold=threshold, source=ScoreSource.PROBES,
+            camera_id=CameraId("gate"), probes=1, candidates=0, foreign=0, is_drifting=False,
+        )  # fmt: skip
+
+    class Loads:
+        async def read_loads(self):
+            return ZoneLoads(zones=(load("blind", 1, 1.0), load("well", 3, 0.6), load("empty", 0, 1.0)))
+
+    class Silent:
+        async def read_loads(self):
+            raise Unavailable("the matcher is away")
+
+    found = [asyncio.run(_blind(SimpleNamespace(recogniser=one))) for one in (Loads(), Silent(), None)]
+    assert found == [{"blind"}, frozenset(), frozenset()]
 
 
 def test_guardians_text_says_what_for_whom_and_that_it_ends(claimed, two):

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from custodes.access import enrolment
 from custodes.access import requests as rules
 from custodes.access.cases import is_member
-from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound
+from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from custodes.ports.journeys import Journeys
 from custodes.types.access import Action, Fidelity, Principal, Purpose, PurposeKind
 from custodes.types.approval import FileRequest, RequestPhase, RequestRecord
@@ -213,6 +213,15 @@ async def _one(request: Request, request_id: str, *, error: CustodesError | None
     )
 
 
+async def _blind(deps: WebDeps) -> frozenset[str]:
+    """Zones in which the matcher can tell nobody yet (`face.threshold`); none where it does not answer."""
+    try:
+        loads = (await deps.recogniser.read_loads()).zones if deps.recogniser is not None else ()
+    except Unavailable:
+        return frozenset()
+    return frozenset(one.zone_id for one in loads if one.people and one.threshold >= 1)
+
+
 async def _last_seen(
     request: Request, *, error: CustodesError | None = None, link: str = "", invited: str = ""
 ) -> Response:
@@ -232,6 +241,7 @@ async def _last_seen(
         names={row.camera_id: row.name for row in deps.live.camera_rows()},
         zones=await zone_names(deps),
         active=zones,
+        blind=await _blind(deps),
         may_enrol=may_enrol,
         is_enabled=deps.recogniser is not None,
         hours=MISSING_HOURS,
