@@ -70,17 +70,25 @@ def looked(
     return tracked, columns
 
 
+Mix = tuple[float, float, float, float]
+"""Of a look's squared length: what is everybody's, a person's, a person's in one view, one look's alone."""
+SMALL_PICTURES: Mix = (0.70, 0.16, 0.08, 0.06)
+"""As `track.colours` spreads on EPFL's terrace: one person's in one view .94 alike, in two .86, two people's .70."""
+LARGE_PICTURES: Mix = (0.49, 0.24, 0.236, 0.034)
+"""As in pose2sim's demo: .97, .73 and .49 (ADR 139)."""
+
+
 def run(
     views: dict[str, campus.View],
     grounds: dict[str, Homography],
     frames: range,
     *,
     seed: int = 7,
-    with_looks: bool = False,
+    mix: Mix | None = None,
 ) -> Outcome:
-    """Online over `frames`; scores of the global numbers."""
+    """Online over `frames`, with looks of such a mix or without; scores of the global numbers."""
     rng = np.random.default_rng(seed)
-    wardrobe = Wardrobe(seed) if with_looks else None
+    wardrobe = Wardrobe(seed, mix) if mix is not None else None
     trackers = {name: Tracker(homography=grounds[name]) for name in views}
     fusion = Fusion()
     truth, found, local = {}, {}, {}
@@ -111,12 +119,11 @@ def _by_frame(rows: Floats) -> dict[int, Floats]:
 
 
 class Wardrobe:
-    """Looks that spread as clothes' colours do on the terrace (`track.colours`): one person's in one view .94
-    alike, in two views .86, two people's .72 and .69. One of five wears what another wears. Of nobody's boxes: any.
-    """
+    """Looks that spread as clothes' colours do. One of five wears what another wears. Of nobody's boxes: any."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, mix: Mix) -> None:
         self._rng = np.random.default_rng(seed + 1000)
+        self._mix = np.sqrt(mix)
         self._drawn: dict[tuple[str, int], Floats] = {}
 
     def dressed(self, placed: list[Placed], tracked: TrackedFrame, rows: Floats) -> list[Placed]:
@@ -133,7 +140,7 @@ class Wardrobe:
     def _look(self, camera: str, person: int | None) -> Floats:
         own = self._one("", -person if person % 5 else -person - 1) if person is not None else self._random()
         view = self._one(camera, person) if person is not None else self._random()
-        look = np.sqrt([0.70, 0.16, 0.08, 0.06]) @ np.stack([self._one("all", 0), own, view, self._random()])
+        look = self._mix @ np.stack([self._one("all", 0), own, view, self._random()])
         result: Floats = look / np.linalg.norm(look)
         return result
 
@@ -147,7 +154,7 @@ class Wardrobe:
         return vector / np.linalg.norm(vector)
 
 
-def campus_pairs(folder: Path, *, last: int | None = None, with_looks: bool = False) -> dict[str, Outcome]:
+def campus_pairs(folder: Path, *, last: int | None = None, mix: Mix | None = None) -> dict[str, Outcome]:
     """Both pairs of views that see one ground."""
     views = campus.load(folder)
     grounds = campus.grounds(views, folder)
@@ -155,5 +162,5 @@ def campus_pairs(folder: Path, *, last: int | None = None, with_looks: bool = Fa
     for pair in (("HC3", "HC4"), ("IP2", "IP5")):
         end = int(max(views[name].rows[-1, 0] for name in pair)) if last is None else last
         mine = {name: views[name] for name in pair}
-        outcomes["+".join(pair)] = run(mine, grounds, range(0, end, STEP), with_looks=with_looks)
+        outcomes["+".join(pair)] = run(mine, grounds, range(0, end, STEP), mix=mix)
     return outcomes

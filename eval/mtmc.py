@@ -3,9 +3,10 @@
 Run `python -m eval.mtmc --data DIR [--smoke]`. Overlapping: UCLA CAMPUS' two pairs of views with seeded noisy boxes,
 online, through the product's trackers and `journey.fusion`; `overlap_idf1` is the worse pair's, `…_looks_…` with
 simulated looks. EPFL's terrace end to end from video (`eval.terrace`): `…_video_…` with the product's looks (ADR
-132), `…_video_without_looks_…` without. Others: the SUMO grid with synthetic looks, missed and false passes and clock
-errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by
-a model learnt in the first half hour and scored after it.
+132), `…_video_without_looks_…` without, `…_thinned_…` with a tenth of its boxes dropped; pose2sim's hall
+(`eval.hall`). Others: the SUMO grid with synthetic looks, missed and false passes and clock errors; `grid_idf1` is
+what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by a model learnt in the first
+half hour and scored after it.
 """
 
 import argparse
@@ -21,8 +22,8 @@ from custodes.config import SiteConfig
 from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
 from custodes.journey.tracklets import Tracklets, centred
-from eval import grid, terrace
-from eval.campus_run import campus_pairs
+from eval import grid, hall, terrace
+from eval.campus_run import LARGE_PICTURES, SMALL_PICTURES, campus_pairs
 from eval.report import Report
 
 Rows = npt.NDArray[np.int64]
@@ -116,6 +117,10 @@ def part(tracklets: Tracklets, keep: npt.NDArray[np.bool_]) -> Tracklets:
     )
 
 
+THINNED, SHORT_S = 14, 60.0
+"""Runs with boxes dropped: one wrong moment more or less is ten points of a single one (ADR 139)."""
+
+
 def from_video(report: Report, folder: Path, seconds: float) -> None:
     """The terrace, decoded, detected, tracked, fused; `unfused` are the local trackers' numbers."""
     config = SiteConfig()
@@ -130,6 +135,22 @@ def from_video(report: Report, folder: Path, seconds: float) -> None:
     ):
         found = terrace.scores(seen, told, seconds=seconds)
         report.results |= {f"overlap_terrace_{name}_{key}": value for key, value in found.items()}
+    thinned = [terrace.thinned(seen, seed) for seed in range(THINNED if seconds > SHORT_S else 1)]
+    scores = [terrace.scores(one, terrace.fused(one, folder), seconds=seconds)["idf1"] for one in thinned]
+    report.results["overlap_terrace_thinned_idf1"] = round(float(np.mean(scores)), 2)
+    report.results["overlap_terrace_thinned_sd"] = round(float(np.std(scores)), 2)
+
+
+def from_hall(report: Report, folder: Path) -> None:
+    """pose2sim's four views: how alike looks are there, and whether four tracks become one dot."""
+    looking = make_looking(SiteConfig())
+    seen = hall.watch(folder, looking)
+    owner = hall.owners(seen)
+    report.results |= {f"hall_looks_{key}": value for key, value in hall.spreads(seen, owner).items()}
+    points = hall.grounds(folder)
+    for name, one in (("hall", seen), ("hall_without_looks", terrace.Seen(seen.frames, {}))):
+        people, found = hall.numbers(seen, owner, terrace.fused_on(one, points))
+        report.results[f"overlap_{name}_idf1"] = round(100 * idf1(people, found), 2)
 
 
 def main() -> None:
@@ -150,10 +171,12 @@ def main() -> None:
         report.results |= {f"overlap_{name}_{key}": value for key, value in outcome.scores.items()}
         report.results[f"overlap_{name}_unfused_idf1"] = outcome.per_camera["idf1"]
     last = 1200 if smoke else None
-    for name, outcome in campus_pairs(folder, last=last, with_looks=True).items():
-        report.results[f"overlap_{name}_looks_idf1"] = outcome.scores["idf1"]
+    for looks, mix in (("looks", SMALL_PICTURES), ("large_looks", LARGE_PICTURES)):
+        for name, outcome in campus_pairs(folder, last=last, mix=mix).items():
+            report.results[f"overlap_{name}_{looks}_idf1"] = outcome.scores["idf1"]
     report.results["overlap_idf1"] = min(outcome.scores["idf1"] for outcome in pairs.values())
     from_video(report, arguments.data / "multicam" / "epfl", 15.0 if smoke else 120.0)
+    from_hall(report, arguments.data / "multicam" / "pose2sim")
     folder = arguments.data / "tracking" / "sumo_grid"
     seconds = 700.0 if smoke else 1e9
     for step, (prefix, settings) in enumerate((("grid", PLAIN), ("lookalike", LOOKALIKE)), 1):

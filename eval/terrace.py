@@ -87,31 +87,48 @@ def truth() -> dict[tuple[str, int], tuple[Boxes, Floats]]:
 
 def watch(folder: Path, looking: Looking, *, fps: float, seconds: float) -> Seen:
     """Both films through the analyser."""
-    frames: list[TrackedFrame] = []
+    films = {name: folder / f"terrace1-{name}.mp4" for name in CAMERAS}
+    return seen_of(films, grounds(folder), looking, fps=fps, frames=round(seconds * FPS))
+
+
+def seen_of(
+    films: Mapping[str, Path],
+    points: Mapping[str, tuple[GroundPoint, ...]],
+    looking: Looking,
+    *,
+    fps: float,
+    frames: int,
+) -> Seen:
+    """Films of cameras of one ground through the analyser; `frames`: at most, of each."""
+    tracked_frames: list[TrackedFrame] = []
     looks: dict[tuple[str, int], Mapping[int, Look]] = {}
     nothing = np.zeros((0, 4))
 
     def keep(frame: Frame, tracked: TrackedFrame) -> None:
-        frames.append(tracked)
+        tracked_frames.append(tracked)
         seen = looks_of(frame, tracked, nothing)
         if seen is not None:
             rows = zip(seen.track_ids.tolist(), unpacked(seen.looks), strict=True)
             looks[tracked.camera_id, tracked.utc_ns] = dict(rows)
 
-    for name, ground in grounds(folder).items():
-        info, packets = read_clip(folder / f"terrace1-{name}.mp4", frames=round(seconds * FPS), start_ns=T0,
-                                  camera_id=name)  # fmt: skip
-        scene = CameraScene(ground=ground, floor="terrace")
+    for name, film in films.items():
+        info, packets = read_clip(film, frames=frames, start_ns=T0, camera_id=name)
+        scene = CameraScene(ground=points[name], floor="one")
         pipeline = CameraPipeline(info.camera_id, looking, fps=fps, scene=scene)
         pipeline.on_look = keep
         for item in (StreamOpened(info=info), *packets, StreamClosed(camera_id=info.camera_id, run=info.run)):
             pipeline.process(item)
-    return Seen(tuple(sorted(frames, key=lambda one: one.utc_ns)), looks)
+    return Seen(tuple(sorted(tracked_frames, key=lambda one: one.utc_ns)), looks)
 
 
 def fused(seen: Seen, folder: Path) -> dict[tuple[str, int, int], int]:
     """(camera, time, track) → the dot's number, online."""
-    planes = {name: _plane(points) for name, points in grounds(folder).items()}
+    return fused_on(seen, grounds(folder))
+
+
+def fused_on(seen: Seen, points: Mapping[str, tuple[GroundPoint, ...]]) -> dict[tuple[str, int, int], int]:
+    """The same on any ground."""
+    planes = {name: _plane(some) for name, some in points.items()}
     fusion, found = Fusion(), {}
     for utc_ns, frames in _moments(seen.frames):
         placed: list[Placed] = []
@@ -127,6 +144,17 @@ def fused(seen: Seen, folder: Path) -> dict[tuple[str, int, int], int]:
                     (frame.camera_id, frame.run, track), 0
                 )
     return found
+
+
+def thinned(seen: Seen, seed: int, share: float = 0.1) -> Seen:
+    """As if the detector had missed so many more of what it found, at random."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for frame in seen.frames:
+        keep = rng.random(len(frame.track_ids)) >= share
+        columns = ("track_ids", "class_ids", "boxes_norm", "scores", "is_measured")
+        frames.append(replace(frame, **{name: getattr(frame, name)[keep] for name in columns}))
+    return Seen(tuple(frames), seen.looks)
 
 
 def _plane(points: tuple[GroundPoint, ...]) -> Homography:

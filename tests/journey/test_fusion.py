@@ -219,6 +219,17 @@ def test_of_two_looks_of_one_camera_a_merged_dot_keeps_its_own_and_the_other_is_
     assert kept.looks[LEFT] @ look_of(1) > 0.999
 
 
+def test_a_look_made_of_one_says_less_than_of_three():
+    dot = DotState(number=1, group=0, mean=np.zeros(4), spread=np.eye(4), seen_ns=0)
+    weights = []
+    for _ in range(4):
+        dot.see(LEFT, look_of(1))
+        weights.append(dot.weight(LEFT))
+    assert weights == sorted(weights)
+    assert weights[0] < 0.5
+    assert weights[2] == weights[3] == 1.0
+
+
 @pytest.mark.parametrize("mix", [(0.70, 0.16, 0.08), (0.49, 0.24, 0.24)], ids=["small pictures", "large pictures"])
 def test_how_alike_one_persons_looks_are_is_learnt_and_never_tears_them_apart(mix):
     # Six walk apart from one another, seen by two cameras that show colours differently: six dots, also at the end.

@@ -43,7 +43,9 @@ DRIVING = Motion(push_mps2=3.0, first_mps=10.0, floor_m=1.0, apart_m2=1.0)
 cameras see different ends."""
 
 _FRESH = 0.1
-"""Share of the newest look in a mean."""
+"""Least share of the newest look in a mean."""
+_SETTLED = 3
+"""A mean of fewer looks says less: somebody else may have been taken for this one for a moment."""
 
 
 @dataclass(slots=True)
@@ -60,25 +62,38 @@ class DotState:
     bound_ns: dict[CameraId, int] = field(default_factory=dict)
     looks: dict[CameraId, Look] = field(default_factory=dict)
     """Its mean look in each camera that saw it: copies, changed in place."""
+    counts: dict[CameraId, int] = field(default_factory=dict)
+    """Of how many looks each is made."""
 
     def see(self, camera_id: CameraId, look: Look) -> None:
         """Into the mean of that camera's last two seconds."""
+        self.counts[camera_id] = self.counts.get(camera_id, 0) + 1
         own = self.looks.get(camera_id)
         if own is None:
             self.looks[camera_id] = look.astype(np.float32)  # a copy
             return
-        own *= np.float32(1 - _FRESH)
-        own += np.float32(_FRESH) * look
+        fresh = np.float32(max(_FRESH, 1 / self.counts[camera_id]))
+        own *= 1 - fresh
+        own += fresh * look
         own /= max(float(np.linalg.norm(own)), 1e-9)
+
+    def is_settled(self, camera_id: CameraId) -> bool:
+        """Whether its look in a camera is made of enough."""
+        return self.counts.get(camera_id, 0) >= _SETTLED
+
+    def weight(self, camera_id: CameraId) -> float:
+        """0 to 1: how much its look in a camera may say."""
+        return min(self.counts[camera_id] / _SETTLED, 1.0)
 
     def forget_looks(self) -> None:
         """Overwrite them."""
         for look in self.looks.values():
             look[:] = 0
         self.looks.clear()
+        self.counts.clear()
 
     def take_looks(self, other: "DotState") -> None:
         """Those of cameras that did not see this one; the rest is overwritten."""
         for camera_id in [one for one in other.looks if one not in self.looks]:
-            self.looks[camera_id] = other.looks.pop(camera_id)
+            self.looks[camera_id], self.counts[camera_id] = other.looks.pop(camera_id), other.counts[camera_id]
         other.forget_looks()

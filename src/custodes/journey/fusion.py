@@ -249,10 +249,24 @@ class Fusion:
 
     def _said(self, camera_id: CameraId, look: Look, dot: DotState) -> float:
         """Nats for one object, by a camera's look and those of a dot: of the same camera, and of all others."""
-        nats = self._likeness.setdefault(dot.group, Likeness()).nats
-        own = [nats(SAME_VIEW, float(one @ look)) for known, one in dot.looks.items() if known == camera_id]
-        others = [nats(OTHER_VIEW, float(one @ look)) for known, one in dot.looks.items() if known != camera_id]
-        return sum(own) + (sum(others) / len(others) if others else 0.0)
+        said: tuple[list[float], list[float]] = ([], [])
+        likeness = self._likeness.setdefault(dot.group, Likeness())
+        for known, mean in dot.looks.items():
+            kind = SAME_VIEW if known == camera_id else OTHER_VIEW
+            said[kind].append(dot.weight(known) * likeness.nats(kind, float(mean @ look)))
+        return sum(_mean(some) for some in said)
+
+    def _said_of_both(self, first: DotState, second: DotState) -> float:
+        """The same of two dots. A mean of few looks says less: somebody else may have been taken for the dot for a
+        moment, and what has been two for a while is two for ever if that counts in full."""
+        said: tuple[list[float], list[float]] = ([], [])
+        likeness = self._likeness.setdefault(first.group, Likeness())
+        for one, mean in first.looks.items():
+            for other, own in second.looks.items():
+                kind = SAME_VIEW if one == other else OTHER_VIEW
+                weight = first.weight(one) * second.weight(other)
+                said[kind].append(weight * likeness.nats(kind, float(mean @ own)))
+        return sum(_mean(some) for some in said)
 
     def _learn(self, bound: Sequence[_Bound]) -> None:
         """What is sure at this look of one camera: a track nothing stood near is itself, two tracks are two."""
@@ -286,7 +300,7 @@ class Fusion:
         dot.spread = dot.spread - gain @ dot.spread[:2, :]
         dot.spread = (dot.spread + dot.spread.T) / 2
         dot.seen_ns = utc_ns
-        if one.look is not None and (not one.is_mixed or one.key[0] not in dot.looks):
+        if one.look is not None and (not one.is_mixed or not dot.is_settled(one.key[0])):
             dot.see(one.key[0], one.look)
 
     def _begin(self, lone: Iterable[Placed], utc_ns: int) -> None:
@@ -346,9 +360,7 @@ class Fusion:
         gap = first.mean - second.mean
         usual = np.diag([self._config.motions[first.group].apart_m2] * 2 + [0.05] * 2)
         squared = float(gap @ np.linalg.solve(first.spread + second.spread + usual, gap))
-        said = [self._said(camera_id, look, second) for camera_id, look in first.looks.items()]
-        if said:
-            squared -= 2 * self._config.look_weight * sum(said) / len(said)
+        squared -= 2 * self._config.look_weight * self._said_of_both(first, second)
         return squared <= self._config.merge_gate
 
     def _join(self, kept: DotState, gone: DotState) -> None:
@@ -373,6 +385,10 @@ class Fusion:
             spread_m2=dot.spread[:2, :2].copy(),
             tracks=tuple(sorted(key for camera_id, key in dot.bound.items() if dot.bound_ns[camera_id] == utc_ns)),
         )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _squared(gap: Floats, spread: Floats) -> tuple[Floats, Floats]:
