@@ -8,6 +8,7 @@ import pytest
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person
 
+from custodes.access.enrolment import CONSENT_TEXT, FOLLOW_TEXT, MISSING_TEXT
 from custodes.errors import Unavailable
 from custodes.testing.catalog import make_spec
 from custodes.types.access import AuditKind
@@ -18,6 +19,7 @@ from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 from custodes.web.journeys import _blind
 from custodes.web.moments import form_text
+from custodes.web.words import paragraphs
 
 ONE = "0123456789abcdef"
 RUN = RunId("00000000cafe")
@@ -141,6 +143,25 @@ def test_zones_in_which_nobody_can_be_told_yet_are_known_and_a_silent_matcher_na
 
     found = [asyncio.run(_blind(SimpleNamespace(recogniser=one))) for one in (Loads(), Silent(), None)]
     assert found == [{"blind"}, frozenset(), frozenset()]
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        (MISSING_TEXT, ["I have parental", "What for:", "How:", "How long:", "Rights:", "Responsible:"]),
+        (
+            CONSENT_TEXT,
+            ["I agree", "What for:", "Where:", "How:", "How long:", "Taking it back:", "My choice:", "My rights:"],
+        ),
+        (FOLLOW_TEXT, ["Following:"]),
+    ],
+    ids=["missing", "consent", "follow"],
+)  # fmt: skip
+def test_a_text_to_sign_is_shown_in_its_paragraphs_and_loses_no_word(text, begins):
+    shown = paragraphs(text)
+    assert [one.split(" ")[0] for one in shown] == [one.split(" ")[0] for one in begins]
+    assert all(one.startswith(begin) for one, begin in zip(shown, begins, strict=True))
+    assert " ".join(shown).split() == text.split()
 
 
 def test_guardians_text_says_what_for_whom_and_that_it_ends(claimed, two):

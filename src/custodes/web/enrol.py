@@ -37,7 +37,7 @@ from custodes.web.errors import describe
 from custodes.web.faces import BASIS_WORDS, zone_names, zone_rows
 from custodes.web.gate import cookie_of
 from custodes.web.language.speech import Words
-from custodes.web.words import utc_text
+from custodes.web.words import paragraphs, utc_text
 
 router = APIRouter(include_in_schema=False)
 
@@ -318,7 +318,7 @@ async def _invitation(
         token=token[:128],
         shown=shown,
         phase=shown.phase.value,
-        text=text,
+        text=paragraphs(text),
         sha256=rules.text_sha256(text),
         version=rules.CONSENT_VERSION,
         withdraw=withdraw,

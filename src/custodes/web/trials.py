@@ -36,6 +36,7 @@ from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import base_of, check_agreed
 from custodes.web.errors import describe
 from custodes.web.faces import zone_row
+from custodes.web.words import paragraphs
 
 router = APIRouter(include_in_schema=False)
 
@@ -234,7 +235,7 @@ async def _walk(request: Request, token: str, *, error: CustodesError | None = N
         problem=problem,
         token=token[:128],
         shown=shown,
-        text=text,
+        text=paragraphs(text),
         sha256=rules.text_sha256(text),
         log_index=None,
         is_waiting=shown.phase in _WAITS,

@@ -1,5 +1,6 @@
 """Plain words for states, causes, roles and log entries. In the language of the request; no markup, no decisions."""
 
+import re
 from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, PurposeKind, Role
@@ -21,6 +22,23 @@ from custodes.web.language.speech import (
     say_count,
     translated,
 )
+
+_BEGINS = re.compile(r"[A-Z][A-Za-z ]{2,24}: ")
+
+
+def paragraphs(text: str) -> list[str]:
+    """Of a text to sign, as it is shown: its lines are joined; one begins anew after an empty line or with `Name:`.
+    What is signed is the text itself."""
+    found: list[str] = []
+    is_open = False
+    for line in text.split("\n"):
+        if is_open and line and not _BEGINS.match(line):
+            found[-1] += f" {line}"
+        elif line:
+            found.append(line)
+        is_open = bool(line)
+    return found
+
 
 ROLE_WORDS: WordPairs[Role] = WordPairs(
     {
