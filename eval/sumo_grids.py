@@ -23,26 +23,26 @@ def main() -> None:
     parser.add_argument("--period", type=float, default=0.25, help="seconds from one vehicle to the next")
     parser.add_argument("--seconds", type=int, default=3600)
     arguments = parser.parse_args()
-    home = Path(os.environ["SUMO_HOME"])
-    out: Path = arguments.out
+    home = Path(os.environ["SUMO_HOME"]).resolve()
+    out: Path = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     columns, rows = arguments.size.split("x")
-    _run(home / "bin/netgenerate", "--grid", "--grid.x-number", columns, "--grid.y-number", rows,
+    _run(out, home / "bin/netgenerate", "--grid", "--grid.x-number", columns, "--grid.y-number", rows,
          "--grid.length", "350", "--default.lanenumber", "2", "--default.speed", "13.9", "--tls.guess",
          "--seed", "7", "-o", out / "net.xml")  # fmt: skip
-    _run(sys.executable, home / "tools/randomTrips.py", "-n", out / "net.xml", "-o", out / "trips.xml",
+    _run(out, sys.executable, home / "tools/randomTrips.py", "-n", out / "net.xml", "-o", out / "trips.xml",
          "-p", arguments.period, "-e", arguments.seconds, "--fringe-factor", "5", "--min-distance", "700",
          "--seed", "11")  # fmt: skip
     edges = _loops(out)
-    _run(home / "bin/sumo", "-n", out / "net.xml", "-r", out / "trips.xml", "-a", out / "loops.xml",
+    _run(out, home / "bin/sumo", "-n", out / "net.xml", "-r", out / "trips.xml", "-a", out / "loops.xml",
          "--step-length", "0.5", "--seed", "3", "--no-step-log", "--no-warnings",
          "--end", arguments.seconds)  # fmt: skip
     (out / "graph.json").write_text(json.dumps({"made_with": " ".join(sys.argv), "edges": edges}))
     print(_passes(out), "passes of", len(edges), "cameras")
 
 
-def _run(*words: object) -> None:
-    subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL)
+def _run(folder: Path, *words: object) -> None:
+    subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
 
 def _loops(out: Path) -> dict[str, dict[str, object]]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.journey.test_links import city
 
 from custodes.journey.link_book import FINAL_S, LinkBook
@@ -122,3 +124,33 @@ def test_what_is_told_twice_or_never_looked_at_is_no_trouble():
     for now_s in (30.0, 60.0, 300.0, 700.0, 1500.0):
         book.step(now_s)
     assert book.tracks == 0
+
+
+SAID = st.tuples(
+    st.sampled_from(["look", "end", "step", "forget"]), st.integers(0, 11), st.integers(0, 3), st.floats(0, 90),
+    st.floats(-30, 90),
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(SAID, max_size=60))
+def test_whatever_comes_in_whatever_order_breaks_nothing_and_ends_with_nothing(said):
+    book, now_s = LinkBook(rows=8, looks=4), 100.0
+    rng = np.random.default_rng(1)
+    for what, number, camera, ago_s, lasted_s in said:
+        if what == "look":
+            look = rng.random(8).astype(np.float32)
+            book.look(key(number), camera, now_s - ago_s, look / np.linalg.norm(look))
+        elif what == "end":
+            book.end(key(number), camera, number, now_s - ago_s, now_s - ago_s + lasted_s)
+        elif what == "step":
+            now_s += 7 + ago_s
+            final = book.step(now_s)
+            assert ((final.chance >= 0) & (final.chance <= 1)).all()
+        else:
+            book.forget_all()
+            now_s = 100.0 + ago_s
+    for after_s in range(100, 2000, 100):
+        book.step(now_s + after_s)
+    assert book.tracks == book.places.used == 0
+    assert not book.places.own.any()

@@ -27,8 +27,9 @@ LEARN_S = 3600.0
 """For so long links teach anew how objects go, as numbers, also after they are final; then what they taught is only
 summed up."""
 MAX_PAIRS = 600_000
-"""Of possible links that are kept for that, the newest: 2 s of a core a minute."""
-MOST = 40
+"""Of possible links that are kept for that, the newest."""
+MOST, _MOST_FULL = 40, 10
+"""Likeliest ones that are considered for each; where there are very many tracks, fewer."""
 _LIKEST = 60
 """Likest ones of any camera that are considered beside those of cameras from where somebody came before."""
 _KNOWN = 3.0
@@ -45,6 +46,7 @@ _TOLD = 0.005
 """Links of less chance are not worth a row."""
 _PRUNED = -7.0
 _NEVER = 50.0
+_NEVER_S = -1e18
 
 
 class LinkBook:
@@ -75,7 +77,7 @@ class LinkBook:
         self._chance: Floats = np.zeros(0)
         self._known: npt.NDArray[np.bool_] = np.zeros((0, 0), bool)
         self._last_s: float | None = None
-        self._solved_s = -1e18
+        self._solved_s = _NEVER_S
         self._begun_s = 0.0
         self._next = self._high = 0
         self.dropped = 0
@@ -137,6 +139,9 @@ class LinkBook:
         self._pairs, self._chance = no_pairs(), np.zeros(0)
         self._ends = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._base, self.model = Counted(WINDOW_S), Counted(WINDOW_S)
+        self._known = np.zeros((0, 0), bool)
+        # Time may begin anew, too, and earlier than it was.
+        self._last_s, self._solved_s, self._begun_s = None, _NEVER_S, 0.0
 
     # -- tracks ------------------------------------------------------------------------------------------------
 
@@ -250,7 +255,7 @@ class LinkBook:
             cosine[row, column].astype(np.float64), self._over[firsts[row]] - 1,
         )  # fmt: skip
         odds = Asked(self.model, pairs).log_odds()
-        best = best_of(row if axis == 1 else column, odds, MOST)
+        best = best_of(row if axis == 1 else column, odds, MOST if len(self._chance) < MAX_PAIRS else _MOST_FULL)
         if self._is_warm:
             best = best[odds[best] > _PRUNED]
         self._pairs = joined(self._pairs, pairs.taken(best))

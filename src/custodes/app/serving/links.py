@@ -96,7 +96,7 @@ class LinkService:
         self._origin_ns = clock.now_ns()
         self._offset_ns = clock.now_ns() - clock.monotonic_ns()
         self._working = threading.Lock()
-        self._lost = 0
+        self._lost = self._said = 0
 
     @property
     def dropped(self) -> int:
@@ -168,6 +168,9 @@ class LinkService:
         final = await asyncio.to_thread(self._link, self._spare, groups, ended, self._second(now_ns))
         for group, links in final.items():
             self._hours.put(group, links, self._origin_ns)
+        if self.dropped > 2 * self._said:
+            self._said = self.dropped
+            structlog.get_logger().warning("looks and tracks found no place among links", dropped=self.dropped)
         old_ns = now_ns - KNOWN_NS
         self._tracks = {key: track for key, track in self._tracks.items() if track.seen_ns >= old_ns}
 
