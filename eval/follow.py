@@ -1,107 +1,41 @@
 """Journeys of single people from one verified track: how much of what is told is theirs, and how much of it is told.
 
-Run `python -m eval.follow --data DIR [--smoke]`. Overlapping: UCLA CAMPUS' two pairs of views with seeded noisy boxes
-through the product's trackers (`campus_run`), a journey for each person from their longest track, as the server makes
-it. Others: the SUMO grid without any look, ways drawn at their true medians, full and thinned to a tenth (which is how
-busy a building is). `*_precision`: of told tracks, the verified one left out, those that are mostly the person's;
-`*_recall`: of the person's seen time, what told tracks cover; `*_calibration_error`: of told links.
+Run `python -m eval.follow --data DIR [--smoke]`. Each twice: by ground, time and way alone, and with clothes' looks
+(`_looks`, ADR 134), as server and job make it. `overlap`: UCLA CAMPUS' two pairs of views with seeded noisy boxes
+through the product's trackers (`campus_run`), looks drawn as the terrace's spread (`dressed`), a journey for each
+person from the middle of their longest track. `terrace`: EPFL's two views from video, looks of its pixels, truth by
+eye every third second. `grid`, `quiet`: the SUMO grid, ways drawn at their true medians, full and thinned to a tenth
+(which is how busy a building is), looks drawn. `*_precision`: of told tracks, the verified one left out, those that
+are mostly the person's while they are told to be; `*_moments_precision`: the same of moments, the verified track's
+too; `*_recall`: of the moments in which a person has a track, what is told; `*_calibration_error`: of told links.
 """
 
 import argparse
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from custodes.app.analyser import make_looking
+from custodes.config import SiteConfig
 from custodes.geometry.homography import Homography
-from custodes.journey.assignment import marginals
-from custodes.journey.fusion import Placed, TrackKey
+from custodes.journey.alike import Looked
+from custodes.journey.fusion import TrackKey
 from custodes.journey.sighting import placed_of
-from custodes.journey.together import company
-from custodes.journey.trail import Company, Step, trail
-from custodes.journey.ways import Passage, links
+from custodes.journey.ways import Passage
 from custodes.track.tracker import Tracker
-from custodes.types.journey import LinkKind
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
-from eval import campus, grid
-from eval.campus_run import STEP, looked
+from eval import campus, grid, terrace_follow
+from eval.campus_run import STEP
+from eval.campus_run import looked as measured
+from eval.dressed import Dresser
 from eval.report import Report
+from eval.tracks import Seen, Tally, Walk, follow_all
 
-AROUND_NS = 2 * NS_PER_S
 SAMPLED = 150
 """Vehicles of the grid that are followed."""
 _LEAST_FIT = 0.5
-
-Ways = Mapping[tuple[CameraId, CameraId], float]
-
-
-@dataclass
-class Seen:
-    """One track: what it measured, and whose boxes these were."""
-
-    places: list[tuple[int, Placed]] = field(default_factory=list)
-    feet: list[tuple[float, float]] = field(default_factory=list)
-    owners: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def owner(self) -> int:
-        """Whose most of it is; −1 for nobody's."""
-        return self.owners.most_common(1)[0][0]
-
-
-@dataclass
-class Tally:
-    """Over all journeys."""
-
-    told: int = 0
-    right: int = 0
-    covered_s: float = 0.0
-    seen_s: float = 0.0
-    links: list[tuple[float, bool]] = field(default_factory=list)
-
-    def take(self, steps: Sequence[Step], owners: Sequence[int], spans: Sequence[float], who: int) -> None:
-        """One person's steps. owners, spans: of all tracks."""
-        for step in steps:
-            is_right = owners[step.index] == who
-            if step.kind is not LinkKind.VERIFIED:
-                self.told += 1
-                self.right += is_right
-                self.links.append((step.link_probability, is_right))
-            self.covered_s += spans[step.index] if is_right else 0.0
-        self.seen_s += sum(span for span, owner in zip(spans, owners, strict=True) if owner == who)
-
-    def into(self, report: Report, name: str) -> None:
-        """Scores under `name`."""
-        report.results[f"{name}_precision"] = round(self.right / max(self.told, 1), 4)
-        report.results[f"{name}_recall"] = round(self.covered_s / max(self.seen_s, 1e-9), 4)
-        report.results[f"{name}_told"] = self.told
-        if self.links:
-            chance = np.array([one for one, _ in self.links])
-            truth = np.array([is_right for _, is_right in self.links])
-            report.results[f"{name}_calibration_error"] = round(abs(float(chance.mean() - truth.mean())), 4)
-
-
-class Walk:
-    """One stretch with its links, ready for many journeys."""
-
-    def __init__(self, passages: Sequence[Passage], ways: Ways, span_s: float) -> None:
-        self._passages = passages
-        self._links = links(passages, ways, span_s)
-        self._chance = marginals(self._links, len(passages))
-
-    def follow(self, anchor: int, ask: Callable[[int], Company]) -> list[Step]:
-        """From one verified track; `ask`: the company of a track, where views overlap."""
-        chain = trail(self._passages, self._links, self._chance, verified=[anchor], excluded=[])
-        try:
-            wanted = next(chain)
-            while True:
-                wanted = chain.send(ask(wanted))
-        except StopIteration as ended:
-            found: list[Step] = ended.value
-            return found
 
 
 def tracks_of(
@@ -117,14 +51,15 @@ def tracks_of(
         utc_ns = Ns(1_700_000_000 * NS_PER_S + frame * NS_PER_S // campus.FPS)
         for name in sorted(views):
             rows = rows_of[name].get(frame, np.zeros((0, 7)))
-            tracked, columns = looked(trackers[name], name, rows, frame, utc_ns, rng)
+            tracked, columns = measured(trackers[name], name, rows, frame, utc_ns, rng)
             boxes_of = {int(one): box for one, box in zip(columns.track_ids, columns.boxes_norm, strict=True)}
             for one in placed_of(tracked, grounds[name]):
                 seen = found.setdefault(one.key, Seen())
                 box = boxes_of[one.key[2]].astype(np.float64)
                 seen.places.append((utc_ns, one))
                 seen.feet.append((float(box[0] + box[2]) / 2, float(box[3])))
-                seen.owners[_whose(box, rows)] += 1
+                seen.whose.append(_whose(box, rows))
+                seen.owners[seen.whose[-1]] += 1
     return {key: seen for key, seen in found.items() if len(seen.places) >= 5}
 
 
@@ -140,51 +75,30 @@ def _whose(box: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> int:
 
 
 def overlapping(report: Report, folder: Path, last: int | None) -> None:
-    """Each person of each pair of views, from their longest track."""
+    """Each person of each pair of views, from their longest track; without looks, and with drawn ones."""
     views = campus.load(folder)
     grounds = campus.grounds(views, folder)
-    tally = Tally()
-    for pair in (("HC3", "HC4"), ("IP2", "IP5")):
+    blind, dressed = Tally(), Tally()
+    for number, pair in enumerate((("HC3", "HC4"), ("IP2", "IP5"))):
         end = int(max(views[name].rows[-1, 0] for name in pair)) if last is None else last
-        _follow_all(tracks_of({name: views[name] for name in pair}, grounds, range(0, end, STEP)), tally)
-    tally.into(report, "overlap")
+        tracks = tracks_of({name: views[name] for name in pair}, grounds, range(0, end, STEP))
+        follow_all(tracks, blind)
+        dresser = Dresser(number)
+        follow_all(tracks, dressed, {key: dresser.looks(key[0], seen.whose) for key, seen in tracks.items()})
+    blind.into(report, "overlap")
+    dressed.into(report, "overlap_looks")
 
 
-def _follow_all(tracks: Mapping[TrackKey, Seen], tally: Tally) -> None:
-    keys = sorted(tracks, key=lambda key: (tracks[key].places[0][0], key))
-    origin_ns = tracks[keys[0]].places[0][0]
-    passages = [_passage(key, tracks[key], origin_ns) for key in keys]
-    everything = sorted((one for seen in tracks.values() for one in seen.places), key=lambda one: one[0])
-    moments = np.array([one[0] for one in everything])
-    index_of = {key: index for index, key in enumerate(keys)}
-
-    def ask(index: int) -> Company:
-        one = passages[index]
-        low, high = (round(at * NS_PER_S) + origin_ns for at in (one.start_s, one.end_s))
-        begin, stop = np.searchsorted(moments, [low - AROUND_NS, high + AROUND_NS])
-        met = company(everything[begin:stop], one.key)
-        return {index_of[key]: share for key, share in met.items() if key in index_of}
-
-    walk = Walk(passages, {}, passages[-1].end_s)
-    owners = [tracks[key].owner for key in keys]
-    spans = [one.end_s - one.start_s for one in passages]
-    for who in sorted({owner for owner in owners if owner >= 0}):
-        anchor = max((index for index, owner in enumerate(owners) if owner == who), key=lambda at: spans[at])
-        tally.take(walk.follow(anchor, ask), owners, spans, who)
-
-
-def _passage(key: TrackKey, seen: Seen, origin_ns: int) -> Passage:
-    first, last = seen.places[0], seen.places[-1]
-    return Passage(
-        key=key,
-        start_s=(first[0] - origin_ns) / NS_PER_S,
-        end_s=(last[0] - origin_ns) / NS_PER_S,
-        first=seen.feet[0],
-        last=seen.feet[-1],
-        floor="campus",
-        enter_m=(float(first[1].place_m[0]), float(first[1].place_m[1])),
-        leave_m=(float(last[1].place_m[0]), float(last[1].place_m[1])),
-    )
+def terrace(report: Report, folder: Path, seconds: float) -> None:
+    """Everybody on the terrace, without and with looks of their own clothes."""
+    config = SiteConfig()
+    looking = make_looking(config)
+    report.config["detector"] = looking.detector.ref.name
+    tracks, looks = terrace_follow.tracks(folder, looking, fps=config.analyser.fps, seconds=seconds)
+    for name, known in (("terrace", None), ("terrace_looks", looks)):
+        tally = Tally()
+        follow_all(tracks, tally, known)
+        tally.into(report, name)
 
 
 def apart(report: Report, folder: Path, seconds: float, share: float, name: str) -> None:
@@ -207,28 +121,44 @@ def apart(report: Report, folder: Path, seconds: float, share: float, name: str)
     ways = {(CameraId(str(one)), CameraId(str(other))): median for (one, other), median in flow.medians_s.items()}
     walk = Walk(passages, ways, float(table.end_s.max()))
     owners = [int(flow.owner[at]) for at in rows]
-    spans = [1.0] * len(rows)  # a pass is a pass, however short
-    tally = Tally()
-    for who in sorted(kept)[:SAMPLED]:
-        mine = [index for index, owner in enumerate(owners) if owner == who]
-        if len(mine) > 1:
-            tally.take(walk.follow(mine[len(mine) // 2], lambda _: {}), owners, spans, who)
-    tally.into(report, name)
+    whose = [(table.start_s[at : at + 1], flow.owner[at : at + 1]) for at in rows]
+    dresser = Dresser(5)
+    drawn = [dresser.looks(str(int(table.camera[at])), [int(flow.owner[at])] * 4) for at in rows]
+
+    def looked(index: int) -> Looked:
+        at = rows[index]
+        start_ns, end_ns = (round(float(one[at]) * NS_PER_S) for one in (table.start_s, table.end_s))
+        return Looked(camera=int(table.camera[at]), start_ns=start_ns, end_ns=end_ns, vectors=drawn[index].copy())
+
+    for ending, looks in (("", None), ("_looks", looked)):
+        tally = Tally()
+        for who in sorted(kept)[:SAMPLED]:
+            mine = [index for index, owner in enumerate(owners) if owner == who]
+            if len(mine) > 1:
+                anchor = mine[len(mine) // 2]
+                tally.take(walk.follow(anchor, passages[anchor].start_s, lambda _: {}, looks), whose, who)
+        tally.into(report, name + ending)
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--smoke", action="store_true", help="a minute of CAMPUS, ten minutes of the grid")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a minute of CAMPUS, ten minutes of the grid, a quarter of a minute of the terrace",
+    )
     arguments = parser.parse_args()
     report = Report("eval.follow", smoke=arguments.smoke, config={"campus_fps": 5, "followed": SAMPLED})
     seconds = 700.0 if arguments.smoke else 1e9
     overlapping(report, arguments.data / "multicam" / "ucla-campus-gt", 1200 if arguments.smoke else None)
-    report.progress(1, 3, "overlap")
+    report.progress(1, 4, "overlap")
+    terrace(report, arguments.data / "multicam" / "epfl", 15.0 if arguments.smoke else 120.0)
+    report.progress(2, 4, "terrace")
     folder = arguments.data / "tracking" / "sumo_grid"
     apart(report, folder, seconds, 1.0, "grid")
-    report.progress(2, 3, "grid")
+    report.progress(3, 4, "grid")
     apart(report, folder, seconds, 0.1, "quiet")
     report.finish()
 

@@ -128,7 +128,7 @@ def fused(seen: Seen, folder: Path) -> dict[tuple[str, int, int], int]:
 
 def fused_on(seen: Seen, points: Mapping[str, tuple[GroundPoint, ...]]) -> dict[tuple[str, int, int], int]:
     """The same on any ground."""
-    planes = {name: _plane(some) for name, some in points.items()}
+    planes = {name: plane(some) for name, some in points.items()}
     fusion, found = Fusion(), {}
     for utc_ns, frames in _moments(seen.frames):
         placed: list[Placed] = []
@@ -157,7 +157,8 @@ def thinned(seen: Seen, seed: int, share: float = 0.1) -> Seen:
     return Seen(tuple(frames), seen.looks)
 
 
-def _plane(points: tuple[GroundPoint, ...]) -> Homography:
+def plane(points: tuple[GroundPoint, ...]) -> Homography:
+    """The ground of one view."""
     return homography_from_points([point.at for point in points], [point.place_m for point in points])
 
 

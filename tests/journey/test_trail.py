@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custodes.journey.assignment import Links, marginals
-from custodes.journey.trail import trail
+from custodes.journey.together import Met
+from custodes.journey.trail import Meet, trail
 from custodes.journey.ways import Passage, links
 from custodes.types.journey import LinkKind
 from custodes.units import CameraId, RunId
@@ -22,14 +23,21 @@ def passage(camera, number, start_s, end_s, **changes):
     return Passage(key=(CameraId(camera), RUN, number), start_s=start_s, end_s=end_s, **kind)
 
 
-def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, span_s=3600.0):
+def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, alike=None, span_s=3600.0):
     """Steps, with the company that `met` says; what was asked for is checked to be of the chain."""
     possible = links(passages, ways, span_s)
-    walk = trail(passages, possible, marginals(possible, len(passages)), verified=verified, excluded=excluded)
+    known = {index: (passages[index].start_s + passages[index].end_s) / 2 for index in verified}
+    chance = marginals(possible, len(passages))
+    walk = trail(passages, possible, chance, verified=known, excluded=excluded, has_looks=alike is not None)
     try:
         wanted = next(walk)
         while True:
-            wanted = walk.send((met or {}).get(wanted, {}))
+            if isinstance(wanted, Meet):
+                company = (met or {}).get(wanted.index, {})
+                wanted = walk.send({one: Met(share=share) for one, share in company.items()})
+            else:
+                assert not any(index in excluded for pair in wanted for index in pair)
+                wanted = walk.send({pair: alike(*pair) for pair in wanted})
     except StopIteration as ended:
         return {step.index: step for step in ended.value}
 
@@ -51,6 +59,44 @@ def test_trail_without_a_verified_sighting_finds_nobody():
 def test_trail_when_two_could_be_the_one_then_tells_neither():
     passages = [passage("hall", 1, 0, 20), passage("yard", 2, 49, 70), passage("yard", 3, 51, 70)]
     assert set(followed(passages, [0])) == {0}
+
+
+def test_trail_when_two_could_be_the_one_then_clothes_say_which_and_how_surely():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 49, 70), passage("yard", 3, 51, 70)]
+    says = {(0, 1): -3.0, (0, 2): 2.0}
+    steps = followed(passages, [0], alike=lambda one, other: says.get((one, other)))
+    assert set(steps) == {0, 2}
+    assert steps[2].look == 2.0
+    assert 0.85 <= steps[2].probability < 1
+
+
+def test_trail_when_clothes_are_unlike_then_does_not_tell_whom_time_alone_would_have_told():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70)]
+    assert set(followed(passages, [0])) == {0, 1}
+    assert set(followed(passages, [0], alike=lambda *_: -3.2)) == {0}
+
+
+def test_trail_when_nobody_could_be_looked_at_then_tells_the_likelier_half_of_what_time_tells():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), passage("gate", 3, 131, 150)]
+    steps = followed(passages, [1], alike=lambda *_: None)
+    assert {0} <= set(steps) | {0}
+    assert all(step.look is None and (step.probability >= 0.85) for step in steps.values())
+
+
+def test_trail_when_a_rival_is_likelier_the_next_one_then_leaves_it_to_the_rival():
+    passages = [passage("hall", 1, 0, 20), passage("hall", 2, 0, 20.5), passage("yard", 3, 51, 70)]
+    says = {(0, 2): 1.0, (1, 2): 2.0}
+    assert set(followed(passages, [0], alike=lambda one, other: says.get((one, other), 0.0))) == {0}
+
+
+def test_trail_asks_for_looks_of_the_alternatives_at_hand_alone():
+    passages = [passage("hall", 1, 0, 20), passage("yard", 2, 50, 70), *(
+        passage("far", 10 + at, 100.0 * at, 100.0 * at + 5) for at in range(8))]  # fmt: skip
+    passages.sort(key=lambda one: one.start_s)
+    start = next(at for at, one in enumerate(passages) if one.key[2] == 1)
+    seen = set()
+    followed(passages, [start], alike=lambda one, other: seen.update((one, other)) or 0.0)
+    assert {passages[at].camera_id for at in seen} <= {"hall", "yard"}
 
 
 def test_trail_when_two_people_said_that_one_of_two_is_somebody_else_then_tells_the_other():

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +16,10 @@ from custodes.types.access import AuditKind
 from custodes.types.event import TrackEnded
 from custodes.types.face import Candidate, CandidateRecord, Consent, FaceEnrolment, Verdict
 from custodes.types.face_message import ScoreSource, ZoneLoad, ZoneLoads
+from custodes.types.journey import JourneyStep, LinkKind
 from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.web.journey_drawing import clothes_words
 from custodes.web.journeys import _blind
 from custodes.web.moments import form_text
 from custodes.web.words import paragraphs
@@ -104,7 +107,12 @@ def test_journey_is_asked_approved_and_drawn_with_its_log_entry_first(claimed, t
     assert "confirmed by two people" in opened.text
     assert re.search(r"<b>two people</b>", opened.text)
     assert 'class="journey-line"' in opened.text
+    assert "Clothes were not compared" in opened.text
+    assert "Open it, clothes compared" in ann.get(f"/journeys/{request_id}").text
+    assert "Clothes were not compared" in ann.post(f"/journeys/{request_id}", act="looks").text  # no jobs here
+    assert ann.post(f"/journeys/{request_id}", act="stop").status_code == 303
     assert boss.post(f"/journeys/{request_id}").status_code == 404
+    assert boss.post(f"/journeys/{request_id}", act="looks").status_code == 404
     assert ann.get("/journeys/unknown").status_code == 404
 
 
@@ -169,3 +177,13 @@ def test_guardians_text_says_what_for_whom_and_that_it_ends(claimed, two):
     made = boss.post("/last-seen", name="Ida", purpose="lost at the fair, says the mother", hours="5")
     assert made.status_code == 400
     assert "Name the zones" in made.text
+
+
+def test_clothes_are_told_as_words_and_never_as_a_look():
+    step = JourneyStep(
+        camera_id=CameraId("gate"), run=RUN, track_id=1, start_ns=Ns(0), end_ns=Ns(1), kind=LinkKind.TRANSIT,
+        probability=0.9, link_probability=0.9, runner_up=0.1, came_from=0,
+    )  # fmt: skip
+    told = [clothes_words(replace(step, look_nats=nats)) for nats in (None, -2.0, 0.1, 1.4)]
+    assert told == ["not compared", "unlike", "do not say", "alike"]
+    assert clothes_words(replace(step, kind=LinkKind.VERIFIED)) == "–"

@@ -40,6 +40,8 @@ class LiveGrant:
     request: AccessRequest
     expires_ns: Ns
     log_index: int
+    is_for_looks: bool = False
+    """Opens a journey's stretch to a job that compares clothes and shows nothing (ADR 134)."""
 
 
 def token_hash(token: str) -> bytes:
@@ -64,7 +66,7 @@ def expiry_of(request: AccessRequest, now_ns: Ns) -> Ns:
     return expires
 
 
-def remember(grant: Grant) -> LiveGrant:
+def remember(grant: Grant, *, is_for_looks: bool = False) -> LiveGrant:
     """The part of a grant that the warden keeps."""
     return LiveGrant(
         grant_id=grant.grant_id,
@@ -72,6 +74,7 @@ def remember(grant: Grant) -> LiveGrant:
         request=grant.request,
         expires_ns=grant.expires_ns,
         log_index=grant.log_index,
+        is_for_looks=is_for_looks,
     )
 
 
@@ -83,7 +86,7 @@ def check_release(
         raise PermissionDenied("no such grant, or it has ended")
     if now_ns >= grant.expires_ns:
         raise PermissionDenied("the grant has expired")
-    if grant.request.action not in FOOTAGE:
+    if grant.request.action not in FOOTAGE and not (grant.is_for_looks and grant.request.action is Action.FOLLOW):
         raise PermissionDenied(f"a grant to {grant.request.action.value} opens no footage")
     if not 0 < len(headers) <= MAX_HEADERS:
         raise InvalidArgument(f"{len(headers)} segments in one release; expected 1 to {MAX_HEADERS}")

@@ -42,6 +42,7 @@ from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.telemetry import logs
 from custodes.types.event import FrameAnalysed
+from custodes.types.journey_job import LooksTask
 from custodes.types.leak import NeedMasks, SeekTask, TraceTask
 from custodes.types.message import (
     HoldView,
@@ -228,7 +229,7 @@ def _connect(paths: SitePaths, inbox: Inbox, server: str) -> Channel:
 
 def _await_task(
     inbox: Inbox,
-) -> tuple[ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask, tuple[object, ...]] | None:
+) -> tuple[ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask | LooksTask, tuple[object, ...]] | None:
     """The one task and what came with it; None when the server went away before it had one."""
     while True:
         batch = inbox.take(60 * NS_PER_S)
@@ -236,7 +237,7 @@ def _await_task(
             first, *rest = batch.commands
             if isinstance(first, StopView):
                 return None
-            if not isinstance(first, ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask):
+            if not isinstance(first, ViewTask | TraceTask | SeekTask | SpreadTask | ProtectTask | LooksTask):
                 raise ProtocolError(f"a spare job got {type(first).__name__}; expected a task")
             return first, tuple(rest)
         if batch.is_over:
@@ -283,6 +284,11 @@ def serve(
         return
     if isinstance(task, ProtectTask):
         _protect(task, paths=paths, clock=clock, channel=channel, inbox=inbox)
+        return
+    if isinstance(task, LooksTask):
+        from custodes.app.job_journey import serve_looks
+
+        serve_looks(task, commands, paths=paths, clock=clock, channel=channel, inbox=inbox)
         return
     if task.kind is ViewKind.EXPORT:
         os.nice(CHECK_NICE)

@@ -47,6 +47,7 @@ from custodes.app.serving.job_asking import ask_job
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journal import JournalFollower, SealLogger
 from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journey_looks import LookDesk
 from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leading import Tenure
 from custodes.app.serving.leak_book import LeakBook
@@ -79,6 +80,7 @@ from custodes.audit.note import parse_vkey
 from custodes.config import SiteConfig, SitePaths, read_identity
 from custodes.config.secret import read_secret
 from custodes.errors import ConfigError, CustodesError, SiteMismatch
+from custodes.ports.clock import Clock
 from custodes.ports.leases import Leases
 from custodes.ports.outbox import Outbox
 from custodes.ports.supervisor import Supervisor
@@ -304,14 +306,7 @@ class Server:
             floors=front.map,
             tiles=open_tiles(config.map),
             backfills=self._backfills,
-            journeys=JourneyService(
-                catalog=catalog,
-                warden=self._warden,
-                clock=clock,
-                exhibits=ExhibitMaker(
-                    warden=self._warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id
-                ),
-            ),
+            journeys=self._journey_desk(proofs, clock),
             push=self._push,
             cameras=self._desk,
             recogniser=self._recogniser,
@@ -323,6 +318,19 @@ class Server:
             on_verdict=self._sightings.take if self._sightings else None,
             scanner=Clamd(config.server.clamd) if config.server.clamd else None,
         )
+
+    def _journey_desk(self, proofs: ProofDesk, clock: Clock) -> JourneyService:
+        catalog, warden, site_id = self._catalog, self._warden, self._site_id
+        self._journeys = JourneyService(
+            catalog=catalog,
+            warden=warden,
+            clock=clock,
+            exhibits=ExhibitMaker(
+                warden=warden, proofs=proofs, clock=clock, paths=self._paths, config=self._config, site_id=site_id
+            ),
+            looks=LookDesk(catalog=catalog, warden=warden, jobs=self._jobs, views=self._views, clock=clock),
+        )
+        return self._journeys
 
     def _centre_desk(self) -> SiteCentreDesk | None:
         answerer = self._federator.answerer if self._federator is not None else None
@@ -493,6 +501,7 @@ class Server:
         ending = {
             asyncio.create_task(self._front.close(), name="front-close"),
             asyncio.create_task(self._exporter.close(), name="exports-close"),
+            asyncio.create_task(self._journeys.close(), name="journeys-close"),
             asyncio.create_task(self._leaks.stop(), name="leaks-stop"),
             asyncio.create_task(self._posts.stop(), name="posts-stop"),
             asyncio.create_task(self._backfills.close(), name="backfills-close"),

@@ -30,6 +30,7 @@ from custodes.app.warden_marks import check_marks, marks_record, who_was_shown
 from custodes.app.warden_protection import ALLOWED as CHECK_ALLOWED
 from custodes.app.warden_protection import CHECKER
 from custodes.app.warden_records import (
+    CHARGED,
     OWN_KINDS,
     access_record,
     erasure_record,
@@ -68,7 +69,8 @@ from custodes.sealing.published import (
     write_published,
 )
 from custodes.sealing.unwrap import unwrap_data_key
-from custodes.types.access import AccessRequest, Action, AuditKind, AuditRecord, Checkpoint, Decision, Grant, LogEntry
+from custodes.types.access import AccessRequest, AuditKind, AuditRecord, Checkpoint, Decision, Grant, LogEntry
+from custodes.types.journey_job import BeginLooks, LooksBegun
 from custodes.types.leak import MarksReleased, ReleaseMarks
 from custodes.types.message import (
     Append,
@@ -190,8 +192,8 @@ class Gate:
                 return await self.authorise(message.request)
             case EndGrant():
                 return await self.end_grant(message)
-            case BeginCheck():
-                return await self.begin_check(message)
+            case BeginCheck() | BeginLooks():
+                return await self._begin_job(message)
             case Append():
                 return await self.append(message.record)
             case EraseSegments():
@@ -266,6 +268,10 @@ class Gate:
         grant = await self._grant(request, decision, expires_ns, camera_ids)
         return Authorised(decision=decision, grant=grant, log_index=grant.log_index)
 
+    async def _begin_job(self, message: BeginCheck | BeginLooks) -> CheckBegun | LooksBegun:
+        """A grant for a job that shows nothing."""
+        return await (self.begin_check(message) if isinstance(message, BeginCheck) else self.begin_looks(message))
+
     async def begin_check(self, message: BeginCheck) -> CheckBegun:
         """A grant for a job that compares what somebody asks for with the protected. It shows nothing to anybody.
 
@@ -280,8 +286,31 @@ class Gate:
         self.faces.protection.began(message.piece, token_hash(grant.token))
         return CheckBegun(grant=grant)
 
+    async def begin_looks(self, message: BeginLooks) -> LooksBegun:
+        """A grant for the job of a journey that was opened: it shows nothing to anybody, and carries no mark.
+
+        Raises: NotFound, PermissionDenied, InvalidArgument; ResourceExhausted; log errors.
+        """
+        request, decision = self.faces.journeys.begin_looks(message)
+        if not decision.is_allowed:
+            await self._log.append(access_record(AuditKind.ACCESS_DENIED, request, decision, ""))
+            raise PermissionDenied(" ".join(decision.reasons))
+        now_ns = self._clock.now_ns()
+        self._forget_expired(now_ns)
+        if len(self._grants) >= MAX_GRANTS:
+            raise ResourceExhausted(f"{len(self._grants)} grants are open")
+        latest_ns = self._desk.latest_use_ns(request) or now_ns
+        expires_ns = Ns(min(expiry_of(request, now_ns), latest_ns))
+        return LooksBegun(grant=await self._grant(request, decision, expires_ns, (), is_for_looks=True))
+
     async def _grant(
-        self, request: AccessRequest, decision: Decision, expires_ns: Ns, camera_ids: tuple[CameraId, ...]
+        self,
+        request: AccessRequest,
+        decision: Decision,
+        expires_ns: Ns,
+        camera_ids: tuple[CameraId, ...],
+        *,
+        is_for_looks: bool = False,
     ) -> Grant:
         """Log, then give."""
         grant_id = secrets.token_hex(8)
@@ -294,7 +323,7 @@ class Gate:
             log_index=entry.index,
             camera_ids=camera_ids,
         )
-        live = remember(grant)
+        live = remember(grant, is_for_looks=is_for_looks)
         self._grants[live.token_hash] = live
         return grant
 
@@ -360,7 +389,7 @@ class Gate:
             now_ns = self._clock.now_ns()
             check_release(live, message.grant_token, message.headers, now_ns=now_ns, site_id=self._site.site_id)
             self._check_still(live, message)
-            if live.request.action is Action.PLAY_BACK:
+            if live.request.action in CHARGED:
                 segment_ids = tuple(header.segment_id for header in message.headers)
                 self._quotas.charge(live.request.principal, live.request.camera_id, segment_ids, now_ns)
             return await self._release_checked(live, message)
@@ -372,6 +401,8 @@ class Gate:
         """What can change while a grant lives: what it rests on, and what there still is to see."""
         if live.request.principal != CHECKER:
             self._desk.check_still(live.request)
+        if live.is_for_looks:
+            self.faces.journeys.check_still(live.request)
         self._desk.check_not_erased(tuple(header.segment_id for header in message.headers))
 
     async def erase(self, message: EraseSegments) -> Appended:
@@ -415,7 +446,9 @@ class Gate:
             raise PermissionDenied("no such grant, or it has ended")
         self._check_still(live, message)
         data_keys = tuple(unwrap_data_key(privates[header.key_id], header) for header in message.headers)
-        mark_key = self._keys.mark_key(live.request.camera_id, live.request.session_id)
+        # Without one no view makes a picture: whoever gives a view job this grant gets nothing out of it.
+        no_mark = live.is_for_looks
+        mark_key = b"" if no_mark else self._keys.mark_key(live.request.camera_id, live.request.session_id)
         protection = self.faces.protection
         hides = protection.hides_in(live.request)
         return KeysReleased(

@@ -14,8 +14,8 @@ from custodes.app.warden_office import Office
 from custodes.app.warden_protection import ProtectionDesk
 from custodes.app.warden_records import access_record
 from custodes.app.warden_requests import RequestDesk
-from custodes.errors import InvalidArgument, PermissionDenied
-from custodes.types.access import AccessRequest, Action, AuditKind, Fidelity, Principal
+from custodes.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from custodes.types.access import AccessRequest, Action, AuditKind, Decision, Fidelity, Principal
 from custodes.types.approval import FileRequest, LookRequest
 from custodes.types.face import Candidate, CandidatePhase, CandidateRecord, FaceEnrolment
 from custodes.types.journey import (
@@ -29,9 +29,12 @@ from custodes.types.journey import (
     ReadLastSeen,
     VerifiedTrack,
 )
-from custodes.units import RunId, SessionId
+from custodes.types.journey_job import BeginLooks
+from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 MAX_TOLD = 500
+LOOKS_NS = Ns(3600 * NS_PER_S)
+"""For so long after a journey was opened keys for its looks may be asked for; the job has half of it."""
 _NOT_FOLLOWED = "That person did not agree to be followed, or the agreement has ended."
 
 
@@ -45,6 +48,8 @@ class JourneyDesk:
         self._protected = protected
         self._people = people
         self._requests = requests
+        self._opened: dict[str, Ns] = {}
+        """When journeys were last opened, by request."""
 
     async def answer(self, message: object) -> object:
         """The answer, or None for what is not about journeys. A request to follow is checked and passed on."""
@@ -103,6 +108,7 @@ class JourneyDesk:
             "sightings": str(len(verified)),
         }
         index = await office.log(AuditKind.JOURNEY_OPENED, who, person.person_id, details)
+        self._remember(asked.request_id)
         # While the disk worked, a withdrawal may have come, or somebody may have become protected.
         self._followed(asked.person_id)
         for one in wanted:
@@ -120,22 +126,47 @@ class JourneyDesk:
             log_index=index,
         )
 
+    def _remember(self, request_id: str) -> None:
+        now_ns = self._office.now_ns()
+        self._opened = {one: at for one, at in self._opened.items() if now_ns - at < LOOKS_NS} | {request_id: now_ns}
+
+    def begin_looks(self, message: BeginLooks) -> tuple[AccessRequest, Decision]:
+        """What the job's grant would be for: that camera, and no more than the request's stretch.
+
+        Raises: NotFound; InvalidArgument for another request or camera; PermissionDenied where nobody agreed or
+        confirmed anything; FailedPrecondition before the journey was opened and logged.
+        """
+        asked = self._requests().asked(message.request_id, message.principal)
+        if asked.action is not Action.FOLLOW or message.camera_id not in asked.camera_ids:
+            raise InvalidArgument("That request is not for a journey over this camera.")
+        self._followed(asked.person_id)
+        opened_ns = self._opened.get(asked.request_id)
+        if opened_ns is None or self._office.now_ns() - opened_ns >= LOOKS_NS:
+            raise FailedPrecondition("Open the journey first: looks are taken for one that is in the log.")
+        wanted = _wanted(asked, message.principal, message.camera_id)
+        decision = decide(wanted, self._office.policies, self._requests().around(wanted))
+        others = tuple(_wanted(asked, message.principal, one) for one in asked.camera_ids)
+        if decision.is_allowed and not self._said(asked, others)[0]:
+            raise PermissionDenied("Nobody confirmed that person in that stretch: nothing is looked at.")
+        return wanted, decision
+
+    def check_still(self, wanted: AccessRequest) -> None:
+        """What can change while the job works: the person's agreement, and whatever the policies look at.
+
+        Raises: NotFound, PermissionDenied.
+        """
+        asked = self._requests().asked(wanted.request_id, wanted.principal)
+        self._followed(asked.person_id)
+        decision = decide(wanted, self._office.policies, self._requests().around(wanted))
+        if not decision.is_allowed:
+            raise PermissionDenied(" ".join(decision.reasons))
+
     async def _allowed(self, asked: LookRequest, who: Principal) -> tuple[AccessRequest, ...]:
         """A camera each, on which the policies allow it now. Raises: PermissionDenied, logged, when there is none;
         Unavailable before all of it was compared with the protected."""
         allowed, refused = [], None
         for camera_id in asked.camera_ids:
-            wanted = AccessRequest(
-                principal=who,
-                action=Action.FOLLOW,
-                purpose=asked.purpose,
-                camera_id=camera_id,
-                start_ns=asked.start_ns,
-                end_ns=asked.end_ns,
-                fidelity=Fidelity.MASKED,
-                session_id=SessionId("journey"),
-                request_id=asked.request_id,
-            )
+            wanted = _wanted(asked, who, camera_id)
             decision = decide(wanted, self._office.policies, self._requests().around(wanted))
             if decision.is_allowed:
                 allowed.append(wanted)
@@ -212,6 +243,20 @@ class JourneyDesk:
             zone_id=seen.zone_id,
             verified_by=tuple(verdict.user for verdict in record.verdicts),
         )
+
+
+def _wanted(asked: LookRequest, who: Principal, camera_id: CameraId) -> AccessRequest:
+    return AccessRequest(
+        principal=who,
+        action=Action.FOLLOW,
+        purpose=asked.purpose,
+        camera_id=camera_id,
+        start_ns=asked.start_ns,
+        end_ns=asked.end_ns,
+        fidelity=Fidelity.MASKED,
+        session_id=SessionId(f"journey-{asked.request_id}"[:64]),
+        request_id=asked.request_id,
+    )
 
 
 def _track(one: Candidate) -> VerifiedTrack:

@@ -7,7 +7,8 @@ from custodes.types.approval import RequestRecord
 from custodes.types.message import EraseSegments, ReleaseKeys
 from custodes.units import RunId, SegmentId
 
-_CHARGED = Action.PLAY_BACK.value
+CHARGED = frozenset({Action.PLAY_BACK, Action.FOLLOW})
+"""What opens recordings because a person asked: it counts against their quota."""
 _MAX_SHOWN_CHARS = 1000
 """`access.requests.MAX_SHOWN` tracks of the first billion fit; a detail has 1,024 characters."""
 
@@ -143,7 +144,7 @@ def release_record(live: LiveGrant, message: ReleaseKeys) -> AuditRecord:
 
 def is_charged(record: AuditRecord) -> bool:
     """Whether an entry is a release that counts against a quota. Entries of before they named their action count."""
-    return record.kind is AuditKind.KEYS_RELEASED and record.details.get("action", _CHARGED) == _CHARGED
+    return record.kind is AuditKind.KEYS_RELEASED and record.details.get("action", Action.PLAY_BACK) in CHARGED
 
 
 def who_opened(record: AuditRecord) -> tuple[str, tuple[SegmentId, ...]]:

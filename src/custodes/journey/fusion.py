@@ -112,12 +112,13 @@ class _Bound:
 class Fusion:
     """All cameras of one ground. Deterministic; not thread-safe."""
 
-    def __init__(self, config: FusionConfig | None = None) -> None:
+    def __init__(self, config: FusionConfig | None = None, likeness: dict[int, Likeness] | None = None) -> None:
+        """`likeness`: what was learnt of each group on this ground before; learnt on in place."""
         self._config = config or FusionConfig()
         self._dots: dict[int, DotState] = {}
         self._tracks: dict[TrackKey, _Track] = {}
         self._close_since: dict[tuple[int, int], int] = {}
-        self._likeness: dict[int, Likeness] = {}
+        self._likeness: dict[int, Likeness] = {} if likeness is None else likeness
         """Of each group: how alike people are says nothing of vehicles."""
         self._off_gain = 0.0
         self._next = 1

@@ -30,7 +30,7 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
     noise[:, 0, 0] = np.square(_BOX_SD * size[:, 0])
     noise[:, 1, 1] = np.square(np.where(is_cut, _CUT_SD, _BOX_SD) * size[:, 1])
     places, spreads = ground.ground_of(feet), ground.spread_of(feet, noise)
-    is_mixed = _overlapping(frame)[rows]
+    is_mixed = overlapping(frame)[rows]
     vehicles = {int(one) for one in VEHICLES}
     return [
         Placed(
@@ -44,7 +44,7 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
     ]
 
 
-def _overlapping(frame: TrackedFrame) -> npt.NDArray[np.bool_]:
+def overlapping(frame: TrackedFrame) -> npt.NDArray[np.bool_]:
     """(n,) whether a box touches another one's, also of what is only predicted or has no track; faces aside."""
     is_body = frame.class_ids != int(ObjectClass.FACE)
     boxes = frame.boxes_norm[is_body]

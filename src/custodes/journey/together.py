@@ -1,11 +1,16 @@
 """Who was seen with whom: tracks of several cameras that stood on one ground at one time. Of one short stretch."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from custodes.geometry.homography import Homography
+from custodes.journey.alike import Floats, Likeness, Looked, learn, mean_of
 from custodes.journey.fusion import Fusion, Placed, TrackKey
+from custodes.journey.likeness import Likeness as Online
 from custodes.journey.sighting import placed_of
 from custodes.types.event import FrameAnalysed
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -14,6 +19,43 @@ STEP_NS = NS_PER_S // 5
 LEAST_STEPS = 5
 """A second in which both are seen."""
 PATH_EVERY_NS = NS_PER_S
+AT_NS = 2 * NS_PER_S
+"""Around the moment at which a track is known to be somebody's."""
+RUN_NS = 2 * NS_PER_S
+"""Moments in one dot that are so close are one stay; in between somebody stood in front."""
+TOGETHER_STEPS = 10
+"""Moments in one dot stand or fall together: two seconds of them count once."""
+LOOKS = 4
+LIKELY = 0.7
+"""Of several stretches of a track those below say nothing of the others."""
+WINDOW_NS = 90 * NS_PER_S
+"""What is fused at once to each side of a moment at which the person is known."""
+WARM_NS = 10 * NS_PER_S
+MOST_WINDOWS = 8
+EDGE_NS = 5 * NS_PER_S
+See = Callable[[int, int], Sequence[tuple[int, "Placed"]]]
+"""All measurements on one ground between two moments, by time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """A track that was one with another. `share`: of the moments that showed both; `spans`: from when to when, UTC ns;
+    empty where all of it is meant."""
+
+    share: float
+    spans: tuple[tuple[float, float], ...] = ()
+    look: float | None = None
+    """What looks said for it, in nats; None where none were seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """Where one dot was seen in a stretch. `met`: its tracks; `first`, `last`: the first and last moment, with a track
+    that saw it then, to go on from."""
+
+    met: Mapping[TrackKey, Met]
+    first: tuple[int, TrackKey]
+    last: tuple[int, TrackKey]
 
 
 def placed_in(
@@ -49,6 +91,162 @@ def company(placed: Sequence[tuple[int, Placed]], key: TrackKey) -> dict[TrackKe
                 both[other] = both.get(other, 0) + 1
                 same[other] = same.get(other, 0) + (other in mine.tracks)
     return {other: (same[other] + 1) / (both[other] + 2) for other in both if both[other] >= LEAST_STEPS}
+
+
+def stay(
+    placed: Sequence[tuple[int, Placed]], key: TrackKey, at_ns: int, learnt: dict[int, Online] | None = None
+) -> Stay | None:
+    """All tracks of the dot that `key` was at a moment, of any camera, each as long as it was that dot.
+
+    Trackers of single pictures mix people up, so that a whole track is often nobody's; a dot that looks hold together
+    is one person's far longer (ADR 134). Args: as `company`, with looks; learnt: what likeness
+    says on this ground, learnt on in place. All is gone through twice, first to learn it. Returns: None where it was
+    no dot then.
+    """
+    steps: dict[int, dict[TrackKey, Placed]] = {}
+    for utc_ns, one in placed:
+        steps.setdefault(utc_ns // STEP_NS, {})[one.key] = one
+    learnt = {} if learnt is None else learnt
+    teacher = Fusion(likeness=learnt)
+    for step in sorted(steps):
+        teacher.step(step * STEP_NS, list(steps[step].values()))
+    fusion, votes = Fusion(likeness=learnt), Counter[int]()
+    shown: list[tuple[int, Mapping[int, tuple[TrackKey, ...]]]] = []
+    for step in sorted(steps):
+        dots = {dot.number: dot.tracks for dot in fusion.step(step * STEP_NS, list(steps[step].values()))}
+        shown.append((step, dots))
+        if abs(step * STEP_NS - at_ns) <= AT_NS:
+            votes.update(number for number, tracks in dots.items() if key in tracks)
+    if not votes:
+        return None
+    number = votes.most_common(1)[0][0]
+    mine = [(step, dots[number]) for step, dots in shown if dots.get(number)]
+    seen = {one: _looks(steps, one) for one in {track for present in steps.values() for track in present}}
+    likeness = learn([looked for looked in seen.values() if looked is not None])
+    pieces = _pieces([(step, tracks, steps[step].keys()) for step, tracks in mine])
+    return Stay(
+        met={track: _met(piece, _alike(track, pieces, steps, likeness)) for track, piece in pieces.items()},
+        first=(mine[0][0] * STEP_NS, mine[0][1][0]),
+        last=(mine[-1][0] * STEP_NS, mine[-1][1][0]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Runs of steps in which a track was the dot, and in how many both were seen meanwhile."""
+
+    runs: tuple[tuple[int, ...], ...]
+    among: int
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple(step for run in self.runs for step in run)
+
+
+def _pieces(mine: Sequence[tuple[int, Sequence[TrackKey], Collection[TrackKey]]]) -> dict[TrackKey, _Piece]:
+    """Args: mine: steps in which the dot was seen, by which tracks, and all that were seen then."""
+    moments: dict[TrackKey, list[int]] = {}
+    for step, tracks, _ in mine:
+        for track in tracks:
+            moments.setdefault(track, []).append(step)
+    found = {}
+    for track, some in moments.items():
+        runs: list[list[int]] = []
+        for step in some:
+            if runs and (step - runs[-1][-1]) * STEP_NS <= RUN_NS:
+                runs[-1].append(step)
+            else:
+                runs.append([step])
+        runs = [run for run in runs if len(run) >= LEAST_STEPS]
+        among = sum(track in present and any(run[0] <= step <= run[-1] for run in runs) for step, _, present in mine)
+        if runs:
+            found[track] = _Piece(tuple(tuple(run) for run in runs), among)
+    return found
+
+
+def _met(piece: _Piece, look: float | None) -> Met:
+    share = (len(piece.steps) / TOGETHER_STEPS + 1) / (piece.among / TOGETHER_STEPS + 2)
+    spans = tuple((run[0] * STEP_NS, (run[-1] + 1) * STEP_NS) for run in piece.runs)
+    # That it is alike is why it was bound at all, and counts no second time; that it is not, does.
+    odds = share / (1 - share) * math.exp(min(look or 0.0, 0.0))
+    return Met(share=odds / (1 + odds), spans=spans, look=look)
+
+
+def _looks(steps: Mapping[int, Mapping[TrackKey, Placed]], key: TrackKey) -> Looked | None:
+    """What is known of a track in a stretch, to learn from; cameras are numbered by their names."""
+    some = [(step, one.look) for step, seen in steps.items() if (one := seen.get(key)) and one.look is not None]
+    if not some:
+        return None
+    chosen = [some[round(at)] for at in np.linspace(0, len(some) - 1, min(LOOKS, len(some)))]
+    vectors = np.array([look for _, look in chosen], np.float32)
+    return Looked(camera=hash(key[0]), start_ns=some[0][0] * STEP_NS, end_ns=some[-1][0] * STEP_NS, vectors=vectors)
+
+
+def _alike(
+    key: TrackKey,
+    pieces: Mapping[TrackKey, _Piece],
+    steps: Mapping[int, Mapping[TrackKey, Placed]],
+    likeness: Likeness,
+) -> float | None:
+    """What looks say for a piece: against the longest other one of its own picture, else of another's."""
+    own = _mean(key, pieces[key], steps)
+    others = sorted(
+        (one for one in pieces if one != key), key=lambda one: (one[0] != key[0], -len(pieces[one].steps), one)
+    )
+    for other in others:
+        look = _mean(other, pieces[other], steps)
+        if own is not None and look is not None:
+            return round(float(likeness.nats(np.array([own @ look]), np.array([other[0] == key[0]]))[0]), 1)
+    return None
+
+
+def _mean(key: TrackKey, piece: _Piece, steps: Mapping[int, Mapping[TrackKey, Placed]]) -> Floats | None:
+    looks = [look for step in piece.steps if (look := steps[step][key].look) is not None]
+    return mean_of(np.array(looks)) if looks else None
+
+
+def stays(see: See, key: TrackKey, at_ns: int) -> dict[TrackKey, Met]:
+    """Where the person was for as long as they were seen without a longer break: windows around a moment, and on from
+    each end of what was found, `MOST_WINDOWS` each way."""
+    found: dict[TrackKey, list[Met]] = {}
+    learnt: dict[int, Online] = {}
+    middle = stay(see(at_ns - WINDOW_NS, at_ns + WINDOW_NS), key, at_ns, learnt)
+    if middle is None:
+        return {}
+    for way in (-1, 1):
+        now: Stay | None = middle
+        edge_ns = at_ns + way * WINDOW_NS
+        for _ in range(MOST_WINDOWS):
+            if now is None:
+                break
+            for one, met in now.met.items():
+                found.setdefault(one, []).append(met)
+            last_ns, last = now.first if way < 0 else now.last
+            if abs(last_ns - edge_ns) > EDGE_NS:
+                break  # they had gone before
+            edge_ns = last_ns + way * WINDOW_NS
+            low_ns, high_ns = sorted((last_ns - way * WARM_NS, edge_ns))
+            now = stay(see(low_ns, high_ns), last, last_ns, learnt)
+    return {one: _merged(some) for one, some in found.items()}
+
+
+def _merged(some: Sequence[Met]) -> Met:
+    likely = [met for met in some if met.share >= LIKELY] or some
+    spans: list[tuple[float, float]] = []
+    for low, high in sorted({span for met in likely for span in met.spans}):
+        if spans and low <= spans[-1][1] + RUN_NS:
+            spans[-1] = spans[-1][0], max(spans[-1][1], high)
+        else:
+            spans.append((low, high))
+    looks = [met.look for met in likely if met.look is not None]
+    return Met(share=min(met.share for met in likely), spans=tuple(spans), look=min(looks, default=None))
+
+
+def in_seconds(met: Met, origin_ns: int) -> Met:
+    """With spans in seconds from a moment, as `trail` wants them."""
+    return replace(
+        met, spans=tuple(((low - origin_ns) / NS_PER_S, (high - origin_ns) / NS_PER_S) for low, high in met.spans)
+    )
 
 
 def path(placed: Sequence[tuple[int, Placed]], key: TrackKey) -> tuple[tuple[Ns, float, float], ...]:

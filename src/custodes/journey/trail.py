@@ -1,28 +1,50 @@
 """From what two people confirmed to where else the person was: one person's chain of links, and no other.
 
 Begins at verified tracks and goes on only over links that are likely enough; everybody else's tracks are alternatives
-in one call's memory (`assignment.marginals`) and nothing that is returned. A person is in one place at a time.
+in one call's memory (`assignment.marginals`) and nothing that is returned. A person is in one place at a time. Where
+looks may be asked for, they are asked for of the alternatives at hand alone, and weighed before the next step.
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from custodes.journey.assignment import Links
+from custodes.journey.clothes import Alike, Clothes, Graph, Pairs
 from custodes.journey.resolve import KEPT, Floats
+from custodes.journey.together import Met
 from custodes.journey.ways import HANDOVER_S, Passage
 from custodes.types.journey import LinkKind
 
 LEAST = 0.5
 """A track that is as likely somebody else's is not told as the person's."""
+LEAST_SEEN = 0.85
+"""The same where looks were asked for: they find so many more that the doubtful ones need not be told. Chosen on the
+grid's quiet tenth (ADR 134)."""
 MAX_STEPS = 400
-_NEVER = 0.01
-Company = Mapping[int, float]
-"""Index of another camera's track → share of the common moments in which both were one dot."""
+REACH_S = 3.0
+"""A track that was the person's until so long before its end is thought to be so at its end."""
+Company = Mapping[int, Met]
+"""Index of a track → how it was one dot with the one that was asked for; where looks are known, its own as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meet:
+    """Whom somebody was seen with. `at_s`: when `index` is known to be the person."""
+
+    index: int
+    at_s: float
+
+
+Wish = Meet | Pairs
+"""The company of a passage, or how alike pairs of passages look."""
+Answer = Company | Alike
+Walk = Generator[Wish, Answer, list["Step"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One track of the chain. `came_from`: index of the passage it was found from, its own for a verified one."""
+    """One track of the chain. `came_from`: index of the passage it was found from, its own for a verified one.
+    `look`: what looks said for the link, in nats; None where none were asked for or neither was seen."""
 
     index: int
     kind: LinkKind
@@ -30,103 +52,140 @@ class Step:
     link_probability: float
     runner_up: float
     came_from: int
+    look: float | None = None
+    at_s: float = 0.0
+    """When it is likeliest the person's."""
+    spans_s: tuple[tuple[float, float], ...] = ()
+    """When it was the person's; empty where all of it is meant."""
 
 
 def trail(
-    passages: Sequence[Passage], links: Links, chance: Floats, *, verified: Sequence[int], excluded: Sequence[int]
-) -> Generator[int, Company, list[Step]]:
-    """Asks for the company of a passage by yielding its index; returns the steps, by start.
+    passages: Sequence[Passage],
+    links: Links,
+    chance: Floats,
+    *,
+    verified: Mapping[int, float],
+    excluded: Sequence[int],
+    has_looks: bool = False,
+) -> Walk:
+    """Asks for the company of a passage by yielding a `Meet`, and for looks by yielding pairs; returns the steps, by
+    start.
 
-    Args: chance: (m,) probability of each link; verified, excluded: indices that two people said are the person's, and
-    are not.
+    Args: chance: (m,) probability of each link; verified: indices that two people said are the person's, and when, in
+    seconds; excluded: those that are not; has_looks: whether pairs may be asked for, none ever of an excluded track.
     """
-    graph = _Graph(links, chance, frozenset(excluded))
+    graph = Graph(links, chance, frozenset(excluded), len(passages))
+    clothes, least = (Clothes(graph), LEAST_SEEN) if has_looks else (None, LEAST)
     known: dict[int, Company] = {}
     found = {index: Step(index=index, kind=LinkKind.VERIFIED, probability=1.0, link_probability=1.0, runner_up=0.0,
-                         came_from=index) for index in verified}  # fmt: skip
+                         came_from=index, at_s=at_s) for index, at_s in verified.items()}  # fmt: skip
     waiting, done = set(found), list[int]()
     while waiting and len(done) < MAX_STEPS:
         index = max(waiting, key=lambda one: found[one].probability)
         waiting.discard(index)
         done.append(index)
-        if index not in known:
-            known[index] = yield index
-        group = _group(index, known[index], graph.excluded)
-        steps = [_together(found[index], other, share) for other, share in known[index].items() if share >= KEPT]
-        for side in (graph.after, graph.before):
-            best = yield from _onward(side, group, found[index], known)
+        yield from _meet(found[index], known, passages)
+        met = known[index]
+        group = _group(index, met, graph.excluded)
+        steps = [
+            _together(found[index], other, one) for other, one in met.items() if other != index and one.share >= KEPT
+        ]
+        for is_after in (True, False):
+            there = [one for one in group if _reaches(passages[one], met.get(one), is_after=is_after)]
+            if clothes is not None:
+                yield from clothes.look_on(there, group, is_after=is_after)
+            best = yield from _onward(graph, is_after, (there, group), found[index], known, passages, clothes)
             steps += best
         for step in steps:
             before = found.get(step.index)
             is_better = before is None or before.probability < step.probability
-            if step.index not in done and step.index not in graph.excluded and is_better and step.probability >= LEAST:
+            if step.index not in done and step.index not in graph.excluded and is_better and step.probability >= least:
                 found[step.index] = step
                 waiting.add(step.index)
-    kept = _in_one_place([found[index] for index in done], passages, known)
-    return sorted(kept, key=lambda one: (passages[one.index].start_s, one.index))
+    mine = [_when(found[index], passages[index], known[index].get(index)) for index in done]
+    kept = _in_one_place(mine, passages, known)
+    return sorted(kept, key=lambda one: (_spans(one, passages)[0], one.index))
 
 
-class _Graph:
-    """Links by either end."""
-
-    def __init__(self, links: Links, chance: Floats, excluded: frozenset[int]) -> None:
-        self.excluded = excluded
-        self.after: dict[int, dict[int, float]] = {}
-        self.before: dict[int, dict[int, float]] = {}
-        for first, second, share in zip(links.first.tolist(), links.second.tolist(), chance.tolist(), strict=True):
-            if share > _NEVER:
-                self.after.setdefault(first, {})[second] = share
-                self.before.setdefault(second, {})[first] = share
-        for side in (self.after, self.before):
-            for index, some in side.items():
-                side[index] = _given(some, excluded)
+def _meet(step: Step, known: dict[int, Company], passages: Sequence[Passage]) -> Generator[Wish, Answer, None]:
+    """Learn who was with a track, if that is not known yet. Whoever was one dot with it has the same company."""
+    if step.index in known:
+        return
+    answer = yield Meet(index=step.index, at_s=step.at_s)
+    company = {one: met for one, met in answer.items() if isinstance(one, int) and isinstance(met, Met)}
+    known[step.index] = company
+    if step.index in company:
+        for other, met in company.items():
+            if met.share >= KEPT:
+                known.setdefault(other, company)
 
 
-def _given(some: Mapping[int, float], excluded: frozenset[int]) -> dict[int, float]:
-    """Chances of continuations, given that it is none of the excluded."""
-    left = 1.0 - sum(share for other, share in some.items() if other in excluded)
-    return {other: min(share / max(left, _NEVER), 1.0) for other, share in some.items() if other not in excluded}
+def _reaches(passage: Passage, met: Met | None, *, is_after: bool) -> bool:
+    """Whether it is the person's at its end (or beginning), as far as is known."""
+    if met is None or not met.spans:
+        return True
+    if is_after:
+        return max(end_s for _, end_s in met.spans) >= passage.end_s - REACH_S
+    return min(start_s for start_s, _ in met.spans) <= passage.start_s + REACH_S
+
+
+def _when(step: Step, passage: Passage, met: Met | None) -> Step:
+    """With when it was the person's."""
+    spans = () if met is None else met.spans
+    inside = tuple((max(low, passage.start_s), min(high, passage.end_s)) for low, high in spans)
+    return replace(step, spans_s=tuple((low, high) for low, high in inside if low < high))
 
 
 def _group(index: int, met: Company, excluded: frozenset[int]) -> list[int]:
     """The track and those that were seen with it: whoever goes on from one of them goes on from all."""
-    return [index, *(other for other, share in met.items() if share >= KEPT and other not in excluded)]
+    others = (other for other, one in met.items() if one.share >= KEPT and other not in excluded and other != index)
+    return [index, *others]
 
 
-def _together(step: Step, other: int, share: float) -> Step:
+def _together(step: Step, other: int, met: Met) -> Step:
     return Step(
         index=other,
         kind=LinkKind.TOGETHER,
-        probability=step.probability * share,
-        link_probability=share,
-        runner_up=1 - share,
+        probability=step.probability * met.share,
+        link_probability=met.share,
+        runner_up=1 - met.share,
         came_from=step.index,
+        look=met.look,
+        at_s=_middle(met, step.at_s),
     )
 
 
+def _middle(met: Met, otherwise_s: float) -> float:
+    low, high = max(met.spans, key=lambda one: one[1] - one[0], default=(otherwise_s, otherwise_s))
+    return (low + high) / 2
+
+
 def _onward(
-    side: Mapping[int, Mapping[int, float]], group: Sequence[int], step: Step, known: dict[int, Company]
-) -> Generator[int, Company, list[Step]]:
+    graph: Graph,
+    is_after: bool,
+    groups: tuple[Sequence[int], Sequence[int]],
+    step: Step,
+    known: dict[int, Company],
+    passages: Sequence[Passage],
+    clothes: Clothes | None,
+) -> Generator[Wish, Answer, list[Step]]:
     """The best continuation on one side, if it is likely enough. Worlds in which one of the group goes on exclude one
-    another, so their chances add up; so do those of the tracks that are one with the best."""
-    sums: dict[int, float] = {}
-    for member in group:
-        for other, share in side.get(member, {}).items():
-            if other not in group:
-                sums[other] = sums.get(other, 0.0) + share
+    another, so their chances add up; so do those of the tracks that are one with the best. Args: groups: those who
+    could go on, and everybody who is the person already."""
+    there, group = groups
+    sums = graph.onward(there, group, is_after=is_after)
     if not sums:
         return []
     best = max(sums, key=lambda other: (sums[other], -other))
     whole = sums[best]
     if whole < KEPT <= sum(sums.values()):
-        if best not in known:
-            known[best] = yield best
-        whole += sum(share for other, share in sums.items() if known[best].get(other, 0.0) >= KEPT)
+        at_s = passages[best].start_s if is_after else passages[best].end_s
+        yield from _meet(replace(step, index=best, at_s=at_s), known, passages)
+        whole += sum(share for other, share in sums.items() if other != best and _share(known, best, other) >= KEPT)
     whole = min(whole, 1.0)
     if whole < KEPT:
         return []
-    one_with = known.get(best, {})
-    rest = [share for other, share in sums.items() if other != best and one_with.get(other, 0.0) < KEPT]
+    rest = [share for other, share in sums.items() if other != best and _share(known, best, other) < KEPT]
     return [
         Step(
             index=best,
@@ -135,8 +194,15 @@ def _onward(
             link_probability=whole,
             runner_up=min(max(rest, default=0.0), 1 - whole),
             came_from=step.index,
+            look=None if clothes is None else clothes.between(there, best),
+            at_s=passages[best].start_s if is_after else passages[best].end_s,
         )
     ]
+
+
+def _share(known: Mapping[int, Company], one: int, other: int) -> float:
+    met = known.get(one, {}).get(other)
+    return 0.0 if met is None else met.share
 
 
 def _in_one_place(steps: Sequence[Step], passages: Sequence[Passage], known: Mapping[int, Company]) -> list[Step]:
@@ -152,14 +218,20 @@ def _in_one_place(steps: Sequence[Step], passages: Sequence[Passage], known: Map
 
 
 def _clash(step: Step, other: Step, passages: Sequence[Passage], known: Mapping[int, Company]) -> bool:
-    one, two = passages[step.index], passages[other.index]
-    shared_s = min(one.end_s, two.end_s) - max(one.start_s, two.start_s)
+    shared_s = max(
+        min(one[1], two[1]) - max(one[0], two[0]) for one in _spans(step, passages) for two in _spans(other, passages)
+    )
     if shared_s <= HANDOVER_S:
         return False
-    if one.camera_id == two.camera_id:
+    if passages[step.index].camera_id == passages[other.index].camera_id:
         return True
-    share = max(known.get(step.index, {}).get(other.index, 0.0), known.get(other.index, {}).get(step.index, 0.0))
+    share = max(_share(known, step.index, other.index), _share(known, other.index, step.index))
     if share >= KEPT:
         return False
     # Pictures of different floors, or whose ground nobody measured: two verified ones are for people to judge.
     return not (step.kind is LinkKind.VERIFIED and other.kind is LinkKind.VERIFIED)
+
+
+def _spans(step: Step, passages: Sequence[Passage]) -> tuple[tuple[float, float], ...]:
+    one = passages[step.index]
+    return step.spans_s or ((one.start_s, one.end_s),)

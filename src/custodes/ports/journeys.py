@@ -1,9 +1,9 @@
-"""Journeys of enrolled people as the web layer uses them: under a request that others approved, kept nowhere."""
+"""Journeys of enrolled people as the web layer uses them: under a request that others approved, stored nowhere."""
 
 from typing import Protocol
 
 from custodes.types.access import Principal
-from custodes.types.journey import Journey
+from custodes.types.journey import Journey, Making
 
 
 class Journeys(Protocol):
@@ -15,6 +15,19 @@ class Journeys(Protocol):
         Raises: NotFound (no such request of theirs), PermissionDenied, ResourceExhausted (too many tracks in that
         stretch), Unavailable.
         """
+        ...
+
+    async def begin(self, who: Principal, request_id: str) -> None:
+        """Begin to make it with looks of clothes, which takes minutes; logged first, as `follow`. Nothing happens
+        where it is being made, looks cannot be taken, or nobody confirmed anything. Raises: as `follow`."""
+        ...
+
+    def making(self, who: Principal, request_id: str) -> Making | None:
+        """How far that is; None where nothing is being made, and none is ready. `follow` then tells it."""
+        ...
+
+    async def cancel(self, who: Principal, request_id: str) -> None:
+        """Stop making it, and forget what was made."""
         ...
 
     async def exhibit(self, who: Principal, request_id: str) -> bytes:

@@ -64,7 +64,7 @@ class ViewKeys:
             raise
         if self._marker is not None and released.mark_key != self._mark_key:
             raise SealBroken("the warden gave this session a second mark key")
-        if self._marker is None:
+        if self._marker is None and released.mark_key:  # a grant that shows nothing has none
             self._mark_key, self._marker = released.mark_key, Marker(released.mark_key)
         self._covered |= frozenset(released.covered)
         self._hides = self._hides or released.hides

@@ -19,6 +19,26 @@ class LinkKind(StrEnum):
     """It came when and where somebody would who had left another camera's picture."""
 
 
+class LooksUse(StrEnum):
+    """Whether clothes were compared for a journey (ADR 134)."""
+
+    NONE = "none"
+    """By places and times alone."""
+    PARTLY = "partly"
+    """The video that may be decoded for one journey was used up before its end."""
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How far a journey is that is being made with looks. `share`: of the video that may be decoded for it."""
+
+    is_done: bool
+    share: float
+    cameras: int
+    """That were opened so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedTrack:
     """A sighting that two people confirmed, as the track it is about."""
@@ -50,6 +70,8 @@ class JourneyStep:
     came_from: int
     """Index of the step that it was found from; its own for a verified sighting."""
     floor: str = ""
+    look_nats: float | None = None
+    """What looks of clothes said for the link, in natural logarithms; None where none were taken or seen."""
     path_m: tuple[tuple[Ns, float, float], ...] = ()
     """Moment, x and y in metres of its floor, about one a second; empty where the camera's ground is not measured."""
 
@@ -80,6 +102,9 @@ class Journey:
     learnt_ways: int
     """Pairs of cameras whose usual time is known: drawn, or learnt from flows."""
     log_index: int
+    looks: LooksUse = LooksUse.NONE
+    looks_note: str = ""
+    """Why there are none, or not all."""
 
 
 # -- messages ------------------------------------------------------------------------------------------------

@@ -240,7 +240,8 @@ class ClaimSigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysReleased:
-    """`data_keys[i]` opens `headers[i]`. `mark_key`: 32 bytes derived for camera | session."""
+    """`data_keys[i]` opens `headers[i]`. `mark_key`: 32 bytes derived for camera | session; empty for a journey's
+    looks, which show nothing."""
 
     data_keys: tuple[bytes, ...]
     mark_key: bytes

@@ -17,6 +17,11 @@ LINK_WORDS: Words[LinkKind] = Words(
         LinkKind.TRANSIT: "came when and where they would",
     }
 )
+ALIKE, UNLIKE = 0.5, -0.5
+"""Natural logarithms: 1.6 times likelier one person's, or two people's."""
+CLOTHES_WORDS: Words[str] = Words(
+    {"alike": "alike", "unlike": "unlike", "either": "do not say", "unseen": "not compared"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class DrawnStep:
     percent: int
     link_percent: int
     runner_percent: int
+    clothes: str
     time: str
     lasted: str
     gap: str
@@ -68,6 +74,7 @@ def steps_of(journey: Journey) -> list[DrawnStep]:
                 words=LINK_WORDS[step.kind],
                 percent=round(100 * step.probability),
                 link_percent=round(100 * step.link_probability),
+                clothes=clothes_words(step),
                 runner_percent=round(100 * step.runner_up),
                 time=utc_text(step.start_ns)[:-1].replace("T", " "),
                 lasted=span_words((step.end_ns - step.start_ns) / NS_PER_S),
@@ -80,6 +87,17 @@ def steps_of(journey: Journey) -> list[DrawnStep]:
         )
         last_ns = max(last_ns, step.end_ns)
     return drawn
+
+
+def clothes_words(step: JourneyStep) -> str:
+    """What looks said for a link; which colours they were nobody learns."""
+    if step.kind is LinkKind.VERIFIED:
+        return "–"
+    if step.look_nats is None:
+        return CLOTHES_WORDS["unseen"]
+    if step.look_nats >= ALIKE:
+        return CLOTHES_WORDS["alike"]
+    return CLOTHES_WORDS["unlike" if step.look_nats <= UNLIKE else "either"]
 
 
 def _x(journey: Journey, utc_ns: int) -> float:

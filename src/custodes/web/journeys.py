@@ -4,6 +4,7 @@ along as an exhibit. And where the missing were last confirmed.
 Every opening is a question to the warden, with its log entry before the answer; nothing of an answer is kept.
 """
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -34,6 +35,9 @@ router = APIRouter(include_in_schema=False)
 _Text = Annotated[str, Form(max_length=600)]
 _Cameras = Annotated[list[str] | None, Form(max_length=rules.MAX_CAMERAS)]
 _Zones = Annotated[list[str] | None, Form(max_length=64)]
+SOON_S = 3.0
+"""A short journey is made while the page is waited for; a longer one says how far it is."""
+_LOOK_S = 0.1
 MISSING_HOURS = enrolment.MISSING_MAX_NS // (3600 * NS_PER_S)
 
 
@@ -85,11 +89,18 @@ async def one_journey(request: Request, request_id: str) -> Response:
 
 
 @router.post("/journeys/{request_id}")
-async def open_journey(request: Request, request_id: str) -> Response:
-    """The journey: map, time line, list."""
+async def open_journey(request: Request, request_id: str, act: _Text = "") -> Response:
+    """The journey: map, time line, list. `act`: "looks" to compare clothes first, "stop" to stop that."""
     deps, who = deps_of(request), present(request).principal
     record = await _record(deps, who, request_id)
     try:
+        if act == "stop":
+            await _desk(deps).cancel(who, request_id)
+            return RedirectResponse(f"/journeys/{request_id}", status_code=303)
+        if act == "looks":
+            await _desk(deps).begin(who, request_id)
+            if not await _is_soon_done(_desk(deps), who, request_id):
+                return RedirectResponse(f"/journeys/{request_id}", status_code=303)
         journey = await _desk(deps).follow(who, request_id)
     except CustodesError as error:
         return await _one(request, request_id, error=error)
@@ -154,6 +165,15 @@ async def look_for(
     return await _last_seen(request, link=f"{base_of(request)}/enrol/{made.token}", invited=name)
 
 
+async def _is_soon_done(desk: Journeys, who: Principal, request_id: str) -> bool:
+    for _ in range(round(SOON_S / _LOOK_S)):
+        making = desk.making(who, request_id)
+        if making is None or making.is_done:
+            return True
+        await asyncio.sleep(_LOOK_S)
+    return False
+
+
 def _desk(deps: WebDeps) -> Journeys:
     if deps.journeys is None:
         raise FailedPrecondition("This server follows nobody.")
@@ -201,9 +221,11 @@ async def _one(request: Request, request_id: str, *, error: CustodesError | None
     record = await _record(deps, who, request_id)
     now_ns = deps.clock.now_ns()
     is_own = record.request.requester_id == who.user_id
+    making = deps.journeys.making(who, request_id) if deps.journeys is not None else None
     return page(
         request,
         "journey_request.html",
+        making=making,
         status=status,
         problem=problem,
         row=request_row(record, now_ns, is_own=is_own),

@@ -26,7 +26,9 @@ journey.json lists the tracks. "verified": two trained people, each without know
 the person. "together": the track stood on the same ground at the same time as one of the person's. "transit": it came
 when and where somebody would who had left the camera before. Every link has its probability, and how probable the next
 best one was; a track's own probability is the product of the links back to a verified one. Links are estimates from
-places and times, not from faces: they may be wrong, and none of them is a sighting. Coverage says how much of the
+places and times, and, where "looks" is not "none", from the colours of clothes: "look_nats" is how much likelier these
+are one person's than two people's, as a natural logarithm. They are not from faces, may be wrong, and none of them is
+a sighting. With looks a track may be told in part: from when to when it was the person. Coverage says how much of the
 stretch each camera's recordings were analysed: where it is low, the person may have been there unseen.
 """
 

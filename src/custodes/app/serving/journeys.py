@@ -1,30 +1,45 @@
-"""Where an enrolled person went: made of tracks when it is asked for, under the warden's word, and kept nowhere.
+"""Where an enrolled person went: made of tracks when it is asked for, under the warden's word, and stored nowhere.
 
-The warden says which tracks two people confirmed; from these a chain of links is followed (`journey.trail`). Tracks of
+The warden says which tracks two people confirmed; from these a chain of links is followed (`journey.trail`), with
+clothes' looks where a job can take them from recordings (`journey_looks`), else by places and times alone. Tracks of
 everybody else are alternatives in memory while one answer is made.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import structlog
 
 from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journey_looks import LookDesk, LookJob
+from custodes.app.serving.journey_made import MadeJourneys
 from custodes.app.serving.traffic import coverage_share, ground_of
-from custodes.errors import FailedPrecondition, ResourceExhausted
+from custodes.errors import CustodesError, FailedPrecondition, ResourceExhausted
 from custodes.geometry.homography import Homography
 from custodes.geometry.pose import pose_of
 from custodes.journey.assignment import marginals
 from custodes.journey.fusion import Placed, TrackKey
-from custodes.journey.together import company, path, placed_in
-from custodes.journey.trail import Company, Step, trail
+from custodes.journey.together import Met, company, in_seconds, path, placed_in
+from custodes.journey.trail import Answer, Company, Meet, Step, Walk, Wish, trail
 from custodes.journey.ways import Passage, links
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import CameraScope, Principal
 from custodes.types.flow import FlowGroup, FlowHour
-from custodes.types.journey import CameraSeen, Journey, JourneyOpened, JourneyStep, OpenJourney, VerifiedTrack
+from custodes.types.journey import (
+    CameraSeen,
+    Journey,
+    JourneyOpened,
+    JourneyStep,
+    LooksUse,
+    Making,
+    OpenJourney,
+    VerifiedTrack,
+)
 from custodes.types.message import CameraSpec
 from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns
@@ -40,28 +55,83 @@ AROUND_NS = 2 * NS_PER_S
 _ASPECT = 16 / 9
 
 Ways = Mapping[tuple[CameraId, CameraId], float]
+Path = tuple[tuple[Ns, float, float], ...]
+Paths = dict[int, Path]
 
 
 class JourneyService:
     """`ports.journeys.Journeys` on the server's event loop."""
 
-    def __init__(self, *, catalog: AsyncCatalog, warden: Warden, clock: Clock, exhibits: ExhibitMaker) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: AsyncCatalog,
+        warden: Warden,
+        clock: Clock,
+        exhibits: ExhibitMaker,
+        looks: LookDesk | None = None,
+    ) -> None:
         self._catalog = catalog
         self._warden = warden
         self._clock = clock
         self._exhibits = exhibits
+        self._looks = looks
+        self._made = MadeJourneys(clock)
 
     async def follow(self, who: Principal, request_id: str) -> Journey:
         """See `Journeys`."""
+        opened = await self._open(who, request_id)
+        return self._made.take(who, opened) or await self._make(opened, None)
+
+    async def begin(self, who: Principal, request_id: str) -> None:
+        """See `Journeys`."""
+        if self._looks is not None and self.making(who, request_id) is None:
+            opened = await self._open(who, request_id)
+            if opened.verified:
+                self._made.begin(who, opened, partial(self._make_with_looks, who, opened))
+
+    def making(self, who: Principal, request_id: str) -> Making | None:
+        """See `Journeys`."""
+        return self._made.state(who, request_id)
+
+    async def cancel(self, who: Principal, request_id: str) -> None:
+        """See `Journeys`."""
+        await self._made.forget(who, request_id)
+
+    async def close(self) -> None:
+        """The server ends: so does what is being made."""
+        await self._made.close()
+
+    async def _open(self, who: Principal, request_id: str) -> JourneyOpened:
         opened = await self._warden.about_requests(OpenJourney(principal=who, request_id=request_id[:64]))
         assert isinstance(opened, JourneyOpened)
+        return opened
+
+    async def _make_with_looks(
+        self, who: Principal, opened: JourneyOpened, told: Callable[[LookJob], None]
+    ) -> Journey:
+        """With looks if that can be; without, and why, where the job, keys or recordings fail."""
+        assert self._looks is not None
+        specs = {spec.camera_id: spec for spec in await self._catalog.cameras()}
+        tracks = await self._tracks(opened)
+        try:
+            async with self._looks.job(who, opened, specs, tracks) as job:
+                told(job)
+                journey = await self._make(opened, job)
+                use = LooksUse.ALL if job.left_ns > 0 else LooksUse.PARTLY
+                return replace(journey, looks=use)
+        except CustodesError as error:
+            structlog.get_logger().warning("a journey is told without looks", error=str(error))
+            return replace(await self._make(opened, None), looks_note=str(error))
+
+    async def _make(self, opened: JourneyOpened, job: LookJob | None) -> Journey:
         specs = {spec.camera_id: spec for spec in await self._catalog.cameras()}
         cameras = [specs[one] for one in opened.camera_ids if one in specs]
         ways = await self._ways()
         site = _Site(cameras)
         tracks = await self._tracks(opened)
         passages = [site.passage(one, opened.start_ns) for one in tracks]
-        steps, paths = await self._trail(opened, site, passages, ways)
+        steps, paths = await self._trail(opened, site, passages, ways, job)
         return Journey(
             request_id=opened.request_id,
             person_id=opened.person_id,
@@ -69,7 +139,7 @@ class JourneyService:
             reference=opened.purpose.reference,
             start_ns=opened.start_ns,
             end_ns=opened.end_ns,
-            steps=tuple(_told(steps, tracks, passages, paths)),
+            steps=tuple(_told(steps, tracks, passages, paths, opened.start_ns)),
             cameras=tuple([await self._seen(spec, site, opened) for spec in cameras]),
             learnt_ways=len(ways),
             log_index=opened.log_index,
@@ -113,8 +183,8 @@ class JourneyService:
         return learnt | {(one.from_camera, one.to_camera): one.seconds for one in (layouts[0].ways if layouts else ())}
 
     async def _trail(
-        self, opened: JourneyOpened, site: "_Site", passages: Sequence[Passage], ways: Ways
-    ) -> tuple[list[Step], dict[int, tuple[tuple[Ns, float, float], ...]]]:
+        self, opened: JourneyOpened, site: "_Site", passages: Sequence[Passage], ways: Ways, job: LookJob | None
+    ) -> tuple[list[Step], Paths]:
         span_s = (opened.end_ns - opened.start_ns) / NS_PER_S
         possible = await asyncio.to_thread(links, passages, ways, span_s)
         chance = await asyncio.to_thread(marginals, possible, len(passages))
@@ -123,21 +193,60 @@ class JourneyService:
             passages,
             possible,
             chance,
-            verified=_indices(opened.verified, index_of),
+            verified=_known_at(opened, index_of),
             excluded=_indices(opened.excluded, index_of),
+            has_looks=job is not None,
         )
-        paths: dict[int, tuple[tuple[Ns, float, float], ...]] = {}
-        try:
-            wanted = next(walk)
-            while True:
-                met, paths[wanted] = await self._met(site, passages[wanted], opened.start_ns, index_of)
-                wanted = walk.send(met)
-        except StopIteration as ended:
-            return ended.value, paths
+        paths: Paths = {}
+        answer: Answer | None = None
+        while True:
+            # A step over many links takes a tenth of a second.
+            step = await asyncio.to_thread(_advance, walk, answer)
+            if isinstance(step, list):
+                break
+            if not isinstance(step, Meet):
+                assert job is not None, "looks are asked for where a job was promised"
+                answer = await job.alike(step)
+            else:
+                one, seen = passages[step.index], None
+                if job is not None:
+                    seen = await self._stayed(site, one, step.at_s, opened.start_ns, index_of, job)
+                if seen is None:
+                    seen, paths[step.index] = await self._met(site, one, opened.start_ns, index_of)
+                answer = seen
+        if job is not None:
+            for told in step:
+                paths[told.index] = await self._path(site, passages[told.index], told, opened.start_ns)
+        return step, paths
+
+    async def _stayed(
+        self, site: "_Site", one: Passage, at_s: float, origin_ns: Ns, index_of: Mapping[TrackKey, int], job: LookJob
+    ) -> Company | None:
+        """Which tracks were the same dot as one was at a moment, by the job that holds the looks; None without any."""
+        grounds = site.beside(one.camera_id)
+        if not grounds:
+            return {}
+        met = await job.stay(one.key, Ns(origin_ns + round(at_s * NS_PER_S)), tuple(grounds))
+        if met is None:
+            return None
+        return {index_of[key]: in_seconds(found, origin_ns) for key, found in met.items() if key in index_of}
+
+    async def _path(self, site: "_Site", one: Passage, step: Step, origin_ns: Ns) -> Path:
+        """Where a step went, as far as it is told."""
+        ground = site.beside(one.camera_id).get(one.camera_id)
+        if ground is None:
+            return ()
+        points: list[tuple[Ns, float, float]] = []
+        for low_s, high_s in step.spans_s or ((one.start_s, one.end_s),):
+            for start_ns, end_ns in _parts(round(low_s * NS_PER_S), round(high_s * NS_PER_S)):
+                frames = await self._catalog.analysed(one.camera_id, Ns(origin_ns + start_ns), Ns(origin_ns + end_ns))
+                placed = await asyncio.to_thread(placed_in, {one.camera_id: frames}, {one.camera_id: ground})
+                points += path(placed, one.key)
+        return tuple(points)
 
     async def _met(
         self, site: "_Site", one: Passage, origin_ns: Ns, index_of: Mapping[TrackKey, int]
-    ) -> tuple[Company, tuple[tuple[Ns, float, float], ...]]:
+    ) -> tuple[Company, Path]:
         """Who was with a track, and its path."""
         grounds = site.beside(one.camera_id)
         if not grounds:
@@ -148,7 +257,7 @@ class JourneyService:
             frames = {camera_id: await self._catalog.analysed(camera_id, *span) for camera_id in grounds}
             placed += await asyncio.to_thread(placed_in, frames, grounds)
         found = await asyncio.to_thread(company, placed, one.key)
-        known = {index_of[key]: share for key, share in found.items() if key in index_of}
+        known = {index_of[key]: Met(share=share) for key, share in found.items() if key in index_of}
         return known, path(placed, one.key)
 
     async def _seen(self, spec: CameraSpec, site: "_Site", opened: JourneyOpened) -> CameraSeen:
@@ -215,11 +324,26 @@ def _indices(tracks: Sequence[VerifiedTrack], index_of: Mapping[TrackKey, int]) 
     return sorted({index_of[key] for key in keys if key in index_of})
 
 
+def _known_at(opened: JourneyOpened, index_of: Mapping[TrackKey, int]) -> dict[int, float]:
+    """Tracks that two people confirmed, and when their faces were seen, in seconds from the stretch's start."""
+    return {
+        index_of[key]: ((one.start_ns + one.end_ns) / 2 - opened.start_ns) / NS_PER_S
+        for one in opened.verified
+        if (key := (one.camera_id, one.run, one.track_id)) in index_of
+    }
+
+
+def _advance(walk: Walk, answer: Answer | None) -> Wish | list[Step]:
+    """What the chain wants to know next, or its steps."""
+    try:
+        return next(walk) if answer is None else walk.send(answer)
+    except StopIteration as ended:
+        found: list[Step] = ended.value
+        return found
+
+
 def _told(
-    steps: Sequence[Step],
-    tracks: Sequence[Tracklet],
-    passages: Sequence[Passage],
-    paths: Mapping[int, tuple[tuple[Ns, float, float], ...]],
+    steps: Sequence[Step], tracks: Sequence[Tracklet], passages: Sequence[Passage], paths: Paths, origin_ns: Ns
 ) -> list[JourneyStep]:
     place = {step.index: at for at, step in enumerate(steps)}
     return [
@@ -227,15 +351,24 @@ def _told(
             camera_id=tracks[step.index].camera_id,
             run=tracks[step.index].run,
             track_id=tracks[step.index].track_id,
-            start_ns=tracks[step.index].start_ns,
-            end_ns=tracks[step.index].end_ns,
+            start_ns=_bounds(step, tracks[step.index], origin_ns)[0],
+            end_ns=_bounds(step, tracks[step.index], origin_ns)[1],
             kind=step.kind,
             probability=round(step.probability, 3),
             link_probability=round(step.link_probability, 3),
             runner_up=round(step.runner_up, 3),
             came_from=place[step.came_from],
             floor=passages[step.index].floor,
+            look_nats=step.look,
             path_m=paths.get(step.index, ()),
         )
         for step in steps
     ]
+
+
+def _bounds(step: Step, track: Tracklet, origin_ns: Ns) -> tuple[Ns, Ns]:
+    """From when to when a track is told to be the person's."""
+    if not step.spans_s:
+        return track.start_ns, track.end_ns
+    low_s, high_s = step.spans_s[0][0], step.spans_s[-1][1]
+    return Ns(origin_ns + round(low_s * NS_PER_S)), Ns(origin_ns + round(high_s * NS_PER_S))
