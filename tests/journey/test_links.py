@@ -11,6 +11,7 @@ from custodes.journey.assignment import Links, decide, marginals
 from custodes.journey.online import Linker
 from custodes.journey.resolve import TOLD, numbers, resolve
 from custodes.journey.tracklets import Tracklets, candidates, centred, chains
+from custodes.journey.transit import evident
 
 ODDS = st.lists(st.floats(-3, 3), min_size=1, max_size=6)
 
@@ -106,6 +107,41 @@ def test_without_looks_time_and_way_alone_still_tell_the_graph():
     assert abs(found.model.median_s(0, 1) - 30) < 6
     # Six seconds from one object to the next, three of scatter: who was who is not told, and not claimed.
     assert len(found.first) == 0 or right_share(owner, found) > 0.7
+
+
+def passing(events):
+    """Tracklets of (camera, second), each three seconds long, without looks."""
+    cameras, starts = zip(*sorted(events, key=lambda one: one[1]), strict=True)
+    start_s = np.array(starts)
+    none = np.zeros(len(starts), np.int64)
+    return Tracklets(camera=np.array(cameras), way=none, start_s=start_s, end_s=start_s + 3.0,
+                     looks=np.full((len(starts), 1), np.nan))  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lights_and_loops_that_repeat_are_no_way_from_one_camera_to_another(seed):
+    rng = np.random.default_rng(seed)
+    # Two streets whose lights turn green every minute, the second 25 s after the first; nobody goes to the other.
+    lights = [
+        (camera, cycle * 60.0 + 25.0 * camera + rng.uniform(0, 12))
+        for camera in (0, 1) for cycle in range(60) for _ in range(rng.poisson(5))
+    ]  # fmt: skip
+    loops = [
+        (camera, turn * 13.7 + s)
+        for camera, some in enumerate(((1, 4, 9), (2, 3, 11)))
+        for turn in range(260)
+        for s in some
+    ]
+    for events in (lights, loops):
+        assert not evident(passing(events), (2.0, 240.0)).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flow_is_evident_in_its_direction(seed):
+    rng = np.random.default_rng(seed)
+    left_s = rng.uniform(0, 3600, 400)
+    events = [(0, one) for one in left_s] + [(1, one + 43 + rng.normal(0, 4)) for one in left_s]
+    assert evident(passing(events), (2.0, 240.0)).tolist() == [[False, True], [False, False]]
 
 
 def test_online_links_by_a_model_of_before():
