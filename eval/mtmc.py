@@ -4,9 +4,9 @@ Run `python -m eval.mtmc --data DIR [--smoke]`. Overlapping: UCLA CAMPUS' two pa
 online, through the product's trackers and `journey.fusion`; `overlap_idf1` is the worse pair's, `…_looks_…` with
 simulated looks. EPFL's terrace end to end from video (`eval.terrace`): `…_video_…` with the product's looks (ADR
 132), `…_video_without_looks_…` without, `…_thinned_…` with a tenth of its boxes dropped; pose2sim's hall
-(`eval.hall`). Others: the SUMO grid with synthetic looks, missed and false passes and clock errors; `grid_idf1` is
-what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by a model learnt in the first
-half hour and scored after it.
+(`eval.hall`); simulated cars (`eval.cars`). Others: the SUMO grid with synthetic looks, missed and false passes and
+clock errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by
+a model learnt in the first half hour and scored after it.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from custodes.config import SiteConfig
 from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
 from custodes.journey.tracklets import Tracklets, centred
-from eval import grid, hall, terrace
+from eval import cars, grid, hall, terrace
 from eval.campus_run import LARGE_PICTURES, SMALL_PICTURES, campus_pairs
 from eval.report import Report
 
@@ -177,6 +177,9 @@ def main() -> None:
     report.results["overlap_idf1"] = min(outcome.scores["idf1"] for outcome in pairs.values())
     from_video(report, arguments.data / "multicam" / "epfl", 15.0 if smoke else 120.0)
     from_hall(report, arguments.data / "multicam" / "pose2sim")
+    for road in ("corner",) if smoke else cars.ROADS:
+        found = cars.scores(road, cars.SEEDS[:1] if smoke else cars.SEEDS)
+        report.results |= {f"overlap_cars_{road}_{key}": value for key, value in found.items()}
     folder = arguments.data / "tracking" / "sumo_grid"
     seconds = 700.0 if smoke else 1e9
     for step, (prefix, settings) in enumerate((("grid", PLAIN), ("lookalike", LOOKALIKE)), 1):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from custodes.app.serving.site_map import LAG_NS, LOOK_KEPT_NS, SHOWN_NS, MapService
+from custodes.app.serving.site_map import LAG_NS, LOOK_KEPT_NS, MAX_ERROR_M, SHOWN_NS, MapService
 from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.track.colours import SIZE
@@ -151,3 +151,26 @@ def test_looks_go_with_their_floor_with_the_process_and_with_a_clock_that_was_se
         (kept,) = [packed for packed, _ in floor.looks.values()]
         end()
         assert not kept.any()
+
+
+def test_whoever_is_too_far_from_the_measured_ground_is_no_dot_however_long_they_are_seen():
+    clock = ManualClock(T0_NS)
+    service = MapService(catalog=None, clock=clock)
+    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    away = (EAST.target - np.array(EAST.place[:2])) / np.hypot(*(EAST.target - np.array(EAST.place[:2])))
+    people = [
+        Mover(
+            number, ObjectClass.PERSON, (0.4, 0.5, 1.7), lambda _, m=metres: (np.array(EAST.place[:2]) + m * away, 0.0)
+        )
+        for number, metres in ((1, 20.0), (2, 75.0))
+    ]
+    seen = look(EAST, people, (0, 8.0), fps=5, noise=Noise(edge_px=0.5), rng=np.random.default_rng(3))
+    service.take(CameraId("east"), seen.frames)
+    clock.advance(8 * NS_PER_S + LAG_NS)
+    service.fuse()
+    (floor,) = service._floors.values()
+    errors = sorted(dot.error_m for dot, _ in floor.dots.values())
+    assert len(errors) == 2
+    assert errors[1] > 2 * MAX_ERROR_M
+    (hall,) = service.floors(ALL_CAMERAS)
+    assert [dot.error_m < 1.0 for dot in hall.dots] == [True]

@@ -509,8 +509,8 @@ class PrivacyConfig(_Strict):
     """Whether colours of clothes (without the head) and of bodywork tell objects apart for seconds, in the memory of
     one process, and are overwritten. `none`: never made. `dots`: where cameras see the same ground, so that one person
     stays one dot on the map; gone at most eight seconds after the dot was last seen. `links`: also where one camera is
-    left and another one entered, for flows, as long as the way between them takes. Nothing of it is stored, searched
-    or sent to another machine."""
+    left and another one entered, for flows, until 260 seconds after somebody left a picture (ADR 133). Nothing of it
+    is stored, searched or sent to another machine."""
 
 
 class SiteConfig(_Strict):

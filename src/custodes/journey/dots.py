@@ -48,6 +48,38 @@ _SETTLED = 3
 """A mean of fewer looks says less: somebody else may have been taken for this one for a moment."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where one camera's track was measured at one moment. `place_m`: (2,), `spread_m2`: (2, 2) of this one
+    measurement; `look`: (d,) float32 unit vector, or None where appearance is not known; who made it overwrites it."""
+
+    key: TrackKey
+    group: int
+    """`PERSON_GROUP` or `VEHICLE_GROUP`; only equal groups are ever one."""
+    place_m: Floats
+    spread_m2: Floats
+    look: Look | None = None
+    ground_m2: float = 0.0
+    """Of `spread_m2`, the sum of both axes that is the calibration's: the same at all times, so no mean lessens it."""
+    is_mixed: bool = False
+    """Its box overlaps another one's: from here on the track may be somebody else's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """One object on the ground, now."""
+
+    number: int
+    group: int
+    place_m: Floats
+    velocity_mps: Floats
+    spread_m2: Floats
+    tracks: tuple[TrackKey, ...]
+    """That see it now."""
+    error_m: float
+    """Deviation of its place, with what the best calibrated of them may be off for good."""
+
+
 @dataclass(slots=True)
 class DotState:
     """What `journey.fusion` keeps of a dot: place and speed with their spread, and its looks until it is over."""

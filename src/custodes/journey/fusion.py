@@ -14,37 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from custodes.journey.dots import DRIVING, WALKING, DotState, Floats, Look, Motion
+from custodes.journey.dots import Dot as Dot
+from custodes.journey.dots import Placed as Placed
 from custodes.journey.dots import TrackKey as TrackKey
 from custodes.journey.likeness import OTHER_VIEW, SAME_VIEW, Likeness
 from custodes.units import NS_PER_S, CameraId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """Where one camera's track was measured at one moment. `place_m`: (2,), `spread_m2`: (2, 2) of this one
-    measurement; `look`: (d,) float32 unit vector, or None where appearance is not known; who made it overwrites it."""
-
-    key: TrackKey
-    group: int
-    """`PERSON_GROUP` or `VEHICLE_GROUP`; only equal groups are ever one."""
-    place_m: Floats
-    spread_m2: Floats
-    look: Look | None = None
-    is_mixed: bool = False
-    """Its box overlaps another one's: from here on the track may be somebody else's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dot:
-    """One object on the ground, now."""
-
-    number: int
-    group: int
-    place_m: Floats
-    velocity_mps: Floats
-    spread_m2: Floats
-    tracks: tuple[TrackKey, ...]
-    """That see it now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +70,7 @@ class _Track:
     """How far from its dot this track is usually seen."""
     mixed_ns: int | None = None
     """When its box last overlapped another one's."""
+    ground_m2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +108,7 @@ class Fusion:
         by_camera: dict[CameraId, list[Placed]] = {}
         for one in seen:
             track = self._tracks.setdefault(one.key, _Track(0, utc_ns, utc_ns))
-            track.seen_ns = utc_ns
+            track.seen_ns, track.ground_m2 = utc_ns, one.ground_m2
             track.mixed_ns = utc_ns if one.is_mixed else track.mixed_ns
             by_camera.setdefault(one.key[0], []).append(one)
         for camera_id in sorted(by_camera):
@@ -378,13 +353,16 @@ class Fusion:
         del self._dots[gone.number]
 
     def _shown(self, dot: DotState, utc_ns: int) -> Dot:
+        tracks = tuple(sorted(key for camera_id, key in dot.bound.items() if dot.bound_ns[camera_id] == utc_ns))
+        ground_m2 = min((self._tracks[key].ground_m2 for key in tracks), default=0.0)
         return Dot(
             number=dot.number,
             group=dot.group,
             place_m=dot.mean[:2].copy(),
             velocity_mps=dot.mean[2:].copy(),
             spread_m2=dot.spread[:2, :2].copy(),
-            tracks=tuple(sorted(key for camera_id, key in dot.bound.items() if dot.bound_ns[camera_id] == utc_ns)),
+            tracks=tracks,
+            error_m=float(dot.spread[:2, :2].trace() + ground_m2) ** 0.5,
         )
 
 

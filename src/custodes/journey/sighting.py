@@ -30,6 +30,7 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
     noise[:, 0, 0] = np.square(_BOX_SD * size[:, 0])
     noise[:, 1, 1] = np.square(np.where(is_cut, _CUT_SD, _BOX_SD) * size[:, 1])
     places, spreads = ground.ground_of(feet), ground.spread_of(feet, noise)
+    ground_m2 = ground.spread_of(feet, np.zeros_like(noise)).trace(axis1=1, axis2=2)
     is_mixed = overlapping(frame)[rows]
     vehicles = {int(one) for one in VEHICLES}
     return [
@@ -38,9 +39,12 @@ def placed_of(frame: TrackedFrame, ground: Homography) -> list[Placed]:
             group=VEHICLE_GROUP if int(frame.class_ids[row]) in vehicles else PERSON_GROUP,
             place_m=place,
             spread_m2=spread,
+            ground_m2=off_m2,
             is_mixed=mixed,
         )
-        for row, place, spread, mixed in zip(rows.tolist(), places, spreads, is_mixed.tolist(), strict=True)
+        for row, place, spread, off_m2, mixed in zip(
+            rows.tolist(), places, spreads, ground_m2.tolist(), is_mixed.tolist(), strict=True
+        )
     ]
 
 

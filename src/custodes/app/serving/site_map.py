@@ -34,6 +34,9 @@ TICK_S = 0.25
 RELOAD_TICKS = 20
 SHOWN_NS = 3 * NS_PER_S
 """A dot that nobody saw for longer is not shown."""
+MAX_ERROR_M = 5.0
+"""Nor is one whose place is known less well: it might stand on the other side of the street. By a ground that was
+measured at up to 35 m this is reached at about 80."""
 MAX_PENDING = 20_000
 """Measurements of a floor that wait to be fused: 20 cameras with 50 objects for four seconds."""
 LOOK_KEPT_NS = 4 * NS_PER_S
@@ -207,7 +210,8 @@ class _Floor:
 
 
 def _is_shown(dot: Dot, seen_ns: int, now_ns: int, scope: CameraScope) -> bool:
-    return now_ns - seen_ns <= LAG_NS + SHOWN_NS and any(scope.covers(key[0]) for key in dot.tracks)
+    is_of_now = now_ns - seen_ns <= LAG_NS + SHOWN_NS
+    return is_of_now and dot.error_m <= MAX_ERROR_M and any(scope.covers(key[0]) for key in dot.tracks)
 
 
 def _map_dot(dot: Dot, scope: CameraScope) -> MapDot:
@@ -215,7 +219,7 @@ def _map_dot(dot: Dot, scope: CameraScope) -> MapDot:
     return MapDot(
         x_m=round(x_m, 2),
         y_m=round(y_m, 2),
-        error_m=round(float(dot.spread_m2.trace()) ** 0.5, 2),
+        error_m=round(dot.error_m, 2),
         is_person=dot.group == PERSON_GROUP,
         cameras=tuple(key[0] for key in dot.tracks if scope.covers(key[0])),
     )
