@@ -37,7 +37,7 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 SHOTS ?=
-.PHONY: help install demo system test lint pages shots words client peers crashes residue sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo system test lint pages shots words client peers crashes residue terrace sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ crashes: $(VENV)/.dev ## 100,000 operations on a warden that is killed at random
 
 residue: $(VENV)/.dev ## 10,000 strangers pass the matcher; then every file, its memory and what a crash leaves are searched
 	$(BIN)/python -m pytest -q -s -m slow tests/matcher/test_residue.py
+
+terrace: $(VENV)/.dev ## A journey with clothes from sealed film of ../shared/data, by real warden and job processes, against truth
+	$(BIN)/python -m pytest -q -s -m slow tests/job/test_looks_terrace.py
 
 sast: $(VENV)/.dev ## bandit, and semgrep with our own rules (no network); semgrep lives in an environment of its own
 	@test -x .venv-sast/bin/semgrep || { $(PYTHON) -m venv .venv-sast && .venv-sast/bin/pip install $(PIP_FLAGS) 'semgrep>=1.180'; }

@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from custodes.testing.catalog import make_spec
 from custodes.testing.job import SITE_ID, JobSite
 from custodes.testing.media import draw_frame, encode_clip, people_at, vouch, write_segment
 from custodes.testing.web import InlineCatalog
-from custodes.track.colours import colours
+from custodes.track.colours import Looks, colours
 from custodes.types.access import Action, AuditKind, Fidelity, Purpose, PurposeKind
 from custodes.types.approval import CastVote, FileRequest, RequestRecord
 from custodes.types.event import TrackEnded
@@ -51,6 +51,7 @@ from custodes.types.journey_job import (
 )
 from custodes.types.media import Segment, StreamInfo
 from custodes.types.message import LogPage, ReadLog, StillRendered, StopView, ViewEnded, ViewKind
+from custodes.types.scene import CameraScene
 from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_MS, NS_PER_S, CameraId, Ns, RunId
 
@@ -82,16 +83,22 @@ class Film:
     segment: Segment
     facts: tuple
     tracks: tuple[Tracklet, ...]
+    scene: CameraScene = field(default_factory=CameraScene)
+
+
+def sealed(site: JobSite, info: StreamInfo, packets: list) -> Segment:
+    """Packets as a segment under today's key of their camera, which the warden has published."""
+    day = time.strftime("%Y%m%d", time.gmtime())
+    key = latest_usable(site.paths.public_keys, info.camera_id, day, read_pinned(site.paths.warden_key))
+    return write_segment(
+        site.paths.data_dir, info, packets, public_key=key.public_key, key_id=key.key_id, site_id=SITE_ID
+    )[0]
 
 
 def film(site: JobSite, camera_id: CameraId, start_ns: int, wear) -> Film:
     frames = (dressed(number, start_ns, wear) for number in range(FRAMES))
     info, packets = encode_clip(frames, fps=FPS, gop=10, start_ns=start_ns, camera_id=camera_id)
-    day = time.strftime("%Y%m%d", time.gmtime())
-    key = latest_usable(site.paths.public_keys, camera_id, day, read_pinned(site.paths.warden_key))
-    segment, _ = write_segment(
-        site.paths.data_dir, info, packets, public_key=key.public_key, key_id=key.key_id, site_id=SITE_ID
-    )
+    segment = sealed(site, info, packets)
     times = [start_ns + number * 100 * NS_PER_MS for number in range(0, FRAMES, 2)]
     boxes = [people_at(number) for number in range(0, FRAMES, 2)]
     tracks = tuple(
@@ -142,31 +149,47 @@ class Scene:
     request_id: str
 
 
-async def _prepare(site: JobSite) -> Scene:
+async def published(site: JobSite, cameras: tuple[CameraId, ...]) -> None:
+    """Today's keys of these cameras."""
     client = WardenClient(site.paths.socket("warden-server"))
-    await client.publish_keys((GATE, ROOF, YARD))
+    await client.publish_keys(cameras)
     await client.close()
+
+
+async def _prepare(site: JobSite) -> Scene:
+    await published(site, (GATE, ROOF, YARD))
     start_ns = time.time_ns() - 300 * NS_PER_S
     films = {
         GATE: film(site, GATE, start_ns, (RED, BLUE)),
         ROOF: film(site, ROOF, start_ns + 10 * NS_PER_S, (BLUE, RED)),
         YARD: film(site, YARD, start_ns + 10 * NS_PER_S, (BLUE, RED)),
     }
+    first = replace(films[GATE].tracks[0], start_ns=Ns(start_ns + NS_PER_S), end_ns=Ns(start_ns + 2 * NS_PER_S))
+    span = Ns(start_ns - 5 * NS_PER_S), Ns(start_ns + 60 * NS_PER_S)
+    return await confirmed(site, films, first, (GATE, ROOF), span)
+
+
+async def confirmed(
+    site: JobSite, films: dict[CameraId, Film], seen: Tracklet, cameras: tuple[CameraId, ...], span: tuple[Ns, Ns]
+) -> Scene:
+    """Somebody is enrolled, two people confirm them in that part of a track, and Cid may follow them in `span`."""
     office = SocketOffice(site)
-    zone_id = await office.zone()
+    zone_id = await office.zone(camera_id=seen.camera_id)
     person_id, _, _ = await office.enrolled(1, (zone_id,), may_follow=True)
     await office.ask(opening(CID, "2026-1"))
-    seen = Ns(start_ns + NS_PER_S)
-    found = filing(zone_id, person_id)
-    await office.process(replace(found, run=RUN, track_id=1, start_ns=seen, end_ns=Ns(seen + NS_PER_S)))
+    found = replace(
+        filing(zone_id, person_id), camera_id=seen.camera_id, run=seen.run, track_id=seen.track_id,
+        start_ns=seen.start_ns, end_ns=seen.end_ns,
+    )  # fmt: skip
+    await office.process(found)
     candidate_id = (await office.ask(ReadCandidates(principal=CID))).records[0].candidate.candidate_id
     await office.train(ANN, BEN)
     for one in (ANN, BEN):
         await office.say(one, candidate_id)
     asked = FileRequest(
-        principal=CID, action=Action.FOLLOW, purpose=CASE, camera_ids=(GATE, ROOF),
-        start_ns=Ns(start_ns - 5 * NS_PER_S), end_ns=Ns(start_ns + 60 * NS_PER_S), fidelity=Fidelity.MASKED,
-        reason="she does not answer her telephone", is_break_glass=False, person_id=person_id,
+        principal=CID, action=Action.FOLLOW, purpose=CASE, camera_ids=cameras, start_ns=span[0], end_ns=span[1],
+        fidelity=Fidelity.MASKED, reason="she does not answer her telephone", is_break_glass=False,
+        person_id=person_id,
     )  # fmt: skip
     request_id = await approved(office, asked)
     await office.close()
@@ -233,7 +256,8 @@ async def serving(scene: Scene, folder: Path):
     """The server's service over the catalog, the warden process, and job processes."""
     site, clock = scene.site, SystemClock()
     catalog = sqlite_catalog(folder / "catalog.db", site_id=SITE_ID, clock=clock)
-    catalog.put_cameras([make_spec(one) for one in scene.films], is_exclusive=True)
+    specs = [replace(make_spec(one), scene=film.scene) for one, film in scene.films.items()]
+    catalog.put_cameras(specs, is_exclusive=True)
     for one in scene.films.values():
         catalog.put_analysis(one.facts, [TrackEnded(tracklet=track) for track in one.tracks])
     inline = InlineCatalog.over(catalog)
@@ -300,9 +324,22 @@ def _no_look_on_disk(scene: Scene, folders: tuple[Path, ...]) -> None:
         frames = [frame for packet in one.packets for frame in decoder.decode(packet)] + decoder.flush()
         assert len(frames) == FRAMES
         for number, frame in enumerate(frames):
-            for row in colours(frame, np.array(people_at(number))):
-                there = np.flatnonzero(row)
-                needles |= {row[there[0] : there[-1] + 1].astype(kind).tobytes() for kind in (np.float32, np.float64)}
+            needles |= bytes_of(colours(frame, np.array(people_at(number))))
+    nothing_of(needles, folders)
+
+
+def bytes_of(looks: Looks) -> set[bytes]:
+    """Looks as they might lie in a file: from their first to their last colour, in either precision."""
+    found = set()
+    for row in looks:
+        there = np.flatnonzero(row)
+        if len(there):
+            found |= {row[there[0] : there[-1] + 1].astype(kind).tobytes() for kind in (np.float32, np.float64)}
+    return found
+
+
+def nothing_of(needles: set[bytes], folders: tuple[Path, ...]) -> None:
+    """No file in these folders has any of them."""
     assert min(len(one) for one in needles) > 16
     files = [one for folder in folders for one in folder.rglob("*") if one.is_file()]
     assert files
