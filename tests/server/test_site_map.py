@@ -10,7 +10,7 @@ from custodes.testing.catalog import make_spec
 from custodes.testing.clock import ManualClock
 from custodes.track.colours import SIZE
 from custodes.types.access import ALL_CAMERAS, CameraScope
-from custodes.types.looks import LooksSeen
+from custodes.types.looks import Drops, LooksSeen
 from custodes.types.scene import CameraScene, GroundPoint
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, RunId
@@ -127,7 +127,7 @@ def test_looks_that_fit_no_measurement_or_are_too_many_are_overwritten_and_count
     clock.advance(1)
     service.fuse()
     assert floor.looks == {}
-    assert service.looks_dropped == 5
+    assert service.drops(links=7) == Drops(map_looks=5, links=7)
     assert not any(packed.any() for packed in kept)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.web.test_me import ann, make_token  # noqa: F401 - a fixture
 
 from custodes.testing.web import camera_row
+from custodes.types.looks import Drops
 from custodes.types.message import ProcessStatus
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -52,6 +54,14 @@ def test_metrics_tell_cameras_processes_disk_and_log(claimed):
     assert 0 < found[("custodes_disk_free_bytes",)] < found[("custodes_disk_size_bytes",)]
     assert found[("custodes_warden_up",)] == 1
     assert found[("custodes_log_entries_total",)] == claimed.warden.log.checkpoint().size
+
+
+def test_metrics_tell_how_much_map_and_links_had_no_room_for(claimed):
+    deps = claimed.app.state.deps
+    claimed.app.state.deps = replace(deps, drops=lambda: Drops(map_measurements=3, map_looks=5, links=7))
+    found = samples(claimed)
+    names = ("map_measurements", "map_looks", "links")
+    assert [found[(f"custodes_{name}_dropped_total",)] for name in names] == [3, 5, 7]
 
 
 def test_metrics_without_supervisor_and_warden_leave_out_what_nobody_knows(claimed):

@@ -314,6 +314,7 @@ class Server:
             centre=self._centre_desk,
             rules=self._rule_desk,
             standing=StandingReader.of_site(paths, config, leases),
+            drops=lambda: front.map.drops(self._links.dropped),
             unreached=lambda: [*self._rules.troubles(), *self._outside.troubles()],
             on_verdict=self._sightings.take if self._sightings else None,
             scanner=Clamd(config.server.clamd) if config.server.clamd else None,

@@ -131,6 +131,7 @@ async def _follow(
             clock=front.clock,
             announce=_to_nobody,
             floors=front.map,
+            drops=front.map.drops,
             tiles=open_tiles(config.map),
             standing=StandingReader.of_site(paths, config, opened.leases),
             leader=paths.socket("server-page"),

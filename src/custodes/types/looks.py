@@ -28,3 +28,15 @@ class LooksSeen:
     utc_ns: Ns
     track_ids: npt.NDArray[np.int64]
     looks: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drops:
+    """What found no place since the server started: how many, of no camera and nobody. Monitoring reads it."""
+
+    map_measurements: int = 0
+    """Of a floor on which more waited to be fused than may."""
+    map_looks: int = 0
+    """Without a measurement that they belong to in time, or of a floor with more than may wait."""
+    links: int = 0
+    """Looks and tracks for which the book of links had no room (ADR 133)."""

@@ -30,6 +30,7 @@ from custodes.ports.tiles import Tiles
 from custodes.ports.views import Floors, LiveState, ViewBroker
 from custodes.ports.warden import Warden
 from custodes.types.event import Unreached
+from custodes.types.looks import Drops
 from custodes.types.servers import Standing
 from custodes.web import (
     api,
@@ -134,6 +135,7 @@ def create_app(
     rules: RuleDesk | None = None,
     standing: Callable[[], Awaitable[Standing]] | None = None,
     unreached: Callable[[], Sequence[Unreached]] = tuple,
+    drops: Callable[[], Drops] = Drops,
     leader: Path | None = None,
     centre: Callable[[], CentreDesk | None] = lambda: None,
 ) -> FastAPI:
@@ -153,6 +155,7 @@ def create_app(
         recorders: says who records what; None where one recorder has everything.
         on_verdict: Told the candidate on which somebody said their word.
         unreached: other systems that do not take what they are told.
+        drops: what map and links had no room for.
         scanner: sees uploaded files first; None where none is named.
         rules: rules of the page; None where nobody writes any.
         standing: who leads, and how far replicas are.
@@ -211,6 +214,7 @@ def create_app(
         rules=rules,
         standing=standing,
         unreached=unreached,
+        drops=drops,
         centre=centre,
         journeys=journeys,
         health=health,

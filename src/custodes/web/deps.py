@@ -35,6 +35,7 @@ from custodes.ports.warden import Warden
 from custodes.types.access import Action, Principal
 from custodes.types.approval import ReadRequests, RequestRecord, RequestTable
 from custodes.types.event import Unreached
+from custodes.types.looks import Drops
 from custodes.types.message import CameraRow
 from custodes.types.recorders import RecorderTable
 from custodes.types.servers import Standing
@@ -114,6 +115,8 @@ class WebDeps:
     """None where nobody is asked: one recorder has everything."""
     unreached: Callable[[], Sequence[Unreached]] = tuple
     """Other systems that do not take what they are told."""
+    drops: Callable[[], Drops] = Drops
+    """What map and links had no room for."""
     on_verdict: Callable[[str], None] | None = None
     """Told the candidate on which somebody said their word; None where nobody else is told of sightings."""
     centre: Callable[[], CentreDesk | None] = lambda: None

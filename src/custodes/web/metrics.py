@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from custodes import __version__
 from custodes.errors import Unavailable
+from custodes.types.looks import Drops
 from custodes.types.message import CameraRow, CosignedCheckpoint, ProcessStatus
 from custodes.types.servers import Standing
 from custodes.units import NS_PER_S
@@ -63,6 +64,7 @@ class Reading:
     """None where one server does everything, without replicas."""
     events: int
     """Events of the site that last, such as a full disk."""
+    drops: Drops
 
 
 class _Collected(Collector):
@@ -107,6 +109,7 @@ async def _read(deps: WebDeps, cameras: Sequence[CameraRow]) -> Reading:
         cosigned=cosigned,
         standing=await deps.standing() if deps.standing is not None else None,
         events=lasting,
+        drops=deps.drops(),
     )
 
 
@@ -117,6 +120,7 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "custodes_site_events", "Events that last, such as a full disk or a covered camera.", reading.events
     )
+    yield from _of_drops(reading.drops)
     if reading.processes is not None:
         yield from _of_processes(reading.processes)
     if reading.storage is not None:
@@ -147,6 +151,19 @@ def _of_cameras(rows: Sequence[CameraRow]) -> Iterable[Metric]:
         for row in rows:
             counter.add_metric([row.camera_id], total(row))
         yield counter
+
+
+def _of_drops(drops: Drops) -> Iterable[Metric]:
+    for name, words, value in (
+        (
+            "map_measurements_dropped",
+            "Places of people and vehicles that the map had no room for.",
+            drops.map_measurements,
+        ),
+        ("map_looks_dropped", "Looks that the map had no room for, or no place in time.", drops.map_looks),
+        ("links_dropped", "Looks and tracks that found no place among the links of flows.", drops.links),
+    ):
+        yield CounterMetricFamily(f"custodes_{name}", words, value)
 
 
 def _of_processes(processes: Sequence[ProcessStatus]) -> Iterable[Metric]:

@@ -101,7 +101,7 @@ class LinkService:
     @property
     def dropped(self) -> int:
         """Looks and tracks that found no place, since the start."""
-        return self._lost + self._hours.dropped + sum(book.dropped for book in self._books.values())
+        return self._lost + self._hours.dropped + sum(book.dropped for book in [*self._books.values()])  # a step adds
 
     @property
     def tracks(self) -> int:

@@ -22,7 +22,7 @@ from custodes.ports.clock import Clock
 from custodes.track.colours import unpacked
 from custodes.types.access import CameraScope
 from custodes.types.event import FrameAnalysed
-from custodes.types.looks import LooksSeen
+from custodes.types.looks import Drops, LooksSeen
 from custodes.types.message import CameraSpec
 from custodes.types.place import FloorNow, MapCamera, MapDot
 from custodes.units import NS_PER_S, CameraId
@@ -98,6 +98,10 @@ class MapService:
                 floor.looks[moment] = look.copy(), now_ns
             else:
                 self.looks_dropped += 1
+
+    def drops(self, links: int = 0) -> Drops:
+        """What found no place here, beside what the book of `links` had none for."""
+        return Drops(map_measurements=self.dropped, map_looks=self.looks_dropped, links=links)
 
     def forget_looks(self) -> None:
         """Overwrite all that are here."""
