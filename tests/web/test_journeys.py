@@ -130,7 +130,10 @@ def test_last_seen_tells_the_place_to_who_looks_and_the_guardians_form_to_who_en
     assert "Found: end it" in boss.get("/last-seen").text
     refused = boss.post("/last-seen", name="Ida", purpose="lost at the fair, says the mother", hours="100")
     assert "1 to 72 hours" in refused.text
-    assert boss.post(f"/faces/people/{ONE}/end").status_code == 303
+    assert "There is no such" in boss.post("/last-seen/nobody/end").text
+    (path,) = re.findall(r'action="(/last-seen/[^"]+/end)"', boss.get("/last-seen").text)
+    ended = boss.post(path)
+    assert (ended.status_code, ended.headers["location"]) == (303, "/last-seen"), "where the search was begun"
     assert "Nobody is being looked for" in ann.get("/last-seen").text
 
 

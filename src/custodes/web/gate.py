@@ -206,6 +206,7 @@ ROUTES: dict[str, Access] = {
     "/journeys/{request_id}": Access.WARDEN,
     "/journeys/{request_id}/exhibit": Access.WARDEN,
     "/last-seen": Access.WARDEN,
+    "/last-seen/{person_id}/end": Access.WARDEN,
     "/protection": Access.WARDEN,
     "/protection/invite": Access.WARDEN,
     "/protection/{person_id}/end": Access.WARDEN,

@@ -18,7 +18,7 @@ from custodes.ports.journeys import Journeys
 from custodes.types.access import Action, Fidelity, Principal, Purpose, PurposeKind
 from custodes.types.approval import FileRequest, RequestPhase, RequestRecord
 from custodes.types.face import ZonePhase
-from custodes.types.face_message import EnrolmentInvited, InviteEnrolment
+from custodes.types.face_message import EndEnrolment, EnrolmentInvited, InviteEnrolment
 from custodes.types.journey import FollowableTable, LastSeenTable, ReadFollowable, ReadLastSeen
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.cases import known_cases
@@ -163,6 +163,17 @@ async def look_for(
         return await _last_seen(request, error=error)
     assert isinstance(made, EnrolmentInvited)
     return await _last_seen(request, link=f"{base_of(request)}/enrol/{made.token}", invited=name)
+
+
+@router.post("/last-seen/{person_id}/end")
+async def found(request: Request, person_id: str) -> Response:
+    """The search is over: what is stored is destroyed, and the page shows who is still being looked for."""
+    try:
+        message = EndEnrolment(principal=present(request).principal, person_id=person_id[:64])
+        await deps_of(request).warden.about_requests(message)
+    except CustodesError as error:
+        return await _last_seen(request, error=error)
+    return RedirectResponse("/last-seen", status_code=303)
 
 
 async def _is_soon_done(desk: Journeys, who: Principal, request_id: str) -> bool:
