@@ -12,9 +12,12 @@ import uvicorn
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from custodes.adapters.sql import sqlite_catalog
+from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.rule_desk import SiteRules
+from custodes.app.serving.rules import RuleService
 from custodes.config import SiteConfig
+from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.history import fill_history
 from custodes.testing.recogniser import WrittenRecogniser
@@ -28,9 +31,11 @@ from custodes.testing.web import (
     camera_row,
     setting_up,
 )
+from custodes.types.access import CameraScope
 from custodes.types.face import Signal, Speaks
 from custodes.types.face_message import HolderVerified
 from custodes.types.message import ProcessStatus
+from custodes.types.place import FloorNow
 from custodes.web.app import create_app
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -40,6 +45,17 @@ CAMERA_SHOWS = (40, 210)
 """Luma of both halves of what the made-up camera shows."""
 
 CAMERAS = (("gate", "Main gate"), ("yard", "Yard"), ("road", "Road, north"), ("hall", "Hall"))
+
+
+class WrittenFloors:
+    """`ports.views.Floors` that says what it was told."""
+
+    def __init__(self) -> None:
+        self.now: list[FloorNow] = []
+
+    def floors(self, scope: CameraScope) -> list[FloorNow]:
+        """Those of which this person may see every camera."""
+        return [one for one in self.now if all(scope.covers(camera.camera_id) for camera in one.cameras)]
 
 
 @dataclass
@@ -53,6 +69,9 @@ class Site:
     live: FixedLive
     recogniser: WrittenRecogniser
     folder: Path
+    catalog: SqlCatalog
+    clock: Clock
+    floors: WrittenFloors
 
 
 def _processes() -> tuple[ProcessStatus, ...]:
@@ -86,6 +105,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     rows.append(camera_row(*CAMERAS[3], state="unreachable", detail="nothing answers at 10.0.0.9"))
     live = FixedLive(rows, _processes())
     tokens: list[str] = []
+    floors = WrittenFloors()
     same = HolderVerified(is_same=True, likelihood=4.2, problem="", quality=None, signals=SIGNALS)
     recogniser = WrittenRecogniser(same)
 
@@ -105,6 +125,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
         clock=clock,
         announce=announce,
         recogniser=recogniser,
+        floors=floors,
+        rules=SiteRules(
+            service=RuleService(site=config.name, watched=(), catalog=InlineCatalog.over(catalog), clock=clock),
+            configured=config.rules,
+            catalog=InlineCatalog.over(catalog),
+            warden=warden,
+            clock=clock,
+            environ={},
+            push=None,
+        ),
         cameras=setting_up(tmp_path, InlineCatalog.over(catalog), warden, live, clock),
         hasher=PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1),
     )
@@ -117,7 +147,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
     started = threading.Event()
     while not server.started and thread.is_alive():
         started.wait(0.02)
-    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live, recogniser, tmp_path)
+    yield Site(
+        f"http://127.0.0.1:{listener.getsockname()[1]}", tokens[0], warden, views, live, recogniser, tmp_path,
+        catalog, clock, floors,
+    )  # fmt: skip
     server.should_exit = True
     thread.join(10)
     listener.close()

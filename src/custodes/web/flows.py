@@ -88,16 +88,18 @@ def within(hour: FlowHour, scope: CameraScope) -> FlowHour:
 
 
 def to_csv(hours: list[FlowHour]) -> str:
-    """One row per cell and hour; times UTC. Camera ids cannot be formulas."""
+    """One row per cell and hour; times UTC. Camera ids cannot be formulas. `linked` is of the hour; empty where looks
+    took no part."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(
-        ("start", "group", "from_camera", "to_camera", "count", "median_s", "coverage", "min_group", "by_links")
-    )
+    figures = ("count", "median_s", "coverage", "min_group", "by_links", "linked")
+    writer.writerow(("start", "group", "from_camera", "to_camera", *figures))
     for hour in hours:
         for cell in hour.cells:
             head = (utc_text(hour.start_ns), hour.group.value, cell.from_camera, cell.to_camera)
-            writer.writerow((*head, cell.count, cell.median_s, cell.coverage, hour.min_group, cell.by_links))
+            writer.writerow(
+                (*head, cell.count, cell.median_s, cell.coverage, hour.min_group, cell.by_links, hour.linked)
+            )
     return text.getvalue()
 
 

@@ -2,7 +2,7 @@
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, clockText, el, say, shortDateText, svg } from "./dom.js";
 import { Player } from "./player.js";
-import { drawBins, drawSeries, withHoles } from "./plot.js";
+import { drawBins, drawSeries, whenWidthChanges, withHoles } from "./plot.js";
 import { drawRibbons } from "./ribbons.js";
 import { inOrder, t } from "./words.js";
 
@@ -10,6 +10,7 @@ const FEW = t`In every hour of this stretch there were fewer than the minimum gr
 const BAND_S = 10;
 const OPEN_BANDS = 2; // as which the band without an end is drawn
 const LEAST_BANDS = 4; // from which on shares of a distribution are told
+const MOST_SHADE = 45; // per cent of colour beneath a number: with more it is not read in the dark
 const COLUMNS = 24;
 const ROWS = 14;
 const names = new Map([...$("camera").options].map((option) => [option.value, option.textContent]));
@@ -69,13 +70,15 @@ function draw() {
 
 function how(hours) {
   const linked = hours.filter((hour) => hour.linked !== null);
-  if (!linked.length) return t`Made from times and ways alone: looks took no part.`;
+  if (!linked.length) return t`Made from times and directions alone: looks (colours of clothes and vehicles) took no part.`;
   const cells = hours.flatMap((hour) => hour.cells);
   const all = cells.reduce((sum, cell) => sum + cell.count, 0);
   const byLinks = cells.reduce((sum, cell) => sum + cell.count * cell.by_links, 0);
   const reach = Math.round((100 * linked.reduce((sum, hour) => sum + hour.linked, 0)) / hours.length);
-  if (!all) return t`By looks, times and ways, ${reach} % of all tracks were asked where they came from.`;
-  return t`By looks, times and ways, ${reach} % of all tracks were asked where they came from; ${Math.round((100 * byLinks) / all)} % of the numbers here are from that, the others from times and ways alone.`;
+  if (!all) return t`Looks (colours of clothes and vehicles) were compared for ${reach} % of all tracks.`;
+  const share = Math.round((100 * byLinks) / all);
+  if (share === 100) return t`Looks (colours of clothes and vehicles) were compared for ${reach} % of all tracks; all numbers here are from looks, times and directions.`;
+  return t`Looks (colours of clothes and vehicles) were compared for ${reach} % of all tracks; ${share} % of what is counted here is from looks, times and directions, the rest from times and directions alone.`;
 }
 
 function drawMatrix(hours) {
@@ -98,7 +101,7 @@ function drawMatrix(hours) {
       const sum = sums.get(`${from} ${to}`);
       if (!sum) return el("td", { class: "num muted" }, "–");
       const node = el("td", { class: "num", title: t`about ${Math.round(sum.seconds / sum.count)} s on the way; ${Math.round(mean(sum.coverage) * 100)} % analysed` }, String(sum.count));
-      node.style.background = `color-mix(in srgb, var(--people) ${Math.round((60 * sum.count) / most)}%, transparent)`;
+      node.style.background = `color-mix(in srgb, var(--people) ${Math.round((MOST_SHADE * sum.count) / most)}%, transparent)`;
       return node;
     })))));
 }
@@ -219,3 +222,4 @@ for (const id of ["group", "camera", "hour", "way"]) $(id).addEventListener("cha
 $("hours").addEventListener("change", show);
 show();
 setInterval(show, 60_000);
+whenWidthChanges(draw);

@@ -6,6 +6,17 @@ const HEIGHT = 150;
 const BASE = 122;
 const LEFT = 38;
 
+/** Plots are drawn for the width that they have: draw them anew when it is another. A phone's bars that come and go are no
+ * other width. */
+export function whenWidthChanges(redraw) {
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    redraw();
+  });
+}
+
 /** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]; `nothing`: what to say
  * where there is no value at all, instead of a scale of nothing. */
 export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing was counted in this stretch.`) {

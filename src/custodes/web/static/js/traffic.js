@@ -1,7 +1,7 @@
 // The traffic page: one camera's figures by quarters of an hour, with their coverage.
 import { alertLine, ask, nowNs } from "./common.js";
 import { $, cameraPage, clockText, dateText, durationText, el, say } from "./dom.js";
-import { drawBins, drawSeries, withHoles } from "./plot.js";
+import { drawBins, drawSeries, whenWidthChanges, withHoles } from "./plot.js";
 import { post } from "./post.js";
 import { drawRibbons } from "./ribbons.js";
 import { fixed, inOrder, t } from "./words.js";
@@ -10,6 +10,7 @@ const BIN_KMH = 5;
 
 const wayText = (line) => `${line.line} ${line.is_forward ? "→" : "←"}`;
 let generation = 0;
+let newest = null; // what is drawn
 
 async function show() {
   const mine = ++generation;
@@ -21,7 +22,7 @@ async function show() {
   for (const form of ["csv", "csv-hours", "csv-incidents", "datex", "json"]) $(form)?.setAttribute("href", `${path}&format=${form}`);
   try {
     const body = await ask(path);
-    if (mine === generation) draw(body, fromNs, toNs);
+    if (mine === generation) draw(...(newest = [body, fromNs, toNs]));
     alertLine("traffic", "");
   } catch (error) {
     if (error.message !== "logged out") alertLine("traffic", error.message);
@@ -133,6 +134,7 @@ for (const id of ["camera", "hours"]) {
 }
 show();
 setInterval(show, 30_000);
+whenWidthChanges(() => newest && draw(...newest));
 
 /** Of a share: a little is not nothing. */
 function percent(share) {
