@@ -22,6 +22,7 @@ from custodes.app.serving.backfills import Backfills
 from custodes.app.serving.holds import HoldService
 from custodes.app.serving.jobs import JobPool
 from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journey_looks import LookDesk
 from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.leak_book import LeakBook
 from custodes.app.serving.post_book import CasePostBook
@@ -148,6 +149,7 @@ def site_in(
     has_cameras: bool = True,
     fleet: FleetReader = no_audit,
     access: object = None,
+    supervisor: object = None,
     **server: object,
 ) -> Iterator[Site]:
     """A site without an account, with its doors, in `folder`."""
@@ -215,7 +217,19 @@ def site_in(
         leaks=LeakBook(folder / "leaks", catalog=InlineCatalog.over(catalog), warden=warden, clock=time, trace=found),
         holds=HoldService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time),
         config=config,
-        journeys=JourneyService(catalog=InlineCatalog.over(catalog), warden=warden, clock=time, exhibits=exhibits),
+        journeys=JourneyService(
+            catalog=InlineCatalog.over(catalog),
+            warden=warden,
+            clock=time,
+            exhibits=exhibits,
+            looks=LookDesk(
+                catalog=InlineCatalog.over(catalog),
+                warden=warden,
+                jobs=JobPool(supervisor or FullyBooked(), time, spare=0),
+                views=views,
+                clock=time,
+            ),
+        ),
         clock=time,
         backfills=Backfills(
             catalog=InlineCatalog.over(catalog),

@@ -6,20 +6,24 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from tests.web.conftest import FullyBooked
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person
 
 from custodes.access.enrolment import CONSENT_TEXT, FOLLOW_TEXT, MISSING_TEXT
 from custodes.errors import Unavailable
 from custodes.testing.catalog import make_spec
-from custodes.types.access import AuditKind
+from custodes.types.access import Action, AuditKind, Principal, Role
 from custodes.types.event import TrackEnded
 from custodes.types.face import Candidate, CandidateRecord, Consent, FaceEnrolment, Verdict
 from custodes.types.face_message import ScoreSource, ZoneLoad, ZoneLoads
-from custodes.types.journey import JourneyStep, LinkKind
+from custodes.types.journey import CameraSeen, Journey, JourneyStep, LinkKind
+from custodes.types.place import FloorPlan
 from custodes.types.vision import ObjectClass, Tracklet
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
-from custodes.web.journey_drawing import clothes_words
+from custodes.web import journeys
+from custodes.web.asked_names import people_of
+from custodes.web.journey_drawing import arrows_of, clothes_words, floors_of, steps_of
 from custodes.web.journeys import _blind
 from custodes.web.moments import form_text
 from custodes.web.words import paragraphs
@@ -116,6 +120,106 @@ def test_journey_is_asked_approved_and_drawn_with_its_log_entry_first(claimed, t
     assert ann.get("/journeys/unknown").status_code == 404
 
 
+class Booking(FullyBooked):
+    """A supervisor that answers when it is let."""
+
+    def __init__(self):
+        self.let = asyncio.Event()
+
+    async def spawn_job(self, kind="job"):
+        await self.let.wait()
+        await super().spawn_job(kind)
+
+
+def in_force(site, ann, boss) -> str:
+    """A request to follow Cleo Ray, who was confirmed at the gate, that another has approved."""
+    enrolled(site)
+    site.catalog.put_cameras([make_spec("gate"), make_spec("yard")], is_exclusive=True)
+    start_ns = site.clock.now_ns() - 1800 * NS_PER_S
+    walked(site, "gate", 7, start_ns)
+    confirmed(site, "gate", 7, start_ns)
+    begin, end = form_text(start_ns - 60 * NS_PER_S), form_text(site.clock.now_ns())
+    filed = ann.post(
+        "/journeys", person=ONE, reference="2026-7", cameras=["gate", "yard"], begin=begin, end=end,
+        reason="she does not answer her telephone",
+    )  # fmt: skip
+    request_id = filed.headers["location"].rsplit("/", 1)[1]
+    boss.enrol()
+    assert boss.approve(request_id).status_code == 200
+    return request_id
+
+
+def test_journey_in_the_making_is_told_while_it_runs_when_stopped_and_when_the_job_fails(make_site, monkeypatch):
+    monkeypatch.setattr(journeys, "SOON_S", 0.1)
+    supervisor = Booking()
+    site = make_site(supervisor=supervisor)
+    assert site.claim().status_code == 303
+    site.own_case("2026-7")
+    ann = Person(site)
+    accept(site, invite(site, roles=("supervisor",)))
+    boss = Person(site)
+    request_id = in_force(site, ann, boss)
+    path = f"/journeys/{request_id}"
+
+    begun = ann.post(path, act="looks")
+    assert (begun.status_code, begun.headers["location"]) == (303, path)
+    running = ann.get(path).text
+    assert "<h2>Being made</h2>" in running
+    assert re.search(r'<progress max="1" value="0\.0"', running)
+    assert '<meta http-equiv="refresh" content="3">' in running
+    assert "Open the journey" not in running
+    others = boss.get(path).text
+    assert "Being made" not in others
+    assert "http-equiv" not in others
+
+    assert ann.post(path, act="stop").status_code == 303
+    stopped = ann.get(path).text
+    assert "Being made" not in stopped
+    assert "http-equiv" not in stopped
+    assert "Open it, clothes compared" in stopped
+
+    assert ann.post(path, act="looks").status_code == 303
+    site.client.portal.call(supervisor.let.set)
+    while "<h2>Being made</h2>" in (ready := ann.get(path).text):
+        pass
+    assert "<h2>Ready</h2>" in ready
+    assert "http-equiv" not in ready
+    told = ann.post(path)
+    assert told.status_code == 200
+    assert "<b>two people</b>" in told.text
+    assert "Clothes were not compared. no job is free: enough of kind job" in told.text
+    assert "Throw it away" in ann.get(path).text
+    assert ann.post(path, act="stop").status_code == 303
+    assert "Open it, clothes compared" in ann.get(path).text
+    assert site.warden.kinds().count(AuditKind.JOURNEY_OPENED) == 3
+
+
+def test_request_to_follow_names_cameras_and_the_person_for_whom_may_know_them(claimed):
+    ann = Person(claimed)
+    tokens = [invite(claimed, roles=("supervisor",)), invite(claimed, name="Olga", roles=("privacy_officer",))]
+    others = []
+    for token in tokens:
+        accept(claimed, token)
+        others.append(Person(claimed))
+    boss, olga = others
+    request_id = in_force(claimed, ann, boss)
+    for reader in (ann, boss, olga):
+        pages = [reader.get(f"{place}/{request_id}") for place in ("/journeys", "/requests")]
+        pages += [reader.get("/journeys"), reader.get("/requests")]
+        for page in pages:
+            assert page.status_code == 200
+            assert "where the enrolled person Cleo Ray went" in page.text
+            assert f"person {ONE}" not in page.text
+        assert "<dd>Main gate, Yard</dd>" in pages[0].text
+        assert "<dd>Main gate, Yard</dd>" in pages[1].text
+    deps = claimed.app.state.deps
+    operator = Principal(user_id="x", name="X", roles=frozenset({Role.OPERATOR}))
+    records = [SimpleNamespace(request=SimpleNamespace(action=Action.FOLLOW, person_id=ONE))]
+    assert asyncio.run(people_of(deps, operator, records)) == {}
+    assert boss.post(f"/faces/people/{ONE}/end").status_code == 303
+    assert f"where the enrolled person {ONE} went" in ann.get(f"/journeys/{request_id}").text, "they agree no more"
+
+
 def test_last_seen_tells_the_place_to_who_looks_and_the_guardians_form_to_who_enrols(claimed, two):
     ann, boss = two
     assert "Nobody is being looked for" in ann.get("/last-seen").text
@@ -180,6 +284,55 @@ def test_guardians_text_says_what_for_whom_and_that_it_ends(claimed, two):
     made = boss.post("/last-seen", name="Ida", purpose="lost at the fair, says the mother", hours="5")
     assert made.status_code == 400
     assert "Name the zones" in made.text
+
+
+def stepped(*path_m):
+    """A journey of one step on floor one, seen by a camera to the right."""
+    step = JourneyStep(
+        camera_id=CameraId("gate"), run=RUN, track_id=1, start_ns=Ns(0), end_ns=Ns(NS_PER_S), kind=LinkKind.VERIFIED,
+        probability=1.0, link_probability=1.0, runner_up=0.0, came_from=0, floor="one",
+        path_m=tuple((Ns(at), x, y) for at, (x, y) in enumerate(path_m)),
+    )  # fmt: skip
+    camera = CameraSeen(camera_id=CameraId("gate"), name="Gate", coverage=1.0, place_m=(20.0, 0.0), floor="one")
+    return Journey(
+        request_id="r", person_id=ONE, name="N", reference="1", start_ns=Ns(0), end_ns=Ns(10 * NS_PER_S),
+        steps=(step,), cameras=(camera,), learnt_ways=0, log_index=1,
+    )  # fmt: skip
+
+
+def test_path_is_drawn_with_its_direction_and_the_floors_picture_beneath():
+    plan = FloorPlan(
+        name="one", plan_sha256="ab", width_px=400, height_px=200, px_per_m=10.0, origin_px=(100.0, 150.0)
+    )
+    (floor,) = floors_of(stepped((0.0, 0.0), (10.0, 0.0), (10.0, 10.0)), (plan, replace(plan, name="two")))
+    assert floor.scale_m == 5
+    px_per_m = floor.scale_px / floor.scale_m
+    ((_, _, _, first, arrows),) = floor.paths
+    assert {degrees for _, _, degrees in arrows} >= {0, -90}, "to the right, then up"
+    assert len(arrows) == round(20 * px_per_m / 80)
+    x, y, width, height = floor.plan
+    assert (width, height) == pytest.approx((40 * px_per_m, 20 * px_per_m), abs=0.5)
+    origin = x + 10 * px_per_m, y + 15 * px_per_m
+    assert origin == pytest.approx(first, abs=0.5), "metres 0, 0 of the plan are the path's first point"
+    assert [camera[3] for camera in floor.cameras] == [True], "a name at the right edge is on the left of its camera"
+    (bare,) = floors_of(stepped((0.0, 0.0), (10.0, 0.0)), (replace(plan, plan_sha256=""),))
+    assert bare.plan_sha256 == ""
+
+
+def test_who_stood_still_or_turned_back_has_no_arrow_there():
+    assert arrows_of([(5.0, 5.0)]) == ()
+    assert arrows_of([(5.0, 5.0), (9.0, 5.0)]) == ()
+    assert arrows_of([(0.0, 0.0), (30.0, 0.0), (0.0, 0.0)]) == ()
+    assert arrows_of([(0.0, 0.0), (40.0, 0.0), (40.0, 0.0), (60.0, 0.0)]) == ((30.0, 0.0, 0),)
+
+
+def test_track_is_on_the_time_line_where_it_was_in_the_stretch():
+    (drawn,) = steps_of(replace(stepped(), end_ns=Ns(4 * NS_PER_S)))
+    assert (drawn.left_percent, drawn.width_percent) == (0.0, 25.0)
+    late = stepped()
+    at_end = replace(late.steps[0], start_ns=late.end_ns, end_ns=Ns(late.end_ns + NS_PER_S))
+    (drawn,) = steps_of(replace(late, steps=(at_end,)))
+    assert drawn.left_percent + drawn.width_percent == pytest.approx(100), "a look at the very end is not cut off"
 
 
 def test_clothes_are_told_as_words_and_never_as_a_look():

@@ -21,12 +21,13 @@ from custodes.types.face import ZonePhase
 from custodes.types.face_message import EndEnrolment, EnrolmentInvited, InviteEnrolment
 from custodes.types.journey import FollowableTable, LastSeenTable, ReadFollowable, ReadLastSeen
 from custodes.units import NS_PER_S, CameraId, Ns
+from custodes.web.asked_names import cameras_of, people_of
 from custodes.web.cases import known_cases
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import base_of
 from custodes.web.errors import describe
 from custodes.web.faces import zone_names, zone_rows
-from custodes.web.journey_drawing import LABEL_PX, LINE_PX, MAP_PX, ROW_PX, floors_of, steps_of
+from custodes.web.journey_drawing import MAP_PX, floors_of, steps_of
 from custodes.web.moments import form_text, utc_ns_of
 from custodes.web.requests import request_row
 
@@ -92,7 +93,7 @@ async def one_journey(request: Request, request_id: str) -> Response:
 async def open_journey(request: Request, request_id: str, act: _Text = "") -> Response:
     """The journey: map, time line, list. `act`: "looks" to compare clothes first, "stop" to stop that."""
     deps, who = deps_of(request), present(request).principal
-    record = await _record(deps, who, request_id)
+    await _record(deps, who, request_id)
     try:
         if act == "stop":
             await _desk(deps).cancel(who, request_id)
@@ -104,16 +105,13 @@ async def open_journey(request: Request, request_id: str, act: _Text = "") -> Re
         journey = await _desk(deps).follow(who, request_id)
     except CustodesError as error:
         return await _one(request, request_id, error=error)
+    layouts = await deps.catalog.layouts(1)
     return page(
         request,
         "journey.html",
         journey=journey,
-        row=request_row(record, deps.clock.now_ns()),
         steps=steps_of(journey),
-        floors=floors_of(journey),
-        line_px=LINE_PX,
-        label_px=LABEL_PX,
-        row_px=ROW_PX,
+        floors=floors_of(journey, layouts[0].floors if layouts else ()),
         map_px=MAP_PX,
         begin=form_text(journey.start_ns).replace("T", " "),
         end=form_text(journey.end_ns).replace("T", " "),
@@ -202,10 +200,11 @@ async def _list(request: Request, *, error: CustodesError | None = None) -> Resp
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     now_ns = deps.clock.now_ns()
+    records = [one for one in await deps.requests_for(who) if one.request.action is Action.FOLLOW]
+    names, known = cameras_of(deps, who), await people_of(deps, who, records)
     rows = [
-        request_row(one, now_ns, is_own=one.request.requester_id == who.user_id)
-        for one in await deps.requests_for(who)
-        if one.request.action is Action.FOLLOW
+        request_row(one, now_ns, is_own=one.request.requester_id == who.user_id, cameras=names, people=known)
+        for one in records
     ]
     may_ask = deps.reads.may(who, Action.FILE_REQUEST) and deps.reads.may(who, Action.READ_SIGHTINGS)
     people = await deps.warden.about_requests(ReadFollowable(principal=who)) if may_ask else None
@@ -239,7 +238,13 @@ async def _one(request: Request, request_id: str, *, error: CustodesError | None
         making=making,
         status=status,
         problem=problem,
-        row=request_row(record, now_ns, is_own=is_own),
+        row=request_row(
+            record,
+            now_ns,
+            is_own=is_own,
+            cameras=cameras_of(deps, who),
+            people=await people_of(deps, who, [record]),
+        ),
         record=record,
         may_open=is_own and rules.phase(record, now_ns) is RequestPhase.IN_FORCE,
         waits=rules.phase(record, now_ns) is RequestPhase.WAITING,

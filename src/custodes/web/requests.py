@@ -23,6 +23,7 @@ from custodes.types.approval import (
     WithdrawRequest,
 )
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.web.asked_names import cameras_of, people_of
 from custodes.web.auth.me import place_of
 from custodes.web.auth.passkeys import parse_credential
 from custodes.web.auth.people import principal_of
@@ -224,8 +225,16 @@ async def _page(request: Request, *, error: CustodesError | None = None, camera:
     now_ns = deps.clock.now_ns()
     records = await deps.requests_for(who)
     approvers = await approvers_of(deps)
+    names, people = cameras_of(deps, who), await people_of(deps, who, records)
     rows = [
-        request_row(one, now_ns, is_own=one.request.requester_id == who.user_id, approvers=approvers)
+        request_row(
+            one,
+            now_ns,
+            is_own=one.request.requester_id == who.user_id,
+            approvers=approvers,
+            cameras=names,
+            people=people,
+        )
         for one in records
     ]
     cameras = deps.visible_cameras(who)
@@ -261,7 +270,14 @@ async def _one(request: Request, record: RequestRecord, *, error: CustodesError 
         "request.html",
         status=status,
         problem=problem,
-        row=request_row(record, now_ns, is_own=is_own, approvers=await approvers_of(deps)),
+        row=request_row(
+            record,
+            now_ns,
+            is_own=is_own,
+            approvers=await approvers_of(deps),
+            cameras=cameras_of(deps, who),
+            people=await people_of(deps, who, [record]),
+        ),
         record=record,
         may_approve=may_decide and now is RequestPhase.WAITING,
         may_refuse=may_decide and now in (RequestPhase.WAITING, RequestPhase.IN_FORCE),
@@ -308,12 +324,19 @@ def _grouped(rows: list[dict[str, Any]], deps: WebDeps, who: Principal) -> list[
 
 
 def request_row(
-    record: RequestRecord, now_ns: Ns, *, is_own: bool = False, approvers: Mapping[str, str] | None = None
+    record: RequestRecord,
+    now_ns: Ns,
+    *,
+    is_own: bool = False,
+    approvers: Mapping[str, str] | None = None,
+    cameras: Mapping[CameraId, str] | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A request as a list shows it.
 
     Args:
         approvers: who may approve, names by id; whom it waits for is told of these only.
+        cameras, people: names that the reader may know, by id; else the id is shown.
     """
     asked = record.request
     now = rules.phase(record, now_ns)
@@ -326,7 +349,8 @@ def request_row(
         "phase": now.value,
         "phase_words": _PHASE_WORDS[now],
         "awaits_review": rules.awaits_review(record),
-        "words": request_words(asked),
+        "words": request_words(asked, cameras, people),
+        "cameras": [(one, (cameras or {}).get(one, one)) for one in asked.camera_ids],
         "record": record,
         "is_hidden": is_hidden,
         "is_mine": False,

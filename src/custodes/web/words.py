@@ -1,6 +1,7 @@
 """Plain words for states, causes, roles and log entries. In the language of the request; no markup, no decisions."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from custodes.types.access import Action, AuditKind, AuditRecord, Fidelity, PurposeKind, Role
@@ -10,7 +11,7 @@ from custodes.types.media import Authenticity, ClockSource, GapCause
 from custodes.types.message import CameraRow
 from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, Ns
+from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.event_words import trouble_sentence
 from custodes.web.language.reported import reported
 from custodes.web.language.speech import (
@@ -304,13 +305,19 @@ _FIXED: Words[AuditKind] = Words(
 )
 
 
-def request_words(asked: LookRequest) -> dict[str, str]:
-    """A request in plain words: what, of what, and what it costs the people in the picture."""
+def request_words(
+    asked: LookRequest, cameras: Mapping[CameraId, str] | None = None, people: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """A request in plain words: what, of what, and what it costs the people in the picture.
+
+    Args: cameras, people: names that the reader may know, by id; without one the id is told.
+    """
     if asked.action is Action.TRACE_LEAK:
-        return _trace_words(asked)
+        return _trace_words(asked, _where(asked, cameras or {}))
     if asked.action is Action.FOLLOW:
-        return _journey_words(asked)
-    where, who, span = _where(asked), asked.requester, _span(asked)
+        person = (people or {}).get(asked.person_id, asked.person_id)
+        return _journey_words(asked, person, _where(asked, cameras or {}))
+    where, who, span = _where(asked, cameras or {}), asked.requester, _span(asked)
     if asked.action is Action.ERASE:
         what = say("erase {span} of {where}, for good", span=span, where=where)
         cost = say(
@@ -352,11 +359,11 @@ def _span(asked: LookRequest) -> str:
     return say("{count} hours", count=f"{minutes / 60:.0f}")
 
 
-def _where(asked: LookRequest) -> str:
-    cameras = len(asked.camera_ids)
-    if cameras > 1:
-        return say("{count} cameras", count=cameras)
-    return say("camera {camera}", camera=asked.camera_ids[0])
+def _where(asked: LookRequest, names: Mapping[CameraId, str]) -> str:
+    if len(asked.camera_ids) > 1:
+        return say("{count} cameras", count=len(asked.camera_ids))
+    (only,) = asked.camera_ids
+    return say("camera {camera}", camera=names.get(only, only))
 
 
 def _asked_words(asked: LookRequest, what: str, cost: str) -> dict[str, str]:
@@ -374,13 +381,13 @@ def purpose_words(kind: PurposeKind) -> str:
     return _PURPOSE_WORDS[kind.value]
 
 
-def _journey_words(asked: LookRequest) -> dict[str, str]:
+def _journey_words(asked: LookRequest, person: str, where: str) -> dict[str, str]:
     span = span_words((asked.end_ns - asked.start_ns) / NS_PER_S)
     what = say(
         "see where the enrolled person {person} went, in {span} of {where}",
-        person=asked.person_id,
+        person=person,
         span=span,
-        where=_where(asked),
+        where=where,
     )
     cost = say(
         "{who} learns where and when that one person was, who agreed to it when they signed. No picture is shown, and "
@@ -390,9 +397,9 @@ def _journey_words(asked: LookRequest) -> dict[str, str]:
     return _asked_words(asked, what, cost)
 
 
-def _trace_words(asked: LookRequest) -> dict[str, str]:
+def _trace_words(asked: LookRequest, where: str) -> dict[str, str]:
     span = span_words((asked.end_ns - asked.start_ns) / NS_PER_S)
-    what = say("have a leaked picture traced in {span} of {where}", span=span, where=_where(asked))
+    what = say("have a leaked picture traced in {span} of {where}", span=span, where=where)
     cost = say(
         "Nobody sees footage. {who} and whoever approves learn which session was shown the picture: a colleague may "
         "come under suspicion.",
