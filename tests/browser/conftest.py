@@ -14,9 +14,12 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from custodes.adapters.sql import SqlCatalog, sqlite_catalog
 from custodes.app.serving.holds import HoldService
+from custodes.app.serving.journey_exhibit import ExhibitMaker
+from custodes.app.serving.journeys import JourneyService
+from custodes.app.serving.proofs import ProofDesk
 from custodes.app.serving.rule_desk import SiteRules
 from custodes.app.serving.rules import RuleService
-from custodes.config import SiteConfig
+from custodes.config import SiteConfig, SitePaths
 from custodes.ports.clock import Clock
 from custodes.runtime.clock import SystemClock
 from custodes.testing.history import fill_history
@@ -113,6 +116,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         tokens.append(token)
 
     config = SiteConfig(name="Harbour site", data_dir=tmp_path)
+    paths, site_id = SitePaths(tmp_path), "ab" * 8
+    proofs = ProofDesk(warden=warden, witnesses=[], paths=paths, config=config)
+    exhibits = ExhibitMaker(warden=warden, proofs=proofs, clock=clock, paths=paths, config=config, site_id=site_id)
     app = create_app(
         catalog=InlineCatalog.over(catalog),
         views=views,
@@ -126,6 +132,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         announce=announce,
         recogniser=recogniser,
         floors=floors,
+        journeys=JourneyService(catalog=InlineCatalog.over(catalog), warden=warden, clock=clock, exhibits=exhibits),
         rules=SiteRules(
             service=RuleService(site=config.name, watched=(), catalog=InlineCatalog.over(catalog), clock=clock),
             configured=config.rules,

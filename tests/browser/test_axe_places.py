@@ -7,10 +7,11 @@ from playwright.sync_api import expect
 from tests.browser.test_axe import findings
 from tests.browser.test_pages import NAME, Person, shot
 from tests.journey.test_flows import hour, links_of, walkers
-from tests.web.test_journeys import confirmed, enrolled
+from tests.web.test_journeys import ONE, confirmed, enrolled, walked
 
 from custodes.testing.catalog import make_quarter, make_spec
-from custodes.types.access import Role
+from custodes.types.access import Action, Fidelity, Purpose, PurposeKind, Role
+from custodes.types.approval import LookRequest, RequestRecord, Vote
 from custodes.types.cases import Case, CaseMember
 from custodes.types.place import FloorNow, MapCamera, MapDot
 from custodes.types.scene import CameraScene, CountLine, GroundPoint
@@ -20,6 +21,7 @@ from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns, RunId
 
 pytestmark = pytest.mark.browser
 GATE, YARD = CameraId("gate"), CameraId("yard")
+REQUEST = "00ff" * 4
 LOOKS = ((1440, "dark"), (360, "light"))
 
 
@@ -83,7 +85,10 @@ def fill_people(site) -> None:
     (me,) = [one for one in site.catalog.accounts() if one.name == NAME]
     site.catalog.put_account(replace(me, roles=frozenset(Role)))
     enrolled(site, is_missing=True)
-    confirmed(site, GATE, 7, site.clock.now_ns())
+    now_ns = site.clock.now_ns()
+    confirmed(site, GATE, 7, now_ns - 60 * NS_PER_S)
+    walked(site, GATE, 7, now_ns - 60 * NS_PER_S)
+    walked(site, YARD, 8, now_ns - 55 * NS_PER_S)
     mine = CaseMember(user_id=me.user_id, name=me.name)
     site.warden.cases.put(
         Case(
@@ -91,6 +96,17 @@ def fill_people(site) -> None:
             opened_ns=site.clock.now_ns(), keep_days=30,
         )
     )  # fmt: skip
+    asked = LookRequest(
+        request_id=REQUEST, requester_id=me.user_id, requester=me.name, action=Action.FOLLOW,
+        purpose=Purpose(kind=PurposeKind.CASE, reference="2026-7"), camera_ids=(GATE, YARD),
+        start_ns=Ns(now_ns - 1800 * NS_PER_S), end_ns=now_ns, fidelity=Fidelity.MASKED,
+        reason="the mother stands at the desk", is_break_glass=False, needed=1, filed_ns=now_ns,
+        decide_by_ns=Ns(now_ns + NS_PER_HOUR), lasts_ns=Ns(NS_PER_HOUR), person_id=ONE,
+    )  # fmt: skip
+    yes = Vote(
+        approver_id="boss", approver="Boss", is_yes=True, utc_ns=now_ns, note="", credential_id=b"c", assertion="{}"
+    )
+    site.warden.desk._store.put(RequestRecord(request=asked, votes=(yes,)))
 
 
 PAGES = {
@@ -98,11 +114,25 @@ PAGES = {
     "/flows": "#matrix td[title]",
     "/traffic?camera=gate": "#volume rect",
     "/rules": "section b:text-is('crowd')",
-    "/journeys": "#ask select[name=person]",
+    "/journeys": "#ask > summary",
+    f"/journeys/{REQUEST}": "text=By places and times alone",
     "/last-seen": "text=confirmed by",
     "/site/cameras/gate/drawing": "#list summary",
 }
 """And what is there once its data are."""
+
+
+def looked_at(person, name) -> list[str]:
+    """What is wrong with the page that is open, in both looks."""
+    found = []
+    for width, scheme in LOOKS:
+        person.page.set_viewport_size({"width": width, "height": 900})
+        person.page.emulate_media(color_scheme=scheme)
+        found += findings(person, f"{name} ({width})")
+        wider = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        found += [f"{name} is {wider} px wider than a screen of {width}"] if wider > 0 else []
+        shot(person.page, f"{name.strip('/').split('?')[0].replace('/', '-')}-{scheme}")
+    return found
 
 
 def test_pages_of_places_have_no_serious_finding(browser, site):
@@ -124,13 +154,13 @@ def test_pages_of_places_have_no_serious_finding(browser, site):
         expect(person.page.locator(there).first).to_be_visible()
         if path == "/flows":
             expect(person.page.locator("#how")).to_contain_text("for 50 % of all tracks; 50 % of what is counted here")
-        for width, scheme in LOOKS:
-            person.page.set_viewport_size({"width": width, "height": 900})
-            person.page.emulate_media(color_scheme=scheme)
-            found += findings(person, f"{path} ({width})")
-            wider = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            found += [f"{path} is {wider} px wider than a screen of {width}"] if wider > 0 else []
-            shot(person.page, f"{path.strip('/').split('?')[0].replace('/', '-')}-{scheme}")
+        if path == "/journeys":
+            person.page.locator("#ask > summary").click()
+        found += looked_at(person, path)
+        if path == f"/journeys/{REQUEST}":
+            person.page.get_by_role("button", name="By places and times alone").click()
+            expect(person.page.locator(".journey-line .step.verified").first).to_be_visible()
+            found += looked_at(person, "journey, opened")
     context.close()
     assert not found, "\n".join(found)
     assert person.complaints == []
