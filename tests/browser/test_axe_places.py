@@ -160,6 +160,7 @@ def test_pages_of_places_have_no_serious_finding(browser, site):
         if path == f"/journeys/{REQUEST}":
             person.page.get_by_role("button", name="By places and times alone").click()
             expect(person.page.locator(".journey-line .step.verified").first).to_be_visible()
+            expect(person.page.get_by_text("known for 1 way between cameras")).to_be_visible()
             found += looked_at(person, "journey, opened")
     context.close()
     assert not found, "\n".join(found)
