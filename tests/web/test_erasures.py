@@ -9,7 +9,7 @@ ERASE = {"action": "erase", "purpose": "subject_access", "reference": "SAR-9", "
 def test_erasure_when_approved_and_typed_is_done_and_certified(ann, ben):  # noqa: F811
     request_id = asked(ann, **ERASE)
     page = ben.get(f"/requests/{request_id}").text
-    assert "erase 2 hours of camera gate, for good" in page and "gone for everybody" in page
+    assert "erase 2 hours of camera Main gate, for good" in page and "gone for everybody" in page
     start = {"request_id": request_id, "confirm": "gate"}
     assert ann.post("/erasures", **start).status_code == 404
     assert ben.approve(request_id).status_code == 200
