@@ -4,10 +4,11 @@ Run `python -m eval.follow --data DIR [--smoke]`. Each twice: by ground, time an
 (`_looks`, ADR 134), as server and job make it. `overlap`: UCLA CAMPUS' two pairs of views with seeded noisy boxes
 through the product's trackers (`campus_run`), looks drawn as the terrace's spread (`dressed`), a journey for each
 person from the middle of their longest track. `terrace`: EPFL's two views from video, looks of its pixels, truth by
-eye every third second. `grid`, `quiet`: the SUMO grid, ways drawn at their true medians, full and thinned to a tenth
-(which is how busy a building is), looks drawn. `*_precision`: of told tracks, the verified one left out, those that
-are mostly the person's while they are told to be; `*_moments_precision`: the same of moments, the verified track's
-too; `*_recall`: of the moments in which a person has a track, what is told; `*_calibration_error`: of told links.
+eye every third second. `grid`, `third`, `quiet`: the SUMO grid, ways drawn at their true medians, full and thinned to
+three tenths and one (which is how busy a building is), by their lanes, looks drawn. `*_precision`: of told tracks, the
+verified one left out, those that are mostly the person's while they are told to be; `*_moments_precision`: the same of
+moments, the verified track's too; `*_recall`: of the moments in which a person has a track, what is told;
+`*_calibration_error`: of told links.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from custodes.geometry.homography import Homography
 from custodes.journey.alike import Looked
 from custodes.journey.fusion import TrackKey
 from custodes.journey.sighting import placed_of
+from custodes.journey.usual import Way
 from custodes.journey.ways import Passage
 from custodes.track.tracker import Tracker
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
@@ -36,6 +38,8 @@ from eval.tracks import Seen, Tally, Walk, follow_all
 SAMPLED = 150
 """Vehicles of the grid that are followed."""
 _LEAST_FIT = 0.5
+_LANES = (0.25, 0.75)
+"""Where the grid's lanes lie in a picture."""
 
 
 def tracks_of(
@@ -113,12 +117,16 @@ def apart(report: Report, folder: Path, seconds: float, share: float, name: str)
             key=(CameraId(str(int(table.camera[at]))), run, at),
             start_s=float(table.start_s[at]),
             end_s=float(table.end_s[at]),
-            first=(0.0, 0.0),  # a street is entered at one end and left at the other
-            last=(1.0, 1.0),
+            # A street is entered at one end and left at the other, in one of two lanes.
+            first=(0.0, _LANES[int(table.way[at])]),
+            last=(1.0, _LANES[int(table.way[at])]),
         )
         for at in rows
     ]
-    ways = {(CameraId(str(one)), CameraId(str(other))): median for (one, other), median in flow.medians_s.items()}
+    ways = {
+        (CameraId(str(one)), CameraId(str(other))): Way(usual_s=median)
+        for (one, other), median in flow.medians_s.items()
+    }
     walk = Walk(passages, ways, float(table.end_s.max()))
     owners = [int(flow.owner[at]) for at in rows]
     whose = [(table.start_s[at : at + 1], flow.owner[at : at + 1]) for at in rows]
@@ -159,6 +167,7 @@ def main() -> None:
     folder = arguments.data / "tracking" / "sumo_grid"
     apart(report, folder, seconds, 1.0, "grid")
     report.progress(3, 4, "grid")
+    apart(report, folder, seconds, 0.3, "third")
     apart(report, folder, seconds, 0.1, "quiet")
     report.finish()
 

@@ -13,6 +13,7 @@ from custodes.journey.clothes import Alike, Pairs
 from custodes.journey.fusion import Placed, TrackKey
 from custodes.journey.together import Met, company, in_seconds, stays
 from custodes.journey.trail import Answer, Company, Meet, Step, trail
+from custodes.journey.usual import Way
 from custodes.journey.ways import Passage, links
 from custodes.types.journey import LinkKind
 from custodes.units import NS_PER_S, CameraId
@@ -23,7 +24,7 @@ AROUND_NS = 2 * NS_PER_S
 NOT_JUDGED = -2
 """Whose a measurement is, where the truth does not say."""
 
-Ways = Mapping[tuple[CameraId, CameraId], float]
+Ways = Mapping[tuple[CameraId, CameraId], Way]
 Looks = Callable[[int], Looked]
 """Of a passage, by index."""
 Whose = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]

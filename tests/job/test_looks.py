@@ -23,6 +23,7 @@ from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.proofs import ProofDesk
 from custodes.config import SiteConfig
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from custodes.journey.usual import Way
 from custodes.media.decode import FrameDecoder
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
@@ -278,7 +279,7 @@ async def serving(scene: Scene, folder: Path):
 
 
 async def _known_ways():
-    return {(GATE, ROOF): 6.0}
+    return {(GATE, ROOF): Way(usual_s=6.0)}
 
 
 def test_journey_when_clothes_are_compared_then_finds_who_wears_the_same_and_leaves_no_vector(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from custodes.journey.assignment import Links, marginals
 from custodes.journey.together import Met
 from custodes.journey.trail import Meet, trail
+from custodes.journey.usual import Way
 from custodes.journey.ways import Passage, links
 from custodes.types.journey import LinkKind
 from custodes.units import CameraId, RunId
@@ -25,7 +26,7 @@ def passage(camera, number, start_s, end_s, **changes):
 
 def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, alike=None, span_s=3600.0):
     """Steps, with the company that `met` says; what was asked for is checked to be of the chain."""
-    possible = links(passages, ways, span_s)
+    possible = links(passages, {pair: Way(usual_s=usual_s) for pair, usual_s in ways.items()}, span_s)
     known = {index: (passages[index].start_s + passages[index].end_s) / 2 for index in verified}
     chance = marginals(possible, len(passages))
     walk = trail(passages, possible, chance, verified=known, excluded=excluded, has_looks=alike is not None)

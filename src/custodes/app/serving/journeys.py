@@ -24,12 +24,13 @@ from custodes.journey.assignment import marginals
 from custodes.journey.fusion import Placed, TrackKey
 from custodes.journey.together import Met, company, in_seconds, path, placed_in
 from custodes.journey.trail import Answer, Company, Meet, Step, Walk, Wish, trail
+from custodes.journey.usual import Way, ways_of
 from custodes.journey.ways import Passage, links
 from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.ports.warden import Warden
 from custodes.types.access import CameraScope, Principal
-from custodes.types.flow import FlowGroup, FlowHour
+from custodes.types.flow import FlowHour
 from custodes.types.journey import (
     CameraSeen,
     Journey,
@@ -54,7 +55,7 @@ PART_NS = 150 * NS_PER_S
 AROUND_NS = 2 * NS_PER_S
 _ASPECT = 16 / 9
 
-Ways = Mapping[tuple[CameraId, CameraId], float]
+Ways = Mapping[tuple[CameraId, CameraId], Way]
 Path = tuple[tuple[Ns, float, float], ...]
 Paths = dict[int, Path]
 
@@ -168,19 +169,11 @@ class JourneyService:
         )
 
     async def _ways(self) -> Ways:
-        """Usual seconds between cameras: as drawn, else as hours of flows say, figures about ten people at least."""
+        """Between cameras: as drawn, else as hours of flows say, figures about ten people at least."""
         now_ns = self._clock.now_ns()
         hours = await self._catalog.figures(FlowHour, None, Ns(now_ns - LEARN_NS), now_ns, _MAX_HOURS)
-        times: dict[tuple[CameraId, CameraId], list[tuple[float, int]]] = {}
-        for hour in hours:
-            for cell in hour.cells if hour.group is FlowGroup.PEOPLE else ():
-                times.setdefault((cell.from_camera, cell.to_camera), []).append((cell.median_s, cell.count))
-        learnt = {
-            pair: sum(median_s * count for median_s, count in some) / sum(count for _, count in some)
-            for pair, some in times.items()
-        }
         layouts = await self._catalog.layouts(1)
-        return learnt | {(one.from_camera, one.to_camera): one.seconds for one in (layouts[0].ways if layouts else ())}
+        return await asyncio.to_thread(ways_of, hours, layouts[0].ways if layouts else ())
 
     async def _trail(
         self, opened: JourneyOpened, site: "_Site", passages: Sequence[Passage], ways: Ways, job: LookJob | None
