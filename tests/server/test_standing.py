@@ -7,6 +7,7 @@ from custodes.adapters.sql import sqlite_catalog
 from custodes.app.serving.leading import LEADER
 from custodes.app.serving.standing import StandingReader
 from custodes.testing.clock import ManualClock
+from custodes.types.looks import Drops
 from custodes.types.replica import ReadReplicas, ReplicaRow, ReplicaTable
 from custodes.units import NS_PER_S
 from custodes.web.metrics import Reading, families
@@ -54,7 +55,14 @@ def test_a_warden_that_does_not_answer_is_said(tmp_path):
 def test_monitoring_reads_leader_and_lag(tmp_path):
     standing = asked(StandingReader(None, tmp_path / "w"), tmp_path / "w")
     reading = Reading(
-        cameras=(), processes=None, storage=None, log_size=None, cosigned=(), standing=standing, events=0
+        cameras=(),
+        processes=None,
+        storage=None,
+        log_size=None,
+        cosigned=(),
+        standing=standing,
+        events=0,
+        drops=Drops(),
     )
     samples = {(one.name, *one.labels.values()): one.value for family in families(reading) for one in family.samples}
     assert samples["custodes_replica_lag_entries", "cellar"] == 3
