@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from custodes.geometry.boxes import Boxes, empty_boxes
+from custodes.geometry.boxes import Boxes, Sides, do_overlap, empty_boxes
 from custodes.geometry.cells import Cells, clear_boxes
 from custodes.units import NS_PER_MS, NS_PER_S, Ns
 
@@ -32,8 +32,7 @@ _KNOWN_MARGIN = 0.15
 """Around what is known: arms, shadows and what people carry move, too."""
 
 _EIGHT = np.ones((3, 3), bool)
-_Box = tuple[float, float, float, float]
-EdgeTrace = tuple[_Box, int, int]
+EdgeTrace = tuple[Sides, int, int]
 """Where something moves, since when, and when it was last seen."""
 
 
@@ -41,7 +40,7 @@ EdgeTrace = tuple[_Box, int, int]
 class _Trace:
     """One motion: where it was last, since when it is there, when it was last seen."""
 
-    box: _Box
+    box: Sides
     since_ns: int
     seen_ns: int
 
@@ -71,9 +70,9 @@ class EdgeWatch:
         found = [box for box in _at_edge(rest, moved) if utc_ns - self._followed(box, utc_ns) <= COVERED_NS]
         return np.array(found, np.float32).reshape(-1, 4)
 
-    def _followed(self, box: _Box, utc_ns: Ns) -> int:
+    def _followed(self, box: Sides, utc_ns: Ns) -> int:
         """Since when something moves there."""
-        mine = [one for one in self._traces if _overlaps(one.box, box)]
+        mine = [one for one in self._traces if do_overlap(one.box, box)]
         since_ns = min((one.since_ns for one in mine), default=int(utc_ns))
         self._traces = [one for one in self._traces if one not in mine] + [_Trace(box, since_ns, utc_ns)]
         return since_ns
@@ -87,7 +86,7 @@ class EdgeWatch:
         self._traces = [_Trace(*one) for one in state]
 
 
-def _at_edge(rest: Cells, moved: Cells) -> list[_Box]:
+def _at_edge(rest: Cells, moved: Cells) -> list[Sides]:
     """Connected cells that touch the left, right or lower edge and of which some moved (of a dark coat only its rim
     does), as boxes with a margin, cut to the picture."""
     labels, count = ndimage.label(rest, _EIGHT)
@@ -107,7 +106,3 @@ def _at_edge(rest: Cells, moved: Cells) -> list[_Box]:
                 min((columns.stop + x) / width, 1.0), min((rows.stop + y) / height, 1.0),
             ))  # fmt: skip
     return found
-
-
-def _overlaps(first: _Box, second: _Box) -> bool:
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]

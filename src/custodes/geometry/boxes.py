@@ -8,6 +8,10 @@ Boxes = npt.NDArray[np.float32]
 WHOLE_FRAME: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 
+Sides = tuple[float, float, float, float]
+"""One box: x1 y1 x2 y2."""
+
+
 def empty_boxes() -> Boxes:
     """No boxes: (0, 4) float32."""
     return np.zeros((0, 4), np.float32)
@@ -54,6 +58,11 @@ def iou_matrix(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
     total = areas(first)[:, None] + areas(second)[None, :] - shared
     result: npt.NDArray[np.floating] = shared / np.maximum(total, 1e-12)
     return result
+
+
+def do_overlap(first: Sides, second: Sides) -> bool:
+    """Whether two boxes have more than an edge in common."""
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
 def share_of_smaller(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

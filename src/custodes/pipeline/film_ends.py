@@ -6,6 +6,7 @@ people knows them, and a roll of fixed length is then too short. Motion says how
 
 from collections.abc import Iterator, Sequence
 
+from custodes.geometry.boxes import do_overlap
 from custodes.pipeline.film_looks import Look
 from custodes.pipeline.film_motion import blobs_uncovered
 from custodes.redact.levels import Box
@@ -70,7 +71,7 @@ def _trace(
         now_ns = looks[pair + (step > 0)].utc_ns
         if abs(now_ns - looks[at].utc_ns) > TRACE_NS or abs(now_ns - last_ns) > _PAUSE_NS:
             return
-        near = [blob for blob in blobs[pair] if _overlaps(blob, reach)]
+        near = [blob for blob in blobs[pair] if do_overlap(blob, reach)]
         moved = joined(near) if near else None
         if moved is not None and moved[2] - moved[0] <= size[0] and moved[3] - moved[1] <= size[1]:
             yield pair, moved
@@ -81,7 +82,3 @@ def _trace(
 def _grown(box: Box) -> Box:
     width, height = _REACH * (box[2] - box[0]), _REACH * (box[3] - box[1])
     return (box[0] - width, box[1] - height, box[2] + width, box[3] + height)
-
-
-def _overlaps(first: Box, second: Box) -> bool:
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]

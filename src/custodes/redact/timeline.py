@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, empty_boxes, grow
+from custodes.geometry.boxes import WHOLE_FRAME, Boxes, clip_norm, do_overlap, empty_boxes, grow
 from custodes.redact.levels import Box, MaskLevel, covered_part, plate_part
 from custodes.redact.reasons import Mask, MaskBasis, MaskReason
 from custodes.redact.samples import MAX_FILL_NS, POST_ROLL_NS, PRE_ROLL_NS, Places, Samples, joined
@@ -313,7 +313,7 @@ def _is_exempt(key: _Key, places: Places, found: Sequence[tuple[_Key, Places, Ma
     owners = {
         other[:3]
         for other, person, _ in found
-        if other[3] == ObjectClass.PERSON and _overlaps(face, joined([_reach_of(box) for box in person]))
+        if other[3] == ObjectClass.PERSON and do_overlap(face, joined([_reach_of(box) for box in person]))
     }
     return bool(owners) and all(owner[2] < 0 and owner[:2] in exempt for owner in owners)
 
@@ -335,7 +335,3 @@ def _reach_of(person: Box) -> Box:
     """Where a person's face may be found: the upper half of the box, and some way around it."""
     width, height = person[2] - person[0], person[3] - person[1]
     return (person[0] - width / 4, person[1] - height / 8, person[2] + width / 4, person[1] + height / 2)
-
-
-def _overlaps(first: Box, second: Box) -> bool:
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]

@@ -316,18 +316,7 @@ class Backfills:
 
     async def _next(self, running: _Running, link: JobLink) -> object:
         """Its next message, or the word of a person. Raises: Unavailable when the job is gone."""
-        getting = asyncio.ensure_future(running.messages.get())
-        closing = asyncio.ensure_future(link.closed.wait())
-        try:
-            await asyncio.wait({getting, closing}, return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                return getting.result()
-        finally:
-            for one in (getting, closing):
-                one.cancel()
-        if not running.messages.empty():
-            return running.messages.get_nowait()
-        raise Unavailable("the back-fill's job died; resume it to go on")
+        return await link.next_of(running.messages, "the back-fill's job died; resume it to go on")
 
     def _collect(self, running: _Running, facts: Sequence[bytes]) -> None:
         for payload in facts:

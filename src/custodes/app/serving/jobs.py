@@ -57,6 +57,22 @@ class JobLink:
             on_message(message)
         self._early.clear()
 
+    async def next_of(self, messages: "asyncio.Queue[object]", died: str) -> object:
+        """What comes next into a queue that the job fills, perhaps among others. Raises: Unavailable, in the words of
+        `died`, when the job is gone and nothing is left."""
+        getting = asyncio.ensure_future(messages.get())
+        closing = asyncio.ensure_future(self.closed.wait())
+        try:
+            await asyncio.wait({getting, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                return getting.result()
+        finally:
+            for one in (getting, closing):
+                one.cancel()
+        if not messages.empty():
+            return messages.get_nowait()
+        raise Unavailable(died)
+
     async def read_forever(self) -> None:
         """Deliver what the job says until it goes. Raises: ProtocolError for a job that speaks before its task."""
         try:

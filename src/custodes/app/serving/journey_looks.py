@@ -235,16 +235,7 @@ class LookJob:
                 await self._link.channel.send(MaskFacts(frames=tuple(frames[:MAX_FACTS])))
 
     async def _next(self) -> object:
-        getting = asyncio.ensure_future(self._incoming.get())
-        closing = asyncio.ensure_future(self._link.closed.wait())
-        try:
-            await asyncio.wait({getting, closing}, return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                return getting.result()
-        finally:
-            for one in (getting, closing):
-                one.cancel()
-        raise Unavailable("the job that compares clothes died")
+        return await self._link.next_of(self._incoming, "the job that compares clothes died")
 
 
 def _spread(some: Sequence[LookMoment]) -> list[LookMoment]:
