@@ -26,7 +26,7 @@ from custodes.types.access import (
     Role,
 )
 from custodes.types.media import Segment
-from custodes.types.message import JobReady, ViewKind, ViewTask
+from custodes.types.message import JobReady, ViewEnded, ViewKind, ViewNote, ViewTask
 from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 CAMERA = CameraId("cam")
@@ -52,6 +52,17 @@ class JobProcess:
             if isinstance(message, kinds):
                 return seen
         raise AssertionError(f"no {kinds} in {limit} messages")
+
+    def until_note(self, code: str) -> list[object]:
+        """Receive up to and with the first note of this code; the view may not end before it."""
+        seen: list[object] = []
+        while True:
+            seen += self.until(ViewNote, ViewEnded)
+            match seen[-1]:
+                case ViewNote(code=told) if told == code:
+                    return seen
+                case ViewEnded(error=error):
+                    raise AssertionError(f"the view ended without a note {code!r}: {error!r}")
 
     def wait(self) -> int:
         """Exit code."""
