@@ -56,6 +56,46 @@ def opencv_yaml() -> str:
         """)
 
 
+def opencv_xml(bend: str = "0. 0. 0. 0. 0.") -> str:
+    numbers = " ".join(str(one) for one in INTRINSICS.ravel())
+    return dedent(f"""\
+        <?xml version="1.0"?>
+        <opencv_storage>
+        <!-- made by hand -->
+        <calibration_time>"Thu 26 Nov 2026 09:00:00"</calibration_time>
+        <image_width>{WIDTH}</image_width>
+        <image_height>{HEIGHT}</image_height>
+        <camera_matrix type_id="opencv-matrix">
+          <rows>3</rows>
+          <cols>3</cols>
+          <dt>d</dt>
+          <data>
+            {numbers}</data></camera_matrix>
+        <distortion_coefficients type_id="opencv-matrix">
+          <rows>1</rows>
+          <cols>5</cols>
+          <dt>d</dt>
+          <data>{bend}</data></distortion_coefficients>
+        <rvec>{" ".join(map(str, RVEC))}</rvec>
+        <tvec>{"".join(f"<_>{one}</_>" for one in TRANSLATION.tolist())}</tvec>
+        </opencv_storage>
+        """)
+
+
+def tsai(kappa: float = 0.0, **more: str) -> str:
+    """The same mast; a pixel of 5 by 4 micrometres, stretched by 1.25 to be square again."""
+    along = zip(("tx", "ty", "tz"), (TRANSLATION * 1000).tolist(), strict=True)
+    pose = {"rx": str(RVEC[0]), "ry": "0", "rz": "0", **{name: str(one) for name, one in along}}
+    pose |= more
+    attributes = " ".join(f'{name}="{one}"' for name, one in pose.items())
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<Camera name="mast"><Geometry width="1280" height="720" ncx="1"'
+        ' nfx="1" dx=".005" dy=".004" dpx="0.005" dpy="0.004"/>'
+        f'<Intrinsic focal="4.0" kappa1="{kappa}" cx="640" cy="360" sx="1.25"/>'
+        f"<Extrinsic {attributes}/></Camera>"
+    )
+
+
 def metropolis(**changes: object) -> str:
     picture = [(400.0, 700.0), (900.0, 690.0), (800.0, 400.0), (500.0, 410.0)]
     places = GROUND.ground_of(np.array(picture) / np.array(FRAME))
@@ -101,6 +141,9 @@ def points() -> str:
     ("text", "reading"),
     [
         (opencv_yaml(), Reading()),
+        (opencv_xml(), Reading()),
+        (tsai(), Reading(unit_m=0.001)),
+        (f"<cameras>{tsai().partition('?>')[2]}<Camera name='other'/></cameras>", Reading(unit_m=0.001)),
         (metropolis(), Reading()),
         (metropolis(imageCoordinates=[], cameraMatrix=PROJECTION.tolist()),
          Reading()),
@@ -114,7 +157,8 @@ def points() -> str:
                               "homography": [np.eye(3).tolist(), np.linalg.inv(TO_PIXELS).tolist()]}}),
          Reading(which="yard 2")),
     ],
-    ids=["opencv", "metropolis-points", "metropolis-matrix", "mot", "toml", "to-picture", "to-ground", "centimetres",
+    ids=["opencv", "opencv-xml", "tsai", "tsai-in-a-list",
+         "metropolis-points", "metropolis-matrix", "mot", "toml", "to-picture", "to-ground", "centimetres",
          "points", "list"],
 )  # fmt: skip
 def test_each_format_gives_the_same_ground(text, reading):
@@ -150,12 +194,48 @@ def test_a_bent_lens_is_undone_and_what_a_plane_misses_is_said():
     assert found.off_m > 0.05
 
 
+def test_a_bend_in_xml_is_that_in_yaml():
+    yaml = opencv_yaml().replace("[ 0., 0., 0., 0., 0. ]", "[ -0.2, 0.02, 0., 0., 0. ]")
+    one, other = (
+        read_calibration(yaml.encode(), Reading()),
+        read_calibration(opencv_xml("-.2 .02 0 0 0").encode(), Reading()),
+    )
+    assert np.array_equal(one.place_m, other.place_m)
+    assert one.off_m == other.off_m > 0.05
+
+
+def test_tsais_bend_leads_from_the_bent_picture_to_the_straight_one():
+    kappa = 0.01
+    found = read_calibration(tsai(kappa).encode(), Reading(unit_m=0.001))
+    on_sensor_mm = (found.at * FRAME - (640, 360)) * 0.004
+    straight = on_sensor_mm * (1 + kappa * (on_sensor_mm**2).sum(axis=1, keepdims=True)) / 0.004 + (640, 360)
+    assert np.allclose(found.place_m, GROUND.ground_of(straight / FRAME), atol=0.01)
+    assert np.abs(straight / FRAME - found.at).max() > 0.01
+
+
+def test_cameras_of_one_xml_file_are_told_apart_even_where_their_names_are_not():
+    two = f"<all>{tsai().partition('?>')[2] * 2}</all>"
+    with pytest.raises(InvalidArgument, match="holds 2 cameras: mast, mast 2"):
+        read_calibration(two.encode(), Reading())
+    assert read_calibration(two.encode(), Reading(which="mast 2", unit_m=0.001)).camera == "mast 2"
+
+
 @pytest.mark.parametrize(
     ("text", "reading", "words"),
     [
         ("", Reading(), "is empty"),
         ("\x00\xff", Reading(), "There is no camera|neither JSON"),
-        ("<xml/>", Reading(), "XML is not read"),
+        ("<xml/>", Reading(), "no camera in this XML"),
+        ("<opencv_storage><a>1</a></opencv_storage>", Reading(), "no camera in this file"),
+        ("<a><b></a>", Reading(), "looks like XML and is none, line 1"),
+        ('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', Reading(), "DTD or entities"),
+        ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', Reading(), "DTD or entities"),
+        ("<a>" * 500 + "</a>" * 500, Reading(), "nested more deeply"),
+        (tsai().replace('focal="4.0"', ""), Reading(), "Intrinsic of mast has no number focal"),
+        (tsai().replace('dpx="0.005"', 'dpx="0"'), Reading(), "Pixel size, .* of mast have to be greater"),
+        (tsai(rx="inf"), Reading(), "Extrinsic of mast has no number rx"),
+        (opencv_xml().replace("<rows>3", "<rows>4"), Reading(), "4 × 3 and holds 9 numbers"),
+        (opencv_xml().replace("1000.0", "x"), Reading(), "is no number"),
         ("{", Reading(), "looks like JSON and is none, line 1"),
         ("a: [1, 2", Reading(), "neither JSON nor TOML nor YAML"),
         ("a: &x [1]\nb: *x\n", Reading(), "by reference"),
@@ -187,9 +267,14 @@ def test_what_is_wrong_with_a_file_is_said(text, reading, words):
 @example(b'{"K": [[1e400, 1, 1], [1, 1, 1], [1, 1, 1]]}')
 @example(b'{"homography": [[' + b"9" * 400 + b"]]}")
 @example(b"[" * 100_000)
+@example(b"<a>" * 170_000)
+@example(b"<a>" * 70_000 + b"</a>" * 70_000)
+@example(b"<?xml version='1.0' encoding='none'?><a/>")
 @given(
     st.one_of(
-        st.binary(max_size=200), st.text(alphabet="[]{}:&*!|>-'\"\n 0123456789.eKRthw#%", max_size=200).map(str.encode)
+        st.text(alphabet='<>/_abtK"=&;! 0123456789.eRCame', max_size=200).map(lambda text: f"<a>{text}</a>".encode()),
+        st.binary(max_size=200),
+        st.text(alphabet="[]{}:&*!|>-'\"\n 0123456789.eKRthw#%", max_size=200).map(str.encode),
     )
 )
 def test_any_bytes_are_read_or_refused_in_words(content):

@@ -1,8 +1,9 @@
 """Calibration files: from what other programs write about a camera to points of the ground with their places.
 
-Read: OpenCV's YAML and JSON, TOML (Pose2Sim), NVIDIA Metropolis' `calibration.json`, matrices per camera (EPFL), text
-with `RotationMatrices`, `TranslationVectors`, `IntrinsicMatrix` (MOT camera parameters), a bare 3×3 matrix, and rows
-of `x y X Y`. What comes out are points, so that everything after is as if somebody had clicked and measured them.
+Read: OpenCV's YAML, XML and JSON, XML of Tsai's cameras (PETS, EPFL), TOML (Pose2Sim), NVIDIA Metropolis'
+`calibration.json`, matrices per camera (EPFL), text with `RotationMatrices`, `TranslationVectors`, `IntrinsicMatrix`
+(MOT camera parameters), a bare 3×3 matrix, and rows of `x y X Y`. What comes out are points, so that everything after
+is as if somebody had clicked and measured them.
 How the text of a file becomes entries is in `calibration_text`.
 """
 
@@ -171,11 +172,14 @@ def _spots(ground: Homography) -> Floats:
 def _straightened(at: Floats, entry: Entry, frame: tuple[int, int]) -> Floats:
     """Where points of the bent picture would be in an unbent one, both (n, 2) shares."""
     bend = entry.distortion
-    if bend is None or entry.intrinsics is None or not bend.any():
+    is_bent = entry.kappa != 0 or (bend is not None and bool(bend.any()))
+    if entry.intrinsics is None or not is_bent:
         return at
     focal = np.array([entry.intrinsics[0, 0], entry.intrinsics[1, 1]])
     centre = np.array([entry.intrinsics[0, 2], entry.intrinsics[1, 2]])
     seen = (at * np.array(frame) - centre) / focal
+    seen *= 1 + entry.kappa * (seen**2).sum(axis=1, keepdims=True)
+    bend = np.zeros(0) if bend is None else bend
     straight = seen.copy()
     for _ in range(_UNDISTORT_STEPS):
         straight = straight + seen - _bent(straight, bend)

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from custodes.errors import InvalidArgument
+from custodes.geometry.calibration_xml import tree_of_xml
 from custodes.geometry.homography import MIN_POINTS, Floats
 
 MAX_BYTES = 512 << 10
@@ -28,8 +29,9 @@ class Entry:
     """One camera of a file, in its units. What is None is not in it.
 
     `homography` (3, 3), `projection` (3, 4): pixels; `rotation` (3, 3) and `translation` (3,): world → camera;
-    `intrinsics` (3, 3) pixels; `distortion` (n,) OpenCV's; `pairs` (n, 4): pixels x, y and ground x, y. `is_metric`:
-    in metres whatever the reader says.
+    `intrinsics` (3, 3) pixels; `distortion` (n,) OpenCV's; `kappa`: Tsai's, which leads the other way: a ray of the
+    bent picture on the plane z = 1 is straight when multiplied by 1 + kappa · r²; `pairs` (n, 4): pixels x, y and
+    ground x, y. `is_metric`: in metres whatever the reader says.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Entry:
     translation: Floats | None = None
     intrinsics: Floats | None = None
     distortion: Floats | None = None
+    kappa: float = 0.0
     pairs: Floats | None = None
     is_metric: bool = False
 
@@ -51,12 +54,15 @@ def entries_of(content: bytes) -> list[Entry]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidArgument("The calibration file is not text: YAML, JSON, TOML and plain text are read.") from error
+        raise InvalidArgument(
+            "The calibration file is not text: YAML, JSON, TOML, XML and plain text are read."
+        ) from error
     if not text.strip():
         raise InvalidArgument("The calibration file is empty.")
     if text.lstrip().startswith("<"):
-        raise InvalidArgument("XML is not read: save the calibration as YAML or JSON.")
-    entries = _sections(text) or _numbers(text) or _tree_entries(_tree(text))
+        entries = _tree_entries(tree_of_xml(text))
+    else:
+        entries = _sections(text) or _numbers(text) or _tree_entries(_tree(text))
     if not entries:
         raise InvalidArgument(
             "There is no camera in this file: expected a homography, or a camera matrix with rotation and translation,"
@@ -168,6 +174,7 @@ _KEYS = {
     "homography": ("homography", "homographymatrix", "h"),
     "intrinsics": ("cameramatrix", "k", "intrinsics", "intrinsicmatrix", "intrinsic", "matrix", "mtx"),
     "distortion": ("distortioncoefficients", "distcoeffs", "distcoefs", "distortions", "distortion", "d", "dist"),
+    "kappa": ("tsaikappa",),
     "rotation": ("rotation", "rotationmatrix", "rvec", "r", "rot"),
     "translation": ("translation", "translationvector", "tvec", "t", "trans"),
     "extrinsics": ("extrinsicmatrix", "extrinsics", "extrinsic"),
@@ -259,6 +266,7 @@ def _entry(name: str, tree: Mapping[Any, Any], kind: str) -> Entry:
         translation=_optional(translation, (3,), f"the translation {words}"),
         intrinsics=_optional(intrinsics, (3, 3), f"the camera matrix {words}"),
         distortion=_distortion(found.get("distortion"), words),
+        kappa=float(_shaped(found.get("kappa", 0.0), (1,), f"kappa {words}")[0]),
     )
 
 

@@ -103,7 +103,7 @@ async def calibration(
     """Ground points of a calibration file, for the page to draw; nothing is saved. Raises: InvalidArgument."""
     await known_spec(request, camera_id)
     if file is None or not file.filename:
-        raise InvalidArgument("Choose a calibration file: YAML, JSON, TOML or text, at most 512 KB.")
+        raise InvalidArgument("Choose a calibration file: YAML, JSON, XML, TOML or text, at most 512 KB.")
     content = await deps_of(request).scanned(await file.read(MAX_BYTES + 1))
     reading = Reading(which=which.strip(), unit_m=unit_m, leads=leads, frame_px=(width_px, height_px))
     found = read_calibration(content, reading)

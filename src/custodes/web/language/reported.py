@@ -37,6 +37,9 @@ FROM_NO_LINE = (
     INTERNAL,
     NO_PAGE,
     NO_REPLICA,
+    # what one wait for any job's next word says, as its caller wishes
+    "the back-fill's job died; resume it to go on",
+    "the job that compares clothes died",
     # fields of a camera, before what is wrong with them
     "Address",
     "Camera",
