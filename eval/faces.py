@@ -14,6 +14,7 @@ weighed by the spread of its scores. An image without a face counts as an error 
 mean and spread; place and tail are learnt on at most 400 simulated people, as the matcher does on its gallery.
 - `fpir_asked_1e2_n*`: random galleries of 1 to 400 people of LFW, where 1 % is asked; `…_low`, `…_high` by galleries,
 because who is enrolled decides more than who walks by (ADR 62).
+- `{fpir,fnir}_alone_1e2*`: one person enrolled alone, where a zone's own tracks teach: `eval.faces_alone`.
 - `cllr_*`, `fit_*`: likelihood ratios by quality of the picture, with `--likelihood` alone (`eval.faces_likelihood`).
 - `asl_checkpoint_{fnmr,fmr}`: 1:1 by the checkpoint's rule, everybody filmed by the same camera.
 
@@ -52,6 +53,7 @@ from custodes.face.threshold import NORMAL, rate_interval, solve
 from custodes.pipeline.faces import FaceTools
 from custodes.types.face import SamplePermit
 from custodes.units import Ns
+from eval.faces_alone import alone
 from eval.faces_likelihood import likelihood, people_of
 from eval.report import Report, bootstrap
 
@@ -308,6 +310,7 @@ def identification(
         )
     with_distractors(report, desk, people, frozenset(enrolled), kind)
     small_galleries(report, contract, people, kind)
+    alone(report, contract, people, kind)
 
 
 def with_distractors(

@@ -25,9 +25,10 @@ from custodes.pipeline.faces import FaceTools
 from custodes.testing.clock import ManualClock
 from custodes.testing.models import manifest_of
 from custodes.types.face import ZonePermit
+from custodes.types.face_message import Probe
 from custodes.types.media import Frame
 from custodes.types.model import ColourOrder, ModelInput, ModelOutput, OutputKind, PictureFit, PixelLayout
-from custodes.types.vision import ModelRef, ModelTask
+from custodes.types.vision import ModelRef, ModelTask, ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 WIDTH, HEIGHT, FACE = 320, 240, 64
@@ -116,6 +117,18 @@ def painted(camera_id: CameraId, utc_ns: int, places: tuple[tuple[float, float] 
     )  # fmt: skip
 
 
+def people_in(frame: Frame, bodies: dict[int, tuple[float, float, float, float]]) -> TrackedFrame:
+    """Who was found in a frame: boxes by track."""
+    count = len(bodies)
+    return TrackedFrame(
+        camera_id=frame.camera_id, run=frame.run, seq=frame.seq, utc_ns=frame.utc_ns,
+        track_ids=np.array(list(bodies), np.int64),
+        boxes_norm=np.array(list(bodies.values()), np.float32).reshape(-1, 4),
+        class_ids=np.full(count, int(ObjectClass.PERSON), np.int16), scores=np.full(count, 0.9, np.float32),
+        is_measured=np.ones(count, bool),
+    )  # fmt: skip
+
+
 class Bench:
     """An analyser's recognition over a data directory whose permits a test writes."""
 
@@ -128,6 +141,7 @@ class Bench:
         self.clock, self.session, self.seq = ManualClock(), WitnessSession(), 0
         config = SiteConfig(data_dir=folder, faces=FacesConfig(enabled=True))
         self.zones = AnalyserZones(self.paths, config, self.clock)
+        self.bodies: dict[int, tuple[float, float, float, float]] = {}
         self.zones._tools = tools(self.session)
 
     def write(self, permits: list[ZonePermit], signer: Ed25519PrivateKey = KEY) -> None:
@@ -143,7 +157,8 @@ class Bench:
             look = self.zones.watcher(camera_id)
             if look is not None:
                 at_ns = self.clock.now_ns() + skew_ns + step * NS_PER_S // 4
-                look(painted(camera_id, at_ns, places, self.seq), RunId("r"))
+                frame = painted(camera_id, at_ns, places, self.seq)
+                look(frame, people_in(frame, self.bodies))
         return self.session.fed[before:]
 
 
@@ -263,3 +278,15 @@ def test_no_vector_when_the_warden_renews_no_permit(tmp_path: Path, seconds: int
     assert bench.show(CAMERAS[0], ((0.2, 0.5), None, None), 0)
     bench.clock.advance(seconds * NS_PER_S)
     assert bench.show(CAMERAS[0], ((0.2, 0.5), None, None), 0) == []
+
+
+def test_probe_names_the_track_of_the_body_and_none_where_there_is_no_body(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    sent: list[Probe] = []
+    bench.zones._send = sent.append
+    # a part of the picture, so that the face's place in it is not its place in the frame
+    corner = Wanted(camera=0, corners=((0.0, 0.1), (0.7, 0.1), (0.7, 1.0), (0.0, 1.0)), from_s=0, until_s=60)
+    bench.write([replace(corner.at(bench.clock.now_ns()), samples=2)])
+    bench.bodies = {7001: (0.05, 0.3, 0.4, 1.0), 7002: (0.4, 0.0, 1.0, 1.0)}
+    bench.show(CAMERAS[0], ((0.2, 0.5), (0.55, 0.6), None), 0)
+    assert sorted(one.track_id for one in sent) == [-1, 7001], "the second face is at the belt of somebody tall"

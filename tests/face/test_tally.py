@@ -1,6 +1,7 @@
 """What a zone's own tracks teach of strangers' scores, and the drift alarm."""
 
 import numpy as np
+import pytest
 
 from custodes.face.calibration import LEAST_PROBES, NOBODY, Others
 from custodes.face.tally import KEPT, RECENT, ZoneTally
@@ -10,20 +11,41 @@ def fill(tally: ZoneTally, tracks: int, people: int, shift: float, seed: int = 1
     """Strangers: each one's best score is left out, as the matcher does."""
     random = np.random.default_rng(seed)
     for _ in range(tracks):
-        scores = np.sort(shift + random.normal(size=people))[:-1]
-        tally.add(
-            Others(
-                count=people - 1, mean=float(scores.mean()), square_sum=float(((scores - scores.mean()) ** 2).sum())
-            )
-        )
+        *scores, best = np.sort(shift + random.normal(size=people))
+        mean = float(np.mean(scores)) if scores else 0.0
+        squares = float(((np.array(scores) - mean) ** 2).sum())
+        tally.add(Others(count=people - 1, mean=mean, square_sum=squares), float(best))
 
 
-def test_others_when_tracks_are_few_or_nobody_else_is_enrolled_then_nothing_is_known() -> None:
-    few, alone = ZoneTally(), ZoneTally()
-    fill(few, LEAST_PROBES - 1, 5, 1.0)
-    for _ in range(100):
-        alone.add(NOBODY)
-    assert few.others() == alone.others() == NOBODY
+@pytest.mark.parametrize("people", [1, 2, 5])
+def test_others_when_tracks_are_few_then_nothing_is_known(people: int) -> None:
+    few = ZoneTally()
+    fill(few, LEAST_PROBES - 1, people, 1.0)
+    assert few.others() == NOBODY
+
+
+@pytest.mark.parametrize("people", [1, 2])
+@pytest.mark.parametrize(("own", "widest"), [(0, 1.1), (50, 1.25), (200, 9.0)])
+def test_others_when_one_or_two_are_enrolled_then_strangers_teach_and_their_own_tracks_only_make_it_stricter(
+    people: int, own: int, widest: float
+) -> None:
+    tally = ZoneTally()
+    fill(tally, 1000 - own, people, 1.5)
+    for _ in range(own):
+        tally.add(Others(count=people - 1, mean=1.5, square_sum=0.0), 6.0)
+    others = tally.others()
+    spread = (others.square_sum / others.count) ** 0.5
+    assert tally.probes == 1000
+    assert 1.4 < others.mean < 1.5 + widest
+    assert 0.9 < spread < widest
+
+
+def test_others_when_more_were_enrolled_later_then_their_tracks_count() -> None:
+    tally = ZoneTally()
+    fill(tally, 100, 1, 3.0)
+    fill(tally, 100, 5, 0.0)
+    assert tally.probes == 100
+    assert abs(tally.others().mean) < 0.5
 
 
 def test_others_when_there_are_enough_then_the_mean_is_the_strangers_own() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tests.warden.office import CONTRACT, GATE, face, probe
 
 from custodes.face.calibration import KNOWN
@@ -35,8 +36,9 @@ def test_loads_when_one_is_enrolled_then_no_face_can_reach_the_threshold() -> No
     assert load.source is ScoreSource.NETWORK
 
 
-def test_loads_when_many_strangers_passed_then_the_threshold_rests_on_them() -> None:
-    matching = matching_with(5)
+@pytest.mark.parametrize("people", [1, 2, 5])
+def test_loads_when_many_strangers_passed_then_the_threshold_rests_on_them(people: int) -> None:
+    matching = matching_with(people)
     for number in range(100, 140):
         matching.compare(probe("z", number))
     (load,) = matching.loads()

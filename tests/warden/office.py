@@ -165,9 +165,10 @@ class Office:
         await self.process(found)
         return (await self.ask(ReadCandidates(principal=CID))).records[0].candidate.candidate_id
 
-    async def filed(self, zone_id: str, person_id: str, track_id: int = 7) -> str:
-        """A candidate as the matcher files it."""
-        await self.process(replace(filing(zone_id, person_id), track_id=track_id))
+    async def filed(self, zone_id: str, person_id: str, track_id: int = 7, *, seen_ns: int = 1) -> str:
+        """A candidate as the matcher files it, seen for a nanosecond."""
+        seen = {"start_ns": Ns(seen_ns), "end_ns": Ns(seen_ns + 1)}
+        await self.process(replace(filing(zone_id, person_id), track_id=track_id, **seen))
         return (await self.ask(ReadCandidates(principal=CID))).records[0].candidate.candidate_id
 
     async def train(self, *people: Principal, days: int = 30) -> None:

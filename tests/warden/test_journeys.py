@@ -20,7 +20,7 @@ from custodes.app.serving.journey_exhibit import ExhibitMaker
 from custodes.app.serving.journeys import JourneyService
 from custodes.app.serving.proofs import ProofDesk
 from custodes.config import SiteConfig
-from custodes.errors import InvalidArgument, NotFound, PermissionDenied
+from custodes.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied
 from custodes.testing.cases import opening
 from custodes.testing.catalog import make_spec
 from custodes.testing.keys import SITE_ID
@@ -294,6 +294,15 @@ def test_last_seen_of_a_missing_child_tells_what_two_confirmed_and_ends_by_itsel
         (row,) = (await office.ask(ReadLastSeen(principal=ANN))).people
         assert row.sighting.camera_id == "gate"
         assert row.verified_by == ("P4", "P5")
+        assert row.earlier == ()
+        later = await office.filed(zone_id, person_id, track_id=-1, seen_ns=8)
+        with pytest.raises(AlreadyExists):  # a face without a body, seen at the same time: the same one
+            await office.filed(zone_id, person_id, track_id=-1, seen_ns=9)
+        await office.filed(zone_id, person_id, track_id=-1, seen_ns=20)
+        for who in (ANN, BEN):
+            await office.say(who, later)
+        (row,) = (await office.ask(ReadLastSeen(principal=ANN))).people
+        assert (row.sighting.end_ns, [one.end_ns for one in row.earlier]) == (9, [2])
         with pytest.raises(PermissionDenied):
             await office.ask(ReadLastSeen(principal=OFFICER))
         site.clock.advance(day)
@@ -302,7 +311,7 @@ def test_last_seen_of_a_missing_child_tells_what_two_confirmed_and_ends_by_itsel
         assert not office.gate.faces.people._office.store.has_key(person_id)
 
     through(site, main)
-    assert site.kinds().count(AuditKind.LAST_SEEN_READ) == 4
+    assert site.kinds().count(AuditKind.LAST_SEEN_READ) == 5
 
 
 def test_open_journey_of_a_request_for_something_else_is_refused(site):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from tests.access.test_zones import DRAFT
 from tests.web.conftest import FullyBooked
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person
@@ -13,10 +14,12 @@ from tests.web.test_requests import Person
 from custodes.access.enrolment import CONSENT_TEXT, FOLLOW_TEXT, MISSING_TEXT
 from custodes.errors import Unavailable
 from custodes.testing.catalog import make_spec
+from custodes.testing.recogniser import WrittenRecogniser
 from custodes.types.access import Action, AuditKind, Principal, Role
+from custodes.types.approval import Vote
 from custodes.types.event import TrackEnded
-from custodes.types.face import Candidate, CandidateRecord, Consent, FaceEnrolment, Verdict
-from custodes.types.face_message import ScoreSource, ZoneLoad, ZoneLoads
+from custodes.types.face import Candidate, CandidateRecord, Consent, FaceEnrolment, Verdict, ZoneKind, ZoneRecord
+from custodes.types.face_message import HolderVerified, ScoreSource, ZoneLoad, ZoneLoads
 from custodes.types.journey import CameraSeen, Journey, JourneyStep, LinkKind
 from custodes.types.place import FloorPlan
 from custodes.types.vision import ObjectClass, Tracklet
@@ -29,6 +32,7 @@ from custodes.web.moments import form_text
 from custodes.web.words import paragraphs
 
 ONE = "0123456789abcdef"
+UNASKED = HolderVerified(is_same=False, likelihood=0.0, problem="", quality=None, signals=())
 RUN = RunId("00000000cafe")
 DAY = 24 * 3600 * NS_PER_S
 
@@ -237,8 +241,28 @@ def test_last_seen_tells_the_place_to_who_looks_and_the_guardians_form_to_who_en
     assert "There is no such" in boss.post("/last-seen/nobody/end").text
     (path,) = re.findall(r'action="(/last-seen/[^"]+/end)"', boss.get("/last-seen").text)
     ended = boss.post(path)
-    assert (ended.status_code, ended.headers["location"]) == (303, "/last-seen"), "where the search was begun"
+    assert ended.status_code == 200
+    assert re.search(r"The search is over.*is entry \d+ of the log", ended.text), "where the search was begun"
     assert "Nobody is being looked for" in ann.get("/last-seen").text
+
+
+def test_guardians_form_offers_zones_for_faces_alone_and_keeps_what_was_typed(claimed, two):
+    _, boss = two
+    claimed.app.state.deps = replace(claimed.app.state.deps, recogniser=WrittenRecogniser(UNASKED))
+    for kind in ZoneKind:
+        yes = tuple(
+            Vote(approver_id=who, approver=who, is_yes=True, utc_ns=Ns(1), note="", credential_id=who.encode(),
+                 assertion="{}")
+            for who in "ab"
+        )  # fmt: skip
+        draft = replace(DRAFT, zone_id=kind.value, name=f"Zone of {kind.value}", kind=kind)
+        claimed.warden.face_store.put(kind.value, ZoneRecord(draft=draft, votes=yes))
+    refused = boss.post("/last-seen", name="Ida Ray", purpose="lost at the fair, says the mother", hours="100").text
+    assert "Zone of faces" in refused
+    assert "Zone of plates" not in refused
+    assert 'value="Ida Ray"' in refused
+    assert 'value="lost at the fair, says the mother"' in refused
+    assert "Zone of plates" not in boss.get("/faces/people").text
 
 
 def test_zones_in_which_nobody_can_be_told_yet_are_known_and_a_silent_matcher_names_none():

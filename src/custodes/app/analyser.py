@@ -309,7 +309,6 @@ class Worker:
             self._add(camera_id)
         pipeline, runner = self._pipelines[camera_id], self._runners[camera_id]
         pipeline.areas = self._intake.areas.get(camera_id, ())
-        pipeline.on_frame = self._zones.watcher(camera_id) if self._zones is not None else None
         self._set_scene(camera_id, pipeline)
         for _ in range(TURN_PACKETS):
             popped = self._intake.pop(camera_id)
@@ -350,7 +349,7 @@ class Worker:
             if failures & (failures - 1) == 0:  # powers of two, so that one bad camera does not fill the log
                 self._log.error("analysis failed", camera_id=camera_id, failures=failures, exc_info=error)
 
-        if self._looks is not None or self._plates is not None or self._colours is not None:
+        if any(one is not None for one in (self._looks, self._plates, self._colours, self._zones)):
             pipeline.on_look = self._looked
         pipeline.begin_with(self._learnt.read(camera_id), self._looking.clock.now_ns())
         runner = InlineRunner([pipeline], on_failure=failed)
@@ -365,6 +364,9 @@ class Worker:
             self._looks.look(frame, found, scene)
         if self._plates is not None:
             self._plates.look(frame, found)
+        watch = self._zones.watcher(frame.camera_id) if self._zones is not None else None
+        if watch is not None:
+            watch(frame, found)
 
     def _keep_learnt(self) -> None:
         self._learnt_ns = self._looking.clock.monotonic_ns()

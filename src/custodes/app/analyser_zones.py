@@ -19,7 +19,8 @@ from custodes.face.lawful import OpenZone, read_site_key, read_zones
 from custodes.ports.clock import Clock
 from custodes.types.media import Frame
 from custodes.types.message import Ok
-from custodes.units import NS_PER_S, CameraId, Ns, RunId
+from custodes.types.vision import TrackedFrame
+from custodes.units import NS_PER_S, CameraId, Ns
 
 if TYPE_CHECKING:
     from custodes.pipeline.faces import FaceTools
@@ -88,8 +89,8 @@ class AnalyserZones:
             watch.set_zones(self._zones)
             watch.tick(now_ns)
 
-    def watcher(self, camera_id: CameraId) -> Callable[[Frame, RunId], None] | None:
-        """What is to see each frame of a camera that was looked at; None while no zone of it is on."""
+    def watcher(self, camera_id: CameraId) -> Callable[[Frame, TrackedFrame], None] | None:
+        """What is to see each frame of a camera that was looked at, and whoever is in it; None while no zone is on."""
         zones = [one for one in self._zones if one.permit.camera_id == camera_id]
         if not zones or self._is_broken:
             return None

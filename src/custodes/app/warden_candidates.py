@@ -120,8 +120,7 @@ class CandidateDesk:
         if message.camera_id != zone.draft.camera_id or not 0 < len(message.picture) <= MAX_PICTURE_BYTES:
             raise InvalidArgument("A candidate is of its zone's camera and comes with a picture.")
         records = office.store.all(CandidateRecord)
-        track = (message.zone_id, message.run, message.track_id)
-        if any((one.candidate.zone_id, one.candidate.run, one.candidate.track_id) == track for one in records):
+        if any(_is_of_track(one.candidate, message) for one in records):
             # Once a track: people who disagreed are not asked again until two agree.
             raise AlreadyExists("A candidate of that track was filed.")
         waiting = [one for one in records if rules.phase(one, now_ns) is CandidatePhase.WAITING]
@@ -337,6 +336,13 @@ class CandidateDesk:
         if record is None:
             raise NotFound("There is no such candidate.")
         return record
+
+
+def _is_of_track(one: Candidate, message: FileCandidate) -> bool:
+    if (one.zone_id, one.run, one.track_id) != (message.zone_id, message.run, message.track_id):
+        return False
+    # Faces without a body have no track in common; then it is the same one if it was seen at the same time.
+    return message.track_id >= 0 or (one.start_ns <= message.end_ns and message.start_ns <= one.end_ns)
 
 
 def _input(one: Candidate) -> dict[str, str]:

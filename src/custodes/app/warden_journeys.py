@@ -33,6 +33,8 @@ from custodes.types.journey_job import BeginLooks
 from custodes.units import NS_PER_S, CameraId, Ns, RunId, SessionId
 
 MAX_TOLD = 500
+MAX_EARLIER = 20
+"""Of a missing person's sightings before the newest one: where they come from, and which way."""
 LOOKS_NS = Ns(3600 * NS_PER_S)
 """For so long after a journey was opened keys for its looks may be asked for; the job has half of it."""
 _NOT_FOLLOWED = "That person did not agree to be followed, or the agreement has ended."
@@ -212,20 +214,18 @@ class JourneyDesk:
             if one.is_missing and one.withdrawn_ns is None and now_ns < one.expires_ns
         ]
         looked_for = {one.person_id for one in missing}
-        newest: dict[str, CandidateRecord] = {}
+        seen: dict[str, list[CandidateRecord]] = {}
         for record in office.store.all(CandidateRecord):
             person_id = record.candidate.person_id
-            before = newest.get(person_id)
-            is_newer = before is None or record.candidate.end_ns >= before.candidate.end_ns
             is_confirmed = candidates.phase(record, now_ns) is CandidatePhase.CONFIRMED
-            if person_id in looked_for and is_newer and is_confirmed and self._protected.may_tell(record.candidate):
-                newest[person_id] = record
+            if person_id in looked_for and is_confirmed and self._protected.may_tell(record.candidate):
+                seen.setdefault(person_id, []).append(record)
         index = await office.log(AuditKind.LAST_SEEN_READ, who, "", {"people": str(len(missing))})
-        rows = [self._row(one, newest.get(one.person_id)) for one in missing]
+        rows = [self._row(one, seen.get(one.person_id, [])) for one in missing]
         rows.sort(key=lambda one: (-one.sighting.end_ns if one.sighting else 0, -one.created_ns))
         return LastSeenTable(people=tuple(rows[:MAX_TOLD]), log_index=index)
 
-    def _row(self, one: FaceEnrolment, record: CandidateRecord | None) -> LastSeen:
+    def _row(self, one: FaceEnrolment, records: list[CandidateRecord]) -> LastSeen:
         row = LastSeen(
             person_id=one.person_id,
             name=self._people.name_of(one),
@@ -234,14 +234,16 @@ class JourneyDesk:
             expires_ns=one.expires_ns,
             is_compared=enrolment.is_compared(one, self._office.now_ns()),
         )
-        if record is None:
+        if not records:
             return row
-        seen = record.candidate
+        newest, *earlier = sorted(records, key=lambda record: -record.candidate.end_ns)[: 1 + MAX_EARLIER]
+        seen = newest.candidate
         return replace(
             row,
             sighting=_track(seen),
             zone_id=seen.zone_id,
-            verified_by=tuple(verdict.user for verdict in record.verdicts),
+            verified_by=tuple(verdict.user for verdict in newest.verdicts),
+            earlier=tuple(_track(record.candidate) for record in earlier),
         )
 
 

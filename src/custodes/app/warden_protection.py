@@ -134,7 +134,7 @@ class ProtectionDesk:
             while len(self._asked) > MAX_ASKED:
                 del self._asked[next(iter(self._asked))]
             return False
-        return (one.run, one.track_id) not in {(track.run, track.track_id) for track in self._found_in(pieces)}
+        return not any(_is_own(track, one) for track in self._found_in(pieces))
 
     def hides_in(self, asked: AccessRequest) -> bool:
         """Whether what leaves under this grant is filled from head to foot wherever somebody stays masked."""
@@ -406,7 +406,12 @@ class ProtectionDesk:
 
 def _touches(touch: ProtectedTouch, one: Candidate) -> bool:
     """Whether it is the sighting's own track: whoever else was in the picture is in no sighting."""
-    return any((track.run, track.track_id) == (one.run, one.track_id) for track in touch.tracks)
+    return any(_is_own(track, one) for track in touch.tracks)
+
+
+def _is_own(track: TouchedTrack, one: Candidate) -> bool:
+    # A sighting without a body (track -1) may be of anybody in the picture: then all count.
+    return one.track_id < 0 or (track.run, track.track_id) == (one.run, one.track_id)
 
 
 def _row(person_id: str, name: str, touch: ProtectedTouch, record: RequestRecord, now_ns: Ns) -> TouchShown:

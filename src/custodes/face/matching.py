@@ -132,7 +132,9 @@ class Matching:
         samples = max(probe.samples, 1)
         one = expected(model, samples, probe.quality)
         score, threshold, one = self.read(shelf, scan, model, one, rule.fpir)
-        self._tallies.setdefault(shelf, ZoneTally()).add(scan.others.over(expected(model, samples)))
+        usual = expected(model, samples)
+        best = (scan.best.score - usual.other_mean) / usual.other_sd
+        self._tallies.setdefault(shelf, ZoneTally()).add(scan.others.over(usual), best)
         walk = rule.walk
         if walk is not None and walk.from_ns <= probe.start_ns < walk.until_ns:
             self._noted = NoteWalk(

@@ -74,8 +74,6 @@ class CameraPipeline:
         """Media that waits behind the next packet; set by whoever feeds. Zero in replay."""
         self.areas: tuple[DetectArea, ...] = ()
         """Where objects count, from the next look on; set by whoever feeds."""
-        self.on_frame: Callable[[Frame, RunId], None] | None = None
-        """Told of each frame that is to be looked at; set while a recognition zone of the camera is on."""
         self.on_look: Callable[[Frame, TrackedFrame], None] | None = None
         """Told of each frame that was looked at, and whoever is in it."""
         self.tampering: TamperWatch | None = None
@@ -384,8 +382,6 @@ class CameraPipeline:
     def _look(self, frame: Frame) -> Sequence[CameraFact]:
         assert self._analysis is not None
         self._analysis.areas = self.areas
-        if self.on_frame is not None and self._info is not None:
-            self.on_frame(frame, self._info.run)
         if self.tampering is not None:
             self.tampering.look(frame)
         if self._gate is not None:

@@ -4,6 +4,7 @@ Imported when the first permit arrives, never before. What it holds of a face li
 when the probe was sent, when the track ends, or when the zone goes off.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import numpy as np
 from custodes.detect.faces import FoundFace
 from custodes.errors import CustodesError, PermissionDenied
 from custodes.face.align import Picture
+from custodes.face.bodies import agreed, bodies_of
 from custodes.face.fusion import MAX_AGE_NS, TrackLooks
 from custodes.face.lawful import OpenZone
 from custodes.face.quality import PROBE, judge, problem
@@ -22,7 +24,7 @@ from custodes.track.config import TrackerConfig
 from custodes.track.tracker import Tracker
 from custodes.types.face_message import Probe
 from custodes.types.media import Frame
-from custodes.types.vision import Detections, ObjectClass
+from custodes.types.vision import Detections, ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, Ns, RunId
 
 SendProbe = Callable[[Probe], None]
@@ -47,6 +49,8 @@ class _ZoneState:
     tracker: Tracker
     looks: dict[int, TrackLooks] = field(default_factory=dict)
     seen_ns: dict[int, Ns] = field(default_factory=dict)
+    bodies: dict[int, Counter[int]] = field(default_factory=dict)
+    """Of each face track: how often it was at which person's track (`face.bodies`)."""
 
 
 class ZoneWatch:
@@ -78,17 +82,17 @@ class ZoneWatch:
             else:
                 state.zone = zone
 
-    def look(self, frame: Frame, run: RunId) -> None:
-        """One decoded frame. Never raises for what is in it."""
-        if run != self._run:
+    def look(self, frame: Frame, found: TrackedFrame) -> None:
+        """A frame that was looked at, and whoever is in it. Never raises for what is in it."""
+        if found.run != self._run:
             self.flush()
-            self._run = run
+            self._run = found.run
         if not self._states or frame.utc_ns < self._due_ns:
             return
         self._due_ns = frame.utc_ns + LOOK_EVERY_NS
         for state in self._states.values():
             try:
-                self._look_at(state, frame)
+                self._look_at(state, frame, found)
             except CustodesError:
                 self.refused += 1
             self._end_gone(state, frame.utc_ns)
@@ -101,6 +105,7 @@ class ZoneWatch:
                 self._finish(state, track_id)
             state.tracker = Tracker(config=_FACE_TRACKS)
             state.seen_ns.clear()
+            state.bodies.clear()
 
     def tick(self, now_ns: Ns) -> None:
         """No frame came: what has gone by the clock is finished all the same."""
@@ -109,7 +114,7 @@ class ZoneWatch:
 
     # -- one zone --------------------------------------------------------------------------------------------
 
-    def _look_at(self, state: _ZoneState, frame: Frame) -> None:
+    def _look_at(self, state: _ZoneState, frame: Frame, found: TrackedFrame) -> None:
         height, width = frame.y.shape
         x1, y1, x2, y2 = _part(state.zone.permit.polygon, width, height)
         part = crop(frame, x1, y1, x2, y2)
@@ -118,10 +123,15 @@ class ZoneWatch:
         picture = self._scaler.to_rgb(part, *size)
         faces = self._tools.finder.find(picture)[:MAX_FACES]
         inside = [one for one in faces if self._is_inside(state, one, (x1, y1), scale, (width, height), frame.utc_ns)]
-        for face, track_id in zip(inside, self._tracked(state, inside, frame.utc_ns, size), strict=True):
+        boxes = np.array([one.box_px for one in inside], np.float32).reshape(-1, 4)
+        corner = np.array([x1, y1, x1, y1], np.float32)
+        whole = ((boxes / scale + corner) / np.array([width, height] * 2)).astype(np.float32)
+        tracked = self._tracked(state, inside, frame.utc_ns, size)
+        for face, track_id, body in zip(inside, tracked, bodies_of(whole, found), strict=True):
             if track_id < 0:
                 continue
             state.seen_ns[track_id] = frame.utc_ns
+            state.bodies.setdefault(track_id, Counter())[body] += 1
             at = _middle(face, (x1, y1), scale, (width, height))
             self._take(state, track_id, picture, face, at, frame.utc_ns)
 
@@ -190,11 +200,11 @@ class ZoneWatch:
     def _finish(self, state: _ZoneState, track_id: int) -> None:
         state.seen_ns.pop(track_id, None)
         looks = state.looks.pop(track_id, None)
-        if looks is None:
-            return
-        if looks.samples and not looks.is_compared:
-            self._compare(state, track_id, looks)
-        looks.forget()
+        if looks is not None:
+            if looks.samples and not looks.is_compared:
+                self._compare(state, track_id, looks)
+            looks.forget()
+        state.bodies.pop(track_id, None)
 
     def _compare(self, state: _ZoneState, track_id: int, looks: TrackLooks) -> None:
         """Once a track: what was sent is overwritten, and the track asks for nothing more."""
@@ -206,7 +216,7 @@ class ZoneWatch:
                     zone_id=state.zone.permit.zone_id,
                     camera_id=self._camera_id,
                     run=self._run,
-                    track_id=track_id,
+                    track_id=agreed(state.bodies.get(track_id, Counter())),
                     start_ns=looks.first_ns,
                     end_ns=looks.last_ns,
                     contract=self._tools.embedder.contract,
@@ -226,6 +236,7 @@ class ZoneWatch:
             looks.forget()
         state.looks.clear()
         state.seen_ns.clear()
+        state.bodies.clear()
 
 
 def _part(polygon: Sequence[tuple[float, float]], width: int, height: int) -> tuple[int, int, int, int]:

@@ -556,7 +556,10 @@ class FileCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One track's fused vector. Answered by Ok whatever came of it; never stored, never sent again."""
+    """One track's fused vector. Answered by Ok whatever came of it; never stored, never sent again.
+
+    `track_id`: the person's, as masks and journeys know it; -1 where no body was seen around the face.
+    """
 
     zone_id: str
     camera_id: CameraId

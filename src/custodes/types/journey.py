@@ -105,6 +105,8 @@ class Journey:
     looks: LooksUse = LooksUse.NONE
     looks_note: str = ""
     """Why there are none, or not all."""
+    confirmed: int = 0
+    """Sightings that two people confirmed in that stretch; without a track of the body there is no step."""
 
 
 # -- messages ------------------------------------------------------------------------------------------------
@@ -182,6 +184,8 @@ class LastSeen:
     sighting: VerifiedTrack | None = None
     zone_id: str = ""
     verified_by: tuple[str, ...] = ()
+    earlier: tuple[VerifiedTrack, ...] = ()
+    """Confirmed sightings before that one, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

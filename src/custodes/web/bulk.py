@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse, Response
 from custodes.access.bulk import COLUMNS, MAX_ROWS, BulkRefusal, BulkRow, read_bulk
 from custodes.errors import InvalidArgument, PermissionDenied
 from custodes.types.access import Action
-from custodes.types.face import LegalBasis, ZonePhase
+from custodes.types.face import LegalBasis
 from custodes.types.face_message import EnrolmentInvited, InviteEnrolment
 from custodes.units import NS_PER_DAY, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import base_of
-from custodes.web.faces import zone_rows
+from custodes.web.faces import face_zones
 
 router = APIRouter(include_in_schema=False)
 
@@ -85,8 +85,7 @@ async def import_row(request: Request, body: Annotated[dict[str, Any], Body()]) 
 
 
 async def _zones(deps: WebDeps) -> dict[str, str]:
-    rows = await zone_rows(deps)
-    return {row.record.draft.name: row.record.draft.zone_id for row in rows if row.phase is ZonePhase.ACTIVE}
+    return {draft.name: draft.zone_id for draft in await face_zones(deps)}
 
 
 def _require(request: Request) -> None:

@@ -39,12 +39,14 @@ from custodes.types.looks import Drops
 from custodes.types.message import CameraRow
 from custodes.types.recorders import RecorderTable
 from custodes.types.servers import Standing
+from custodes.units import CameraId
 from custodes.web.auth.joining import Joining
 from custodes.web.auth.oidc import IdentityProvider
 from custodes.web.auth.passkeys import Passkeys
 from custodes.web.auth.people import People
 from custodes.web.auth.second_factor import SecondFactor
 from custodes.web.auth.service import AuthService
+from custodes.web.camera_names import CameraNames
 from custodes.web.language.pages import Pages
 from custodes.web.language.speech import LANGUAGES, spoken
 from custodes.web.looks import LookBook
@@ -174,6 +176,10 @@ def is_page(request: HTTPConnection) -> bool:
     return not request.url.path.startswith(("/api/", "/static/")) and "text/html" in request.headers.get("accept", "")
 
 
+def _names_for(deps: WebDeps, visitor: Visitor | None) -> dict[CameraId, str]:
+    return {row.camera_id: row.name for row in deps.visible_cameras(visitor.principal)} if visitor else {}
+
+
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a template with what every page needs."""
     deps = deps_of(request)
@@ -194,6 +200,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "language": spoken().tag,
         "now_ns": deps.clock.now_ns(),
         "languages": LANGUAGES,
+        "cameras_named": CameraNames(lambda: _names_for(deps, visitor)),
         **values,
     }
     return deps.templates.spoken().TemplateResponse(request, template, context, status_code=status)

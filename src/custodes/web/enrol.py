@@ -13,7 +13,7 @@ from custodes.access import enrolment as rules
 from custodes.access import protection
 from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, NotFound
 from custodes.types.access import Action
-from custodes.types.face import EnrolmentPhase, ZonePhase
+from custodes.types.face import EnrolmentPhase
 from custodes.types.face_message import (
     ConsentSigned,
     EndEnrolment,
@@ -34,7 +34,7 @@ from custodes.types.face_message import (
 from custodes.units import NS_PER_DAY, NS_PER_S, Ns
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
-from custodes.web.faces import BASIS_WORDS, zone_names, zone_rows
+from custodes.web.faces import BASIS_WORDS, face_zones, zone_names
 from custodes.web.gate import cookie_of
 from custodes.web.language.speech import Words
 from custodes.web.words import paragraphs, utc_text
@@ -253,7 +253,7 @@ async def _people(
         due_ns=deps.clock.now_ns() + REVIEW_SOON_NS,
         review_every_ns=rules.REVIEW_EVERY_NS,
         zones=await zone_names(deps),
-        active=[row.record.draft for row in await zone_rows(deps) if row.phase is ZonePhase.ACTIVE],
+        active=await face_zones(deps),
         may_enrol=deps.reads.may(who, Action.ENROL),
     )
 

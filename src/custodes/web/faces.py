@@ -205,6 +205,13 @@ async def zone_names(deps: WebDeps) -> dict[str, str]:
     return {row.record.draft.zone_id: row.record.draft.name for row in await zone_rows(deps)}
 
 
+async def face_zones(deps: WebDeps) -> list[ZoneDraft]:
+    """In which the enrolled can be compared now: active, and for faces."""
+    rows = await zone_rows(deps)
+    drafts = [row.record.draft for row in rows if row.phase is ZonePhase.ACTIVE]
+    return [draft for draft in drafts if draft.kind is ZoneKind.FACES]
+
+
 async def zone_row(deps: WebDeps, zone_id: str) -> ZoneRow:
     """Raises: NotFound."""
     for row in await zone_rows(deps):

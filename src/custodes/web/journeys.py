@@ -5,6 +5,7 @@ Every opening is a question to the warden, with its log entry before the answer;
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -17,8 +18,7 @@ from custodes.errors import CustodesError, FailedPrecondition, InvalidArgument, 
 from custodes.ports.journeys import Journeys
 from custodes.types.access import Action, Fidelity, Principal, Purpose, PurposeKind
 from custodes.types.approval import FileRequest, RequestPhase, RequestRecord
-from custodes.types.face import ZonePhase
-from custodes.types.face_message import EndEnrolment, EnrolmentInvited, InviteEnrolment
+from custodes.types.face_message import EndEnrolment, EnrolmentInvited, InviteEnrolment, Withdrawn
 from custodes.types.journey import FollowableTable, LastSeenTable, ReadFollowable, ReadLastSeen
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.asked_names import cameras_of, people_of
@@ -26,7 +26,7 @@ from custodes.web.cases import known_cases
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.enrol import base_of
 from custodes.web.errors import describe
-from custodes.web.faces import zone_names, zone_rows
+from custodes.web.faces import face_zones, zone_names
 from custodes.web.journey_drawing import MAP_PX, floors_of, steps_of
 from custodes.web.moments import form_text, utc_ns_of
 from custodes.web.requests import request_row
@@ -158,7 +158,7 @@ async def look_for(
             )
         )
     except CustodesError as error:
-        return await _last_seen(request, error=error)
+        return await _last_seen(request, error=error, typed={"name": name, "purpose": purpose, "hours": hours})
     assert isinstance(made, EnrolmentInvited)
     return await _last_seen(request, link=f"{base_of(request)}/enrol/{made.token}", invited=name)
 
@@ -168,10 +168,11 @@ async def found(request: Request, person_id: str) -> Response:
     """The search is over: what is stored is destroyed, and the page shows who is still being looked for."""
     try:
         message = EndEnrolment(principal=present(request).principal, person_id=person_id[:64])
-        await deps_of(request).warden.about_requests(message)
+        ended = await deps_of(request).warden.about_requests(message)
     except CustodesError as error:
         return await _last_seen(request, error=error)
-    return RedirectResponse("/last-seen", status_code=303)
+    assert isinstance(ended, Withdrawn)
+    return await _last_seen(request, ended=ended.log_index)
 
 
 async def _is_soon_done(desk: Journeys, who: Principal, request_id: str) -> bool:
@@ -261,14 +262,19 @@ async def _blind(deps: WebDeps) -> frozenset[str]:
 
 
 async def _last_seen(
-    request: Request, *, error: CustodesError | None = None, link: str = "", invited: str = ""
+    request: Request,
+    *,
+    error: CustodesError | None = None,
+    link: str = "",
+    invited: str = "",
+    ended: int | None = None,
+    typed: Mapping[str, object] | None = None,
 ) -> Response:
     deps, who = deps_of(request), present(request).principal
     status, _, problem = describe(error) if error else (200, "", "")
     may_enrol = deps.reads.may(who, Action.ENROL)
     table = await deps.warden.about_requests(ReadLastSeen(principal=who))
     assert isinstance(table, LastSeenTable)
-    zones = [row.record.draft for row in await zone_rows(deps) if row.phase is ZonePhase.ACTIVE]
     return page(
         request,
         "last_seen.html",
@@ -276,13 +282,15 @@ async def _last_seen(
         problem=problem,
         people=table.people,
         log_index=table.log_index,
-        names={row.camera_id: row.name for row in deps.live.camera_rows()},
+        floors={spec.camera_id: spec.scene.floor for spec in await deps.catalog.cameras()},
         zones=await zone_names(deps),
-        active=zones,
+        active=await face_zones(deps),
         blind=await _blind(deps),
         may_enrol=may_enrol,
         is_enabled=deps.recogniser is not None,
         hours=MISSING_HOURS,
         link=link,
         invited=invited,
+        ended=ended,
+        typed=typed or {"name": "", "purpose": "", "hours": 24},
     )

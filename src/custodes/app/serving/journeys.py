@@ -144,11 +144,16 @@ class JourneyService:
             cameras=tuple([await self._seen(spec, site, opened) for spec in cameras]),
             learnt_ways=len(ways),
             log_index=opened.log_index,
+            confirmed=len(opened.verified),
         )
 
     async def exhibit(self, who: Principal, request_id: str) -> bytes:
         """See `Journeys`."""
         journey = await self.follow(who, request_id)
+        if not journey.steps and journey.confirmed:
+            raise FailedPrecondition(
+                "No track is known of the body of who was confirmed: there is nothing to take along."
+            )
         if not journey.steps:
             raise FailedPrecondition("Nobody confirmed this person in that stretch: there is nothing to take along.")
         return await self._exhibits.make(who, journey)

@@ -37,7 +37,8 @@ if (box) {
     if (!answer.ok) { say(said, problemText(tree)); return; }
     if (!tree.is_taken) { say(said, t`Not taken: ${tree.problem}.`); return; }
     say(said, t`Taken: ${tree.templates} of ${tree.wanted}.`);
-    if (tree.templates >= tree.wanted) location.reload();
+    // Not a new page: it would sign once more, and the link to take it all back is shown on this one alone.
+    if (tree.templates >= tree.wanted) { $("done").hidden = false; $("done").scrollIntoView({ block: "nearest" }); }
   };
   $("camera").addEventListener("click", async () => {
     try { await openCamera(video); $("shoot").hidden = false; } catch (error) { say(said, t`No camera: ${error.message}`); }
