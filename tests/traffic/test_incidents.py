@@ -8,10 +8,12 @@ import pytest
 from custodes.traffic.incidents import IncidentWatch
 from custodes.traffic.paths import Path
 from custodes.traffic.placing import GroundPath
+from custodes.traffic.stands import REMEMBER_NS, Stand, Stands
 from custodes.traffic.stitching import reversal_ns, stitched
+from custodes.types.event import FrameAnalysed
 from custodes.types.traffic import IncidentKind
-from custodes.types.vision import ObjectClass
-from custodes.units import NS_PER_S, CameraId
+from custodes.types.vision import ObjectClass, TrackedFrame
+from custodes.units import NS_PER_S, CameraId, Ns
 from eval import road
 from eval.pinhole import RUN, T0_NS, Noise, look
 
@@ -72,6 +74,92 @@ def test_vehicles_that_creep_one_behind_the_other_are_congestion():
     found = told(movers, seconds=100.0)
     assert [one.kind for one in found] == [IncidentKind.CONGESTION]
     assert found[0].road == "up"
+
+
+class Street:
+    """Boxes as a camera gives them, look by look; `spots`: metres up the road, by the tracker's number."""
+
+    def __init__(self, roads=None):
+        scene = road.scene()
+        self.watch = IncidentWatch(CameraId("road"), roads or scene.roads, road.CAMERA.homography())
+        self.told = []
+        self.second = 0.0
+
+    def look(self, spots, x=1.75):
+        """One look, a fifth of a second after the last one."""
+        boxes = [road.CAMERA.box(np.array([x, y]), np.pi / 2, (4.4, 1.8, 1.5)) for y in spots.values()]
+        count = len(spots)
+        frame = TrackedFrame(
+            camera_id=CameraId("road"),
+            run=RUN,
+            seq=round(self.second * 5),
+            utc_ns=Ns(T0_NS + round(self.second * NS_PER_S)),
+            track_ids=np.array(list(spots), np.int64),
+            class_ids=np.full(count, int(ObjectClass.CAR), np.int16),
+            boxes_norm=np.array(boxes, np.float32).reshape(-1, 4),
+            scores=np.full(count, 0.9, np.float32),
+            is_measured=np.ones(count, bool),
+        )
+        self.told += self.watch.step(FrameAnalysed(frame=frame, valid_from_ns=frame.utc_ns))
+        self.second += 0.2
+
+    def stand(self, spots, seconds):
+        for _ in range(round(seconds * 5)):
+            self.look(spots)
+
+    def drive(self, track_id, start, end, others=None, mps=10.0):
+        for y in np.arange(start, end, mps / 5):
+            self.look({track_id: float(y), **(others or {})})
+
+    def begun(self):
+        return [one.kind for one in self.told if not one.is_over]
+
+
+def test_a_parked_car_is_told_once_however_often_it_is_lost_and_found():
+    street = Street()
+    street.drive(1, 5.0, 30.0)
+    street.stand({1: 30.0}, 30)
+    for number in range(2, 6):
+        for _ in range(18):  # nothing is found of it for half an hour
+            street.look({})
+            street.second += 100.0
+        street.stand({number: 30.0 + 0.2 * number}, 12)
+    assert street.begun() == [IncidentKind.STOPPED]
+
+
+def test_a_car_that_stops_beside_or_in_the_place_of_a_parked_one_is_told():
+    street = Street()
+    street.drive(1, 5.0, 30.0)
+    street.stand({1: 30.0}, 400)
+    street.drive(2, 5.0, 22.0, {1: 30.0})
+    street.stand({1: 30.0, 2: 22.0}, 10)
+    assert street.begun() == [IncidentKind.STOPPED] * 2  # the second is in no queue: the first waits for nothing
+    street.drive(1, 30.0, 60.0, {2: 22.0})
+    street.drive(3, 5.0, 30.0, {2: 22.0})
+    street.stand({2: 22.0, 3: 30.0}, 10)
+    assert street.begun() == [IncidentKind.STOPPED] * 3
+
+
+def test_cars_that_are_parked_are_no_congestion_and_neither_is_one_on_a_busy_road():
+    roads = [replace(one, stop_after_s=3600.0) for one in road.scene().roads]
+    street = Street(roads)
+    parked = {number: 8.0 + 6.5 * number for number in range(6)}
+    street.stand(parked, 90)
+    assert street.begun() == []
+    street.drive(10, 5.0, 60.0, mps=4.0)
+    street.stand({10: 60.0}, 20)
+    for number in range(20, 28):
+        street.drive(number, 5.0, 60.0, {10: 60.0}, mps=12.0)
+    assert street.begun() == []
+
+
+def test_a_stop_is_remembered_for_half_a_day_and_not_for_longer():
+    stands = Stands()
+    stands.put(Stand("up", (1.0, 2.0), 0))
+    assert stands.find("up", (1.2, 2.0), 1.0, REMEMBER_NS) is not None
+    assert stands.find("down", (1.2, 2.0), 1.0, REMEMBER_NS) is None
+    assert stands.find("up", (1.2, 2.0), 20.0, REMEMBER_NS) is None
+    assert stands.find("up", (1.2, 2.0), 1.0, REMEMBER_NS + 1) is None
 
 
 def way(points, start_s, step_s=0.2, track_id=1):

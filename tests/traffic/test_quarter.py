@@ -3,7 +3,7 @@
 import csv
 import io
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path as File
 
 import numpy as np
 import pytest
@@ -14,17 +14,18 @@ from custodes.cli.traffic import text_of
 from custodes.geometry.pose import pose_of
 from custodes.traffic.exports import hours_csv, to_csv, to_datex
 from custodes.traffic.hours import hours_of, peak_of, percentile_kmh
-from custodes.traffic.paths import paths_of
+from custodes.traffic.paths import Path, paths_of
+from custodes.traffic.placing import GroundPath
 from custodes.traffic.quarter import level_of_service, measure
-from custodes.traffic.queues import queue_of
+from custodes.traffic.queues import longest_queue, queue_of
 from custodes.types.event import LineCrossed
-from custodes.types.scene import CameraScene, CountLine
-from custodes.types.traffic import Movement, SpeedFigures, TrafficTable
+from custodes.types.scene import CameraScene, CountLine, Road
+from custodes.types.traffic import Movement, Queue, SpeedFigures, TrafficTable
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_HOUR, NS_PER_S, CameraId, Ns
 from eval.pinhole import RUN, T0_NS, Mover, Noise, Pinhole, look
 
-DATEX = Path(__file__).parent / "datex" / "payload.xsd"
+DATEX = File(__file__).parent / "datex" / "payload.xsd"
 """What is used of the schema's version 3.1."""
 CAMERA = Pinhole((6.0, -12.0, 7.0), (0.0, 25.0), focal_px=900)
 
@@ -242,3 +243,55 @@ def test_the_command_exports_quarters_and_hours(form, starts):
 def test_a_percentile_lies_within_its_bin(share, kmh):
     assert percentile_kmh((0, 0, 4), share) == kmh
     assert percentile_kmh((0, 0, 0), share) is None
+
+
+def stood(x, y, start_s, end_s, track_id=1, came_from=None):
+    """A car that stands at (x, y) and, if it `came_from` there, was seen to drive first; a look a second."""
+    drive = [] if came_from is None else [(x, came_from + (y - came_from) * step / 5) for step in range(5)]
+    places = np.array([*drive, *[(x, y)] * round(end_s - start_s)], float)
+    times = T0_NS + ((start_s - len(drive) + np.arange(len(places))) * NS_PER_S).astype(np.int64)
+    boxes = np.zeros((len(places), 4))
+    path = Path(run=RUN, track_id=track_id, object_class=ObjectClass.CAR, utc_ns=times, boxes_norm=boxes)
+    return GroundPath(
+        path=path,
+        utc_ns=times,
+        places_m=places,
+        spread_m2=np.tile(np.eye(2), (len(places), 1, 1)),
+        picture=np.tile([0.2 if x < 0 else 0.8, 0.5], (len(places), 1)),
+        length_m=4.4,
+    )
+
+
+def queue_over(paths, seconds=900, roads=()):
+    return longest_queue(paths, T0_NS, T0_NS + seconds * NS_PER_S, roads)
+
+
+def test_cars_that_wait_for_a_light_are_a_queue_and_cars_parked_beside_them_are_none():
+    waiting = [stood(0.0, 10.0 - 7 * number, 100, 160, number, came_from=-60.0) for number in range(3)]
+    parked = [stood(-4.0, 10.0 - 7 * number, -300, 900, 10 + number) for number in range(5)]
+    assert queue_over(waiting).vehicles == 3
+    together = queue_over([*waiting, *parked])
+    assert (together.vehicles, round(together.mean_vehicles, 1)) == (3, 0.2)
+    assert queue_over(parked) == Queue(vehicles=0, length_m=0.0, utc_ns=0, mean_vehicles=0.0)
+
+
+def test_a_parked_car_that_is_hidden_now_and_then_stays_parked():
+    parts = [stood(-4.0, 10.0, 100 * number, 100 * number + 70, number) for number in range(8)]
+    assert queue_over(parts).vehicles == 0
+    # At a light one stops where the last one stood, and is seen to come.
+    light = [stood(0.0, 10.0, 100 * number, 100 * number + 70, number, came_from=-60.0) for number in range(1, 8)]
+    assert queue_over(light).vehicles == 1
+
+
+def test_who_is_parked_is_known_from_before_the_stretch_that_runs():
+    parked = stood(-4.0, 10.0, -310, 60)
+    assert queue_over([parked], seconds=60).vehicles == 0
+    assert queue_over([stood(-4.0, 10.0, -10, 60, came_from=-60.0)], seconds=60).vehicles == 1
+
+
+def test_where_roads_are_drawn_only_those_who_stand_on_one_are_a_queue():
+    left = Road(name="left", polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
+    cars = [stood(-4.0, 10.0, 0, 60, 1), stood(4.0, 10.0, 0, 60, 2)]
+    assert queue_over(cars, seconds=60).vehicles == 2
+    assert queue_over(cars, seconds=60, roads=(left,)).vehicles == 1
+    assert queue_over(cars, seconds=60, roads=(replace(left, stop_after_s=0.0),)).vehicles == 0

@@ -209,7 +209,7 @@ class Server:
         holds = HoldService(catalog=catalog, warden=self._warden, clock=clock)
         self._push, self._outside = open_push(config, paths, catalog, self._warden, clock), OutsideWaits(clock)
         self._rules, self._rule_desk = open_rules(config, catalog, self._warden, clock, os.environ, self._push)
-        self._incidents = IncidentService(catalog=catalog, on_incident=self._on_incident)
+        self._incidents = IncidentService(catalog=catalog, clock=clock, on_incident=self._on_incident)
         self._backfill_jobs = JobPool(self._supervisor, clock, spare=0, kind="backfiller", patience=PATIENCE)
         self._backfills = Backfills(catalog=catalog, warden=self._warden, jobs=self._backfill_jobs, clock=clock)
         self._protection = ProtectionService(

@@ -6,7 +6,7 @@ and enough to tell standing from driving and one way from the other.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from custodes.geometry.homography import Floats, Homography
 from custodes.geometry.polygon import is_inside
+from custodes.traffic.stands import NEAR_M, PARKED_NS, Stand, Stands
 from custodes.types.event import FrameAnalysed
 from custodes.types.scene import Road
 from custodes.types.traffic import Incident, IncidentKind
@@ -46,6 +47,8 @@ _SLOW_MPS = 2.8
 _BUSY_NS = 60 * NS_PER_S
 _BUSY_VEHICLES = 5
 _BUSY_SHARE, _FREE_SHARE = 0.7, 0.4
+_JAMMED_NS = 1800 * NS_PER_S
+"""Where congestion is known, who stands is in it for so long: a road may be closed for half an hour."""
 _SAME_M, _SAME_NS = 30.0, 20 * NS_PER_S
 """The same kind on the same road so near and so soon is the same incident, whatever number the tracker gave."""
 _OVER_NS = 8 * NS_PER_S
@@ -63,6 +66,13 @@ class _Seen:
     """(utc_ns, x, y, road's index or -1)."""
     still_since_ns: int = 0
     still_at: tuple[float, float] = (0.0, 0.0)
+    foot: tuple[float, float] | None = None
+    """The newest place, in shares of the frame."""
+    first_at: tuple[float, float] = (0.0, 0.0)
+    has_driven: bool = False
+    """It went away from where it was first seen; else it stood there before."""
+    stand: Stand | None = None
+    """Where it stands and somebody knows of it."""
 
 
 @dataclass(slots=True)
@@ -89,6 +99,15 @@ class IncidentWatch:
         self._tracks: dict[int, _Seen] = {}
         self._open: list[_Open] = []
         self._slow: list[deque[tuple[int, int, bool]]] = [deque(maxlen=20_000) for _ in roads]
+        self._stands = Stands()
+
+    def remember(self, incidents: Iterable[Incident], now_ns: int) -> None:
+        """Vehicles that somebody was told of before this watch began: a new server, or roads drawn anew."""
+        for one in incidents:
+            if one.kind is IncidentKind.STOPPED and one.at is not None:
+                (place,) = self._places(np.array([one.at]))
+                seen_ns = one.end_ns if one.is_over else now_ns
+                self._stands.put(Stand(one.road, (float(place[0]), float(place[1])), seen_ns))
 
     def _direction(self, road: Road) -> Floats | None:
         if road.heading is None:
@@ -141,7 +160,9 @@ class IncidentWatch:
             scale_m = 1.0 if self._ground is not None else _VEHICLE_M / max(size, 1e-3)
             seen = self._tracks[track_id] = _Seen(object_class, scale_m)
             seen.still_since_ns, seen.still_at = self._inherited(seen, utc_ns, here)
+            seen.first_at = here
         seen.object_class = object_class
+        seen.foot = (round(float(box[0] + box[2]) / 2, 4), round(float(box[3]), 4))
         seen.places.append((utc_ns, *here, road))
         while seen.places[0][0] < utc_ns - MEMORY_NS:
             seen.places.popleft()
@@ -163,6 +184,17 @@ class IncidentWatch:
         if moved_m > max(_STILL_M, 2.5 * tremble_m / len(recent) ** 0.5):
             # It stands, if it does, since the middle of what the mean is over.
             seen.still_since_ns, seen.still_at = recent[len(recent) // 2][0], (float(place[0]), float(place[1]))
+        self._note_driven(seen, place, tremble_m)
+
+    def _note_driven(self, seen: _Seen, place: Floats, tremble_m: float) -> None:
+        """A box that changes because somebody passes before it drives nowhere: only who goes further does."""
+        far_m = max(NEAR_M, 2.5 * tremble_m)
+        if float(np.hypot(*(place - np.array(seen.first_at)))) * seen.scale_m > far_m:
+            seen.has_driven = True
+        stand = seen.stand
+        if stand is not None and float(np.hypot(*(place - np.array(stand.at)))) * seen.scale_m > far_m:
+            self._stands.leave(stand)
+            seen.stand = None
 
     def _inherited(self, fresh: _Seen, utc_ns: int, here: tuple[float, float]) -> tuple[int, tuple[float, float]]:
         """Since when, and where, it stands, if it stands where a track stood that is lost."""
@@ -191,17 +223,38 @@ class IncidentWatch:
         points = np.array([one[1:3] for one in window]) * seen.scale_m
         seconds = (window[-1][0] - window[0][0]) / NS_PER_S
         moved_m = float(np.hypot(*(points[-1] - points[0])))
-        if seconds > 0:
+        still_ns = utc_ns - seen.still_since_ns
+        # Who is parked is slow, and no sign of congestion: neither who stood there before, nor who waits for nothing.
+        parked_ns = _JAMMED_NS if self._is_congested(road) else PARKED_NS
+        if seconds > 0 and rule.stop_after_s > 0 and seen.has_driven and still_ns < parked_ns:
             self._slow[road].append((utc_ns, track_id, moved_m / seconds < _SLOW_MPS))
         back_m = _against(points, seconds, self._headings[road])
         if back_m:
             evidence = f"{back_m:.0f} m against the way in {seconds:.1f} s"
             told += self._tell(IncidentKind.WRONG_WAY, road, seen, track_id, window[0][0], utc_ns, evidence)
-        still_s = (utc_ns - seen.still_since_ns) / NS_PER_S
+        still_s = still_ns / NS_PER_S
         if 0 < rule.stop_after_s <= still_s and not self._is_behind_another(track_id, seen, road):
             evidence = f"stood for {still_s:.0f} s; {rule.stop_after_s:g} s are usual"
-            told += self._tell(IncidentKind.STOPPED, road, seen, track_id, seen.still_since_ns, utc_ns, evidence)
+            if self._is_news(track_id, seen, road, utc_ns):
+                told += self._tell(IncidentKind.STOPPED, road, seen, track_id, seen.still_since_ns, utc_ns, evidence)
+            else:
+                self._go_on(IncidentKind.STOPPED, road, seen, utc_ns)
         return told
+
+    def _is_news(self, track_id: int, seen: _Seen, road: int, utc_ns: int) -> bool:
+        """Nobody was told yet of this vehicle that stands. One that was not seen to drive is the one that stood there
+        before, under whatever number."""
+        if seen.stand is None and not seen.has_driven:
+            seen.stand = self._stands.find(self._roads[road].name, seen.still_at, seen.scale_m, utc_ns)
+        if seen.stand is not None:
+            seen.stand.seen_ns = utc_ns
+            return False
+        name = self._roads[road].name
+        seen.stand = Stand(name, seen.still_at, utc_ns)
+        self._stands.put(seen.stand)
+        # One that moves up a little and stands again, while it is told of, is still that one.
+        known = (IncidentKind.STOPPED, name, self._run, track_id)
+        return all((one.kind, one.road, one.run, one.track_id) != known for one in (it.incident for it in self._open))
 
     def _walking(self, seen: _Seen, road: int, utc_ns: int) -> int:
         """Since when a person is on the road without a break; 0 if not long enough to be sure."""
@@ -222,7 +275,9 @@ class IncidentWatch:
             gap = (np.array(last[1:3]) - np.array(seen.still_at)) * seen.scale_m
             # Where the way is not known, the one that has stood longer is the head of the queue.
             is_ahead = gap @ heading > 1.0 if heading is not None else other.still_since_ns < seen.still_since_ns
+            # Behind one that is parked there is no queue.
             is_standing = last[0] - other.still_since_ns >= _STOOD_NS
+            is_standing &= seen.still_since_ns - other.still_since_ns < PARKED_NS
             is_there = seen.places[-1][0] - last[0] < 3 * NS_PER_S
             if is_ahead and is_standing and is_there and last[3] == road and np.hypot(*gap) < _AHEAD_M:
                 return True
@@ -233,18 +288,18 @@ class IncidentWatch:
         for road, slow in enumerate(self._slow):
             while slow and slow[0][0] < utc_ns - _BUSY_NS:
                 slow.popleft()
-            vehicles = len({track for _, track, _ in slow})
-            if vehicles < _BUSY_VEHICLES or slow[-1][0] - slow[0][0] < _BUSY_NS // 2:
+            looks: dict[int, list[bool]] = {}
+            for _, track, is_slow in slow:
+                looks.setdefault(track, []).append(is_slow)
+            if len(looks) < _BUSY_VEHICLES or slow[-1][0] - slow[0][0] < _BUSY_NS // 2:
                 continue
-            share = sum(is_slow for _, _, is_slow in slow) / len(slow)
-            is_open = any(
-                one.incident.kind is IncidentKind.CONGESTION and one.incident.road == self._roads[road].name
-                for one in self._open
-            )
+            # Of vehicles, not of looks: one that stands is looked at for as long as all who pass it together.
+            share = float(np.mean([np.mean(one) for one in looks.values()]))
+            is_open = self._is_congested(road)
             if share >= (_FREE_SHARE if is_open else _BUSY_SHARE):
                 seen = _Seen(ObjectClass.CAR, 1.0)
                 seen.places.append((utc_ns, 0.0, 0.0, road))
-                evidence = f"{vehicles} vehicles, below 10 km/h in {share:.0%} of the time they were seen"
+                evidence = f"{len(looks)} vehicles, below 10 km/h in {share:.0%} of the time they were seen"
                 told += self._tell(IncidentKind.CONGESTION, road, seen, -1, slow[0][0], utc_ns, evidence)
         return told
 
@@ -252,19 +307,14 @@ class IncidentWatch:
         self, kind: IncidentKind, road: int, seen: _Seen, track_id: int, start_ns: int, utc_ns: int, evidence: str
     ) -> list[Incident]:
         """A new incident, or nothing where it is known and goes on."""
-        at = (seen.places[-1][1] * seen.scale_m, seen.places[-1][2] * seen.scale_m)
-        name = self._roads[road].name
-        for one in self._open:
-            is_near = np.hypot(at[0] - one.at[0], at[1] - one.at[1]) <= _SAME_M
-            if (one.incident.kind, one.incident.road) == (kind, name) and is_near:
-                one.seen_ns, one.at = utc_ns, at
-                one.incident = replace(one.incident, end_ns=Ns(utc_ns))
-                return []
+        # Of vehicles that stand, each is known by itself (`_is_news`).
+        if kind is not IncidentKind.STOPPED and self._go_on(kind, road, seen, utc_ns):
+            return []
         assert self._run is not None
         incident = Incident(
             camera_id=self._camera_id,
             kind=kind,
-            road=name,
+            road=self._roads[road].name,
             start_ns=Ns(start_ns),
             found_ns=Ns(utc_ns),
             end_ns=Ns(utc_ns),
@@ -273,9 +323,29 @@ class IncidentWatch:
             run=self._run,
             track_id=track_id,
             evidence=evidence,
+            at=seen.foot,
         )
-        self._open.append(_Open(incident, at, utc_ns))
+        self._open.append(_Open(incident, _metres(seen), utc_ns))
         return [incident]
+
+    def _go_on(self, kind: IncidentKind, road: int, seen: _Seen, utc_ns: int) -> bool:
+        """Whether there is such an incident near there; it goes on."""
+        at, name = _metres(seen), self._roads[road].name
+        near = [
+            (float(np.hypot(at[0] - one.at[0], at[1] - one.at[1])), number)
+            for number, one in enumerate(self._open)
+            if (one.incident.kind, one.incident.road) == (kind, name)
+        ]
+        if not near or min(near)[0] > _SAME_M:
+            return False
+        one = self._open[min(near)[1]]
+        one.seen_ns, one.at = utc_ns, at
+        one.incident = replace(one.incident, end_ns=Ns(utc_ns))
+        return True
+
+    def _is_congested(self, road: int) -> bool:
+        known = (IncidentKind.CONGESTION, self._roads[road].name)
+        return any((one.incident.kind, one.incident.road) == known for one in self._open)
 
     def _end(self, utc_ns: int) -> list[Incident]:
         for track_id in [one for one, seen in self._tracks.items() if seen.places[-1][0] < utc_ns - GONE_NS]:
@@ -283,6 +353,10 @@ class IncidentWatch:
         over = [one for one in self._open if one.seen_ns < utc_ns - max(_OVER_NS, _SAME_NS)]
         self._open = [one for one in self._open if one not in over]
         return [replace(one.incident, is_over=True) for one in over]
+
+
+def _metres(seen: _Seen) -> tuple[float, float]:
+    return seen.places[-1][1] * seen.scale_m, seen.places[-1][2] * seen.scale_m
 
 
 def _against(points: Floats, seconds: float, heading: Floats | None) -> float:

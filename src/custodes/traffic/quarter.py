@@ -55,7 +55,8 @@ def measure(
 ) -> Quarter:
     """All figures of one stretch.
 
-    Args: paths: those that touch the stretch; crossings: by time, from minutes before it on, so that a vehicle that
+    Args: paths: those that touch the stretch, and before it those of `stands.PARKED_NS`, to tell a queue from who was
+    parked already; crossings: by time, from minutes before it on, so that a vehicle that
     came before and left in it is counted where it left.
     """
     grounded = {} if ground is None else _placed(paths, ground, pose)
@@ -87,7 +88,7 @@ def measure(
             for line, is_forward in ways
         ),
         movements=tuple(_movements(crossings, start_ns, end_ns, cuts, stitched(grounded))),
-        queue=longest_queue(grounded.values(), start_ns, end_ns) if ground is not None else None,
+        queue=longest_queue(grounded.values(), start_ns, end_ns, scene.roads) if ground is not None else None,
     )
 
 

@@ -47,7 +47,8 @@ class Road:
     heading: tuple[Point, Point] | None = None
     """From where to where it is driven, shares of the frame; None where both ways are."""
     stop_after_s: float = 5.0
-    """Who stands longer is an incident; before lights, longer than they are red. 0: standing is usual."""
+    """Who stands longer is an incident; before lights, longer than they are red. 0: a place to park; standing there is
+    no incident, no congestion and no queue. The first drawn of two that overlap counts."""
     has_people: bool = False
     """People may walk on it."""
 

@@ -177,6 +177,8 @@ class Incident:
     """-1 where it is nobody's in particular (congestion)."""
     evidence: str
     """In words, with the numbers it rests on."""
+    at: tuple[float, float] | None = None
+    """Where, shares of the frame; None where it is at no place in particular, and of those of before 2026-11-26."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

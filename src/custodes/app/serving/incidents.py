@@ -2,19 +2,21 @@
 says."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from custodes.app.serving.traffic import ground_of
+from custodes.app.serving.traffic import MAX_INCIDENTS, ground_of
 from custodes.errors import CustodesError
 from custodes.ports.catalog_async import AsyncCatalog
+from custodes.ports.clock import Clock
 from custodes.traffic.incidents import IncidentWatch
+from custodes.traffic.stands import REMEMBER_NS
 from custodes.types.event import FrameAnalysed
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene
 from custodes.types.traffic import Incident
-from custodes.units import CameraId
+from custodes.units import CameraId, Ns
 
 RELOAD_S = 5.0
 """How soon a road that somebody drew is watched."""
@@ -25,9 +27,10 @@ MAX_WAITING = 1000
 class IncidentService:
     """Takes facts on the event loop; `run` keeps roads and catalog up to date."""
 
-    def __init__(self, *, catalog: AsyncCatalog, on_incident: Callable[[Incident], None]) -> None:
+    def __init__(self, *, catalog: AsyncCatalog, clock: Clock, on_incident: Callable[[Incident], None]) -> None:
         """`on_incident` is told each that begins or ends, at once, on the loop; it must not block."""
         self._catalog = catalog
+        self._clock = clock
         self._on_incident = on_incident
         self._scenes: dict[CameraId, CameraScene] = {}
         self._watches: dict[CameraId, IncidentWatch] = {}
@@ -53,7 +56,8 @@ class IncidentService:
         """For ever; what cannot be stored waits."""
         while True:
             try:
-                self.set_cameras(await self._catalog.cameras())
+                cameras = await self._catalog.cameras()
+                self.set_cameras(cameras, await self._known(cameras))
                 waiting = list(self._waiting)
                 if waiting:
                     await self._catalog.put_figures(waiting)
@@ -66,12 +70,28 @@ class IncidentService:
             except TimeoutError:
                 continue
 
-    def set_cameras(self, cameras: Sequence[CameraSpec]) -> None:
-        """Watch their roads from now on; a camera whose drawing did not change keeps what it knows."""
+    async def _known(self, cameras: Sequence[CameraSpec]) -> dict[CameraId, list[Incident]]:
+        """What was told lately of those whose roads are new here."""
+        now_ns = self._clock.now_ns()
+        new = [one for one in cameras if one.scene.roads and self._scenes.get(one.camera_id) != one.scene]
+        return {
+            one.camera_id: await self._catalog.figures(
+                Incident, one.camera_id, Ns(now_ns - REMEMBER_NS), Ns(now_ns), MAX_INCIDENTS
+            )
+            for one in new
+        }
+
+    def set_cameras(self, cameras: Sequence[CameraSpec], known: Mapping[CameraId, Sequence[Incident]]) -> None:
+        """Watch their roads from now on; a camera whose drawing did not change keeps what it knows.
+
+        Args: known: incidents told before, of those whose drawing did.
+        """
         scenes = {one.camera_id: one.scene for one in cameras if one.is_enabled and one.scene.roads}
         for camera_id in self._scenes.keys() - scenes.keys():
             del self._watches[camera_id]
         for camera_id, scene in scenes.items():
             if self._scenes.get(camera_id) != scene:
-                self._watches[camera_id] = IncidentWatch(camera_id, scene.roads, ground_of(scene))
+                watch = IncidentWatch(camera_id, scene.roads, ground_of(scene))
+                watch.remember(known.get(camera_id, ()), self._clock.now_ns())
+                self._watches[camera_id] = watch
         self._scenes = scenes

@@ -15,6 +15,7 @@ from custodes.ports.catalog_async import AsyncCatalog
 from custodes.ports.clock import Clock
 from custodes.traffic.paths import paths_of
 from custodes.traffic.quarter import QUARTER_NS, measure
+from custodes.traffic.stands import PARKED_NS
 from custodes.types.event import FrameAnalysed, LineCrossed
 from custodes.types.message import CameraSpec
 from custodes.types.scene import CameraScene
@@ -90,8 +91,9 @@ class TrafficService:
             return None
         before_ns = Ns(start_ns - _BEFORE_NS)
         crossings = await self._catalog.crossings(spec.camera_id, before_ns, Ns(end_ns - 1), _MAX_CROSSINGS)
-        # A car on the line at the quarter's first moment has a speed, too.
-        frames = await self._catalog.analysed(spec.camera_id, Ns(start_ns - _AROUND_NS), Ns(end_ns + _AROUND_NS))
+        # A car on the line at the quarter's first moment has a speed, too, and one that was parked there is no queue.
+        early_ns = Ns(start_ns - _AROUND_NS - (PARKED_NS if spec.scene.ground else 0))
+        frames = await self._catalog.analysed(spec.camera_id, early_ns, Ns(end_ns + _AROUND_NS))
         return await asyncio.to_thread(
             _measure, spec.camera_id, spec.scene, Ns(start_ns), Ns(end_ns), share, frames, crossings
         )
