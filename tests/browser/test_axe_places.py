@@ -1,5 +1,6 @@
 """axe-core over the pages of places, with something on each: map, flows, traffic, rules, journeys, the missing."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,7 @@ def fill_people(site) -> None:
 
 PAGES = {
     "/map": "#drawn circle.person",
+    "/map/edit": "#add-floor:enabled",
     "/flows": "#matrix td[title]",
     "/traffic?camera=gate": "#volume rect",
     "/rules": "section b:text-is('crowd')",
@@ -156,7 +158,15 @@ def test_pages_of_places_have_no_serious_finding(browser, site):
             expect(person.page.locator("#how")).to_contain_text("for 50 % of all tracks; 50 % of what is counted here")
         if path == "/journeys":
             person.page.locator("#ask > summary").click()
+        if path == "/map/edit":
+            person.page.locator("#add-floor").press("Enter")
+            person.page.locator("#add-camera").press("Enter")
+            person.page.locator("#list summary").press("Enter")
         found += looked_at(person, path)
+        if path == "/map":
+            person.page.locator("#heat-on").check()
+            expect(person.page.locator("#heat-well")).to_have_text(re.compile(r"\w"))
+            found += looked_at(person, "/map, heat")
         if path == f"/journeys/{REQUEST}":
             person.page.get_by_role("button", name="By places and times alone").click()
             expect(person.page.locator(".journey-line .step.verified").first).to_be_visible()

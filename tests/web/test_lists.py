@@ -249,6 +249,7 @@ def test_every_kind_of_entry_has_a_sentence(kind):
     sentence = audit_sentence(AuditRecord(kind=kind, actor="Ada", subject="gate", details={}))
     assert sentence.endswith(".")
     assert "{" not in sentence
+    assert sentence.startswith("Process ") == (kind is AuditKind.PROCESS_EVENT), "what fits every kind says nothing"
 
 
 def test_every_role_and_cause_has_words():

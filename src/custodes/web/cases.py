@@ -28,6 +28,7 @@ from custodes.types.cases import (
     ReopenCase,
 )
 from custodes.units import CameraId, Ns
+from custodes.web.asked_names import cameras_of, people_of
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import utc_ns_of
@@ -198,7 +199,7 @@ async def _one(
         problem=problem,
         case=case,
         notes=found.notes,
-        requests=await _requests(deps, case),
+        requests=await _requests(deps, who, case),
         looks=await _looks(deps, case) if with_looks else None,
         is_member=is_member(case, who.user_id),
         may_trace=deps.reads.may(who, Action.TRACE_LEAK, Purpose(kind=PurposeKind.LEAK_TRACE, reference=case.number)),
@@ -208,17 +209,19 @@ async def _one(
     )
 
 
-async def _requests(deps: WebDeps, case: Case) -> list[dict[str, Any]]:
+async def _requests(deps: WebDeps, who: Principal, case: Case) -> list[dict[str, Any]]:
     """All that were filed for it, whoever filed them: who works on a case knows what is asked for it."""
     table = await deps.warden.about_requests(ReadRequests(limit=200))
     assert isinstance(table, RequestTable)
     now_ns = deps.clock.now_ns()
-    return [
-        request_row(record, now_ns)
+    records = [
+        record
         for record in table.records
         if record.request.purpose.kind is PurposeKind.CASE
         and number_key(record.request.purpose.reference) == number_key(case.number)
     ]
+    cameras, people = cameras_of(deps, who), await people_of(deps, who, records)
+    return [request_row(record, now_ns, cameras=cameras, people=people) for record in records]
 
 
 async def _looks(deps: WebDeps, case: Case) -> list[Viewing]:

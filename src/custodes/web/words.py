@@ -23,6 +23,7 @@ from custodes.web.language.speech import (
     say_count,
     translated,
 )
+from custodes.web.recognition_words import RECOGNITION_WORDS
 
 _BEGINS = re.compile(r"[A-Z][A-Za-z ]{2,24}: ")
 
@@ -410,9 +411,11 @@ def _trace_words(asked: LookRequest, where: str) -> dict[str, str]:
 
 def audit_sentence(record: AuditRecord) -> str:
     """One log entry as a sentence; unknown details are left to the entry's own list."""
-    fixed = _FIXED.get(record.kind)
+    fixed = _FIXED.get(record.kind) or RECOGNITION_WORDS.get(record.kind)
     if fixed:
-        return fixed.format(actor=record.actor or "somebody", subject=record.subject or record.actor)
+        subject = record.subject or record.actor
+        label = record.details.get("label", subject)
+        return fixed.format(actor=record.actor or "somebody", subject=subject, label=label)
     if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):
         return _access_sentence(record)
     return _work_sentence(record)

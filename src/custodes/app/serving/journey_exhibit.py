@@ -84,9 +84,11 @@ class ExhibitMaker:
         return content
 
     async def _note(self, who: Principal, journey: Journey, digest: str) -> None:
+        count = len(journey.steps)
         text = (
-            f"Journey taken along as an exhibit: {len(journey.steps)} tracks, {utc_text(journey.start_ns)} to "
-            f"{utc_text(journey.end_ns)}, request {journey.request_id}, manifest SHA-256 {digest}"
+            f"Journey taken along as an exhibit, {count} {'track' if count == 1 else 'tracks'}, "
+            f"{utc_text(journey.start_ns)} to {utc_text(journey.end_ns)}, request {journey.request_id}, manifest "
+            f"SHA-256 {digest}"
         )
         await self._warden.about_cases(
             NoteOnCase(

@@ -379,7 +379,7 @@ $("save").addEventListener("click", async () => {
     say($("saved"), t`Saved: in force at once, and in the log.`);
     $("saved").hidden = false;
   } catch (error) {
-    if (error.status) complain(error.message, error.status === 403 || error.status === 401);
+    if (error.status) complain(error.message, Boolean(error.prove) || error.status === 401);
     else complain(t`The server does not answer. Nothing was saved; what you drew is still here.`);
   }
   $("save").disabled = JSON.stringify(drawing) === saved;

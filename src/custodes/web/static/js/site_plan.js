@@ -28,12 +28,13 @@ const here = () => plan.cameras.filter((one) => one.floor === floorName);
 const round = (value, step = 0.01) => Math.round(value / step) * step;
 const tidy = (value) => Number(value.toFixed(2));
 
-function change(act) {
+/** `isTyped`: in one of the lists, which stay as they are: who types or tabs there loses no place. */
+function change(act, isTyped = false) {
   past.push(JSON.stringify(plan));
   if (past.length > MAX_HISTORY) past.shift();
   future = [];
   act();
-  show();
+  if (isTyped) showState(); else show();
 }
 function step(from, to) {
   if (!from.length) return;
@@ -155,7 +156,7 @@ function onKey(event, camera) {
 
 function number(label, value, attributes, take) {
   const input = el("input", { type: "number", step: "any", value, ...attributes });
-  input.addEventListener("change", () => { if (input.value !== "" && input.checkValidity()) change(() => take(Number(input.value))); else input.reportValidity(); });
+  input.addEventListener("change", () => { if (input.value !== "" && input.checkValidity()) change(() => take(Number(input.value)), true); else input.reportValidity(); });
   return el("label", {}, label, input);
 }
 
@@ -183,7 +184,7 @@ function floorFields() {
 }
 
 function cameraFields(camera) {
-  return el("details", {}, el("summary", {}, names.get(camera.camera_id) || camera.camera_id),
+  return el("details", { "data-camera": camera.camera_id }, el("summary", {}, names.get(camera.camera_id) || camera.camera_id),
     el("div", { class: "pair" }, number(t`x, metres`, camera.place_m[0], {}, (value) => { camera.place_m[0] = value; }), number(t`y, metres`, camera.place_m[1], {}, (value) => { camera.place_m[1] = value; })),
     el("div", { class: "pair" }, number(t`Turned, degrees against the clock from x`, camera.heading_deg, { min: 0, max: 359.99 }, (value) => { camera.heading_deg = value; }),
       number(t`Angle of view, degrees`, camera.view_deg, { min: 1, max: 180 }, (value) => { camera.view_deg = value; })),
@@ -209,7 +210,24 @@ function fill(select, options, value) {
   if (options.some(([id]) => id === value)) select.value = value;
 }
 
+const LISTS = "#floor-fields, #list, #ways, #learnt, #canvas";
+const inside = (box) => [...box.querySelectorAll("input, select, button, summary, [tabindex]")];
+
+/** Lists are made anew: what was open stays so, and the keyboard stays where it was, or near it. */
 function show() {
+  const active = document.activeElement;
+  const box = active?.closest(LISTS);
+  const at = box ? inside(box).indexOf(active) : -1;
+  const open = new Set([...$("list").querySelectorAll("details[open]")].map((one) => one.dataset.camera));
+  showAll();
+  for (const one of $("list").querySelectorAll("details")) one.open = open.has(one.dataset.camera);
+  if (at < 0) return;
+  const left = inside(box);
+  const same = box === canvas ? canvas.querySelector(`[data-camera="${active.dataset.camera}"]`) : left[Math.min(at, left.length - 1)];
+  (same || left[0] || ($("add-camera").disabled ? $("add-floor") : $("add-camera"))).focus();
+}
+
+function showAll() {
   const placed = new Set(plan.cameras.map((one) => one.camera_id));
   const left = cameras.filter(([id]) => !placed.has(id));
   fill($("floor"), plan.floors.map((one) => [one.name, one.name]), floorName);
@@ -228,6 +246,10 @@ function show() {
   $("learnt").replaceChildren(...learnt.map(([from, to, seconds]) => el("p", { class: "inline" },
     t`${names.get(from) || from} → ${names.get(to) || to}: ${seconds} s`, " ", drawn.has(`${from} ${to}`) ? el("span", { class: "muted" }, t`drawn: ${drawn.get(`${from} ${to}`)} s`)
       : el("button", { type: "button", onclick: () => change(() => plan.ways.push({ from_camera: from, to_camera: to, seconds })) }, t`Draw it`))));
+  showState();
+}
+
+function showState() {
   $("undo").disabled = !past.length;
   $("redo").disabled = !future.length;
   $("save").disabled = JSON.stringify(plan) === saved;
@@ -296,7 +318,7 @@ async function upload(file) {
     $("saved").hidden = false;
   } catch (error) {
     $("saved").hidden = true;
-    complain(error.message, error.status === 401);
+    complain(error.message, Boolean(error.prove) || error.status === 401);
   }
 }
 
@@ -311,7 +333,7 @@ $("save").addEventListener("click", async () => {
     $("saved").hidden = false;
     $("version").hidden = true; // it speaks of the version before
   } catch (error) {
-    complain(error.status ? error.message : t`The server does not answer. Nothing was saved; what you drew is still here.`, error.status === 403 || error.status === 401);
+    complain(error.status ? error.message : t`The server does not answer. Nothing was saved; what you drew is still here.`, Boolean(error.prove) || error.status === 401);
   }
   $("save").disabled = JSON.stringify(plan) === saved;
 });
