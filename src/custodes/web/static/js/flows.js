@@ -100,7 +100,8 @@ function drawMatrix(hours) {
     el("tbody", {}, ...ids.map((from) => el("tr", {}, el("th", {}, nameOf(from)), ...ids.map((to) => {
       const sum = sums.get(`${from} ${to}`);
       if (!sum) return el("td", { class: "num muted" }, "–");
-      const node = el("td", { class: "num", title: t`about ${Math.round(sum.seconds / sum.count)} s on the way; ${Math.round(mean(sum.coverage) * 100)} % analysed` }, String(sum.count));
+      const usual = Math.round(sum.seconds / sum.count), seen = Math.round(mean(sum.coverage) * 100);
+      const node = el("td", { class: "num", title: t`about ${usual} s on the way; ${seen} % analysed` }, el("b", {}, String(sum.count)), el("small", {}, t`${usual} s · ${seen} %`));
       node.style.background = `color-mix(in srgb, var(--people) ${Math.round((MOST_SHADE * sum.count) / most)}%, transparent)`;
       return node;
     })))));
