@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 from custodes.app.analyser import make_looking
 from custodes.config import SiteConfig
-from custodes.geometry.lines import MARGIN, LineCounter
+from custodes.geometry.lines import LineCounter
 from custodes.pipeline.analysis import AnalysisFact, FrameAnalysis, Looking
 from custodes.pipeline.camera import CameraPipeline
 from custodes.pipeline.counters import Counters
@@ -51,8 +51,9 @@ _FAR_S = 1.5
 """A crossing found this much earlier or later than the true one is the same: eyes and detectors place feet apart."""
 
 
-_MARGINS = (MARGIN, 0.4, 0.1)
-"""The product's; who gets further across has surely crossed; who does not get as far surely has not. In sizes."""
+_MARGINS = (0.25, 0.4, 0.1)
+"""What a crossing is on true boxes, which do not tremble (ADR 52); who gets further across has surely crossed; who
+does not get as far surely has not. In sizes."""
 _NEAR_PX = 120.0
 """Where no true foot is nearer than this, the truth has no box for who is there."""
 _DRAWN, _DRAWN_SEED, _DRAWN_LEAST = 40, 5, 0.4

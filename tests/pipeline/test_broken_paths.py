@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from custodes.pipeline.broken_paths import BrokenPaths, PathPoint
+from custodes.pipeline.broken_paths import BrokenPaths
+from custodes.pipeline.path_points import PathPoint
 from custodes.pipeline.scene import Crossings
 from custodes.track.tracker import TrackColumns
 from custodes.types.scene import CameraScene, CountLine

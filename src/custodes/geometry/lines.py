@@ -14,10 +14,10 @@ import numpy.typing as npt
 from custodes.types.scene import CountLine
 from custodes.units import NS_PER_S
 
-MARGIN = 0.25
-"""Clearly on a side: this share of the object's own size from the line. Boxes tremble by .03 to .14 of it, and
-who stands at a line sways: with .15 twelve crossings of 116 on PETS were not as the true boxes had them, with .25 six
-(2026-11)."""
+MARGIN = 0.28
+"""Clearly on a side: this share of the object's own size from the line. A crossing is a quarter of it (people sway,
+ADR 52), and a foot is known to some .03 (ADR 142): of a path that trembles the farthest point lies too far, so that
+who steps over a line by a little less would be told to have crossed it, there and back."""
 
 LAST_MARGIN = 0.15
 """The same of somebody who is gone: there is no way back any more, only the trembling of the box."""

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from custodes.pipeline.path_points import PathPoint, PathRow, point_of, row_of
+from custodes.pipeline.taken_numbers import Trail, Trails
 from custodes.units import NS_PER_S
 
 JOIN_NS = 2_200_000_000
@@ -34,31 +36,18 @@ _IMPOSSIBLE = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathPoint:
-    """A measured place of one number. Shares of the frame; `size` in frame heights; `left`: where they have gone if
-    not seen again (`LineCounter.step`); `is_cut`: the frame's edge cuts the box, who is there comes or goes by it."""
-
-    utc_ns: int
-    at: tuple[float, float]
-    size: float
-    left: tuple[float, float]
-    is_cut: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Believed:
     """A number that is believed from now on, its path so far, and the number it had before; None: it had none."""
 
     track_id: int
-    path: tuple[PathPoint, ...]
+    path: Trail
     before: int | None
+    past: Trail = ()
+    """Its path under a number that follows another by now (`pipeline.taken_numbers`); what it crossed then is told."""
 
 
-PathRow = tuple[int, int, float, float, float, float, float, bool]
-"""Track, time, x, y, size, x and y where left, whether cut."""
-
-PathState = tuple[list[PathRow], list[PathRow]]
-"""Points of who is not believed yet, in order; last points of who is."""
+PathState = tuple[list[PathRow], list[PathRow], list[PathRow]]
+"""Points of who is not believed yet, in order; last points of who is; their trails."""
 
 
 class BrokenPaths:
@@ -68,6 +57,7 @@ class BrokenPaths:
         self._waiting: dict[int, list[PathPoint]] = {}
         self._last: dict[int, PathPoint] = {}
         """Of each believed number."""
+        self._trails = Trails()
 
     def is_believed(self, track_id: int) -> bool:
         """It was given back by `take`."""
@@ -89,11 +79,21 @@ class BrokenPaths:
                 if not is_confirmed:
                     continue
                 new.append(track_id)
+            else:
+                self._trails.put(track_id, point)
             self._last[track_id] = point
         before = self._joined(new, utc_ns, aspect) if new else {}
-        believed = [Believed(track_id=one, path=tuple(self._waiting.pop(one)), before=before.get(one)) for one in new]
+        believed = [self._believed(one, before.get(one), aspect) for one in new]
         self._forget(utc_ns)
         return believed
+
+    def _believed(self, track_id: int, before: int | None, aspect: float) -> Believed:
+        path, past = tuple(self._waiting.pop(track_id)), Trail()
+        if before is None:
+            live = [one for one, point in self._last.items() if one != track_id and point.utc_ns >= path[0].utc_ns]
+            past = self._trails.take_over(path[0], live, aspect)
+        self._trails.begin(track_id, (*past, *path))
+        return Believed(track_id=track_id, path=path, before=before, past=past)
 
     def _joined(self, new: list[int], utc_ns: int, aspect: float) -> dict[int, int]:
         """Numbers that begin → numbers that ended, nearest pairs of all together; those are over."""
@@ -111,18 +111,21 @@ class BrokenPaths:
     def _forget(self, utc_ns: int) -> None:
         self._last = {one: point for one, point in self._last.items() if utc_ns - point.utc_ns <= _KEEP_NS}
         self._waiting = {one: path for one, path in self._waiting.items() if utc_ns - path[-1].utc_ns <= _KEEP_NS}
+        self._trails.keep(self._last)
 
     def state(self) -> PathState:
         """All state, for `restore`."""
-        waiting = [_row(one, point) for one, path in self._waiting.items() for point in path]
-        return waiting, [_row(one, point) for one, point in self._last.items()]
+        waiting = [row_of(one, point) for one, path in self._waiting.items() for point in path]
+        trails = [row_of(*one) for one in self._trails.state()]
+        return waiting, [row_of(one, point) for one, point in self._last.items()], trails
 
     def restore(self, state: PathState) -> None:
         """Go on from `state`."""
-        waiting, last = state
-        self._waiting, self._last = {}, {row[0]: _point(row) for row in last}
+        waiting, last, trails = state
+        self._waiting, self._last = {}, {row[0]: point_of(row) for row in last}
         for row in waiting:
-            self._waiting.setdefault(row[0], []).append(_point(row))
+            self._waiting.setdefault(row[0], []).append(point_of(row))
+        self._trails.restore((row[0], point_of(row)) for row in trails)
 
 
 def _far(end: PathPoint, start: PathPoint, aspect: float) -> float:
@@ -134,12 +137,3 @@ def _far(end: PathPoint, start: PathPoint, aspect: float) -> float:
     gap: npt.NDArray[np.float64] = (np.array(start.at) - end.at) * (aspect, 1.0)
     sizes = float(np.hypot(*gap)) / max(end.size, 1e-6)
     return sizes if sizes <= NEAR_SIZES + SIZES_PER_S * after_ns / NS_PER_S else _IMPOSSIBLE
-
-
-def _row(track_id: int, point: PathPoint) -> PathRow:
-    return (track_id, point.utc_ns, *point.at, point.size, *point.left, point.is_cut)
-
-
-def _point(row: PathRow) -> PathPoint:
-    _, utc_ns, x, y, size, left_x, left_y, is_cut = row
-    return PathPoint(utc_ns=utc_ns, at=(x, y), size=size, left=(left_x, left_y), is_cut=is_cut)

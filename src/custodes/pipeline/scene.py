@@ -8,7 +8,9 @@ import numpy.typing as npt
 from custodes.geometry.boxes import share_of_smaller
 from custodes.geometry.homography import Homography, homography_from_points
 from custodes.geometry.lines import FORGET_NS, LineCounter, LineCrossing, SideRow
-from custodes.pipeline.broken_paths import Believed, BrokenPaths, PathPoint, PathState
+from custodes.pipeline.broken_paths import BrokenPaths, PathState
+from custodes.pipeline.path_points import PathPoint
+from custodes.pipeline.taken_numbers import Trail
 from custodes.track.tracker import TrackColumns
 from custodes.types.event import LineCrossed
 from custodes.types.scene import CameraScene
@@ -76,16 +78,18 @@ class Crossings:
         for one in self._paths.take(points, utc_ns, aspect):
             if one.before is not None:
                 self._counter.hand_over(one.before, one.track_id)
-            crossings += self._follow(one, aspect)
+            self._follow(one.track_id, one.past, aspect)  # what was crossed then was told under the other number
+            crossings += self._follow(one.track_id, one.path, aspect)
         crossings += self._counter.step(ids[is_due], feet[is_due], sizes[is_due], utc_ns, aspect, lefts=lefts[is_due])
         crossed = self._told(crossings)
         self._known = {one: known for one, known in self._known.items() if utc_ns - known[2] <= FORGET_NS}
         return crossed
 
-    def _follow(self, one: Believed, aspect: float) -> list[LineCrossing]:
-        path = one.path
+    def _follow(self, track_id: int, path: Trail, aspect: float) -> list[LineCrossing]:
+        if not path:
+            return []
         return self._counter.follow(
-            np.full(len(path), one.track_id, np.int64),
+            np.full(len(path), track_id, np.int64),
             np.array([point.at for point in path]),
             np.array([point.size for point in path]),
             np.array([point.utc_ns for point in path], np.int64),
