@@ -154,7 +154,7 @@ def quarter_row(quarter: Quarter) -> dict[str, object]:
 
 
 def incident_row(incident: Incident, said: IncidentVerdict | None = None) -> dict[str, object]:
-    """As JSON; the track stays inside: a number that leads to one person's way is nobody's outside. So does the spot."""
+    """As JSON; the track stays inside, and the spot: a number that leads to one person's way is nobody's outside."""
     row: dict[str, Any] = msgspec.to_builtins(incident)
     del row["track_id"], row["run"], row["at"]
     return {
