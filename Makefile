@@ -37,7 +37,7 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 SHOTS ?=
-.PHONY: help install demo system test lint pages shots words client peers crashes residue terrace sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo system test lint pages shots words client peers crashes residue terrace missing sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts
 pages: $(VENV)/.dev ## Walk through every page as every role in Chromium; SHOTS=folder keeps the pictures
 	@.ci/system-packages $(GSTREAMER) $(BROWSER)
 	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_every_page.py
+
+missing: $(VENV)/.dev ## A missing person in Chromium, from the guardian's signature to the end, on film made of ../shared/data: 4 minutes
+	@.ci/system-packages $(GSTREAMER) $(BROWSER)
+	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_last_seen.py
 
 shots: $(VENV)/.dev ## Take the pictures of the manual anew, from a site that runs on the demo's footage
 	@.ci/system-packages $(GSTREAMER) $(BROWSER)

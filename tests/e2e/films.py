@@ -32,7 +32,10 @@ def strangers(archive: Path, count: int) -> list[Image.Image]:
 
 
 def passers(people: list[Image.Image], last: Image.Image) -> Iterator[Image.Image]:
-    """Four people at a time for two seconds, an empty place between; then `last` from left to right."""
+    """Four people at a time for two seconds, an empty place between; then `last`, slowly.
+
+    Slowly, so that a busy machine that looks once a second still sees one person and not five.
+    """
     noise = np.random.default_rng(5).normal(0, 6, (SIZE[1], SIZE[0], 1))
     floor = np.linspace(150, 90, SIZE[1])[:, None, None] + noise + np.zeros(3)
     empty = Image.fromarray(floor.clip(0, 255).astype(np.uint8))
@@ -46,9 +49,9 @@ def passers(people: list[Image.Image], last: Image.Image) -> Iterator[Image.Imag
             yield shown
         yield from pause
     tall = last.resize((round(last.width * 980 / last.height), 980))
-    for step in range(9 * FPS):
+    for step in range(12 * FPS):
         shown = empty.copy()
-        shown.paste(tall, (150 + 8 * step, 60))
+        shown.paste(tall, (150 + 2 * step, 60))
         yield shown
     yield from pause
 

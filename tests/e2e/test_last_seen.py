@@ -1,8 +1,7 @@
 """A missing person, from the guardian's signature to the end, in Chromium on a running site: nobody else is enrolled.
 
 The person is enrolled by one official photograph and walks through the camera's picture in another one, after 36
-strangers of LFW: needs ../shared. Some three minutes:
-`CUSTODES_SHOTS=/tmp/shots python -m pytest -m slow tests/e2e/test_last_seen.py`.
+strangers of LFW: needs ../shared. Four minutes: `make missing SHOTS=/tmp/shots`.
 """
 
 import os

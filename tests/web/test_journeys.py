@@ -193,6 +193,10 @@ def test_journey_in_the_making_is_told_while_it_runs_when_stopped_and_when_the_j
     assert "<b>two people</b>" in told.text
     assert "Clothes were not compared. no job is free: enough of kind job" in told.text
     assert "Throw it away" in ann.get(path).text
+    store = site.warden.face_store
+    store.put(ONE, replace(store.get(FaceEnrolment, ONE), withdrawn_ns=site.clock.now_ns()))
+    assert ann.post(path).status_code == 403
+    assert "Throw it away" not in ann.get(path).text, "who took the agreement back is in no memory either"
     assert ann.post(path, act="stop").status_code == 303
     assert "Open it, clothes compared" in ann.get(path).text
     assert site.warden.kinds().count(AuditKind.JOURNEY_OPENED) == 3
@@ -216,6 +220,18 @@ def test_request_to_follow_names_cameras_and_the_person_for_whom_may_know_them(c
             assert f"person {ONE}" not in page.text
         assert "<dd>Main gate, Yard</dd>" in pages[0].text
         assert "<dd>Main gate, Yard</dd>" in pages[1].text
+    assert "where the enrolled person Cleo Ray went" in ann.get("/cases/2026-7").text
+    sighted = ann.get("/faces/sightings").text
+    assert 'camera Main gate <span class="muted mono">gate</span>' in sighted
+    assert "Export for them" in sighted
+    seen = claimed.warden.face_store.get(CandidateRecord, "c1")
+    headless = replace(seen, candidate=replace(seen.candidate, track_id=-1))
+    claimed.warden.face_store.put("c1", headless)
+    sighted = ann.get("/faces/sightings").text
+    assert "Only the face was seen" in sighted
+    assert "Export for them" not in sighted
+    told = ann.post(f"/journeys/{request_id}").text
+    assert "Two people confirmed 1 sighting in this stretch, but no track of the body is known" in told
     deps = claimed.app.state.deps
     operator = Principal(user_id="x", name="X", roles=frozenset({Role.OPERATOR}))
     records = [SimpleNamespace(request=SimpleNamespace(action=Action.FOLLOW, person_id=ONE))]

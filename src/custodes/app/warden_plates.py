@@ -87,7 +87,10 @@ class PlateDesk:
             if one.ended_ns is None and not rules.counts(one, now_ns):
                 async with self._office.lock:
                     await self._office.log(
-                        AuditKind.VEHICLE_UNLISTED, "process:warden", one.vehicle_id, {"why": "it is over"}
+                        AuditKind.VEHICLE_UNLISTED,
+                        "process:warden",
+                        one.vehicle_id,
+                        {"why": "it is over", "label": one.label},
                     )
                     self._office.store.put(one.vehicle_id, rules.ended(one, now_ns))
 
@@ -126,7 +129,7 @@ class PlateDesk:
             raise NotFound("There is no such vehicle on the list.")
         over = rules.ended(found, office.now_ns())
         office.store.put(found.vehicle_id, over)  # first: of all acts this one fails towards not recognising
-        await office.log(AuditKind.VEHICLE_UNLISTED, who, found.vehicle_id, {"why": "ended"})
+        await office.log(AuditKind.VEHICLE_UNLISTED, who, found.vehicle_id, {"why": "ended", "label": found.label})
         return over
 
     async def _ask(self, message: AskPlate) -> PlateAnswer:

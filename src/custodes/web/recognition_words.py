@@ -1,6 +1,6 @@
 """What the log says of recognition, of vehicles and of the site's own care, in sentences: `words.audit_sentence`.
 
-People and zones are told by their ids: the log knows no names of theirs, and what it knows can be erased.
+People are told by their ids: the log knows no names of theirs. Zones and vehicles have one there, until it is erased.
 """
 
 from custodes.types.access import AuditKind
@@ -8,11 +8,11 @@ from custodes.web.language.speech import Words
 
 RECOGNITION_WORDS: Words[AuditKind] = Words(
     {
-        AuditKind.ZONE_DRAFTED: "{actor} drafted recognition zone {subject}.",
-        AuditKind.ZONE_APPROVED: "{actor} approved recognition zone {subject} with a passkey.",
-        AuditKind.ZONE_REFUSED: "{actor} refused recognition zone {subject}.",
-        AuditKind.ZONE_STOPPED: "{actor} stopped recognition zone {subject}.",
-        AuditKind.ZONE_USED: "Recognition zone {subject} was switched on or off; the entry says which.",
+        AuditKind.ZONE_DRAFTED: "{actor} drafted recognition zone {label}.",
+        AuditKind.ZONE_APPROVED: "{actor} approved recognition zone {label} with a passkey.",
+        AuditKind.ZONE_REFUSED: "{actor} refused recognition zone {label}.",
+        AuditKind.ZONE_STOPPED: "{actor} stopped recognition zone {label}.",
+        AuditKind.ZONE_USED: "Recognition zone {label} was switched on or off; the entry says which.",
         AuditKind.ENROLMENT_INVITED: "{actor} invited somebody to be enrolled (enrolment {subject}).",
         AuditKind.CONSENT_SIGNED: "The text of enrolment {subject} was signed.",
         AuditKind.TEMPLATE_STORED: "A picture was given for enrolment {subject}; its template was sealed.",
@@ -35,7 +35,7 @@ RECOGNITION_WORDS: Words[AuditKind] = Words(
         AuditKind.SIGHTING: "Two people confirmed candidate {subject}.",
         AuditKind.CHECKPOINT_VERIFIED: "Somebody was compared at a checkpoint with the template that they brought.",
         AuditKind.VEHICLE_LISTED: "{actor} listed the vehicle {label}.",
-        AuditKind.VEHICLE_UNLISTED: "Vehicle {subject} was taken off the list; its hash is gone.",
+        AuditKind.VEHICLE_UNLISTED: "Vehicle {label} was taken off the list; its hash is gone.",
         AuditKind.VEHICLE_PASSED: "The listed vehicle {label} was at its zone.",
         AuditKind.SIGNATURE_ALARM: "Camera {subject}: its signatures stopped, or do not verify; the entry says which.",
         AuditKind.PERSONAL_ERASED: "Names and reasons of old entries were erased; the entries stay and verify.",

@@ -414,7 +414,7 @@ def audit_sentence(record: AuditRecord) -> str:
     fixed = _FIXED.get(record.kind) or RECOGNITION_WORDS.get(record.kind)
     if fixed:
         subject = record.subject or record.actor
-        label = record.details.get("label", subject)
+        label = record.details.get("label") or record.details.get("name") or subject
         return fixed.format(actor=record.actor or "somebody", subject=subject, label=label)
     if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):
         return _access_sentence(record)

@@ -17,7 +17,7 @@ from custodes.app.serving.journey_exhibit import ExhibitMaker
 from custodes.app.serving.journey_looks import LookDesk, LookJob
 from custodes.app.serving.journey_made import MadeJourneys
 from custodes.app.serving.traffic import coverage_share, ground_of
-from custodes.errors import CustodesError, FailedPrecondition, ResourceExhausted
+from custodes.errors import CustodesError, FailedPrecondition, NotFound, PermissionDenied, ResourceExhausted
 from custodes.geometry.homography import Homography
 from custodes.geometry.pose import pose_of
 from custodes.journey.assignment import marginals
@@ -81,7 +81,11 @@ class JourneyService:
 
     async def follow(self, who: Principal, request_id: str) -> Journey:
         """See `Journeys`."""
-        opened = await self._open(who, request_id)
+        try:
+            opened = await self._open(who, request_id)
+        except (NotFound, PermissionDenied):
+            await self._made.forget(who, request_id)  # who took their agreement back is in no memory either
+            raise
         return self._made.take(who, opened) or await self._make(opened, None)
 
     async def begin(self, who: Principal, request_id: str) -> None:

@@ -129,7 +129,7 @@ function showForecast(upkeep) {
   const has = Boolean(found && found.bytes_per_day);
   $("forecast-plot").toggleAttribute("hidden", !has);
   $("forecast-table").hidden = !has || found.streams.length === 0;
-  if (!has) return say($("forecast-said"), upkeep.storage_problem || t`Nothing was recorded in the last day, so there is nothing to forecast from.`);
+  if (!has) return say($("forecast-said"), upkeep.storage_problem || t`Too little was recorded in the last day to forecast from.`);
   const rate = t`${bytesText(found.bytes_per_day)} a day.`;
   const longestS = Math.max(0, ...found.streams.map((one) => one.measured_s));
   const early = longestS && longestS < 6 * 3600 ? t` This rests on ${durationText(longestS)} of recording; look again tomorrow.` : "";
