@@ -5,6 +5,9 @@ import { t } from "./words.js";
 const HEIGHT = 150;
 const BASE = 122;
 const LEFT = 38;
+const COLOURS = 8;
+const ROW = 14;
+const LETTER = 6.4;
 
 /** Plots are drawn for the width that they have: draw them anew when it is another. A phone's bars that come and go are no
  * other width. */
@@ -17,14 +20,44 @@ export function whenWidthChanges(redraw) {
   });
 }
 
-/** series: [{ name, points: [[ns, value or null]], isBar }]; bins: [[startNs, endNs, coverage]]; `nothing`: what to say
- * where there is no value at all, instead of a scale of nothing. */
+/** The names of series with their colours, in as many rows as they need, and how far the plot moves down for them. */
+function legendOf(series, width) {
+  let [at, row] = [LEFT, 0];
+  const parts = series.flatMap((one, index) => {
+    if (one.key === "") return [];
+    const words = one.key ?? one.name;
+    const wide = 24 + words.length * LETTER;
+    if (at > LEFT && at + wide > width) [at, row] = [LEFT, row + 1];
+    const x = at;
+    at += wide;
+    const mark = one.isDashed
+      ? svg("path", { d: `M${x},${6.5 + row * ROW}h10`, class: "stroke dashed key" })
+      : svg("rect", { x, y: 2 + row * ROW, width: 9, height: 9, class: `${toneOf(one, index)} key` });
+    return [mark, svg("text", { x: x + 13, y: 10.5 + row * ROW, class: "axis" }, words)];
+  });
+  return [parts, row * ROW];
+}
+
+const toneOf = (one, index) => `series-${(one.tone ?? index) % COLOURS}`;
+
+/** Put the parts of a plot beneath its legend. */
+function put(node, series, parts, width) {
+  const [legend, downPx] = legendOf(series, width);
+  node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT + downPx}`);
+  node.style.height = downPx ? `${HEIGHT + downPx}px` : "";
+  node.replaceChildren(...legend, svg("g", { transform: `translate(0,${downPx})` }, ...parts));
+}
+
+/** series: [{ name, points: [[ns, value or null]], isBar }], and where two share a colour `tone`, its number, `isDashed`
+ * for the second line of it, and `key`, what the legend says instead of the name ("": nothing); bins: [[startNs, endNs,
+ * coverage]]; `nothing`: what to say where there is no value at all, instead of a scale of nothing. */
 export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing was counted in this stretch.`) {
   const width = Math.max(280, node.clientWidth || 700);
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const values = series.flatMap((one) => one.points.map((point) => point[1])).filter((value) => value !== null);
   if (!values.length) {
     const isSeen = bins.some((bin) => bin[2] > 0);
+    node.style.height = "";
     node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, isSeen ? nothing : t`Nothing of this stretch was analysed.`));
     node.setAttribute("aria-label", isSeen ? nothing : t`Nothing of this stretch was analysed.`);
     return;
@@ -45,13 +78,7 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing
   for (let ns = Math.ceil(fromNs / stepNs) * stepNs; ns < toNs; ns += stepNs) {
     if (xOf(ns) < width - 30) parts.push(svg("text", { x: xOf(ns), y: HEIGHT - 12, class: "axis" }, hours > 36 ? shortDateText(ns) : clockText(ns).slice(0, 5)));
   }
-  let at = LEFT;
-  series.forEach((one, index) => {
-    parts.push(svg("rect", { x: at, y: 2, width: 9, height: 9, class: `series-${index % 6} key` }));
-    parts.push(svg("text", { x: at + 13, y: 10.5, class: "axis" }, one.name));
-    at += 24 + one.name.length * 6.4;
-  });
-  node.replaceChildren(...parts);
+  put(node, series, parts, width);
   node.setAttribute("aria-label", series.map((one) => `${one.name}: ${summary(one.points)}`).join("; "));
 }
 
@@ -61,6 +88,7 @@ export function drawBins(node, series, step, nothing, marks = []) {
   node.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const filled = series.flatMap((one) => one.counts.map((count, bin) => (count ? bin : -1))).filter((bin) => bin >= 0);
   if (!filled.length) {
+    node.style.height = "";
     node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, nothing));
     node.setAttribute("aria-label", nothing);
     return;
@@ -74,31 +102,27 @@ export function drawBins(node, series, step, nothing, marks = []) {
     svg("text", { x: LEFT - 5, y: yOf(top * share) + 3.5, class: "axis end" }, String(top * share))]);
   const every = Math.max(1, Math.ceil(28 / wide));
   for (let bin = first; bin < last; bin += every) parts.push(svg("text", { x: LEFT + (bin - first) * wide, y: HEIGHT - 12, class: "axis" }, String(bin * step)));
-  let at = LEFT;
   series.forEach((one, index) => {
     const bar = Math.max(1, (wide - 2) / series.length);
     one.counts.forEach((count, bin) => {
-      if (count) parts.push(svg("rect", { x: LEFT + (bin - first) * wide + 1 + index * bar, width: bar, y: yOf(count), height: BASE - yOf(count), class: `series-${index % 6}` },
+      if (count) parts.push(svg("rect", { x: LEFT + (bin - first) * wide + 1 + index * bar, width: bar, y: yOf(count), height: BASE - yOf(count), class: toneOf(one, index) },
         svg("title", {}, `${one.name}, ${bin * step}–${(bin + 1) * step}: ${count}`)));
     });
-    parts.push(svg("rect", { x: at, y: 2, width: 9, height: 9, class: `series-${index % 6} key` }));
-    parts.push(svg("text", { x: at + 13, y: 10.5, class: "axis" }, one.name));
-    at += 24 + one.name.length * 6.4;
   });
   for (const [value, words] of marks) {
     const x = LEFT + (value / step - first) * wide;
     parts.push(svg("line", { x1: x, x2: x, y1: 16, y2: BASE, class: "mark" }), svg("text", { x: x + 3, y: 24, class: "axis" }, words));
   }
-  node.replaceChildren(...parts);
+  put(node, series, parts, width);
   node.setAttribute("aria-label", series.map((one) => `${one.name}: ${one.counts.reduce((sum, count) => sum + count, 0)}`).join("; "));
 }
 
 function drawOne(one, index, bars, xOf, yOf) {
-  const name = `series-${index % 6}`;
+  const name = toneOf(one, index);
   if (one.isBar) {
     return one.points.filter((point) => point[1]).map(([ns, value, endNs]) => {
-      const wide = Math.max(1, (xOf(endNs) - xOf(ns)) / bars - 1);
-      return svg("rect", { x: xOf(ns) + index * (wide + 1), width: wide, y: yOf(value), height: yOf(0) - yOf(value), class: name },
+      const step = (xOf(endNs) - xOf(ns)) / bars; // all of a bin stay within it, however narrow
+      return svg("rect", { x: xOf(ns) + index * step, width: step > 3 ? step - 1 : step, y: yOf(value), height: yOf(0) - yOf(value), class: name },
         svg("title", {}, `${clockText(ns).slice(0, 5)} ${one.name}: ${value}`));
     });
   }
@@ -114,7 +138,7 @@ function drawOne(one, index, bars, xOf, yOf) {
     parts.push(svg("circle", { cx: x, cy: yOf(value), r: 2.5, class: name },
       svg("title", {}, `${clockText(ns).slice(0, 5)} ${one.name}: ${value}`)));
   }
-  return [svg("path", { d: path.trim() || "M0,0", class: `${name} stroke` }), ...parts];
+  return [svg("path", { d: path.trim() || "M0,0", class: `${name} stroke${one.isDashed ? " dashed" : ""}` }), ...parts];
 }
 
 function niceTop(most) {

@@ -40,7 +40,7 @@ export function drawRibbons(node, rows) {
     one.used += high;
     other.used += high;
     const [start, end, middle, half] = [left + BAR, right - BAR, (left + right) / 2, high / 2];
-    return svg("path", { class: `ribbon series-${order.indexOf(from) % 6}`,
+    return svg("path", { class: `ribbon series-${order.indexOf(from) % 8}`,
       d: `M${start},${y1 - half} C${middle},${y1 - half} ${middle},${y2 - half} ${end},${y2 - half} V${y2 + half} C${middle},${y2 + half} ${middle},${y1 + half} ${start},${y1 + half} Z` },
       svg("title", {}, t`${from} → ${to}: ${count}`));
   });
@@ -48,7 +48,7 @@ export function drawRibbons(node, rows) {
   const cut = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
   const ends = sides.flatMap((sums, side) => [...sums].map(([name, count]) => {
     const { at, high } = places[side].get(name);
-    return svg("g", {}, svg("rect", { x: side ? right - BAR : left, y: at, width: BAR, height: high, class: side ? "ribbon-end" : `series-${order.indexOf(name) % 6}` }),
+    return svg("g", {}, svg("rect", { x: side ? right - BAR : left, y: at, width: BAR, height: high, class: side ? "ribbon-end" : `series-${order.indexOf(name) % 8}` }),
       svg("text", { x: side ? right + 6 : left - 6, y: at + high / 2 + 4, class: `axis${side ? "" : " end"}` }, `${cut(name)} ${count}`),
       svg("title", {}, `${name}: ${count}`));
   }));

@@ -310,7 +310,7 @@ function fieldsOf(kind, shape, id) {
   if (kind === "lines") fields.push(textField(t`Lanes each way`, shape.lanes, { type: "number", min: 1, max: 16 }, (value) => { shape.lanes = Number(value); }),
     textField(t`Speed limit, km/h (empty: none)`, shape.limit_kmh ?? "", { type: "number", min: 5, max: 300, step: "any" }, (value) => { shape.limit_kmh = value === "" ? null : Number(value); }));
   if (kind === "roads") {
-    fields.push(textField(t`Standing is an incident after seconds (0: never)`, shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),
+    fields.push(textField(t`Standing is an incident after seconds (0: a place to park)`, shape.stop_after_s, { type: "number", min: 0, max: 3600, step: "any" }, (value) => { shape.stop_after_s = Number(value); }),
       tick(t`People may walk on it`, shape.people, (isOn) => { shape.people = isOn; }),
       tick(t`Driven one way`, shape.heading !== null, (isOn) => { shape.heading = isOn ? [[...shape.polygon[0]], [...shape.polygon[1]]] : null; }));
     if (shape.heading) fields.push(pointsField(`${id}-heading`, t`From and to, on a line each`, shape.heading, 2, 2, (points) => { shape.heading = points; }));

@@ -41,8 +41,9 @@ function draw(body, fromNs, toNs) {
   $("figures").hidden = quarters.length === 0;
   drawSeries($("volume"), seriesOf((line) => line.vehicles, true), bins, fromNs, toNs);
   drawSeries($("speed"), [
-    ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50` })),
-    ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v85` })),
+    ...seriesOf((line) => line.speeds?.v50_kmh ?? null, false).map((one) => ({ ...one, name: `${one.name} v50`, key: one.name })),
+    ...seriesOf((line) => line.speeds?.v85_kmh ?? null, false).map((one, tone) => (
+      { ...one, name: `${one.name} v85`, tone, isDashed: true, key: tone ? "" : "v85" })),
   ], bins, fromNs, toNs, t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
   drawBins($("histogram"), body.sums.filter((one) => one.measured).map((one) => ({ name: wayText(one), counts: one.histogram })), BIN_KMH,
     t`No speed was measured: too few vehicles crossed a line, or this camera's ground is not measured.`);
