@@ -26,7 +26,7 @@ class FactServer:
 
     def __enter__(self) -> "FactServer":
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

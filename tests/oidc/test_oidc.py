@@ -65,7 +65,7 @@ def depart(site: Site, *, link: bool = False) -> str:
 
 def sign_in(address: str, login: str) -> dict[str, str]:
     """What a person does at the provider: name, any password, consent. Returns state and code of the way back."""
-    with httpx.Client(follow_redirects=False, timeout=20) as browser:
+    with httpx.Client(follow_redirects=False, timeout=60) as browser:
         answer = browser.get(address)
         for _ in range(12):
             if answer.is_redirect:

@@ -23,7 +23,7 @@ from custodes.units import NS_PER_S, Ns
 T = TypeVar("T")
 
 SITE_ID = "00112233445566ff"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Site:

@@ -20,7 +20,7 @@ from custodes.testing.web import FixedLive, camera_row
 from custodes.types.message import ProcessStatus
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 def free_port():

@@ -19,7 +19,7 @@ from custodes.adapters.sql import sqlite_catalog
 from custodes.config import SiteConfig, write_effective
 from custodes.runtime.clock import SystemClock
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 FORBIDDEN = (
     "av",
     "onnxruntime",
@@ -61,7 +61,7 @@ def running(site: Site) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
     connection.request("GET", path)
     answer = connection.getresponse()
     text = answer.read().decode()

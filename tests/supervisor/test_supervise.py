@@ -243,10 +243,10 @@ def test_new_process_that_cannot_start_is_said(tmp_path: Path) -> None:
             "import pathlib, signal, sys, time\n"
             f"mark = pathlib.Path({str(tmp_path / 'mark')!r})\n"
             "if mark.exists(): sys.exit('this version is broken')\n"
-            "mark.touch(); signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(600)"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); mark.touch(); time.sleep(600)"
         )
         async with running(tmp_path, spec("a", code)) as site:
-            await site.until(lambda: site.status("a").state == "running")
+            await site.until((tmp_path / "mark").exists)
             with pytest.raises(Unavailable, match="this version is broken"):
                 await site.supervisor.replace("a", 30.0, 60.0)
 

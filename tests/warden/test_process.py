@@ -25,7 +25,8 @@ from custodes.config import SiteConfig, write_effective
 from custodes.errors import CustodesError, InvalidArgument, PermissionDenied, Unavailable
 from custodes.types.access import AuditKind, AuditRecord
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 180.0
+"""Only ends what hangs: a machine with much else to do starts a process in a minute."""
 
 
 class RealSite(Site):
@@ -47,8 +48,11 @@ class RealSite(Site):
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.paths.socket("warden-server").exists():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None:
                 break
+            if time.monotonic() > deadline:
+                process.kill()
+                raise TimeoutError(f"the warden does not come up in {START_TIMEOUT_S:.0f} s")
             time.sleep(0.01)
         return process
 
@@ -93,7 +97,7 @@ def test_warden_when_asked_over_its_sockets_then_the_whole_look_works(real: Real
         modes = [stat.S_IMODE(real.paths.socket(name).stat().st_mode) for name in ("warden-server", "warden-jobs")]
         assert modes == [0o600, 0o600]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(START_TIMEOUT_S) == 0
     assert real.kinds()[-4:] == [
         AuditKind.ACCESS_GRANTED,
         AuditKind.KEYS_RELEASED,

@@ -229,15 +229,14 @@ def test_synchronous_warden_without_its_replica_writes_nothing_and_says_whom_it_
 
 
 def test_line_that_is_cut_holds_a_synchronous_warden_up_and_a_whole_one_lets_it_go_on(
-    waiting: Pair, impatient: None, monkeypatch: pytest.MonkeyPatch
+    waiting: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warden_replication, "START_S", 30.0)
-
     async def main() -> int:
         async with line(waiting) as carried, waiting.following(waiting.line), waiting.warden() as gate:
             await gate.append(RECORD)
             carried.cut()
-            with pytest.raises(Unavailable, match="nothing is released or changed without it"):
+            with monkeypatch.context() as soon, pytest.raises(Unavailable, match="nothing is released or changed"):
+                soon.setattr(warden_replication, "WAIT_S", 0.3)
                 await gate.append(RECORD)
             carried.is_cut = False
 

@@ -31,7 +31,7 @@ from custodes.units import NS_PER_S, CameraId, Ns, SessionId
 
 CAMERA = CameraId("cam")
 SITE_ID = "0" * 16
-WAIT_S = 60.0
+WAIT_S = 180.0
 """Bound of every wait; a loaded two-core machine starts a process in seconds."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from custodes.adapters.nats import NatsTarget
 from custodes.errors import Unavailable
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 PORTS_TRIED = 5
 
 

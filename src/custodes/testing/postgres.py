@@ -18,7 +18,7 @@ from custodes.errors import Unavailable
 
 USER = "custodes"
 PASSWORD = "a password of the test's own"  # noqa: S105 - of a server that lives for a test
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 PORTS_TRIED = 5
 
 
