@@ -4,7 +4,7 @@ Packets go through the analyser's pipeline (gate, decoder, detector, tracker on 
 `journey.sighting` and `journey.fusion`, online. Truth (`eval/truth/epfl-terrace.csv`): at every third second, boxes of
 everybody of whom about half can be seen, with one number for both views; boxes are another detector's where it had
 one, numbers and the rest were given by eye, and both views' feet agree on the ground (median 0.35 m). Person 0 marks
-where somebody is mostly hidden or cut: what is found there is neither right nor wrong.
+where somebody is mostly hidden or cut: what is found there is neither right nor wrong. Vehicles are not judged.
 
 Looks are the product's (`app.analyser_colours`), as they come out of the wire.
 """
@@ -30,7 +30,7 @@ from custodes.track.colours import unpacked
 from custodes.types.media import Frame
 from custodes.types.message import StreamClosed, StreamOpened
 from custodes.types.scene import CameraScene, GroundPoint
-from custodes.types.vision import TrackedFrame
+from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, Ns
 from eval import crossview
 from eval.crossview import Boxes
@@ -207,7 +207,8 @@ def _at(seen: Seen, numbers: Mapping[tuple[str, int, int], int] | None, name: st
 
 
 def _measured(frame: TrackedFrame) -> dict[int, Floats]:
-    rows = np.flatnonzero(frame.is_measured & (frame.track_ids >= 0))
+    is_person = frame.class_ids == int(ObjectClass.PERSON)
+    rows = np.flatnonzero(frame.is_measured & (frame.track_ids >= 0) & is_person)
     return {int(frame.track_ids[row]): frame.boxes_norm[row].astype(np.float64) for row in rows.tolist()}
 
 

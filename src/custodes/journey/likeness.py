@@ -1,9 +1,8 @@
 """What it tells how alike two looks are: learnt on each ground, from what is sure there. It keeps no look.
 
-How alike one person's looks are depends on the cameras: .94 where pictures are small and .97 where they are large, in
-another camera's picture .86 or .73; strangers' .72 or .49 (ADR 139). So a fixed scale that tells two people apart in
-one place tears one person apart in another. What is sure teaches it: a track that nothing stood near is itself, and
-two tracks of one picture are two.
+How alike one person's looks are depends on the cameras (ADR 139), also after what all have in common is taken off
+(`journey.crowd`). So a fixed scale that tells two people apart in one place tears one person apart in another. What is
+sure teaches it: a track that nothing stood near is itself, and two tracks of one picture are two.
 """
 
 import math
@@ -17,8 +16,11 @@ _FEW = 40.0
 _MEMORY = 3000.0
 """Samples; older ones fade: light changes, and so does who is there."""
 _LEAST_SPREAD = 0.03
-_MOST = 8.0
-"""Nats that one pair of looks may say before they are weighed."""
+_STRAY = 0.1
+"""One look in ten is not what it is taken for: of a box that holds a neighbour, or of somebody dressed alike. So none
+says more than 2.2 nats, for one object or against it, however far out of both spreads it is."""
+MOST_NATS = math.log((1 - _STRAY) / _STRAY)
+_UTTERMOST = 30.0
 
 
 @dataclass(slots=True)
@@ -46,10 +48,10 @@ def _usual(mean: float, spread: float) -> _Spread:
 
 @dataclass(slots=True)
 class Likeness:
-    """One ground's, of people or of vehicles. Begins with what was usual on two others (ADR 139)."""
+    """One ground's, of people or of vehicles. Begins with what was usual on two others (ADR 140)."""
 
-    same: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.955, 0.045), _usual(0.8, 0.1)))
-    other: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.6, 0.15), _usual(0.58, 0.15)))
+    same: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.88, 0.12), _usual(0.6, 0.2)))
+    other: tuple[_Spread, _Spread] = field(default_factory=lambda: (_usual(0.0, 0.35), _usual(0.0, 0.3)))
 
     def learn(self, kind: int, cosine: float, *, is_same: bool) -> None:
         """One pair of which it is sure whether both are one object."""
@@ -64,4 +66,5 @@ class Likeness:
         if same.mean <= other.mean:
             return 0.0
         said = same.nats(min(cosine, same.mean)) - other.nats(max(cosine, other.mean))
-        return min(max(said, -_MOST), _MOST)
+        odds = math.exp(min(max(said, -_UTTERMOST), _UTTERMOST))
+        return math.log(((1 - _STRAY) * odds + _STRAY) / (1 - _STRAY + _STRAY * odds))
