@@ -52,7 +52,7 @@ def test_a_car_that_stands_is_told_once_though_the_server_begins_anew(tmp_path):
     frames = [standing(box, 0.2 * number) for number in range(60)]
     told = []
 
-    async def serve():
+    async def serve(frames):
         service = IncidentService(catalog=InlineCatalog.over(catalog), clock=clock, on_incident=told.append)
         running = asyncio.create_task(service.run())
         for _ in range(20):
@@ -63,22 +63,30 @@ def test_a_car_that_stands_is_told_once_though_the_server_begins_anew(tmp_path):
         running.cancel()
 
     for _ in range(2):
-        asyncio.run(serve())
+        asyncio.run(serve(frames))
     assert [one.kind for one in told] == [IncidentKind.STOPPED]
     assert told[0].at is not None
+    # A third server sees the place empty: what the first one told of is over.
+    asyncio.run(serve([standing(None, second) for second in (70.0, 100.0)]))
+    assert [(one.kind, one.start_ns, one.is_over) for one in told[1:]] == [
+        (IncidentKind.STOPPED, told[0].start_ns, True)
+    ]
+    assert catalog.figures(Incident, CameraId("road"), Ns(0), Ns(2**62), 9) == told[1:]
     catalog.close()
 
 
 def standing(box, second):
+    """One look at one car; None: at none."""
+    count = int(box is not None)
     frame = TrackedFrame(
         camera_id=CameraId("road"),
         run=RUN,
         seq=round(second * 5),
         utc_ns=Ns(T0_NS + round(second * NS_PER_S)),
-        track_ids=np.array([7], np.int64),
-        class_ids=np.array([int(ObjectClass.CAR)], np.int16),
-        boxes_norm=np.array([box], np.float32),
-        scores=np.array([0.9], np.float32),
-        is_measured=np.ones(1, bool),
+        track_ids=np.full(count, 7, np.int64),
+        class_ids=np.full(count, int(ObjectClass.CAR), np.int16),
+        boxes_norm=np.array([box] * count, np.float32).reshape(-1, 4),
+        scores=np.full(count, 0.9, np.float32),
+        is_measured=np.ones(count, bool),
     )
     return FrameAnalysed(frame=frame, valid_from_ns=frame.utc_ns)

@@ -52,6 +52,8 @@ _JAMMED_NS = 1800 * NS_PER_S
 _SAME_M, _SAME_NS = 30.0, 20 * NS_PER_S
 """The same kind on the same road so near and so soon is the same incident, whatever number the tracker gave."""
 _OVER_NS = 8 * NS_PER_S
+_NOWHERE = (1e9, 1e9)
+"""Of an incident whose place in metres is not known: near none."""
 _VEHICLE_M = 3.0
 
 
@@ -102,12 +104,18 @@ class IncidentWatch:
         self._stands = Stands()
 
     def remember(self, incidents: Iterable[Incident], now_ns: int) -> None:
-        """Vehicles that somebody was told of before this watch began: a new server, or roads drawn anew."""
+        """What was told before this watch began, by a server before this one or of roads since drawn anew: vehicles
+        that stand are no news, and what was not over goes on, or ends."""
         for one in incidents:
-            if one.kind is IncidentKind.STOPPED and one.at is not None:
-                (place,) = self._places(np.array([one.at]))
-                seen_ns = one.end_ns if one.is_over else now_ns
-                self._stands.put(Stand(one.road, (float(place[0]), float(place[1])), seen_ns))
+            at = _NOWHERE if one.kind is not IncidentKind.CONGESTION else (0.0, 0.0)
+            if one.at is not None:
+                (place,) = self._places(np.array([one.at])).tolist()
+                at = (place[0], place[1]) if self._ground is not None else _NOWHERE
+                if one.kind is IncidentKind.STOPPED:
+                    seen_ns = one.end_ns if one.is_over else now_ns
+                    self._stands.put(Stand(one.road, (place[0], place[1]), seen_ns))
+            if not one.is_over:
+                self._open.append(_Open(one, at, now_ns))
 
     def _direction(self, road: Road) -> Floats | None:
         if road.heading is None:

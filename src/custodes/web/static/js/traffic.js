@@ -118,7 +118,8 @@ function incidentRow(one) {
   const button = (text, isReal) => el("button", { type: "button", class: "link", onclick: () => judge(isReal), "aria-label": t`${text}: ${one.words}, ${when}` }, text);
   return el("tr", {},
     el("td", {}, at ? el("a", { href: `${at}?at=${BigInt(one.start_ns)}` }, when) : when), el("td", {}, one.words), el("td", {}, one.road),
-    el("td", {}, durationText((one.found_ns - one.start_ns) / 1e9)), el("td", { class: "muted" }, one.evidence),
+    el("td", {}, durationText((one.found_ns - one.start_ns) / 1e9)),
+    el("td", {}, one.is_over ? durationText((one.end_ns - one.start_ns) / 1e9) : t`goes on`), el("td", { class: "muted" }, one.evidence),
     el("td", {}, ...(words ? [words, " ", button(t`take back`, null)] : [button(t`real`, true), " · ", button(t`false alarm`, false)])));
 }
 
