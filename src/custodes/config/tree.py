@@ -326,8 +326,9 @@ class RedactionConfig(_Strict):
     margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
     """Added on each side, as a share of the box."""
     look_ahead_s: Annotated[float, Field(ge=0.5, le=5.0)] = 0.6
-    plates: bool = False
-    """Cover where vehicles carry their number plates: the lower part of each vehicle."""
+    plates: bool = True
+    """Cover where vehicles carry their number plates: the lower part of each vehicle. false: plates can be read on
+    pictures, where the law of the place lets that be."""
     find_faces: Literal["auto", "always"] = "auto"
     """Look for faces by themselves, too, while analysing: who stands so close that the detector of people sees only a
     part of them. auto: at the levels face and head, where it also says where in a person's box the head is. It costs

@@ -81,5 +81,6 @@ async def _page(request: Request, *, error: CustodesError | None = None) -> Resp
         rows=[(one, rules.counts(one, now_ns)) for one in table.listings],
         zone_names={row.record.draft.zone_id: row.record.draft.name for row in zones},
         zones=[row.record.draft for row in zones if row.phase is ZonePhase.ACTIVE],
+        plates_masked=deps.config.redaction.plates,
         may_list=deps.reads.may(who, Action.ENROL),
     )
