@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from custodes.journey.alike import Closet, Looked
 from custodes.journey.assignment import marginals
-from custodes.journey.clothes import Alike, Pairs
+from custodes.journey.clothes import Alike, Compare
 from custodes.journey.fusion import Placed, TrackKey
 from custodes.journey.together import Met, company, in_seconds, stays
 from custodes.journey.trail import Answer, Company, Meet, Step, trail
@@ -105,11 +105,11 @@ class Walk:
         """From a track that was verified at a moment; `ask`: its company, where views overlap; `looks`: a track's."""
         closet = Closet()
 
-        def alike(pairs: Pairs) -> Alike:
+        def alike(asked: Compare) -> Alike:
             assert looks is not None
-            for index in {index for pair in pairs for index in pair if index not in closet}:
+            for index in {index for pair in asked.pairs for index in pair if index not in closet}:
                 closet.put(index, looks(index))
-            return dict(zip(pairs, closet.nats(pairs), strict=True))
+            return dict(zip(asked.pairs, closet.nats(asked.pairs, asked.chances, asked.one), strict=True))
 
         chain = trail(
             self._passages,

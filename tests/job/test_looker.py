@@ -106,3 +106,9 @@ def test_looker_when_asked_for_too_much_then_refuses(tmp_path: Path) -> None:
         looker.compare(CompareTracks(tracks=tracks[:1], pairs=((1, 2),)))
     with pytest.raises(InvalidArgument, match="more tracks"):
         looker.compare(CompareTracks(tracks=(), pairs=((1, 1),) * (MAX_PAIRS + 1)))
+    looker.compare(CompareTracks(tracks=tracks[1:], pairs=((1, 2),)))
+    with pytest.raises(InvalidArgument, match="never sent"):
+        looker.compare(CompareTracks(tracks=(), pairs=((1, 2),), one=(3,)))
+    for chances in ((0.5, 0.5), (1.5,)):
+        with pytest.raises(InvalidArgument, match="chances"):
+            looker.compare(CompareTracks(tracks=(), pairs=((1, 2),), chances=chances))

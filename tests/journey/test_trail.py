@@ -24,6 +24,10 @@ def passage(camera, number, start_s, end_s, **changes):
     return Passage(key=(CameraId(camera), RUN, number), start_s=start_s, end_s=end_s, **kind)
 
 
+def _met(some):
+    return some if isinstance(some, Met) else Met(share=some)
+
+
 def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, alike=None, span_s=3600.0):
     """Steps, with the company that `met` says; what was asked for is checked to be of the chain."""
     possible = links(passages, {pair: Way(usual_s=usual_s) for pair, usual_s in ways.items()}, span_s)
@@ -35,10 +39,10 @@ def followed(passages, verified, *, ways=WAYS, excluded=(), met=None, alike=None
         while True:
             if isinstance(wanted, Meet):
                 company = (met or {}).get(wanted.index, {})
-                wanted = walk.send({one: Met(share=share) for one, share in company.items()})
+                wanted = walk.send({one: _met(some) for one, some in company.items()})
             else:
-                assert not any(index in excluded for pair in wanted for index in pair)
-                wanted = walk.send({pair: alike(*pair) for pair in wanted})
+                assert not any(index in excluded for pair in wanted.pairs for index in pair)
+                wanted = walk.send({pair: alike(*pair) for pair in wanted.pairs})
     except StopIteration as ended:
         return {step.index: step for step in ended.value}
 
@@ -123,6 +127,40 @@ def test_trail_when_two_cameras_see_one_ground_then_chances_of_both_add_up():
     steps = followed(passages, [0], ways=ways, met=together)
     assert set(steps) == {0, 1, 2}
     assert {steps[1].kind, steps[2].kind} == {LinkKind.TRANSIT, LinkKind.TOGETHER}
+
+
+def test_trail_when_both_of_two_cameras_find_the_same_two_then_is_as_unsure_as_one():
+    """Two left at once and two came at once, each in two pictures: that either picture could go on is one event."""
+    passages = [
+        passage("hall", 1, 0, 20), passage("lobby", 2, 0, 20), passage("hall", 3, 0, 20), passage("lobby", 4, 0, 20),
+        passage("yard", 5, 50, 70), passage("roof", 6, 50, 70), passage("yard", 7, 50, 70), passage("roof", 8, 50, 70),
+    ]  # fmt: skip
+    ways = {("hall", "yard"): 30.0, ("lobby", "roof"): 30.0}
+    together = {one: {one: 0.97, other: 0.97} for pair in ((0, 1), (2, 3), (4, 5), (6, 7)) for one, other in
+                (pair, pair[::-1])}  # fmt: skip
+    assert set(followed(passages, [0], ways=ways, met=together)) == {0, 1}
+
+
+def test_trail_when_a_later_dot_was_somebody_else_before_then_who_is_known_to_be_elsewhere_stays_there():
+    passages = [passage("hall", 1, 0, 20), passage("roof", 2, 0, 20), passage("yard", 3, 50, 70)]
+    known = {
+        0: {0: Met(share=0.97, spans=((0.0, 20.0),))},
+        2: {2: Met(share=0.97, spans=((50.0, 70.0),)), 1: Met(share=0.97, spans=((0.0, 20.0),)),
+            0: Met(share=0.97, spans=((0.0, 20.0),))},
+    }  # fmt: skip
+    assert set(followed(passages, [0], met=known)) == {0, 2}
+
+
+def test_links_when_somebody_begins_where_many_come_then_are_less_likely_who_was_lost_there():
+    door, middle = {"first": (0.1, 0.5), "last": (0.1, 0.5)}, {"first": (0.6, 0.5), "last": (0.6, 0.5)}
+    passages = [
+        *(passage("hall", number, 100.0 * number, 100.0 * number + 20, **door) for number in range(1, 30)),
+        passage("hall", 40, 5000, 5020, **door), passage("hall", 41, 5021, 5040, **door),
+        passage("hall", 42, 6000, 6020, **middle), passage("hall", 43, 6021, 6040, **middle),
+    ]  # fmt: skip
+    found = links(passages, {}, 7000.0)
+    odds = dict(zip(zip(found.first.tolist(), found.second.tolist(), strict=True), found.log_odds, strict=True))
+    assert odds[29, 30] < odds[31, 32] - 1
 
 
 def test_trail_when_a_link_would_have_somebody_in_two_places_then_the_less_likely_goes():

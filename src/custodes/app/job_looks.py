@@ -155,9 +155,13 @@ class Looker:
                     vectors=vectors,
                 ),
             )
-        if not all(index in self._closet for pair in asked.pairs for index in pair):
+        if not all(index in self._closet for pair in (*asked.pairs, asked.one) for index in pair):
             raise InvalidArgument("a pair names a track that was never sent")
-        return TracksCompared(nats=self._closet.nats(asked.pairs), left_ns=self._budget.left_ns)
+        if len(asked.chances) > len(asked.pairs) or not all(0 <= one <= 1 for one in asked.chances):
+            raise InvalidArgument(f"{len(asked.chances)} chances of {len(asked.pairs)} pairs, or one beyond 0 and 1")
+        chances = dict(zip(asked.pairs, asked.chances, strict=False))
+        nats = self._closet.nats(asked.pairs, chances, asked.one)
+        return TracksCompared(nats=nats, left_ns=self._budget.left_ns)
 
     def find_stay(self, asked: FindStay) -> StayFound:
         """Where the dot was that a track was at a moment. Raises: as `compare`."""

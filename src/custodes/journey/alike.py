@@ -5,8 +5,8 @@ picture shows at the same moment are two people, pairs of different pictures nea
 track mostly are one. Looks themselves are made, and die, in a job (`app.job_looks`); nothing here keeps one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,13 @@ look can say against somebody to some three nats."""
 _PRIOR_TRACKS = 8.0
 """Tracks' worth of what was measured before; pairs are as many as tracks squared, but say no more than these."""
 _LEAST_SD, _MOST_SD = 0.02, 0.25
+_ROUNDS = 10
+_MATES = 5
+"""Tracks of one person that somebody is compared with at once; what is alike in each by chance is averaged away."""
+_KINDS = 3
+"""Means of so many and more spread alike."""
+
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,15 @@ class Spread:
         weight = tracks / (tracks + _PRIOR_TRACKS)
         mean = (1 - weight) * self.mean + weight * float(values.mean())
         sd = (1 - weight) * self.sd + weight * float(values.std())
+        return Spread(mean=mean, sd=float(np.clip(sd, _LEAST_SD, _MOST_SD)))
+
+    def weighed(self, values: Floats, weights: Floats) -> "Spread":
+        """What values say that are each only so likely of this kind, beside what is known already."""
+        weights = weights * (1 - _OUTLIERS / self.density(values))  # an outlier says nothing of the others
+        count = _PRIOR_TRACKS + float(weights.sum())
+        mean = (_PRIOR_TRACKS * self.mean + float(weights @ values)) / count
+        known = _PRIOR_TRACKS * (self.sd**2 + (self.mean - mean) ** 2)
+        sd = ((known + float(weights @ (values - mean) ** 2)) / count) ** 0.5
         return Spread(mean=mean, sd=float(np.clip(sd, _LEAST_SD, _MOST_SD)))
 
     def density(self, cosines: Floats) -> Floats:
@@ -103,13 +119,14 @@ def learn(looked: Sequence[Looked], prior: Likeness | None = None) -> Likeness:
     at_once = (start[:, None] <= end[None, :]) & (start[None, :] <= end[:, None])
     here, there = is_here & at_once & is_upper, ~is_here & ~at_once & is_upper
     halves = np.array([float(_half(one.vectors, 0) @ _half(one.vectors, 1)) for one in some if len(one.vectors) > 1])
-    same_here = prior.same_here.towards(halves, len(halves))
+    same_track = prior.same_here.towards(halves, len(halves))
     other_there = prior.other_there.towards(cosines[there], _tracks(there))
-    reach = same_here.mean - other_there.mean
+    reach = same_track.mean - other_there.mean
     usual = prior.same_here.mean - prior.other_there.mean
     between = (prior.same_there.mean - prior.other_there.mean) / usual
     return Likeness(
-        same_here=same_here,
+        # Halves of one track share pose and light, which two tracks of one person do not.
+        same_here=Spread(mean=min(same_track.mean, prior.same_here.mean), sd=max(same_track.sd, prior.same_here.sd)),
         other_here=prior.other_here.towards(cosines[here], _tracks(here)),
         # Nobody says who is one person in two pictures: as far between strangers' and one picture's as usual, .61
         # of the way on the terrace and .50 in pose2sim.
@@ -119,6 +136,20 @@ def learn(looked: Sequence[Looked], prior: Likeness | None = None) -> Likeness:
         ),
         other_there=other_there,
     )
+
+
+def refine(likeness: Likeness, cosines: Floats, chances: Floats) -> Likeness:
+    """With how alike one person is over two pictures, from pairs of which only the chance is known that they are one.
+
+    Who walks a way in its usual time is mostly one person, and what those have in common shows in their looks (EM).
+    Args: cosines, chances: (n,), of pairs over two cameras; chances from all but their own looks.
+    """
+    same, prior = likeness.same_there, likeness.same_there
+    other = (1 - chances) * likeness.other_there.density(cosines)
+    for _ in range(_ROUNDS if len(cosines) else 0):
+        one = chances * same.density(cosines)
+        same = prior.weighed(cosines, one / (one + other))
+    return replace(likeness, same_there=same)
 
 
 def _tracks(pairs: Flags) -> int:
@@ -141,6 +172,7 @@ class Closet:
 
     def __init__(self) -> None:
         self._looked: dict[int, Looked] = {}
+        self._chances: dict[Pair, float] = {}
 
     def put(self, index: int, looked: Looked) -> None:
         """One track's looks, which are from now on ours to overwrite; without a vector it was not seen."""
@@ -152,16 +184,31 @@ class Closet:
     def __len__(self) -> int:
         return len(self._looked)
 
-    def nats(self, pairs: Sequence[tuple[int, int]]) -> tuple[float | None, ...]:
-        """What looks say of each pair, in tenths; None where one of them was not seen. Raises: KeyError for a track
-        that nobody put in."""
+    def nats(
+        self, pairs: Sequence[Pair], chances: Mapping[Pair, float] | None = None, one: Collection[int] = ()
+    ) -> tuple[float | None, ...]:
+        """What looks say of each pair, in tenths; None where one of them was not seen.
+
+        Args: chances: how likely some are one person by all but their looks; the first word about a pair counts, and
+        all that was asked before teaches. one: tracks that are one person already: whoever is compared with one of
+        them is compared with all. Raises: KeyError for a track that nobody put in.
+        """
+        self._chances = {**(chances or {}), **self._chances}
+        asked = [pair for pair in self._chances if not self._is_here(pair)]
+        known = np.array([self._chances[pair] for pair in asked])
+        taught, wanted = self._compared(asked, one), self._compared(pairs, one)
         likeness = learn(list(self._looked.values()))
-        cosines = np.array([self._cosine(*pair) for pair in pairs])
-        is_here = np.array([self._looked[one].camera == self._looked[other].camera for one, other in pairs], bool)
-        said = likeness.nats(cosines, is_here)
+        is_here = np.array([self._is_here(pair) for pair in pairs], bool)
+        said = likeness.nats(wanted.cosines, is_here)
+        for most in range(1, _KINDS + 1):
+            # Of what few tracks teach, means of more begin with.
+            rows = np.isfinite(taught.cosines) & (np.minimum(taught.mates, _KINDS) >= most)
+            likeness = refine(likeness, taught.cosines[rows], known[rows])
+            mine = ~is_here & (np.minimum(wanted.mates, _KINDS) == most)
+            said[mine] = likeness.nats(wanted.cosines[mine], is_here[mine])
         return tuple(
             round(nats, 1) if np.isfinite(cosine) else None
-            for nats, cosine in zip(said.tolist(), cosines.tolist(), strict=True)
+            for nats, cosine in zip(said.tolist(), wanted.cosines.tolist(), strict=True)
         )
 
     def forget(self) -> None:
@@ -169,9 +216,36 @@ class Closet:
         for one in self._looked.values():
             one.vectors[:] = 0
         self._looked.clear()
+        self._chances.clear()
 
-    def _cosine(self, one: int, other: int) -> float:
-        first, second = self._looked[one].vectors, self._looked[other].vectors
-        if not len(first) or not len(second):
-            return float("nan")
-        return float(mean_of(first) @ mean_of(second))
+    def _is_here(self, pair: Pair) -> bool:
+        return self._looked[pair[0]].camera == self._looked[pair[1]].camera
+
+    def _compared(self, pairs: Sequence[Pair], one: Collection[int]) -> "_Compared":
+        """Each pair; where one of both is of those that are one person, the mean over the nearest of them that are
+        of another camera than the other."""
+        means = {index: mean_of(own.vectors) for index, own in self._looked.items() if len(own.vectors)}
+        chain = [index for index in sorted(one) if index in means]
+        cosines, counts = [], []
+        for pair in pairs:
+            mates, other = [pair[0]], pair[1]
+            if (pair[0] in one) != (pair[1] in one) and not self._is_here(pair):
+                member, other = pair if pair[0] in one else pair[::-1]
+                mates = self._mates(member, other, chain)
+            is_seen = other in means and bool(mates) and all(index in means for index in mates)
+            cosines.append(float(np.mean([means[index] @ means[other] for index in mates])) if is_seen else np.nan)
+            counts.append(len(mates))
+        return _Compared(np.array(cosines), np.array(counts, np.int64))
+
+    def _mates(self, member: int, other: int, chain: Sequence[int]) -> list[int]:
+        away = [index for index in chain if self._looked[index].camera != self._looked[other].camera]
+        at_ns = self._looked[member].start_ns
+        return sorted(away, key=lambda index: (abs(self._looked[index].start_ns - at_ns), index))[:_MATES]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """n pairs: `cosines` (n,), NaN where one was not seen; `mates` (n,): of how many tracks each is a mean."""
+
+    cosines: Floats
+    mates: npt.NDArray[np.int64]

@@ -19,6 +19,8 @@ RIVALS = 20
 """Tracks that are looked at because the likeliest next one could be theirs."""
 CONTESTED = 4
 """So many of the likeliest are asked whose else they could be."""
+AGAIN = 2000
+"""Pairs that are told again as more is known of what likeness says; half of what a job answers at once."""
 _LEAST_SHARE = 0.02
 _LEAST_RIVAL = 0.1
 
@@ -27,6 +29,20 @@ Pair = tuple[int, int]
 Pairs = tuple[Pair, ...]
 Alike = Mapping[Pair, float | None]
 """Nats for one person; None where one of them was not seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Asks how alike pairs are. `chances`: how likely those that are new, which stand first, are one person by all but
+    their looks, which teaches what likeness says; the others were asked before, and are told again as it is known now.
+    `one`: tracks that are the person, as far as is known, and were asked about before."""
+
+    pairs: Pairs
+    chances: Mapping[Pair, float]
+    one: tuple[int, ...] = ()
+
+
+Asks = Generator[Compare, Alike, None]
 
 
 class Graph:
@@ -56,12 +72,20 @@ class Graph:
                     sums[other] = sums.get(other, 0.0) + share
         return sums
 
-    def weigh(self, alike: Alike) -> None:
-        """Take in what looks say of some pairs, each once."""
+    def chance_of(self, pair: Pair) -> float:
+        """That they follow one another, whichever is first."""
+        one, other = pair
+        links = self._beliefs.links
+        found = 0.0
+        for first, second in ((one, other), (other, one)):
+            mine = self._by_first.of(first)
+            found += float(self._chance[mine[links.second[mine] == second]].sum())
+        return min(found, 1.0)
+
+    def weigh(self, alike: Mapping[Pair, float]) -> None:
+        """Take in what looks say of some pairs, beyond what was taken in before."""
         links, rows, nats = self._beliefs.links, list[int](), list[float]()
         for (one, other), said in alike.items():
-            if not said:
-                continue
             for first, second in ((one, other), (other, one)):
                 mine = self._by_first.of(first)
                 found = mine[links.second[mine] == second].tolist()
@@ -100,14 +124,17 @@ class Clothes:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._said: dict[Pair, float | None] = {}
+        self._one: tuple[int, ...] = ()
 
     def between(self, group: Iterable[int], other: int) -> float | None:
         """What looks said most strongly of a track and one of a group; None where nothing was seen."""
         said = [self._said.get(_pair(one, other)) for one in group]
         return max((one for one in said if one is not None), key=abs, default=None)
 
-    def look_on(self, there: Sequence[int], group: Sequence[int], *, is_after: bool) -> Generator[Pairs, Alike]:
-        """Look at who could be next, then at whose else the likeliest could be. Args: as `Graph.onward`."""
+    def look_on(self, there: Sequence[int], group: Sequence[int], *, is_after: bool, one: Iterable[int] = ()) -> Asks:
+        """Look at who could be next, then at whose else the likeliest could be. Args: as `Graph.onward`; one: all that
+        are the person so far."""
+        self._one = tuple(sorted(one))
         wanted = [
             (member, other)
             for member in there
@@ -124,15 +151,22 @@ class Clothes:
         ]
         yield from self._ask(rivals)
 
-    def _ask(self, wanted: Iterable[Pair]) -> Generator[Pairs, Alike, None]:
+    def _ask(self, wanted: Iterable[Pair]) -> Asks:
         fresh = {_pair(one, other) for one, other in wanted} - self._said.keys()
-        pairs = tuple(sorted(pair for pair in fresh if not self._graph.excluded & {*pair}))
+        pairs = sorted(pair for pair in fresh if not self._graph.excluded & {*pair})
         if not pairs:
             return
-        alike = yield pairs
-        answered = {pair: alike.get(pair) for pair in pairs}
+        again = list(self._said)[-AGAIN:]
+        seen = {index for pair in (*pairs, *again) for index in pair}
+        alike = yield Compare(
+            pairs=(*pairs, *again),
+            chances={pair: self._graph.chance_of(pair) for pair in pairs},
+            one=tuple(index for index in self._one if index in seen),
+        )
+        answered = {pair: alike.get(pair) for pair in (*pairs, *again)}
+        more = {pair: (said or 0.0) - (self._said.get(pair) or 0.0) for pair, said in answered.items()}
         self._said |= answered
-        self._graph.weigh(answered)
+        self._graph.weigh({pair: nats for pair, nats in more.items() if nats})
 
 
 def _pair(one: int, other: int) -> Pair:

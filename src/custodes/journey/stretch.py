@@ -24,9 +24,6 @@ _PRIOR = 10.0
 group, as flows have it."""
 MOVED = 0.08
 """Who moved less, in shares of the frame, left in no direction."""
-DOUBT = 0.35
-"""Nats. A link is told less sure than by what its neighbours taught (ADR 125). Chosen on the grid's quiet tenth, where
-what is told stays as right with it as before (ADR 134)."""
 _BINS_A_WAY = 10
 """Bins in a way's usual time, if that makes them wider than `BIN_S`."""
 
@@ -75,7 +72,6 @@ def learn(possible: Possible, *, span_s: float, least_born_per_s: float) -> Floa
     for _ in range(_ROUNDS):
         chance = marginals(Links(possible.first, possible.second, odds), len(possible.camera))
         odds[by_way] = _judged(possible, by_way, chance, max(span_s, 1.0), least_born_per_s)
-    odds[by_way] -= DOUBT
     return odds
 
 

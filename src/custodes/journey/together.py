@@ -10,6 +10,7 @@ import numpy as np
 from custodes.geometry.homography import Homography
 from custodes.journey.alike import Floats, Likeness, Looked, learn, mean_of
 from custodes.journey.fusion import Fusion, Placed, TrackKey
+from custodes.journey.handover import Gap, Newcomers, carried, chance
 from custodes.journey.likeness import Likeness as Online
 from custodes.journey.sighting import placed_of
 from custodes.types.event import FrameAnalysed
@@ -25,6 +26,8 @@ RUN_NS = 2 * NS_PER_S
 """Moments in one dot that are so close are one stay; in between somebody stood in front."""
 TOGETHER_STEPS = 10
 """Moments in one dot stand or fall together: two seconds of them count once."""
+AT_ONCE_STEPS = 2
+"""One moment may show somebody twice."""
 LOOKS = 4
 LIKELY = 0.7
 """Of several stretches of a track those below say nothing of the others."""
@@ -33,6 +36,7 @@ WINDOW_NS = 90 * NS_PER_S
 WARM_NS = 10 * NS_PER_S
 MOST_WINDOWS = 8
 EDGE_NS = 5 * NS_PER_S
+Steps = Mapping[int, Mapping[TrackKey, "Placed"]]
 See = Callable[[int, int], Sequence[tuple[int, "Placed"]]]
 """All measurements on one ground between two moments, by time."""
 
@@ -56,6 +60,8 @@ class Stay:
     met: Mapping[TrackKey, Met]
     first: tuple[int, TrackKey]
     last: tuple[int, TrackKey]
+    held: tuple[float, float] = (1.0, 1.0)
+    """How likely it is still the person at the first and at the last of them."""
 
 
 def placed_in(
@@ -124,10 +130,14 @@ def stay(
     seen = {one: _looks(steps, one) for one in {track for present in steps.values() for track in present}}
     likeness = learn([looked for looked in seen.values() if looked is not None])
     pieces = _pieces([(step, tracks, steps[step].keys()) for step, tracks in mine])
+    held = _held(pieces, at_ns // STEP_NS, steps, likeness, _newcomers(shown, steps))
     return Stay(
-        met={track: _met(piece, _alike(track, pieces, steps, likeness)) for track, piece in pieces.items()},
+        met={
+            track: _met(piece, _alike(track, pieces, steps, likeness), held[track]) for track, piece in pieces.items()
+        },
         first=(mine[0][0] * STEP_NS, mine[0][1][0]),
         last=(mine[-1][0] * STEP_NS, mine[-1][1][0]),
+        held=(_held_at(mine[0][0], pieces, held), _held_at(mine[-1][0], pieces, held)),
     )
 
 
@@ -164,12 +174,81 @@ def _pieces(mine: Sequence[tuple[int, Sequence[TrackKey], Collection[TrackKey]]]
     return found
 
 
-def _met(piece: _Piece, look: float | None) -> Met:
+def _newcomers(shown: Sequence[tuple[int, Mapping[int, object]]], steps: Steps) -> Newcomers:
+    """How many dots begin in a stretch, on how much ground."""
+    begun: dict[int, int] = {}
+    for step, dots in shown:
+        for number in dots:
+            begun.setdefault(number, step)
+    first, last = shown[0][0], shown[-1][0]
+    seconds = max((last - first) * STEP_NS, STEP_NS) / NS_PER_S
+    late = sum((step - first) * STEP_NS > RUN_NS for step in begun.values())
+    low, high = np.percentile([one.place_m for seen in steps.values() for one in seen.values()], [5, 95], axis=0)
+    return Newcomers(per_s=(late + 1) / seconds, ground_m2=float(np.prod(high - low)))
+
+
+def _held(
+    pieces: Mapping[TrackKey, _Piece], at: int, steps: Steps, likeness: Likeness, newcomers: Newcomers
+) -> dict[TrackKey, float]:
+    """How likely each piece's person is still the one of the moment `at`, a step."""
+    spans = {one: (float(piece.runs[0][0]), float(piece.runs[-1][-1])) for one, piece in pieces.items()}
+    groups = carried(spans)
+    if not groups:
+        return {}
+    ends = [(min(spans[one][0] for one in group), max(spans[one][1] for one in group)) for group in groups]
+    middle = min(range(len(groups)), key=lambda index: max(ends[index][0] - at, at - ends[index][1], 0.0))
+    chances = [1.0] * len(groups)
+    for way in (-1, 1):
+        index = middle + way
+        while 0 <= index < len(groups):
+            before, after = sorted((index - way, index))
+            gap = Gap(
+                seconds=(ends[after][0] - ends[before][1]) * STEP_NS / NS_PER_S,
+                look=_look_over(groups[before], groups[after], pieces, steps, likeness),
+                at_once=_are_at_once(groups[before], groups[after], steps),
+            )
+            chances[index] = chances[index - way] * chance(gap, newcomers)
+            index += way
+    return {one: known for group, known in zip(groups, chances, strict=True) for one in group}
+
+
+def _held_at(step: int, pieces: Mapping[TrackKey, _Piece], held: Mapping[TrackKey, float]) -> float:
+    """Of the piece nearest to a step."""
+    near = min(
+        pieces, key=lambda one: max(pieces[one].runs[0][0] - step, step - pieces[one].runs[-1][-1], 0), default=None
+    )
+    return 1.0 if near is None else held[near]
+
+
+def _look_over(
+    before: Sequence[TrackKey], after: Sequence[TrackKey], pieces: Mapping[TrackKey, _Piece], steps: Steps,
+    likeness: Likeness,
+) -> float | None:  # fmt: skip
+    """What looks say of those before and after a gap: by the same picture if there is one, which tells better."""
+    looks = {one: _mean(one, pieces[one], steps) for one in (*before, *after)}
+    said: tuple[list[float], list[float]] = ([], [])
+    for one in before:
+        for other in after:
+            first, second = looks[one], looks[other]
+            if first is not None and second is not None:
+                is_here = one[0] == other[0]
+                said[is_here].append(float(likeness.nats(np.array([first @ second]), np.array([is_here]))[0]))
+    chosen = said[1] or said[0]
+    return sum(chosen) / len(chosen) if chosen else None
+
+
+def _are_at_once(before: Sequence[TrackKey], after: Sequence[TrackKey], steps: Steps) -> bool:
+    """Whether a picture showed one of each at several moments."""
+    both = [(one, other) for one in before for other in after if one[0] == other[0]]
+    return any(sum(one in seen and other in seen for seen in steps.values()) >= AT_ONCE_STEPS for one, other in both)
+
+
+def _met(piece: _Piece, look: float | None, held: float) -> Met:
     share = (len(piece.steps) / TOGETHER_STEPS + 1) / (piece.among / TOGETHER_STEPS + 2)
     spans = tuple((run[0] * STEP_NS, (run[-1] + 1) * STEP_NS) for run in piece.runs)
     # That it is alike is why it was bound at all, and counts no second time; that it is not, does.
     odds = share / (1 - share) * math.exp(min(look or 0.0, 0.0))
-    return Met(share=odds / (1 + odds), spans=spans, look=look)
+    return Met(share=held * odds / (1 + odds), spans=spans, look=look)
 
 
 def _looks(steps: Mapping[int, Mapping[TrackKey, Placed]], key: TrackKey) -> Looked | None:
@@ -215,14 +294,16 @@ def stays(see: See, key: TrackKey, at_ns: int) -> dict[TrackKey, Met]:
         return {}
     for way in (-1, 1):
         now: Stay | None = middle
+        held = 1.0
         edge_ns = at_ns + way * WINDOW_NS
         for _ in range(MOST_WINDOWS):
             if now is None:
                 break
             for one, met in now.met.items():
-                found.setdefault(one, []).append(met)
+                found.setdefault(one, []).append(replace(met, share=held * met.share))
             last_ns, last = now.first if way < 0 else now.last
-            if abs(last_ns - edge_ns) > EDGE_NS:
+            held *= now.held[0] if way < 0 else now.held[1]
+            if abs(last_ns - edge_ns) > EDGE_NS or held < LIKELY:
                 break  # they had gone before
             edge_ns = last_ns + way * WINDOW_NS
             low_ns, high_ns = sorted((last_ns - way * WARM_NS, edge_ns))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from custodes.journey.assignment import Links
-from custodes.journey.clothes import Alike, Clothes, Graph, Pairs
+from custodes.journey.clothes import Alike, Clothes, Compare, Graph
 from custodes.journey.resolve import KEPT, Floats
 from custodes.journey.together import Met
 from custodes.journey.ways import HANDOVER_S, Passage
@@ -35,7 +35,7 @@ class Meet:
     at_s: float
 
 
-Wish = Meet | Pairs
+Wish = Meet | Compare
 """The company of a passage, or how alike pairs of passages look."""
 Answer = Company | Alike
 Walk = Generator[Wish, Answer, list["Step"]]
@@ -68,7 +68,7 @@ def trail(
     excluded: Sequence[int],
     has_looks: bool = False,
 ) -> Walk:
-    """Asks for the company of a passage by yielding a `Meet`, and for looks by yielding pairs; returns the steps, by
+    """Asks for the company of a passage by yielding a `Meet`, and for looks by a `Compare`; returns the steps, by
     start.
 
     Args: chance: (m,) probability of each link; verified: indices that two people said are the person's, and when, in
@@ -93,7 +93,7 @@ def trail(
         for is_after in (True, False):
             there = [one for one in group if _reaches(passages[one], met.get(one), is_after=is_after)]
             if clothes is not None:
-                yield from clothes.look_on(there, group, is_after=is_after)
+                yield from clothes.look_on(there, group, is_after=is_after, one=found)
             best = yield from _onward(graph, is_after, (there, group), found[index], known, passages, clothes)
             steps += best
         for step in steps:
@@ -169,9 +169,12 @@ def _onward(
     passages: Sequence[Passage],
     clothes: Clothes | None,
 ) -> Generator[Wish, Answer, list[Step]]:
-    """The best continuation on one side, if it is likely enough. Worlds in which one of the group goes on exclude one
-    another, so their chances add up; so do those of the tracks that are one with the best. Args: groups: those who
-    could go on, and everybody who is the person already."""
+    """The best continuation on one side, if it is likely enough.
+
+    Worlds in which one of the group goes on as the best exclude one another, so their chances add up; so do those of
+    one of them going on as any that is one with the best. Args: groups: those who could go on, and everybody who is
+    the person already.
+    """
     there, group = groups
     sums = graph.onward(there, group, is_after=is_after)
     if not sums:
@@ -181,7 +184,12 @@ def _onward(
     if whole < KEPT <= sum(sums.values()):
         at_s = passages[best].start_s if is_after else passages[best].end_s
         yield from _meet(replace(step, index=best, at_s=at_s), known, passages)
-        whole += sum(share for other, share in sums.items() if other != best and _share(known, best, other) >= KEPT)
+        one = {best, *(other for other in sums if _share(known, best, other) >= KEPT)}
+        # One track goes on as one, and comes from one. That several do, each in its own picture, is one event: it
+        # does not add up.
+        each = [sum(share for other, share in graph.side(member, is_after=is_after).items() if other in one)
+                for member in there]  # fmt: skip
+        whole = max(*(sums[other] for other in one), *each)
     whole = min(whole, 1.0)
     if whole < KEPT:
         return []
@@ -218,6 +226,8 @@ def _in_one_place(steps: Sequence[Step], passages: Sequence[Passage], known: Map
 
 
 def _clash(step: Step, other: Step, passages: Sequence[Passage], known: Mapping[int, Company]) -> bool:
+    """Whether a step and one that is at least as likely say two places. Where the likelier one was is known to its
+    end, whoever else's dot it may have been later."""
     shared_s = max(
         min(one[1], two[1]) - max(one[0], two[0]) for one in _spans(step, passages) for two in _spans(other, passages)
     )
@@ -225,7 +235,9 @@ def _clash(step: Step, other: Step, passages: Sequence[Passage], known: Mapping[
         return False
     if passages[step.index].camera_id == passages[other.index].camera_id:
         return True
-    share = max(_share(known, step.index, other.index), _share(known, other.index, step.index))
+    share = _share(known, other.index, step.index)
+    if not other.spans_s:
+        share = max(share, _share(known, step.index, other.index))  # of long tracks not all was asked
     if share >= KEPT:
         return False
     # Pictures of different floors, or whose ground nobody measured: two verified ones are for people to judge.

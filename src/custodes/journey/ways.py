@@ -39,6 +39,8 @@ _HEADING_NORM = float(np.log(np.i0(_HEADING)))
 _BEFORE_S = 3600.0
 """An arrival nobody explains is at least as likely as one an hour."""
 MOST = 40
+_BLOCK = 1000
+"""Pairs of one picture at once, of thousands of tracks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +149,9 @@ def _pairs(table: _Table, ones: Rows, others: Rows, way: Way | None) -> tuple[Ro
     keep = (first != second) & (table.start[second] > table.start[first])
     first, second = first[keep], second[keep]
     gap_s = table.start[second] - table.end[first]
-    if is_same:
+    if is_same and len(first):
         density = _by_picture(table, first, second, gap_s)
-    elif has_ground:
+    elif has_ground or not len(first):
         density = _by_ground(table, first, second, gap_s)
     else:
         assert way is not None, "pairs without any way are not within reach"
@@ -181,9 +183,26 @@ def _by_ground(table: _Table, first: Rows, second: Rows, gap_s: Floats) -> Float
 
 def _by_picture(table: _Table, first: Rows, second: Rows, gap_s: Floats) -> Floats:
     shares = np.linalg.norm(table.first[second] - table.last[first], axis=1)
-    # A density over places as well: against arrivals anywhere in the picture.
+    # A density over places as well: against arrivals where others arrive.
     place = -0.5 * (shares / _LOST_SHARE) ** 2 - np.log(2 * np.pi * _LOST_SHARE**2)
+    place -= np.log(_arriving(table.first[table.camera == table.camera[second[0]]], table.first[second]))
     result: Floats = place - np.maximum(gap_s, 0.0) / _LOST_S - np.log(_LOST_S)
+    return result
+
+
+def _arriving(starts: Floats, places: Floats) -> Floats:
+    """(k,) density of arrivals at places of one picture, one of them each, by where the other tracks of it begin:
+    most come over an edge or through a door, where others have just gone.
+
+    Args: starts: (n, 2), places: (k, 2), shares of the frame. One arrival of n is thought to be anywhere.
+    """
+    scale = 2 * np.pi * _LOST_SHARE**2
+    density = np.empty(len(places))
+    for low in range(0, len(places), _BLOCK):
+        some = places[low : low + _BLOCK]
+        squared = ((some[:, None] - starts) ** 2).sum(axis=2) / _LOST_SHARE**2
+        density[low : low + _BLOCK] = np.exp(-0.5 * squared).sum(axis=1) - 1
+    result: Floats = (1 + density / scale) / len(starts)
     return result
 
 

@@ -79,10 +79,16 @@ class LookTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTracks:
-    """How alike are these pairs? Answer: TracksCompared. `tracks`: those not sent before."""
+    """How alike are these pairs? Answer: TracksCompared.
+
+    `tracks`: those not sent before; `chances`: of the first pairs, which are new, how likely each is one person by all
+    but looks, which teaches what likeness says; `one`: tracks that are one person already.
+    """
 
     tracks: tuple[LookTrack, ...]
     pairs: tuple[tuple[int, int], ...]
+    chances: tuple[float, ...] = ()
+    one: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

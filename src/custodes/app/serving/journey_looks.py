@@ -5,6 +5,7 @@ The server sees no picture and no vector: it says which tracks, and hears how al
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ import numpy as np
 from custodes.app.serving.jobs import JobLink, JobPool
 from custodes.app.serving.views import ServerViewBroker
 from custodes.errors import CustodesError, ResourceExhausted, Unavailable
-from custodes.journey.clothes import Alike, Pairs
+from custodes.journey.clothes import Alike, Compare
 from custodes.journey.fusion import TrackKey
 from custodes.journey.sighting import overlapping
 from custodes.journey.together import Met
@@ -131,12 +132,16 @@ class LookJob:
             LooksTask(request_id=self._opened.request_id, deadline_ns=self._deadline_ns, budget_ns=BUDGET_NS)
         )
 
-    async def alike(self, pairs: Pairs) -> Alike:
+    async def alike(self, wanted: Compare) -> Alike:
         """What looks say of pairs of tracks, by index. Raises: what warden and job complain of; Unavailable."""
+        pairs = wanted.pairs
         fresh = sorted({index for pair in pairs for index in pair} - self._sent)
         for camera_id in {self._tracks[index].camera_id for index in fresh}:
             await self._open(camera_id)
-        asked = CompareTracks(tracks=tuple([await self._moments(index) for index in fresh]), pairs=pairs)
+        tracks = tuple([await self._moments(index) for index in fresh])
+        new = itertools.takewhile(wanted.chances.__contains__, pairs)
+        chances = tuple(wanted.chances[pair] for pair in new)
+        asked = CompareTracks(tracks=tracks, pairs=pairs, chances=chances, one=wanted.one)
         self._sent |= set(fresh)
         answer = await self._ask(asked, TracksCompared)
         self.left_ns = answer.left_ns
