@@ -8,79 +8,30 @@ the nearest of nine right in 50 %). `--grids`: folders made by `eval.sumo_grids`
 
 Of each hour's matrix of all pairs of cameras: `…_found` share of the trips that are in their cell, `…_wrong` share of
 what is there that is in a cell it does not belong to, `…_total` all that is there over all that were; `…_released_…`
-as it is told, without cells of fewer than ten and rounded; `blind_…` made from times alone. Links that hold:
-`…_link_precision`; all chances: `…_calibration_error`. `…_late_…`: of the second half of the stretch, when the site is
-learnt. `…_cpu_s_per_hour`, `…_looks_peak`, `…_dropped`: of the book.
+as it is told, without cells of fewer than ten and rounded; `blind_…` made from times alone. Links that hold, so that
+two passes are one object: `…_link_precision`, `…_link_recall` (of all next passes that can be linked); those of them
+that are sure (nine in ten): `…_sure_precision`, `…_sure_recall`; all chances: `…_calibration_error`. `…_late_…`: of
+the second half of the stretch, when the site is learnt. `…_cpu_s_per_hour`, `…_looks_peak`, `…_dropped`: of the book.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from custodes.journey.assignment import told
 from custodes.journey.flows import LEAST_GROUP, released
-from custodes.journey.fusion import TrackKey
-from custodes.journey.link_book import FINAL_S, LinkBook
-from custodes.journey.link_pairs import FinalLinks
-from custodes.journey.resolve import KEPT, WINDOW_S, resolve
+from custodes.journey.resolve import KEPT, SURE, WINDOW_S, resolve
 from custodes.journey.tracklets import Tracklets
-from custodes.units import CameraId, RunId
 from eval import grid
 from eval.mtmc import LOOKALIKE, PLAIN, calibration, following
 from eval.report import Report
+from eval.watched import Watched, fed
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-STEP_S = 10.0
-TOLD_OF_S = 3.0
-"""From a pass's end until the server knows of it."""
 _COMMON, _OWN, _OWN_IN, _REST_IN = 0.69, 0.17, 3, 8
 """Of colours: shares that all have, and that are one's own, in so many directions; the rest differs each time."""
-
-
-class Watched(LinkBook):
-    """The product's, with its rows' passes and its decisions written down beside it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._passes: dict[int, int] = {}
-        self.first: list[Rows] = []
-        self.second: list[Rows] = []
-        self.chance: list[Floats] = []
-        self.held: list[npt.NDArray[np.bool_]] = []
-        self.told: set[int] = set()
-        self.peak = 0
-
-    def links(self) -> tuple[Rows, Rows, Floats, npt.NDArray[np.bool_]]:
-        """All that were told: passes that left and came, chance, whether it holds."""
-        none = np.zeros(0, np.int64)
-        return (
-            np.concatenate([none, *self.first]),
-            np.concatenate([none, *self.second]),
-            np.concatenate([np.zeros(0), *self.chance]),
-            np.concatenate([np.zeros(0, bool), *self.held]),
-        )
-
-    def _row(self, key: TrackKey, camera: int, at_s: float) -> int:
-        row = super()._row(key, camera, at_s)
-        self._passes[row] = key[2]
-        return row
-
-    def _close(self, now_s: float) -> FinalLinks:
-        before, (first, second), held = self._is_final.copy(), self._ends, self._held
-        model_chance = self._chance
-        final = super()._close(now_s)
-        new = (self._is_final & ~before)[second]
-        if final.tracks:
-            self.told |= {key[2] for key, _ in final.tracks}
-            self.first.append(np.array([self._passes[row] for row in first[new].tolist()], np.int64))
-            self.second.append(np.array([self._passes[row] for row in second[new].tolist()], np.int64))
-            self.chance.append(told(model_chance[new]))
-            self.held.append(held[new])
-        return final
 
 
 def colours(flow: grid.Grid, seed: int = 5) -> grid.Grid:
@@ -100,23 +51,6 @@ def _with(tracklets: Tracklets, looks: Floats) -> Tracklets:
     return Tracklets(
         camera=tracklets.camera, way=tracklets.way, start_s=tracklets.start_s, end_s=tracklets.end_s, looks=looks
     )
-
-
-def fed(book: Watched, tracklets: Tracklets) -> float:
-    """Everything, as it would come; the seconds of CPU."""
-    looks = tracklets.looks / np.linalg.norm(tracklets.looks, axis=1, keepdims=True)
-    looks = looks.astype(np.float32)
-    row, began = 0, time.process_time()
-    for now_s in np.arange(STEP_S, float(tracklets.end_s.max()) + WINDOW_S[1] + FINAL_S, STEP_S):
-        while row < len(looks) and tracklets.end_s[row] + TOLD_OF_S < now_s:
-            key = CameraId("c"), RunId("r"), row
-            camera, start_s = int(tracklets.camera[row]), float(tracklets.start_s[row])
-            book.look(key, camera, start_s, looks[row])
-            book.end(key, camera, int(tracklets.way[row]), start_s, float(tracklets.end_s[row]))
-            row += 1
-        book.step(float(now_s))
-        book.peak = max(book.peak, book.places.used)
-    return time.process_time() - began
 
 
 def matrix(flow: grid.Grid, first: Rows, second: Rows, weights: Floats, of: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -151,14 +85,20 @@ def measure(report: Report, prefix: str, flow: grid.Grid) -> None:
     first, second, chance, held = book.links()
     after = following(flow.owner)
     right = after[first] == second
+    gap_s = tracklets.start_s[after] - tracklets.end_s
+    follows = (after >= 0) & (gap_s >= WINDOW_S[0]) & (gap_s <= WINDOW_S[1])
+    goes_on = np.zeros(len(after), bool)
+    goes_on[after[follows]] = True
     late = tracklets.start_s >= np.median(tracklets.start_s)
     results = report.results
     for name, of in (("", np.ones(len(tracklets), bool)), ("late_", late)):
         for key, value in matrix(flow, first, second, chance, of).items():
             results[f"{prefix}_{name}{key}"] = value
         mine = of[second]
-        if (held & mine).any():
-            results[f"{prefix}_{name}link_precision"] = round(float(right[held & mine].mean()), 4)
+        for kept, links in (("link", held & mine), ("sure", held & mine & (chance >= SURE))):
+            if links.any():
+                results[f"{prefix}_{name}{kept}_precision"] = round(float(right[links].mean()), 4)
+                results[f"{prefix}_{name}{kept}_recall"] = round(float(right[links].sum() / goes_on[of].sum()), 4)
         results[f"{prefix}_{name}calibration_error"] = round(calibration(chance[mine], right[mine]), 4)
     results[f"{prefix}_told_share"] = round(len(book.told) / max(len(tracklets), 1), 4)
     results[f"{prefix}_cpu_s_per_hour"] = round(cpu_s / hours, 1)

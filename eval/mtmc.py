@@ -5,8 +5,9 @@ online, through the product's trackers and `journey.fusion`; `overlap_idf1` is t
 simulated looks. EPFL's terrace end to end from video (`eval.terrace`): `…_video_…` with the product's looks (ADR
 132), `…_video_without_looks_…` without, `…_thinned_…` with a tenth of its boxes dropped; pose2sim's hall
 (`eval.hall`); simulated cars (`eval.cars`). Others: the SUMO grid with synthetic looks, missed and false passes and
-clock errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what was decided as vehicles appeared, by
-a model learnt in the first half hour and scored after it.
+clock errors; `grid_idf1` is what `journey.resolve` finds, `grid_online_idf1` what the running product tells
+(`journey.link_book`): from a cold start, each link final ten minutes after the vehicle came, scored after the first
+half hour.
 """
 
 import argparse
@@ -19,16 +20,15 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from custodes.app.analyser import make_looking
 from custodes.config import SiteConfig
-from custodes.journey.online import Linker
 from custodes.journey.resolve import Resolved, numbers, resolve
-from custodes.journey.tracklets import Tracklets, centred
+from custodes.journey.tracklets import centred
 from eval import cars, grid, hall, terrace
 from eval.campus_run import LARGE_PICTURES, SMALL_PICTURES, campus_pairs
 from eval.report import Report
+from eval.watched import Watched, fed
 
 Rows = npt.NDArray[np.int64]
 LEARN_S = 1800.0
-BATCH_S = 10.0
 PLAIN = {"noise": 1.25}
 """Rank-1 of 46 % raw, 64 % camera-centred."""
 LOOKALIKE = {"noise": 1.1, "groups": 40}
@@ -83,7 +83,7 @@ def resolved(report: Report, prefix: str, flow: grid.Grid) -> Resolved:
     results[f"{prefix}_calibration_error"] = round(
         calibration(found.chance, after[found.pairs.first] == found.pairs.second), 4
     )
-    looks, _ = centred(flow.tracklets)
+    looks = centred(flow.tracklets)
     results[f"{prefix}_rank_1"] = round(grid.rank_1(looks, flow.owner, flow.tracklets.camera), 3)
     off = [abs(found.model.median_s(*pair) - true_s) / true_s for pair, true_s in flow.medians_s.items()]
     results[f"{prefix}_transit_median_error"] = round(float(np.median(off)), 4)
@@ -91,30 +91,16 @@ def resolved(report: Report, prefix: str, flow: grid.Grid) -> Resolved:
 
 
 def online(report: Report, prefix: str, flow: grid.Grid) -> None:
-    """As they appear, by a model of the first half hour."""
-    at_s = flow.tracklets.start_s
-    before = at_s < LEARN_S
-    if before.all() or not before.any():
+    """As the running product tells it, from a cold start: `journey.link_book`."""
+    after_s = flow.tracklets.start_s >= LEARN_S
+    if after_s.all() or not after_s.any():
         return
-    taught = resolve(part(flow.tracklets, before))
-    linker = Linker(taught.model, taught.means)
-    answers: list[int] = []
-    for start_s in np.arange(LEARN_S, float(at_s.max()) + BATCH_S, BATCH_S):
-        batch = (at_s >= start_s) & (at_s < start_s + BATCH_S)
-        if batch.any():
-            answers += [one.number for one in linker.step(part(flow.tracklets, batch))]
-    report.results[f"{prefix}_online_idf1"] = round(100 * idf1(flow.owner[~before], np.array(answers)), 2)
-
-
-def part(tracklets: Tracklets, keep: npt.NDArray[np.bool_]) -> Tracklets:
-    """Some of them; cameras keep their numbers."""
-    return Tracklets(
-        camera=tracklets.camera[keep],
-        way=tracklets.way[keep],
-        start_s=tracklets.start_s[keep],
-        end_s=tracklets.end_s[keep],
-        looks=tracklets.looks[keep],
-    )
+    book = Watched()
+    fed(book, flow.tracklets)
+    first, second, _, held = book.links()
+    held &= after_s[first]
+    found = numbers(len(flow.owner), first[held], second[held])
+    report.results[f"{prefix}_online_idf1"] = round(100 * idf1(flow.owner[after_s], found[after_s]), 2)
 
 
 THINNED, SHORT_S = 14, 60.0

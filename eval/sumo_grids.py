@@ -2,7 +2,9 @@
 
 Run `SUMO_HOME=… python -m eval.sumo_grids --out DIR --size 16x16 --period 0.25`. `SUMO_HOME` is the folder `sumo` of
 PyPI's `eclipse-sumo` (unpacked; nothing else of the project needs it). Writes what `eval.grid` reads: `graph.json`,
-`passes.csv`. Seeds are those of the shared grid; a step is half a second in place of a fifth.
+`passes.csv`. Seeds are those of the shared grid unless `--seed` says otherwise; a step is half a second in place of a
+fifth. `--net rand`: streets as they happen to meet, of 120 to 500 m, in place of a grid; `--size` is then one number,
+steps of growth (30 give about 60 to 100 cameras).
 """
 
 import argparse
@@ -22,23 +24,31 @@ def main() -> None:
     parser.add_argument("--size", default="16x16", help="crossings, e.g. 3x3 (24 cameras), 16x16 (960)")
     parser.add_argument("--period", type=float, default=0.25, help="seconds from one vehicle to the next")
     parser.add_argument("--seconds", type=int, default=3600)
+    parser.add_argument("--net", choices=("grid", "rand"), default="grid")
+    parser.add_argument("--seed", type=int, default=None, help="of streets, trips and driving; else the shared grid's")
     arguments = parser.parse_args()
+    net_seed, trip_seed, drive_seed = (7, 11, 3) if arguments.seed is None else (arguments.seed,) * 3
     home = Path(os.environ["SUMO_HOME"]).resolve()
     out: Path = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    columns, rows = arguments.size.split("x")
-    _run(out, home / "bin/netgenerate", "--grid", "--grid.x-number", columns, "--grid.y-number", rows,
-         "--grid.length", "350", "--default.lanenumber", "2", "--default.speed", "13.9", "--tls.guess",
-         "--seed", "7", "-o", out / "net.xml")  # fmt: skip
+    _run(out, home / "bin/netgenerate", *_shape(arguments.net, arguments.size), "--default.lanenumber", "2",
+         "--default.speed", "13.9", "--tls.guess", "--seed", net_seed, "-o", out / "net.xml")  # fmt: skip
     _run(out, sys.executable, home / "tools/randomTrips.py", "-n", out / "net.xml", "-o", out / "trips.xml",
          "-p", arguments.period, "-e", arguments.seconds, "--fringe-factor", "5", "--min-distance", "700",
-         "--seed", "11")  # fmt: skip
+         "--seed", trip_seed)  # fmt: skip
     edges = _loops(out)
     _run(out, home / "bin/sumo", "-n", out / "net.xml", "-r", out / "trips.xml", "-a", out / "loops.xml",
-         "--step-length", "0.5", "--seed", "3", "--no-step-log", "--no-warnings",
+         "--step-length", "0.5", "--seed", drive_seed, "--no-step-log", "--no-warnings",
          "--end", arguments.seconds)  # fmt: skip
     (out / "graph.json").write_text(json.dumps({"made_with": " ".join(sys.argv), "edges": edges}))
     print(_passes(out), "passes of", len(edges), "cameras")
+
+
+def _shape(net: str, size: str) -> tuple[str, ...]:
+    if net == "rand":
+        return ("--rand", "--rand.iterations", size, "--rand.min-distance", "120", "--rand.max-distance", "500")
+    columns, rows = size.split("x")
+    return ("--grid", "--grid.x-number", columns, "--grid.y-number", rows, "--grid.length", "350")
 
 
 def _run(folder: Path, *words: object) -> None:

@@ -1,4 +1,4 @@
-"""Links: probabilities against all possible worlds, the best set, models learnt without labels, online."""
+"""Links: probabilities against all possible worlds, the best set, models learnt without labels."""
 
 import itertools
 
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custodes.journey.assignment import Links, decide, marginals
-from custodes.journey.online import Linker
+from custodes.journey.assignment import DOUBT, Links, decide, doubted, marginals, taught
 from custodes.journey.resolve import TOLD, numbers, resolve
 from custodes.journey.tracklets import Tracklets, candidates, centred, chains
 from custodes.journey.transit import evident
@@ -51,6 +50,25 @@ def test_what_is_decided_is_the_likeliest_world(links):
     chosen = decide(links, 8)
     best = max(weight for _, weight in worlds(links))
     assert np.isclose(np.exp(links.log_odds[chosen].sum()), best)
+
+
+@settings(max_examples=60, deadline=None)
+@given(small())
+def test_what_chances_teach_is_less_than_they_say_but_never_by_more_than_the_doubt(links):
+    chance = marginals(links, 8)
+    learnt = taught(links.first, links.second, chance)
+    assert (learnt <= chance + 1e-12).all()
+    assert (learnt >= chance * np.exp(-DOUBT) - 1e-9).all()
+
+
+def test_what_sure_links_teach_is_as_much_less_as_doubt_is_and_of_unsure_ones_next_to_nothing():
+    alone, apart = np.array([0, 1]), np.array([2, 3])
+    assert taught(alone, apart, np.array([1.0, 0.999]))[1] == pytest.approx(doubted(np.array([0.999]))[0], abs=1e-3)
+    fan = np.zeros(20, np.int64), np.arange(1, 21)
+    assert taught(*fan, np.full(20, 0.04)).sum() == pytest.approx(0.8, abs=0.01)
+    crossed = taught(np.array([0, 0, 1, 1]), np.array([2, 3, 2, 3]), np.array([0.6, 0.3, 0.3, 0.6]))
+    assert crossed[0] == pytest.approx(2 * crossed[1], rel=1e-6), "which of two it was is no less sure"
+    assert len(taught(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))) == 0
 
 
 def city(minutes=25, seed=4, noise=0.9, size=32):
@@ -144,21 +162,6 @@ def test_a_flow_is_evident_in_its_direction(seed):
     assert evident(passing(events), (2.0, 240.0)).tolist() == [[False, True], [False, False]]
 
 
-def test_online_links_by_a_model_of_before():
-    tracklets, owner = city()
-    half = len(owner) // 2
-    rows = {name: getattr(tracklets, name) for name in ("camera", "way", "start_s", "end_s", "looks")}
-    taught = resolve(Tracklets(**{name: column[:half] for name, column in rows.items()}))
-    linker, told = Linker(taught.model, taught.means), []
-    for start in range(half, len(owner), 20):
-        told += linker.step(Tracklets(**{name: column[start : start + 20] for name, column in rows.items()}))
-    linked = [(index, one) for index, one in enumerate(told) if one.probability]
-    right = [owner[half + index] == owner[half + one.number] for index, one in linked]
-    assert np.mean(right) > 0.95
-    assert len(linked) > 0.7 * (half - len(set(owner[half:].tolist())))
-    assert all(one.number == index for index, one in enumerate(told) if not one.probability)
-
-
 def test_what_is_told_is_as_sure_as_is_asked():
     tracklets, _ = city(minutes=10)
     told, surest = resolve(tracklets), resolve(tracklets, least=0.999)
@@ -191,7 +194,7 @@ def test_nothing_and_one_are_no_trouble():
 @pytest.mark.parametrize("most", [3, 50])
 def test_candidates_lie_in_the_window_and_are_the_likest(most):
     tracklets, _ = city(minutes=5)
-    looks, _ = centred(tracklets)
+    looks = centred(tracklets)
     pairs = candidates(tracklets, looks, window_s=(5.0, 60.0), most=most)
     assert ((pairs.gap_s >= 5.0) & (pairs.gap_s <= 60.0)).all()
     assert np.bincount(pairs.first).max() <= most

@@ -17,8 +17,11 @@ _SAME = 1e-4
 _MAX_LOG = 60.0
 _LEAST = 1e-12
 DOUBT = 0.7
-"""Nats. Where many look alike, the model is five points too sure, because each link's neighbours, which taught it ways
-and times, were chosen by the same looks. Chosen on one seed of the grid's looks, checked on another (ADR 125)."""
+"""Nats. Where many look alike, a model that learns from its own links is five points too sure, because each link's
+neighbours, which taught it ways and times, were chosen by the same looks. Chosen on one seed of the grid's looks,
+checked on another (ADR 125)."""
+_SHARP = 2
+"""Power of how sure links are, on the whole, with which doubt in what they teach falls (ADR 141)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,26 @@ class Beliefs:
         return result
 
 
-def told(chance: Floats) -> Floats:
-    """(m,) probabilities as they are told: `DOUBT` less sure than a model that learnt from its own links is."""
+def doubted(chance: Floats, doubt: float = DOUBT) -> Floats:
+    """(m,) probabilities so many nats less sure: as a model tells them that learnt from its own links."""
     inner = np.clip(chance, _LEAST, 1 - _LEAST)
-    result: Floats = 1 / (1 + np.exp(DOUBT) * (1 - inner) / inner)
+    result: Floats = 1 / (1 + np.exp(doubt) * (1 - inner) / inner)
     return result
+
+
+def taught(first: Rows, second: Rows, chance: Floats) -> Floats:
+    """(m,) what chances teach a model that learns from its own links again and again: less than they say (ADR 141).
+
+    That a tracklet went on at all, or came from anywhere, is `DOUBT` less sure where links are sure; which of several
+    it was is no less so. Where links are unsure on the whole there is nothing that could have been overdone.
+    """
+    whole = max(float(chance.sum()), _LEAST)
+    doubt = DOUBT * (float((chance**2).sum()) / whole) ** _SHARP
+    shares = np.ones(len(chance))
+    for of in (first, second):
+        together = np.minimum(np.bincount(of, chance), 1.0)
+        shares = np.minimum(shares, (doubted(together, doubt) / np.maximum(together, _LEAST))[of])
+    return chance * shares
 
 
 def decide(links: Links, count: int) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ of them is `FinalLinks`: numbers that mean nothing outside this book.
 import numpy as np
 import numpy.typing as npt
 
-from custodes.journey.assignment import Links, decide, marginals, told
+from custodes.journey.assignment import Links, decide, marginals, taught
 from custodes.journey.fusion import TrackKey
 from custodes.journey.link_pairs import FinalLinks, best_of, joined, no_pairs, nothing, top
 from custodes.journey.link_vectors import LookPlaces
@@ -35,7 +35,7 @@ _LIKEST = 60
 _KNOWN = 3.0
 """Soft transits from which on a camera counts as one from where somebody comes."""
 _COLD, _COLD_CAMERA = 50.0, 3.0
-"""Soft transits, and those for each camera, below which all is begun anew with each window, from looks alone,
+"""Sure transits, and those for each camera, below which all is begun anew with each window, from looks alone,
 and nothing is told."""
 _ALIKE = 0.998
 """Share of strangers that the first links look more alike than (`transit.learn`)."""
@@ -276,7 +276,7 @@ class LinkBook:
     @property
     def _is_warm(self) -> bool:
         cameras = int((self.model.arrived > 0).sum())
-        return float(self.model.usual.sum()) >= _COLD + _COLD_CAMERA * cameras
+        return self.model.sure >= _COLD + _COLD_CAMERA * cameras
 
     def _cosines(self, firsts: Rows, seconds: Rows) -> npt.NDArray[np.float32]:
         cosine = np.full((len(firsts), len(seconds)), np.nan, np.float32)
@@ -334,12 +334,12 @@ class LinkBook:
         chance = self._first_guess() if is_anew else self._chance
         asked = Asked(self._base, pairs, is_over=is_over, seen=seen)
         for _ in range((_ROUNDS_COLD if is_anew else _ROUNDS) - 1):
-            chance = marginals(Links(first, second, asked.log_odds(chance)), self._high)
+            chance = marginals(Links(first, second, asked.log_odds(taught(first, second, chance))), self._high)
         gone = self._went_to[first]
-        odds = np.where((gone >= 0) & (gone != second), -_NEVER, asked.log_odds(chance))
+        odds = np.where((gone >= 0) & (gone != second), -_NEVER, asked.log_odds(taught(first, second, chance)))
         self._held, self._chance = self._decided(first, second, odds)
         window = Counted(self._window_s)
-        window.add_links(pairs, self._chance, is_over)
+        window.add_links(pairs, taught(first, second, self._chance), is_over)
         window.seen = seen
         self.model = self._base.plus(window)
         self._note_known()
@@ -378,7 +378,7 @@ class LinkBook:
         pairs = self._pairs.taken(order)
         final = FinalLinks(
             self._number[first][worth], pairs.first[worth], pairs.second[worth], pairs.gap_s[worth],
-            told(chance[worth]), self._start_s[second][worth], held[worth],
+            chance[worth], self._start_s[second][worth], held[worth],
             tuple((key, float(self._start_s[row])) for row in rows.tolist() if (key := self._keys[row]) is not None),
         )  # fmt: skip
         self._sum_up(now_s)
@@ -391,7 +391,8 @@ class LinkBook:
         if len(start_s) > MAX_PAIRS:
             since_s = max(since_s, float(np.partition(start_s, len(start_s) - MAX_PAIRS)[len(start_s) - MAX_PAIRS]))
         is_old = (start_s < since_s) & self._is_final[self._ends[1]]
-        self._base.add_links(self._pairs.taken(is_old), self._chance[is_old], np.ones(int(is_old.sum()), bool))
+        learnt = taught(*self._ends, self._chance)[is_old]
+        self._base.add_links(self._pairs.taken(is_old), learnt, np.ones(len(learnt), bool))
         self._keep_pairs(~is_old)
 
     def _keep_pairs(self, keep: npt.NDArray[np.bool_]) -> None:

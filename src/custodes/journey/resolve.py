@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from custodes.journey.assignment import Links, decide, marginals, told
+from custodes.journey.assignment import Links, decide, doubted, marginals
 from custodes.journey.tracklets import Candidates, Tracklets, candidates, centred, chains
 from custodes.journey.transit import TransitModel, evident, learn, strangers
 
@@ -31,7 +31,7 @@ _COUNTS = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
     """`first`, `second` (k,): links that hold; `probability` (k,). `pairs`, `chance`: all that were considered.
-    `model`: what was learnt on the way; `means`: (cameras, d) of looks."""
+    `model`: what was learnt on the way."""
 
     first: Rows
     second: Rows
@@ -39,7 +39,6 @@ class Resolved:
     pairs: Candidates
     chance: Floats
     model: TransitModel
-    means: Floats
 
 
 def resolve(
@@ -51,7 +50,7 @@ def resolve(
     Args: least: probability of a link that is told. A wrong one joins two objects and all that hangs on them, a
     missing one only parts one; where links are only summed up, `KEPT` is right.
     """
-    looks, means = centred(tracklets)
+    looks = centred(tracklets)
     pairs = candidates(tracklets, looks, window_s=window_s, most=most)
     is_blind = not np.isfinite(looks).any()
     if is_blind:
@@ -74,7 +73,7 @@ def resolve(
         pairs = fresh
     links = Links(pairs.first, pairs.second, model.log_odds(tracklets, pairs, chance, kind))
     chance = marginals(links, len(tracklets))
-    chance = chance if is_blind else told(chance)
+    chance = chance if is_blind else doubted(chance)
     kept = decide(links, len(tracklets)) & (chance >= least)
     return Resolved(
         first=pairs.first[kept],
@@ -83,7 +82,6 @@ def resolve(
         pairs=pairs,
         chance=chance,
         model=model,
-        means=means,
     )
 
 

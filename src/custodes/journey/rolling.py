@@ -94,7 +94,8 @@ def _cosines() -> Floats:
 class Counted:
     """Soft counts. `times` by pair and duration, `totals` and `went_to` by pair, `ways` by camera, way and camera;
     `seen` and `went` (cameras, ways): all that left, and those that came again; `arrived` and `came` (cameras,): all
-    that began, and those that came from somewhere; `same`, `other` (kinds, bins): cosines of links and of strangers.
+    that began, and those that came from somewhere; `same`, `other` (kinds, bins): cosines of links and of strangers;
+    `sure`: links, each counted by its chance once more, so that many doubtful ones are not many.
     """
 
     window_s: tuple[float, float]
@@ -109,6 +110,7 @@ class Counted:
     came: Floats = field(default_factory=_cameras)
     same: Floats = field(default_factory=_cosines)
     other: Floats = field(default_factory=_cosines)
+    sure: float = 0.0
     span_s: float = 0.0
 
     @property
@@ -128,6 +130,7 @@ class Counted:
         pair = pairs.first * MAX_CAMERAS + pairs.second
         self.times.add(self.time_key(pairs), chance)
         self.totals.add(pair, chance)
+        self.sure += float((chance**2).sum())
         bins = np.clip((pairs.gap_s / BIN_S).astype(np.int64), 0, self.bins - 1)
         self.usual = _sum(self.usual, _counts(bins, chance, self.bins))
         self.came += np.bincount(pairs.second, chance, MAX_CAMERAS)
@@ -156,7 +159,7 @@ class Counted:
                 sums = getattr(one, name)
                 getattr(result, name).add(sums.keys, sums.values)
         result.usual = _sum(self.usual, other.usual)
-        for name in ("seen", "went", "arrived", "came", "same", "other", "span_s"):
+        for name in ("seen", "went", "arrived", "came", "same", "other", "sure", "span_s"):
             setattr(result, name, getattr(self, name) + getattr(other, name))
         return result
 
@@ -164,7 +167,7 @@ class Counted:
         """Keep this share of all that was learnt."""
         for sums in (self.times, self.totals, self.went_to, self.ways):
             sums.fade(share)
-        for name in ("usual", "seen", "went", "arrived", "came", "same", "other", "span_s"):
+        for name in ("usual", "seen", "went", "arrived", "came", "same", "other", "sure", "span_s"):
             setattr(self, name, getattr(self, name) * share)
 
     def likely(self, cosine: Floats) -> Floats:

@@ -33,21 +33,21 @@ class Tracklets:
         return int(self.camera.max(initial=-1)) + 1
 
 
-def centred(tracklets: Tracklets, *, means: Floats | None = None) -> tuple[Floats, Floats]:
-    """Looks with each camera's mean taken off, of unit length, and the means (cameras, d).
+def centred(tracklets: Tracklets) -> Floats:
+    """(n, d) looks with each camera's mean taken off, of unit length.
 
     A camera's light and angle are in every look it gives; taking them off is worth ten points of rank-1 and costs
     nothing.
     """
-    if means is None:
-        means = np.zeros((tracklets.cameras, tracklets.looks.shape[1]))
-        for camera in range(tracklets.cameras):
-            mine = tracklets.looks[tracklets.camera == camera]
-            mine = mine[np.isfinite(mine).all(axis=1)]
-            means[camera] = mine.mean(axis=0) if len(mine) else 0.0
+    means = np.zeros((tracklets.cameras, tracklets.looks.shape[1]))
+    for camera in range(tracklets.cameras):
+        mine = tracklets.looks[tracklets.camera == camera]
+        mine = mine[np.isfinite(mine).all(axis=1)]
+        means[camera] = mine.mean(axis=0) if len(mine) else 0.0
     gaps = tracklets.looks - means[tracklets.camera]
     lengths = np.linalg.norm(gaps, axis=1, keepdims=True)
-    return gaps / np.where(lengths > 0, lengths, 1.0), means
+    result: Floats = gaps / np.where(lengths > 0, lengths, 1.0)
+    return result
 
 
 _BLOCK = 64
