@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import DataLoss
-from custodes.geometry.boxes import Boxes, empty_boxes, iou_matrix
+from custodes.geometry.boxes import Boxes, empty_boxes, intersections, iou_matrix
 from custodes.types.vision import Detections, ObjectClass, are_vehicles
 from custodes.units import NS_PER_S, Ns
 
@@ -153,20 +153,13 @@ def _longest(class_ids: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
     return np.where(are_vehicles(class_ids), LONGEST_VEHICLE_NS, LONGEST_OTHER_NS).astype(np.int64)
 
 
-def _intersections(first: Boxes, second: Boxes) -> npt.NDArray[np.float32]:
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    side = np.maximum(high - low, 0)
-    return np.asarray(side[..., 0] * side[..., 1], np.float32)
-
-
 def _areas(boxes: Boxes) -> npt.NDArray[np.float32]:
     return np.asarray(np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-6), np.float32)
 
 
 def _share_inside(boxes: Boxes, regions: Boxes) -> npt.NDArray[np.float32]:
     """(n, m): share of each box's area that lies in each region."""
-    return np.asarray(_intersections(boxes, regions) / _areas(boxes)[:, None], np.float32)
+    return np.asarray(intersections(boxes, regions) / _areas(boxes)[:, None], np.float32)
 
 
 def _without_doubles(
@@ -179,7 +172,7 @@ def _without_doubles(
         return order
     boxes, origins, is_vehicle = boxes[order], origins[order], are_vehicles(class_ids[order])
     kind = np.where(is_vehicle, -1, class_ids[order])
-    common = _intersections(boxes, boxes)
+    common = intersections(boxes, boxes)
     areas = _areas(boxes)
     union = areas[:, None] + areas[None, :] - common
     is_double = (common > DOUBLE_IOU * union) | (common > INSIDE_SHARE * areas[None, :])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from custodes.geometry.boxes import intersections
 from custodes.types.vision import ObjectClass, TrackedFrame
 
 NO_BODY = -1
@@ -34,10 +35,10 @@ def bodies_of(faces_norm: npt.NDArray[np.float32], found: TrackedFrame) -> list[
     bodies = [NO_BODY] * len(faces_norm)
     if not len(rows) or not bodies:
         return bodies
+    shared = intersections(faces_norm.astype(np.float64), found.boxes_norm[rows].astype(np.float64))
     faces, boxes = faces_norm.astype(np.float64)[:, None], found.boxes_norm[rows].astype(np.float64)[None]
-    sides = np.minimum(faces[..., 2:], boxes[..., 2:]) - np.maximum(faces[..., :2], boxes[..., :2])
     size = np.maximum(faces[..., 2:] - faces[..., :2], 1e-6)
-    held = np.clip(sides, 0, None).prod(axis=2) / size.prod(axis=2)
+    held = shared / size.prod(axis=2)
     deep = (faces[..., 1] - boxes[..., 1]) / size[..., 1]
     width = np.maximum(boxes[..., 2] - boxes[..., 0], 1e-6)
     aside = np.abs(faces[..., 0] + faces[..., 2] - boxes[..., 0] - boxes[..., 2]) / 2 / width

@@ -45,16 +45,22 @@ def areas(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return area
 
 
+def intersections(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Area that each pair has in common; (n, 4), (m, 4) of one unit → (n, m), in that unit squared."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    side = np.maximum(high - low, 0)
+    shared: npt.NDArray[np.floating] = side[..., 0] * side[..., 1]
+    return shared
+
+
 def iou_matrix(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Intersection over union of each pair.
 
     Args: first: (n, 4); second: (m, 4), same unit.
     Returns: (n, m), 0 to 1. O(n·m); 40 × 40 takes about 40 µs on one core.
     """
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    size = np.maximum(high - low, 0)
-    shared = size[..., 0] * size[..., 1]
+    shared = intersections(first, second)
     total = areas(first)[:, None] + areas(second)[None, :] - shared
     result: npt.NDArray[np.floating] = shared / np.maximum(total, 1e-12)
     return result

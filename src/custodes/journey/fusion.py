@@ -220,8 +220,7 @@ class Fusion:
                     usual = float(_squared(rest, spread[row, column])[0])
                     result[row, column] -= kept + 0.5 * max(squared[row, column] - usual, 0.0)
                 if look is not None:
-                    said = self._said(one.key[0], look, dot, theirs[column])
-                    result[row, column] -= said
+                    result[row, column] -= self._said(one.key[0], look, dot, theirs[column])
         return result
 
     def _is_sure(self, one: Placed, dot: DotState, utc_ns: int) -> bool:

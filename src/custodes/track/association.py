@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from custodes.geometry.boxes import iou_matrix, share_of_smaller
+from custodes.geometry.boxes import intersections, iou_matrix, share_of_smaller
 from custodes.track.kalman import Columns, Rows, Surprise
 
 Flags = npt.NDArray[np.bool_]
@@ -135,9 +135,7 @@ def covered_share(boxes: Columns, is_measured: Flags) -> Columns:
     if not is_measured.any():
         return np.zeros(len(boxes))
     front = boxes[is_measured]
-    side = np.minimum(boxes[:, None, 2:], front[None, :, 2:]) - np.maximum(boxes[:, None, :2], front[None, :, :2])
-    side = np.maximum(side, 0.0)
     own = np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-12)
     is_nearer = front[None, :, 3] >= boxes[:, None, 3] - 0.01
-    result: Columns = np.where(is_nearer, side[..., 0] * side[..., 1] / own[:, None], 0.0).max(axis=1)
+    result: Columns = np.where(is_nearer, intersections(boxes, front) / own[:, None], 0.0).max(axis=1)
     return result

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from custodes.geometry.boxes import intersections
 from custodes.geometry.homography import Floats, Homography
 from custodes.geometry.polygon import is_inside
 from custodes.traffic.stands import NEAR_M, PARKED_NS, Stand, Stands
@@ -385,10 +386,7 @@ def _riders(boxes: Floats, class_ids: npt.NDArray[np.int16]) -> npt.NDArray[np.b
     is_vehicle = np.isin(class_ids, [int(one) for one in VEHICLES])
     if not is_person.any() or not is_vehicle.any():
         return np.zeros(len(boxes), bool)
-    cars = boxes[is_vehicle]
-    low = np.maximum(boxes[:, None, :2], cars[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], cars[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    shared = intersections(boxes, boxes[is_vehicle])
     own = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     result: npt.NDArray[np.bool_] = is_person & (shared.max(axis=1) >= _RIDER_SHARE * own)
     return result
