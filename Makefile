@@ -34,6 +34,8 @@ CLIP ?=
 PORT ?=
 SMOKE ?=
 SECONDS ?= 60
+# Seconds after which a test hangs: many times what the slowest takes, so that no slow machine fails one.
+HANGS ?= 900
 
 .DEFAULT_GOAL := help
 SHOTS ?=
@@ -105,7 +107,7 @@ system: ## Install the Debian packages that tests need, when root
 	-@.ci/helm
 
 test: system $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
-	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow'
+	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder --timeout $(HANGS) -m 'not slow'
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'
