@@ -3,10 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,11 +73,36 @@ def test_copy_is_refused_by_a_process_with_threads_and_to_who_is_not_its_parent(
     if stranger:
         program = ["/bin/sh", "-c", '"$@"; :', "sh", *program]
     with subprocess.Popen(program, stdout=subprocess.PIPE, start_new_session=True) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        with pytest.raises(Unavailable, match=why):
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            with pytest.raises(Unavailable, match=why):
+                asyncio.run(ask_fork(tmp_path / "s", ("a",), 1))
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)  # leaving the block waits for it
+
+
+def test_refusal_is_told_though_it_came_before_the_request_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"not today")
+
+        refused, send = pool.submit(refuse), socket.send_fds
+
+        def send_late(*what: Any) -> int:
+            refused.result(180)
+            return send(*what)
+
+        monkeypatch.setattr(socket, "send_fds", send_late)
+        with pytest.raises(Unavailable, match="not forked: not today"):
             asyncio.run(ask_fork(tmp_path / "s", ("a",), 1))
-        os.killpg(server.pid, signal.SIGKILL)
 
 
 def test_copy_when_nobody_listens_is_refused_at_once(tmp_path: Path) -> None:

@@ -65,8 +65,10 @@ async def ask_fork(address: Path, arguments: tuple[str, ...], output: int) -> Fo
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
                 await loop.sock_connect(line, str(address))
-                socket.send_fds(line, [json.dumps(arguments).encode()], [output])
-                line.shutdown(socket.SHUT_WR)
+                # Who refuses answers and closes before it has read: the answer is there though sending fails.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    socket.send_fds(line, [json.dumps(arguments).encode()], [output])
+                    line.shutdown(socket.SHUT_WR)
                 answer = await loop.sock_recv(line, _MAX_REQUEST_BYTES)
         except (OSError, TimeoutError) as error:
             raise Unavailable(f"nothing to fork at {address.name}: {error or 'no answer'}") from error
