@@ -47,3 +47,26 @@ def test_surprise_is_the_textbook_distance():
         gap, total = place[column] - state.place[0], state.pp[0] + noise[column]
         assert np.isclose(got.squared[0, column], gap @ np.linalg.inv(total) @ gap)
         assert np.isclose(got.volume[0, column], np.log(np.linalg.det(total)))
+
+
+def test_a_covariance_stays_one_where_the_horizon_makes_it_kilometres_long():
+    rng = np.random.default_rng(1)
+
+    def spread(along):
+        angle = rng.uniform(0, np.pi)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return (turn @ np.diag([along, 10 ** rng.uniform(-3, 2)]) @ turn.T)[None]
+
+    for _ in range(20):
+        state = kalman.begin(np.zeros((1, 2)), spread(1e9), SIZE, SIZE_NOISE, np.full(1, 3.0))
+        for look in range(20):
+            kalman.predict(state, 0.2, MOTION, np.ones(1))
+            noise = spread(1e8 if look % 4 == 0 else 1.0)
+            found = kalman.surprise(state, np.zeros((1, 2)), noise, SIZE, SIZE_NOISE)
+            assert np.isfinite(found.volume).all()
+            assert (found.squared >= 0).all()
+            kalman.update(state, np.array([0]), rng.normal(0, 3, (1, 2)), noise, SIZE, SIZE_NOISE)
+            whole = np.block([[state.pp[0], state.ps[0]], [state.ps[0].T, state.ss[0]]])
+            size = np.linalg.eigvalsh(whole)
+            assert size[0] > -1e-9 * size[-1]
+            assert np.array_equal(state.pp, state.pp.transpose(0, 2, 1))

@@ -117,7 +117,10 @@ def surprise(state: Filter, place: Columns, noise: Columns, size: Columns, size_
     xx = state.pp[:, None, 0, 0] + noise[None, :, 0, 0]
     yy = state.pp[:, None, 1, 1] + noise[None, :, 1, 1]
     xy = state.pp[:, None, 0, 1] + noise[None, :, 0, 1]
-    volume = xx * yy - xy * xy
+    # A sum of covariances is no smaller than either. Of one that the horizon made a kilometre long and a step wide,
+    # digits cancel.
+    least = noise[:, 0, 0] * noise[:, 1, 1] - noise[:, 0, 1] * noise[:, 1, 0]
+    volume = np.maximum(xx * yy - xy * xy, least[None])
     squared = (yy * gap_x**2 - 2 * xy * gap_x * gap_y + xx * gap_y**2) / volume
     total = state.size_spread[:, None] + size_noise[None]
     size_gap = size[None] - state.size[:, None]
@@ -140,12 +143,21 @@ def update(state: Filter, rows: Rows, place: Columns, noise: Columns, size: Colu
     gap = (place - state.place[rows])[:, :, None]
     state.place[rows] += (place_gain @ gap)[:, :, 0]
     state.speed[rows] += (speed_gain @ gap)[:, :, 0]
-    state.pp[rows] = pp - place_gain @ pp
-    state.ps[rows] = ps - place_gain @ ps
-    state.ss[rows] -= speed_gain @ ps
+    # What is left of a doubt is written as a product. As a difference (pp - gain · pp) it is noise where a place near
+    # the horizon, uncertain by kilometres, becomes certain to a metre: no covariance at all.
+    left = noise @ inverse
+    state.pp[rows] = _even(left @ pp)
+    state.ps[rows] = left @ ps
+    state.ss[rows] = _even(state.ss[rows] - speed_gain @ ps)
     size_gain = state.size_spread[rows] / (state.size_spread[rows] + size_noise)
     state.size[rows] += size_gain * (size - state.size[rows])
     state.size_spread[rows] *= 1 - size_gain
+
+
+def _even(matrices: Columns) -> Columns:
+    """(k, 2, 2) of what is symmetric but for rounding."""
+    result: Columns = (matrices + matrices.transpose(0, 2, 1)) / 2
+    return result
 
 
 def _inverse(matrices: Columns) -> Columns:
