@@ -10,6 +10,7 @@ import pytest
 
 from custodes.adapters.nats import NatsLink, NatsTarget
 from custodes.errors import CustodesError, Unavailable
+from custodes.testing.ending import killed_after
 from custodes.testing.nats import program, running_nats
 
 CONFIG = Path(__file__).parents[2] / "deploy/federation/nats-server.conf"
@@ -92,11 +93,8 @@ def test_a_site_behind_a_leaf_node_tells_and_hears_and_may_do_no_more(plain: Pat
     assert binary is not None
     with running_nats(plain) as server:
         leaf = subprocess.Popen([binary, "-c", str(path)], stderr=subprocess.DEVNULL)
-        try:
-            asyncio.run(asyncio.wait_for(_through(server.target("centre", "of-the-centre"), own), 60))
-        finally:
-            leaf.terminate()
-            leaf.wait(30)
+        with killed_after(leaf):
+            asyncio.run(_through(server.target("centre", "of-the-centre"), own))
 
 
 async def _through(centre: NatsTarget, own: int) -> None:
@@ -107,7 +105,7 @@ async def _through(centre: NatsTarget, own: int) -> None:
     async def hear(sealed: bytes) -> None:
         heard.append(sealed)
 
-    async with NatsLink.connected(centre) as reading:
+    async with asyncio.timeout(180), NatsLink.connected(centre) as reading:
         await reading.make_stream()
         while True:  # the leaf starts, and reaches the centre's a moment later
             try:

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from custodes.app.serving.federation import Sender
 from custodes.errors import DataLoss
 from custodes.ports.outbox import Waiting
 from custodes.testing.clock import ManualClock
+from custodes.testing.ending import cancelled
 from custodes.testing.nats import NatsServer
 from custodes.testing.outbox import encoded, make_counts
 from custodes.types.federation import CountsOfQuarter, Receipt
@@ -49,6 +51,7 @@ class Running:
         self.catalog, self.here, self.server = catalog, here, server
         self.clock = ManualClock()
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def begin_site(self) -> Sender:
         sender = Sender(
@@ -67,11 +70,17 @@ class Running:
         self.tasks["centre"] = asyncio.create_task(follow(self.here.centre, self.here.store, connect))
 
     async def end(self, *names: str) -> None:
-        for name in names or tuple(self.tasks):
-            task = self.tasks.pop(name)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        """As if their processes were killed: when it returns, nothing of them is under way."""
+        tasks = [self.tasks.pop(name) for name in names or tuple(self.tasks)]
+        await cancelled(*tasks)
+        for one in tasks:
+            assert one.cancelled() or one.result()
+        # What a task had asked of a thread goes on without it.
+        threads, self._threads = self._threads, ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(self._threads)
+        if threads is not None:
+            async with asyncio.timeout(WITHIN_S):
+                await asyncio.to_thread(threads.shutdown)
 
     async def until(self, is_so: Callable[[], object]) -> None:
         deadline = time.monotonic() + WITHIN_S
@@ -92,6 +101,7 @@ class Running:
 def run(test: Callable[[Running], Awaitable[None]], running: Running) -> None:
     async def whole() -> None:
         try:
+            await running.end()
             await test(running)
         finally:
             await running.end()

@@ -34,6 +34,7 @@ from custodes.errors import FailedPrecondition, InvalidArgument, ProtocolError, 
 from custodes.federation.parcel import open_question, seal_question
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import at, make_spec, make_track
+from custodes.testing.ending import cancelled
 from custodes.testing.nats import NatsServer
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.federation import CaseAnswered
@@ -141,10 +142,9 @@ class Both:
         self._tasks += [asyncio.create_task(one) for one in parts]
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(*self._tasks)
+        for one in self._tasks:
+            assert one.cancelled() or one.result()
         self._tasks = []
 
     async def until(self, is_so: Callable[[], object]) -> None:
@@ -186,7 +186,11 @@ async def both(site: Site, here: CentreHere, server: NatsServer) -> AsyncIterato
 
 
 def run(body: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 300))
+    async def limited() -> None:
+        async with asyncio.timeout(300):
+            await body()
+
+    asyncio.run(limited())
 
 
 def test_a_case_search_is_answered_refused_and_in_both_logs(site: Site, here: CentreHere, server: NatsServer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from custodes.adapters.ipc import framing
 from custodes.adapters.ipc.framing import (
     AsyncChannel,
     Channel,
@@ -143,3 +144,22 @@ def test_failure_travels_with_class_and_message() -> None:
     assert failed == Failed(kind="failed_precondition", error="KeyMissing", message="no key gate/20260101")
     with pytest.raises(KeyMissing, match="gate/20260101"):
         raise_failure(failed)
+
+
+def test_closing_ends_though_the_peer_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "CLOSE_S", 0.05)
+
+    async def run() -> None:
+        with listening_socket(tmp_path / "x.sock") as listener:
+            channel = await AsyncChannel.connect(tmp_path / "x.sock")
+            deaf, _ = listener.accept()
+            with deaf:
+                large = Failed(kind="internal", error="CustodesError", message="x" * (2 << 20))
+                sending = asyncio.create_task(channel.send(large))
+                await asyncio.sleep(0)
+                async with asyncio.timeout(180):
+                    await channel.close()
+                    await channel.close()
+                    await sending
+
+    asyncio.run(run())

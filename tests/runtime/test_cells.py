@@ -7,7 +7,7 @@ from custodes.errors import Unavailable
 from custodes.runtime.cell_process import ProcessHost
 from custodes.runtime.cells import Answer, CellRunner, InlineHost, Lot
 from custodes.runtime.ray_cells import RayHost, connect
-from custodes.testing.cells import PLAN, check_host, check_poison, expected, items_of, run
+from custodes.testing.cells import PLAN, check_host, check_large, check_poison, expected, items_of, run
 
 
 def test_cells_in_this_process_keep_the_contract():
@@ -16,6 +16,10 @@ def test_cells_in_this_process_keep_the_contract():
 
 def test_cells_in_processes_of_their_own_keep_the_contract():
     check_host(ProcessHost())
+
+
+def test_lots_and_answers_larger_than_a_pipe_pass_each_other():
+    check_large(ProcessHost())
 
 
 @pytest.mark.slow

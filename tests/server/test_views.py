@@ -20,6 +20,7 @@ from custodes.errors import InvalidArgument, NotFound, PermissionDenied, Resourc
 from custodes.ports.views import ViewOutput
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import CAMERA, at, make_frame, make_segment, make_spec
+from custodes.testing.ending import cancelled
 from custodes.types.access import AuditKind, Fidelity, Principal, Purpose, PurposeKind, Role
 from custodes.types.message import (
     MaskFacts,
@@ -256,6 +257,22 @@ def test_pool_when_a_job_comes_while_another_is_refused_goes_on(site: Site) -> N
             assert (await pool.take()).job_id == "job-0", "the one that came is there for the next"
 
     pool: JobPool
+    asyncio.run(main())
+
+
+def test_pool_ends_although_a_job_was_taken_just_then(site: Site) -> None:
+    """`asyncio.wait_for` forgets a cancellation that comes while what it waits for becomes true (Python 3.11)."""
+
+    async def main() -> None:
+        path = site.paths.socket("server-jobs")
+        pool = JobPool(ScriptedSupervisor(path), SystemClock(), spare=1)
+        async with listening(path, pool.serve_peer):
+            keeping = asyncio.create_task(pool.run())
+            await until(lambda: len(pool._ready) == 1)
+            await pool.take()  # returns in the step in which it wakes the other
+            await cancelled(keeping)
+            assert keeping.cancelled()
+
     asyncio.run(main())
 
 

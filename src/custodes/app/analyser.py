@@ -6,7 +6,6 @@ delivers facts. None waits for another for longer than a lock.
 
 import argparse
 import contextvars
-import signal
 import sys
 import threading
 import zlib
@@ -41,6 +40,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.runtime.stage import InlineRunner
+from custodes.runtime.stopping import StopSignals
 from custodes.telemetry import logs
 from custodes.track.config import TrackerConfig
 from custodes.types.event import FrameAnalysed, StreamVerified
@@ -500,8 +500,7 @@ def main() -> None:
     arguments = parser.parse_args()
     paths = SitePaths(arguments.data.resolve())
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    StopSignals(stopped.set)
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)

@@ -7,7 +7,6 @@ cluster is back. Which camera is in which cell is decided here; on which machine
 import argparse
 import contextvars
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
 from custodes.runtime.ray_cells import RayHost, check_reachable, connect, drained_nodes, tell_cells
+from custodes.runtime.stopping import StopSignals
 from custodes.telemetry import logs
 from custodes.types.cell import CellCamera, CellReport, CellScene, CellState, CellWaiting
 from custodes.types.codec import decode, encode
@@ -247,13 +247,16 @@ class Machines:
         tell_cells(self._ray, self._site, msgspec.json.encode(rows))
 
 
-def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event) -> None:
-    """Until `stopped`. Raises: FailedPrecondition without the extra; Unavailable when the cluster is gone."""
+def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event, signals: StopSignals) -> None:
+    """Until `stopped`, which `signals` set.
+
+    Raises: FailedPrecondition without the extra; Unavailable when the cluster is gone.
+    """
     cluster = config.analyser.ray
     assert cluster is not None
     clock = SystemClock()
     ray = connect(cluster.address, cluster.token_file)
-    _stop_when_told(stopped)  # ray took SIGTERM for itself
+    signals.listen()  # ray took SIGTERM for itself
     host = RayHost(ray, labels=cluster.labels, cpus=cluster.cpus)
     sender = FactSender(paths.socket("server-facts"), name)
     intake = Intake(paths, sender.put, index=0, processes=1, recorders=config.recorder.names)
@@ -288,11 +291,6 @@ def run(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Even
         thread.join(STOP_S / 2)
 
 
-def _stop_when_told(stopped: threading.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-
-
 def main() -> None:
     """Entry point of the process."""
     die_with_parent()
@@ -303,11 +301,11 @@ def main() -> None:
     arguments = parser.parse_args()
     paths = SitePaths(arguments.data.resolve())
     stopped = threading.Event()
-    _stop_when_told(stopped)
+    signals = StopSignals(stopped.set)
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)
-        _until_there(paths, arguments.name, config, stopped)
+        _until_there(paths, arguments.name, config, stopped, signals)
     except CustodesError as error:
         structlog.get_logger().error("cells cannot run", error=str(error), error_kind=error.kind.value)
         sys.exit(f"cluster: {error}")
@@ -316,7 +314,9 @@ def main() -> None:
     os._exit(0)
 
 
-def _until_there(paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event) -> None:
+def _until_there(
+    paths: SitePaths, name: str, config: SiteConfig, stopped: threading.Event, signals: StopSignals
+) -> None:
     """A cluster that is away is waited for: the site records meanwhile. Once it was there, a new process begins."""
     cluster, is_told = config.analyser.ray, False
     assert cluster is not None, "the configuration asks for it"
@@ -329,7 +329,7 @@ def _until_there(paths: SitePaths, name: str, config: SiteConfig, stopped: threa
                 is_told = True
             stopped.wait(2.0)
             continue
-        run(paths, name, config, stopped)
+        run(paths, name, config, stopped, signals)
         return
 
 

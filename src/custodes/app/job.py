@@ -40,6 +40,7 @@ from custodes.review.view import View
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
+from custodes.runtime.stopping import StopSignals
 from custodes.telemetry import logs
 from custodes.types.event import FrameAnalysed
 from custodes.types.journey_job import LooksTask
@@ -394,8 +395,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     paths = SitePaths(arguments.data.resolve())
     inbox = Inbox()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.end())
+    StopSignals(inbox.end)
     try:
         config = load_effective(paths.data_dir)
         logs.configure(arguments.name, log_dir=paths.log_dir, level=config.log_level)

@@ -41,8 +41,7 @@ class Inbox:
     """Filled by reader threads, emptied by the rendering thread."""
 
     def __init__(self) -> None:
-        # Re-entrant, because a signal handler of the waiting thread calls `end`.
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = threading.Condition()
         self._commands: deque[object] = deque()
         self._packets: deque[PacketEvent] = deque()
         self._packet_bytes = 0

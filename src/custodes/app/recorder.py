@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import structlog
 
@@ -44,6 +43,7 @@ from custodes.record.scratch import Scratch
 from custodes.runtime.clock import SystemClock
 from custodes.runtime.memory import hide_memory
 from custodes.runtime.parent import die_with_parent
+from custodes.runtime.stopping import StopSignals
 from custodes.sealing.published import PublishedKey, latest_usable, read_pinned
 from custodes.telemetry import logs
 from custodes.types.event import JournalRecord, OpenSegment
@@ -425,7 +425,7 @@ def _run(recorder: Recorder, stopping: threading.Event, news: threading.Event) -
         news.clear()
 
 
-def _ask_to_stop(stopping: threading.Event, news: threading.Event, _number: int, _frame: FrameType | None) -> None:
+def _ask_to_stop(stopping: threading.Event, news: threading.Event) -> None:
     stopping.set()
     news.set()
 
@@ -439,8 +439,7 @@ def main() -> None:
     parser.add_argument("--name", default="recorder")
     arguments = parser.parse_args()
     stopping, news = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, partial(_ask_to_stop, stopping, news))
+    StopSignals(partial(_ask_to_stop, stopping, news))
     # A write beyond RLIMIT_FSIZE is an error to handle (StorageFull), not a death.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     data_dir = arguments.data.resolve()

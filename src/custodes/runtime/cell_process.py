@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import queue
+import threading
 from multiprocessing.connection import Connection
 
 from custodes.errors import Unavailable
@@ -67,9 +69,21 @@ class ProcessReplica:
 def _work(pipe: Connection, plan: CellPlan) -> None:
     """The process's body: until the other end of the pipe is gone."""
     hide_memory()
+    lots: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(pipe, lots), name="lots", daemon=True).start()
     replica = Replica(plan)
     while True:
         try:
-            pipe.send_bytes(replica.take(pipe.recv_bytes()))
+            pipe.send_bytes(replica.take(lots.get()))
         except (EOFError, OSError):
             os._exit(0)  # whoever fed it is gone: nothing of it is wanted
+
+
+def _read(pipe: Connection, lots: "queue.SimpleQueue[bytes]") -> None:
+    """Also while an answer is on its way: a lot and an answer that the pipe has no room for would wait for each other
+    for ever. The runner bounds how many there are."""
+    while True:
+        try:
+            lots.put(pipe.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)

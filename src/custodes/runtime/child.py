@@ -221,7 +221,8 @@ class Child:
 
     async def _pause(self, delay_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop_asked.wait(), delay_s)
+            async with asyncio.timeout(delay_s):
+                await self._stop_asked.wait()
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """True once it serves; False when it does not within `timeout_s`, or has failed once."""

@@ -48,7 +48,32 @@ class Sums:
         self._sums[key] = int(state)
 
 
+class Echo:
+    """A `CellBody` that answers what it is given."""
+
+    def process(self, key: str, item: bytes) -> Sequence[bytes]:
+        """See `CellBody`."""
+        return [item]
+
+    def flush(self) -> Sequence[tuple[str, bytes]]:
+        """See `CellBody`."""
+        return []
+
+    def snapshot(self, key: str) -> bytes:
+        """See `CellBody`."""
+        return b""
+
+    def restore(self, key: str, state: bytes) -> None:
+        """See `CellBody`."""
+
+
+def echo(_settings: bytes) -> Echo:
+    """Factory of one."""
+    return Echo()
+
+
 PLAN = CellPlan(factory="custodes.testing.cells:Sums", settings=b"3")
+ECHO = CellPlan(factory="custodes.testing.cells:echo", settings=b"")
 
 
 def items_of(keys: Sequence[str], count: int) -> list[Fed]:
@@ -104,6 +129,14 @@ def check_host(host: Host, *, kills: bool = True) -> None:
     assert runner.flush(DEADLINE_S) == [], "a second flush gave something"
     assert (runner.losses, runner.skipped) == (int(kills), 0)
     assert runner.failures >= 1
+    runner.close()
+
+
+def check_large(host: Host) -> None:
+    """Assert that lots and answers that no pipe has room for pass each other."""
+    items = [Fed(key="a", payload=bytes([number]) * (4 << 20)) for number in range(4)]
+    runner = CellRunner(host, "large", ECHO)
+    assert [out for _, out in run(runner, items, lot=1)] == [item.payload for item in items]
     runner.close()
 
 

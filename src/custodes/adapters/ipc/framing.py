@@ -27,6 +27,9 @@ _BACKLOG = 100
 REQUEST_TIMEOUT_S = 10.0
 """A reply later than this counts as a dead peer; the slowest honest reply (a key release) takes milliseconds."""
 
+CLOSE_S = 10.0
+"""Closing waits so long until the peer has taken what was sent to it; one that hangs never would."""
+
 _LOOK_S = 0.5
 """Connecting to a unix socket waits only where the listener's queue is full."""
 
@@ -192,10 +195,21 @@ class AsyncChannel:
         return peer_uid(self._writer.get_extra_info("socket"))
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. A peer that takes nothing for `CLOSE_S` does not get what is left for it."""
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        # In a task of its own: cancelled within it, the stream would tell the next who waits that he is cancelled.
+        closed = asyncio.ensure_future(self._writer.wait_closed())
+        closed.add_done_callback(_forget)
+        _, late = await asyncio.wait({closed}, timeout=CLOSE_S)
+        if late:
+            self._writer.transport.abort()
+            await asyncio.wait(late, timeout=CLOSE_S)
+
+
+def _forget(closed: "asyncio.Future[None]") -> None:
+    """A peer that is gone is what was wanted."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 def expect(answer: object, kind: type[T]) -> T:

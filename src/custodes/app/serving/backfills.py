@@ -383,7 +383,8 @@ async def _hang_up(link: JobLink | None) -> None:
     await link.channel.close()
     if not link.is_closed:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(link.closed.wait(), STOP_TIMEOUT_S)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await link.closed.wait()
         link.kill()
 
 

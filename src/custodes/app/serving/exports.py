@@ -333,7 +333,8 @@ class Exporter:
                     await link.channel.send(MaskFacts(frames=tuple(frames[first : first + MASKS_PER_MESSAGE])))
                 is_first = False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(link.closed.wait(), 0.0 if order.tasks else _FEED_S)
+                    async with asyncio.timeout(0.0 if order.tasks else _FEED_S):
+                        await link.closed.wait()
             if not reel.is_through:
                 raise Unavailable(f"the export's job ended early: {reel.problem or 'it died'}")
             await link.channel.send(StopView())
@@ -347,7 +348,8 @@ class Exporter:
     async def _answer_masks(self, link: JobLink, camera_id: CameraId, asked: "asyncio.Queue[NeedMasks]") -> None:
         """One question of a job that renders pieces, if one comes within `_FEED_S`."""
         with contextlib.suppress(TimeoutError):
-            question = await asyncio.wait_for(asked.get(), _FEED_S)
+            async with asyncio.timeout(_FEED_S):
+                question = await asked.get()
             found = await self._catalog.analysed(camera_id, question.start_ns, question.end_ns)
             await link.channel.send(MaskFacts(frames=tuple(found[:_MAX_MASKS])))
 

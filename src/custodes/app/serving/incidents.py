@@ -66,7 +66,8 @@ class IncidentService:
                 structlog.get_logger().warning("incidents wait", error=str(error), waiting=len(self._waiting))
             self._has_news.clear()
             try:
-                await asyncio.wait_for(self._has_news.wait(), RELOAD_S)
+                async with asyncio.timeout(RELOAD_S):
+                    await self._has_news.wait()
             except TimeoutError:
                 continue
 

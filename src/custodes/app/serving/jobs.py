@@ -153,7 +153,8 @@ class JobPool:
                     await self._spawn_missing(spare=0)
                     self._news.clear()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), TOP_UP_S)
+                        async with asyncio.timeout(TOP_UP_S):
+                            await self._news.wait()
                 link = self._ready.popleft()
                 link.take()
                 self._is_short.set()
@@ -195,4 +196,5 @@ class JobPool:
                 is_told = True
             self._is_short.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_short.wait(), TOP_UP_S)
+                async with asyncio.timeout(TOP_UP_S):
+                    await self._is_short.wait()
