@@ -175,7 +175,7 @@ def _watch(movers: list[Mover], seconds: float, rng: np.random.Generator) -> tup
     scene, ground = road.scene(), road.CAMERA.homography()
     noise = Noise(missed=0.1, false_per_frame=0.05, jitter=0.25)
     seen = look(road.CAMERA, movers, (0, seconds), fps=5, noise=noise, rng=rng, scene=scene, homography=ground)
-    watch = IncidentWatch(CameraId("road"), scene.roads, ground)
+    watch = IncidentWatch(CameraId("road"), scene.roads, ground, aspect=road.CAMERA.aspect)
     told = [one for fact in seen.frames for one in watch.step(fact) if not one.is_over]
     boxes = sum(int((fact.frame.class_ids != int(ObjectClass.PERSON)).sum()) for fact in seen.frames)
     return told, boxes / 5 / 3600

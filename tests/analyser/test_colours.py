@@ -147,7 +147,7 @@ def test_no_file_fact_or_news_has_a_look_of_anybody_whom_the_map_told_apart(site
     kept, news = Kept(), []
     watched = Watched(site, clip, sender=FactSender(site.paths.socket("server-facts"), "analyser-0"))
     map_of = MapService(catalog=None, clock=watched.clock)
-    map_of.set_cameras([spec("east"), spec("west")])
+    map_of.set_cameras([spec("east"), spec("west")], {})
     service = service_of(watched, kept, map_of.take_looks)
 
     async def main() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec.structs
@@ -51,6 +52,35 @@ def test_decode_when_the_pixel_format_differs_then_frames_are_planar_420_8_bit(
     # Limited range whatever the camera coded: full range left as it is would be 7 % off.
     assert abs(float(last.y.mean()) - float(drawn.y.mean())) < 2.5
     assert not last.y.flags.writeable
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_decode_when_pixels_are_wider_than_high_then_the_shape_says_so(
+    codec: str, suffix: str, tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path / f"a.{suffix}", frames=2, size=(352, 288), codec=codec, pixel_aspect=Fraction(16, 11))
+    info, packets = packets_of(path)
+    before = FrameDecoder(info).shape
+    _, decoder = decode_all(info, packets)
+    assert before is None
+    assert decoder.shape is not None
+    assert (decoder.shape.width_px, decoder.shape.height_px) == (352, 288)
+    assert decoder.shape.aspect == pytest.approx(16 / 9)
+
+
+def test_decode_when_the_camera_changes_its_picture_then_the_shape_follows(tmp_path: Path) -> None:
+    wide = packets_of(write_clip(tmp_path / "a.h264", frames=2, pixel_aspect=Fraction(4, 3)))
+    plain = packets_of(write_clip(tmp_path / "b.h264", frames=2, size=(640, 480)))
+    decoder = FrameDecoder(wide[0])
+    seen = []
+    for _, packets in (wide, plain, wide):
+        for packet in packets:
+            decoder.decode(packet)
+        decoder.flush()
+        assert decoder.shape is not None
+        seen.append((decoder.shape.width_px, decoder.shape.height_px, round(decoder.shape.pixel_aspect, 3)))
+    assert seen == [(320, 240, 1.333), (640, 480, 1.0), (320, 240, 1.333)]
 
 
 def test_decode_when_packets_are_flipped_cut_and_lost_then_never_raises_and_counts(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_a_clip_gives_looks_at_the_wanted_rate_that_vouch_without_a_hole(pipelin
     assert breaks(facts) == [0.0]
     assert all(b.valid_from_ns == a.frame.utc_ns for a, b in itertools.pairwise(looks))
     status = pipeline.status(Ns(0))
+    assert status.shape is not None
+    assert status.shape.aspect == INFO.width_px / INFO.height_px
     assert (status.packets, status.frames_decoded, status.frames_analysed, status.frames_skipped_rate) == (
         60,
         60,

@@ -4,6 +4,7 @@ only."""
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from custodes.app.serving.site_map import LAG_NS, LOOK_KEPT_NS, MAX_ERROR_M, SHOWN_NS, MapService
 from custodes.testing.catalog import make_spec
@@ -11,6 +12,7 @@ from custodes.testing.clock import ManualClock
 from custodes.track.colours import SIZE
 from custodes.types.access import ALL_CAMERAS, CameraScope
 from custodes.types.looks import Drops, LooksSeen
+from custodes.types.media import FrameShape
 from custodes.types.scene import CameraScene, GroundPoint
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, RunId
@@ -41,7 +43,7 @@ def walker(number, x, seconds=8.0):
 def test_people_are_one_dot_each_whichever_cameras_see_them_and_vanish_when_they_are_gone():
     clock = ManualClock()
     service = MapService(catalog=None, clock=clock)
-    service.set_cameras([spec_of(EAST), spec_of(WEST), make_spec("yard")])
+    service.set_cameras([spec_of(EAST), spec_of(WEST), make_spec("yard")], {})
     for camera in (EAST, WEST):
         rng = np.random.default_rng(3)
         ground = camera.homography()
@@ -68,6 +70,32 @@ def test_people_are_one_dot_each_whichever_cameras_see_them_and_vanish_when_they
     assert service.floors(ALL_CAMERAS)[0].dots == ()
 
 
+@pytest.mark.parametrize(
+    ("camera", "shape"),
+    [
+        (Pinhole((6.0, -9.0, 5.0), (0.0, 8.0), focal_px=800, size=(1280, 720)), (1280, 720, 1.0)),
+        (Pinhole((6.0, -9.0, 5.0), (0.0, 8.0), focal_px=700, size=(768, 576)), (768, 576, 1.0)),
+        # 16:9 of a lens, told in a PAL picture's 704 × 576: its pixels are 16:11.
+        (Pinhole((6.0, -9.0, 5.0), (0.0, 8.0), focal_px=800, size=(1024, 576)), (704, 576, 16 / 11)),
+        (Pinhole((6.0, -9.0, 5.0), (0.0, 8.0), focal_px=1700, size=(1088, 1920)), (1088, 1920, 1.0)),
+    ],
+    ids=["16:9", "4:3", "anamorphic", "upright"],
+)
+def test_a_camera_hangs_where_it_hangs_whatever_its_pictures_shape(camera, shape):
+    spec = spec_of(camera)
+    known = FrameShape(camera_id=spec.camera_id, width_px=shape[0], height_px=shape[1], pixel_aspect=shape[2])
+    service = MapService(catalog=None, clock=ManualClock())
+    service.set_cameras([spec], {spec.camera_id: known})
+    ((seen,),) = (floor.cameras for floor in service.floors(ALL_CAMERAS))
+    assert seen.is_shape_known
+    assert np.allclose([*seen.place_m, seen.height_m], camera.place, atol=0.02)
+    service.set_cameras([spec], {})
+    ((unseen,),) = (floor.cameras for floor in service.floors(ALL_CAMERAS))
+    assert not unseen.is_shape_known
+    is_as_assumed = unseen.height_m is not None and np.allclose(unseen.height_m, camera.place[2], atol=0.1)
+    assert is_as_assumed == (abs(known.aspect - 16 / 9) < 0.01)
+
+
 def looks_of(frame, value=200):
     ids = frame.track_ids[frame.is_measured & (frame.track_ids >= 0)]
     looks = np.full((len(ids), SIZE), value, np.uint8)
@@ -77,7 +105,7 @@ def looks_of(frame, value=200):
 def test_a_look_is_kept_with_its_dot_for_seconds_and_then_overwritten():
     clock = ManualClock(T0_NS)
     service = MapService(catalog=None, clock=clock)
-    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    service.set_cameras([spec_of(EAST), spec_of(WEST)], {})
     seen = look(
         EAST, [walker(1, -2.0)], (0, 3.0), fps=5, noise=Noise(), rng=np.random.default_rng(3),
         homography=EAST.homography(),
@@ -111,7 +139,7 @@ def test_looks_that_fit_no_measurement_or_are_too_many_are_overwritten_and_count
     monkeypatch.setattr("custodes.app.serving.site_map.MAX_LOOKS_WAITING", 3)
     clock = ManualClock(T0_NS)
     service = MapService(catalog=None, clock=clock)
-    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    service.set_cameras([spec_of(EAST), spec_of(WEST)], {})
     many = LooksSeen(
         camera_id=CameraId("east"), run=RunId("r"), utc_ns=clock.now_ns(), track_ids=np.arange(5),
         looks=np.full((5, SIZE), 7, np.uint8),
@@ -134,7 +162,7 @@ def test_looks_that_fit_no_measurement_or_are_too_many_are_overwritten_and_count
 def test_looks_go_with_their_floor_with_the_process_and_with_a_clock_that_was_set():
     clock = ManualClock(T0_NS)
     service = MapService(catalog=None, clock=clock)
-    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    service.set_cameras([spec_of(EAST), spec_of(WEST)], {})
     one = LooksSeen(
         camera_id=CameraId("east"), run=RunId("r"), utc_ns=clock.now_ns(), track_ids=np.arange(1),
         looks=np.full((1, SIZE), 7, np.uint8),
@@ -144,8 +172,8 @@ def test_looks_go_with_their_floor_with_the_process_and_with_a_clock_that_was_se
         clock.jump(-3600 * NS_PER_S)
         service.fuse()
 
-    for end in (lambda: service.set_cameras([]), service.forget_looks, set_clock_back):
-        service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    for end in (lambda: service.set_cameras([], {}), service.forget_looks, set_clock_back):
+        service.set_cameras([spec_of(EAST), spec_of(WEST)], {})
         service.take_looks(one)
         (floor,) = service._floors.values()
         (kept,) = [packed for packed, _ in floor.looks.values()]
@@ -156,7 +184,7 @@ def test_looks_go_with_their_floor_with_the_process_and_with_a_clock_that_was_se
 def test_whoever_is_too_far_from_the_measured_ground_is_no_dot_however_long_they_are_seen():
     clock = ManualClock(T0_NS)
     service = MapService(catalog=None, clock=clock)
-    service.set_cameras([spec_of(EAST), spec_of(WEST)])
+    service.set_cameras([spec_of(EAST), spec_of(WEST)], {})
     away = (EAST.target - np.array(EAST.place[:2])) / np.hypot(*(EAST.target - np.array(EAST.place[:2])))
     people = [
         Mover(

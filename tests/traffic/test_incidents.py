@@ -23,7 +23,7 @@ def told(movers, seconds=60.0, *, is_calibrated=True, roads=None, everything=Fal
     rng = np.random.default_rng(2)
     noise = Noise(missed=0.1, jitter=0.25)
     seen = look(road.CAMERA, movers, (0, seconds), fps=5, noise=noise, rng=rng, homography=ground)
-    watch = IncidentWatch(CameraId("road"), roads or scene.roads, ground if is_calibrated else None)
+    watch = IncidentWatch(CameraId("road"), roads or scene.roads, ground if is_calibrated else None, aspect=16 / 9)
     found = [one for fact in seen.frames for one in watch.step(fact)]
     return found if everything else [one for one in found if not one.is_over]
 
@@ -81,7 +81,7 @@ class Street:
 
     def __init__(self, roads=None):
         scene = road.scene()
-        self.watch = IncidentWatch(CameraId("road"), roads or scene.roads, road.CAMERA.homography())
+        self.watch = IncidentWatch(CameraId("road"), roads or scene.roads, road.CAMERA.homography(), aspect=16 / 9)
         self.told = []
         self.second = 0.0
 

@@ -37,6 +37,7 @@ from custodes.app.serving.exports import Exporter
 from custodes.app.serving.facts import FactsService
 from custodes.app.serving.fleet import FleetShelf, ToldFindings
 from custodes.app.serving.flows import FlowService
+from custodes.app.serving.frame_shapes import FrameShapes
 from custodes.app.serving.front import Front
 from custodes.app.serving.gates import GateHistory
 from custodes.app.serving.health import HealthDesk
@@ -130,7 +131,7 @@ class Server:
         self._warden = WardenClient(warden_socket, epoch=epoch)
         self._append = RequestClient(warden_socket, greeting=LeadSince(epoch=epoch) if epoch else None)
         self._live, self._jobs, self._views = front.live, front.jobs, front.views
-        self._gates = GateHistory(catalog, self._live, clock)
+        self._gates, self._shapes = GateHistory(catalog, self._live, clock), FrameShapes(catalog)
         self._news, self._links = NewsDesk(), LinkService(clock=clock, wish=config.privacy.looks, draw=os.urandom)
         self._journal = JournalFollower(paths.journal_dir, read_from, catalog=catalog, on_segments=self._on_segments)
         self._seals = SealLogger(catalog, self._warden, self._append_once)
@@ -376,6 +377,7 @@ class Server:
     def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {
             "gates": self._gates.run(),
+            "shapes": self._shapes.run(),
             "store": self._facts.store.run(),
             "grow": self._facts.grow_forever(),
             "looks": self._looks.run(),
@@ -475,6 +477,7 @@ class Server:
 
     def _on_analyser(self, status: AnalyserStatus) -> None:
         self._health_watch.take_analyser(status)
+        self._shapes.take(status)
 
     def _on_trouble(self, event: SiteEvent) -> None:
         self._rules.take_health(event)

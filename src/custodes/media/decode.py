@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custodes.errors import MediaError
-from custodes.types.media import Frame, Packet, StreamInfo
+from custodes.types.media import Frame, FrameShape, Packet, StreamInfo
 from custodes.units import Ns
 
 MAX_SIDE_PX = 8192
@@ -49,6 +49,8 @@ class FrameDecoder:
         self._pending: dict[int, _Pending] = {}
         self._token = 0
         self._is_tainted = False
+        self.shape: FrameShape | None = None
+        """Of the newest picture, as it says itself; None before the first."""
         self._context = self._open()
 
     def decode(self, packet: Packet) -> list[Frame]:
@@ -128,6 +130,7 @@ class FrameDecoder:
             except (av.error.FFmpegError, ValueError, MemoryError):
                 self.errors += 1
                 continue
+            self._note_shape(y)
             frames.append(
                 Frame(
                     camera_id=self._info.camera_id,
@@ -142,6 +145,14 @@ class FrameDecoder:
                 )
             )
         return frames
+
+    def _note_shape(self, y: npt.NDArray[np.uint8]) -> None:
+        self.shape = FrameShape(
+            camera_id=self._info.camera_id,
+            width_px=y.shape[1],
+            height_px=y.shape[0],
+            pixel_aspect=float(self._context.sample_aspect_ratio or self._info.pixel_aspect),
+        )
 
 
 def planes_of(picture: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -137,6 +137,7 @@ class Demuxer:
             time_base_num=time_base.numerator if time_base else 1,
             time_base_den=time_base.denominator if time_base else 90_000,
             fps=float(rate) if rate else 0.0,
+            pixel_aspect=float(self._stream.sample_aspect_ratio or 1),
         )
 
     def packets(self) -> Iterator[RawPacket]:

@@ -133,6 +133,7 @@ def read_init(init: bytes, *, camera_id: CameraId, run: RunId) -> StreamInfo:
                 time_base_num=time_base.numerator,
                 time_base_den=time_base.denominator,
                 fps=0.0,
+                pixel_aspect=float(stream.sample_aspect_ratio or 1),
             )
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"init segment of {len(init)} bytes cannot be read: {type(error).__name__}") from error

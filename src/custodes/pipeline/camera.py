@@ -260,6 +260,7 @@ class CameraPipeline:
             is_scene_known=self.tampering is not None and self.tampering.is_known,
             scene_agreement=self.tampering.agreement if self.tampering is not None else 0.0,
             tampering=self.tampering.tampering() if self.tampering is not None else (),
+            shape=self._decoder.shape if self._decoder is not None else None,
         )
 
     def _open(self, info: StreamInfo) -> Sequence[CameraFact]:

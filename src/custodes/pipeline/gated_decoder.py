@@ -5,7 +5,7 @@ What is to be decoded is `activity_gate`'s to say.
 
 from custodes.media.decode import FrameDecoder
 from custodes.pipeline.counters import Counters
-from custodes.types.media import Frame, Packet, StreamInfo
+from custodes.types.media import Frame, FrameShape, Packet, StreamInfo
 from custodes.units import NS_PER_S
 
 MAX_HELD_BYTES = 8 * 1024 * 1024
@@ -30,6 +30,11 @@ class GatedDecoder:
     def errors(self) -> int:
         """See `FrameDecoder`."""
         return self._decoder.errors
+
+    @property
+    def shape(self) -> FrameShape | None:
+        """See `FrameDecoder`."""
+        return self._decoder.shape
 
     @property
     def is_holding(self) -> bool:

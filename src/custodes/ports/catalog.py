@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 from custodes.types.access import ALL_CAMERAS, ALWAYS, CameraScope, DutyHours, Role
 from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
-from custodes.types.media import Gap, Segment
+from custodes.types.media import FrameShape, Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
@@ -208,6 +208,14 @@ class Catalog(Protocol):
 
     def cameras(self) -> list[CameraSpec]:
         """All configured cameras by id."""
+        ...
+
+    def put_frame_shapes(self, shapes: Sequence[FrameShape]) -> None:
+        """Sizes of pictures, as analysers tell them; each replaces its camera's."""
+        ...
+
+    def frame_shapes(self) -> dict[CameraId, FrameShape]:
+        """Of every camera that was ever seen, also one that is down now. A removed camera's goes with it."""
         ...
 
     # recording

@@ -19,7 +19,7 @@ from custodes.ports.catalog import (
 from custodes.types.access import CameraScope
 from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
-from custodes.types.media import Gap, Segment
+from custodes.types.media import FrameShape, Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
@@ -50,6 +50,14 @@ class AsyncCatalog(Protocol):
 
     async def cameras(self) -> list[CameraSpec]:
         """All configured cameras by id."""
+        ...
+
+    async def put_frame_shapes(self, shapes: Sequence[FrameShape]) -> None:
+        """Sizes of pictures, as analysers tell them; each replaces its camera's."""
+        ...
+
+    async def frame_shapes(self) -> dict[CameraId, FrameShape]:
+        """Of every camera that was ever seen, also one that is down now. A removed camera's goes with it."""
         ...
 
     # recording

@@ -93,6 +93,7 @@ def write_clip(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     first_frame: int = 0,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> Path:
     """A clip of moving figures with a frame counter (`testing.media.read_counter`); the suffix says the container."""
     with av.open(str(path), "w") as container:
@@ -100,6 +101,7 @@ def write_clip(
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.gop_size = gop
         stream.max_b_frames = 0
         if codec == "libx264":

@@ -26,7 +26,7 @@ from custodes.types.event import (
     SiteEventKind,
     TrackEnded,
 )
-from custodes.types.media import ClockReading, ClockSource, Gap, GapCause, Segment, SegmentHeader
+from custodes.types.media import ClockReading, ClockSource, FrameShape, Gap, GapCause, Segment, SegmentHeader
 from custodes.types.message import CameraSpec
 from custodes.types.place import DrawnWay, FloorPlan, PlacedCamera, SiteLayout
 from custodes.types.push import PushDevice
@@ -265,6 +265,22 @@ class CatalogSuite:
         assert catalog.segments(CAMERA, *ALL, 9) == [make_segment(0, 60)]
         with pytest.raises(NotFound):
             catalog.remove_camera(CAMERA)
+
+    def test_sizes_of_pictures_when_put_are_each_cameras_newest_and_go_with_it(self, catalog: Catalog) -> None:
+        """What people change of a camera leaves them alone."""
+        assert catalog.frame_shapes() == {}
+        small = FrameShape(camera_id=CAMERA, width_px=704, height_px=576, pixel_aspect=16 / 11)
+        other = FrameShape(camera_id=CameraId("other"), width_px=640, height_px=480)
+        catalog.put_cameras([make_spec(), make_spec("other")], is_exclusive=False)
+        catalog.put_frame_shapes([small, other])
+        catalog.put_cameras([replace(make_spec(), name="renamed")], is_exclusive=False)
+        assert catalog.frame_shapes() == {CAMERA: small, "other": other}
+        large = replace(small, width_px=1920, height_px=1080, pixel_aspect=1.0)
+        catalog.put_frame_shapes([large])
+        catalog.put_frame_shapes([])
+        assert catalog.frame_shapes() == {CAMERA: large, "other": other}
+        catalog.remove_camera(CAMERA)
+        assert catalog.frame_shapes() == {"other": other}
 
     # recording
     def test_journal_when_taken_twice_changes_nothing(self, catalog: Catalog) -> None:

@@ -91,8 +91,9 @@ class IncidentWatch:
     """The roads of one camera. Deterministic; not thread-safe. A new run begins anew, but open incidents stay."""
 
     def __init__(
-        self, camera_id: CameraId, roads: Sequence[Road], ground: Homography | None, *, aspect: float = 16 / 9
+        self, camera_id: CameraId, roads: Sequence[Road], ground: Homography | None, *, aspect: float
     ) -> None:
+        """`aspect`: width of the frame over its height; without a ground it is what makes distances square."""
         self._camera_id = camera_id
         self._roads = tuple(roads)
         self._ground = ground

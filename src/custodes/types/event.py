@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from custodes.types.media import UNKNOWN_CLOCK, Authenticity, ClockReading, Gap, Segment
+from custodes.types.media import UNKNOWN_CLOCK, Authenticity, ClockReading, FrameShape, Gap, Segment
 from custodes.types.vision import ObjectClass, TrackedFrame, Tracklet
 from custodes.units import CameraId, Ns, RunId, SegmentId
 
@@ -316,6 +316,8 @@ class AnalyserStatus:
     """Of the newest picture's edges with the usual ones, 0 to 1."""
     tampering: tuple[Tampering, ...] = ()
     """What lasts now."""
+    shape: FrameShape | None = None
+    """Of the newest picture; None before the first of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,25 @@ class StreamInfo:
     time_base_den: int
     fps: float
     """Announced mean frame rate, 0.0 when unknown. For display; never used as a clock."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel over its height, as the container says (sample aspect ratio); 1.0 where it says nothing. What
+    the pictures say of themselves only a decoder reads (`FrameShape`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameShape:
+    """How large and how wide a camera's pictures were when it was seen last. Kept, so that a server that starts, or a
+    camera that is down, does not change what was measured."""
+
+    camera_id: CameraId
+    width_px: int
+    height_px: int
+    pixel_aspect: float = 1.0
+
+    @property
+    def aspect(self) -> float:
+        """Width over height of what the lens saw: shares of the frame times (aspect, 1) are square."""
+        return self.width_px * self.pixel_aspect / self.height_px
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):

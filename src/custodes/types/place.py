@@ -16,6 +16,8 @@ class MapCamera:
     height_m: float | None
     measured_m: tuple[Point, ...]
     """The points of the ground that were measured: what it surely sees."""
+    is_shape_known: bool = True
+    """False for a camera whose pictures were never seen: its place is as if they were 16:9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

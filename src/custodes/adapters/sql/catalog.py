@@ -11,6 +11,7 @@ from custodes.adapters.sql import (
     analysis,
     credentials,
     events,
+    frame_shapes,
     gates,
     lanes,
     people,
@@ -50,7 +51,7 @@ from custodes.ports.clock import Clock
 from custodes.types.access import CameraScope
 from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
-from custodes.types.media import Gap, Segment
+from custodes.types.media import FrameShape, Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.movement import crossings_from, passages_from
 from custodes.types.place import SiteLayout
@@ -168,6 +169,16 @@ class SqlCatalog:
         """See `Catalog`."""
         with self._read() as connection:
             return people.read_cameras(connection)
+
+    def put_frame_shapes(self, shapes: Sequence[FrameShape]) -> None:
+        """See `Catalog`."""
+        with self._write() as connection:
+            frame_shapes.put_frame_shapes(connection, shapes)
+
+    def frame_shapes(self) -> dict[CameraId, FrameShape]:
+        """See `Catalog`."""
+        with self._read() as connection:
+            return frame_shapes.read_frame_shapes(connection)
 
     # recording
     def journal_position(self, journal: str) -> int:

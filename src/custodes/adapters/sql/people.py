@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, select, update
 
+from custodes.adapters.sql import frame_shapes
 from custodes.adapters.sql.statements import insert_into
 from custodes.adapters.sql.tables import ACCOUNT, CAMERA, LOGIN
 from custodes.errors import AlreadyExists, DataLoss, NotFound
@@ -61,6 +62,7 @@ def remove_camera(connection: Connection, camera_id: CameraId) -> None:
     """Raises: NotFound."""
     if not connection.execute(delete(CAMERA).where(CAMERA.c.camera_id == camera_id)).rowcount:
         raise NotFound(f"no camera {camera_id}")
+    frame_shapes.forget_frame_shape(connection, camera_id)
 
 
 def read_cameras(connection: Connection) -> list[CameraSpec]:

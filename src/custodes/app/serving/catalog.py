@@ -23,7 +23,7 @@ from custodes.ports.catalog import (
 from custodes.types.access import CameraScope
 from custodes.types.backfill import AnalysedStretch, Backfill
 from custodes.types.event import FrameAnalysed, GateChanged, GateHour, LineCrossed, SiteEvent, TrackEnded
-from custodes.types.media import Gap, Segment
+from custodes.types.media import FrameShape, Gap, Segment
 from custodes.types.message import CameraSpec
 from custodes.types.place import SiteLayout
 from custodes.types.push import PushDevice
@@ -75,6 +75,14 @@ class ThreadedCatalog:
     async def cameras(self) -> list[CameraSpec]:
         """See `Catalog`."""
         return await self._read(self._catalog.cameras)
+
+    async def put_frame_shapes(self, shapes: Sequence[FrameShape]) -> None:
+        """See `Catalog`."""
+        await self._write(self._catalog.put_frame_shapes, shapes)
+
+    async def frame_shapes(self) -> dict[CameraId, FrameShape]:
+        """See `Catalog`."""
+        return await self._read(self._catalog.frame_shapes)
 
     # recording
     async def journal_position(self, journal: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from custodes.app.serving.frame_shapes import Shapes, aspect_of
 from custodes.app.serving.traffic import MAX_INCIDENTS, ground_of
 from custodes.errors import CustodesError
 from custodes.ports.catalog_async import AsyncCatalog
@@ -32,7 +33,8 @@ class IncidentService:
         self._catalog = catalog
         self._clock = clock
         self._on_incident = on_incident
-        self._scenes: dict[CameraId, CameraScene] = {}
+        self._scenes: dict[CameraId, tuple[CameraScene, float]] = {}
+        """What is drawn of each, and how wide its pictures are."""
         self._watches: dict[CameraId, IncidentWatch] = {}
         self._waiting: list[Incident] = []
         self._has_news = asyncio.Event()
@@ -56,8 +58,8 @@ class IncidentService:
         """For ever; what cannot be stored waits."""
         while True:
             try:
-                cameras = await self._catalog.cameras()
-                self.set_cameras(cameras, await self._known(cameras))
+                cameras, shapes = await self._catalog.cameras(), await self._catalog.frame_shapes()
+                self.set_cameras(cameras, await self._known(cameras, shapes), shapes)
                 waiting = list(self._waiting)
                 if waiting:
                     await self._catalog.put_figures(waiting)
@@ -71,10 +73,10 @@ class IncidentService:
             except TimeoutError:
                 continue
 
-    async def _known(self, cameras: Sequence[CameraSpec]) -> dict[CameraId, list[Incident]]:
-        """What was told lately of those whose roads are new here."""
+    async def _known(self, cameras: Sequence[CameraSpec], shapes: Shapes) -> dict[CameraId, list[Incident]]:
+        """What was told lately of those whose roads, or pictures, are new here."""
         now_ns = self._clock.now_ns()
-        new = [one for one in cameras if one.scene.roads and self._scenes.get(one.camera_id) != one.scene]
+        new = [one for one in cameras if one.scene.roads and self._scenes.get(one.camera_id) != _drawn(one, shapes)]
         return {
             one.camera_id: await self._catalog.figures(
                 Incident, one.camera_id, Ns(now_ns - REMEMBER_NS), Ns(now_ns), MAX_INCIDENTS
@@ -82,17 +84,24 @@ class IncidentService:
             for one in new
         }
 
-    def set_cameras(self, cameras: Sequence[CameraSpec], known: Mapping[CameraId, Sequence[Incident]]) -> None:
-        """Watch their roads from now on; a camera whose drawing did not change keeps what it knows.
+    def set_cameras(
+        self, cameras: Sequence[CameraSpec], known: Mapping[CameraId, Sequence[Incident]], shapes: Shapes
+    ) -> None:
+        """Watch their roads from now on; a camera whose drawing and picture did not change keeps what it knows.
 
-        Args: known: incidents told before, of those whose drawing did.
+        Args: known: incidents told before, of those whose drawing or picture did.
         """
-        scenes = {one.camera_id: one.scene for one in cameras if one.is_enabled and one.scene.roads}
+        scenes = {one.camera_id: _drawn(one, shapes) for one in cameras if one.is_enabled and one.scene.roads}
         for camera_id in self._scenes.keys() - scenes.keys():
             del self._watches[camera_id]
-        for camera_id, scene in scenes.items():
-            if self._scenes.get(camera_id) != scene:
-                watch = IncidentWatch(camera_id, scene.roads, ground_of(scene))
+        for camera_id, (scene, aspect) in scenes.items():
+            if self._scenes.get(camera_id) != (scene, aspect):
+                watch = IncidentWatch(camera_id, scene.roads, ground_of(scene), aspect=aspect)
                 watch.remember(known.get(camera_id, ()), self._clock.now_ns())
                 self._watches[camera_id] = watch
         self._scenes = scenes
+
+
+def _drawn(spec: CameraSpec, shapes: Shapes) -> tuple[CameraScene, float]:
+    # By its ground a road is measured in metres, whatever the picture's shape; it still says how large a box is.
+    return spec.scene, aspect_of(shapes, spec.camera_id)

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import structlog
 
+from custodes.app.serving.frame_shapes import Shapes, aspect_of
 from custodes.app.serving.journey_exhibit import ExhibitMaker
 from custodes.app.serving.journey_looks import LookDesk, LookJob
 from custodes.app.serving.journey_made import MadeJourneys
@@ -53,7 +54,6 @@ _MAX_HOURS = 2 * 24 * 14
 PART_NS = 150 * NS_PER_S
 """Of a long track, its first and its last minutes say who was with it."""
 AROUND_NS = 2 * NS_PER_S
-_ASPECT = 16 / 9
 
 Ways = Mapping[tuple[CameraId, CameraId], Way]
 Path = tuple[tuple[Ns, float, float], ...]
@@ -133,7 +133,7 @@ class JourneyService:
         specs = {spec.camera_id: spec for spec in await self._catalog.cameras()}
         cameras = [specs[one] for one in opened.camera_ids if one in specs]
         ways = await self._ways()
-        site = _Site(cameras)
+        site = _Site(cameras, await self._catalog.frame_shapes())
         tracks = await self._tracks(opened)
         passages = [site.passage(one, opened.start_ns) for one in tracks]
         steps, paths = await self._trail(opened, site, passages, ways, job)
@@ -276,7 +276,8 @@ class JourneyService:
 class _Site:
     """Grounds and floors of the cameras of one journey."""
 
-    def __init__(self, cameras: Sequence[CameraSpec]) -> None:
+    def __init__(self, cameras: Sequence[CameraSpec], shapes: Shapes) -> None:
+        self._shapes = shapes
         grounds = {spec.camera_id: ground_of(spec.scene) for spec in cameras if spec.scene.floor}
         self._grounds = {camera_id: ground for camera_id, ground in grounds.items() if ground is not None}
         self._floors = {spec.camera_id: spec.scene.floor for spec in cameras}
@@ -291,7 +292,7 @@ class _Site:
     def place_of(self, camera_id: CameraId) -> tuple[float, float] | None:
         """Where it hangs, in metres of its floor; None where its ground does not tell."""
         ground = self._grounds.get(camera_id)
-        pose = None if ground is None else pose_of(ground, _ASPECT)
+        pose = None if ground is None else pose_of(ground, aspect_of(self._shapes, camera_id))
         return None if pose is None else (round(float(pose.place[0]), 2), round(float(pose.place[1]), 2))
 
     def passage(self, one: Tracklet, origin_ns: Ns) -> Passage:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import structlog
 
 from custodes.adapters.tiles import TileFile
+from custodes.app.serving.frame_shapes import Shapes, aspect_of
 from custodes.app.serving.traffic import ground_of
 from custodes.config.tree import MapConfig
 from custodes.errors import CustodesError
@@ -45,7 +46,6 @@ later than its looks."""
 JUMP_NS = NS_PER_S
 MAX_LOOKS_WAITING = 20_000
 """Of a floor, in memory: as many as measurements, 10 MB."""
-_ASPECT = 16 / 9
 
 
 def open_tiles(config: MapConfig) -> TileFile | None:
@@ -114,21 +114,21 @@ class MapService:
         while True:
             if tick % RELOAD_TICKS == 0:
                 try:
-                    self.set_cameras(await self._catalog.cameras())
+                    self.set_cameras(await self._catalog.cameras(), await self._catalog.frame_shapes())
                 except CustodesError as error:
                     structlog.get_logger().warning("the map waits", error=str(error))
             self.fuse()
             tick += 1
             await asyncio.sleep(TICK_S)
 
-    def set_cameras(self, cameras: Sequence[CameraSpec]) -> None:
-        """Which cameras see which floor; a floor that stays keeps its dots."""
+    def set_cameras(self, cameras: Sequence[CameraSpec], shapes: Shapes) -> None:
+        """Which cameras see which floor, with pictures of which shapes; a floor that stays keeps its dots."""
         self._grounds, self._cameras = {}, []
         for spec in cameras:
             ground = ground_of(spec.scene) if spec.is_enabled and spec.scene.floor else None
             if ground is not None:
                 self._grounds[spec.camera_id] = spec.scene.floor, ground
-                self._cameras.append((spec.scene.floor, _map_camera(spec, ground)))
+                self._cameras.append((spec.scene.floor, _map_camera(spec, ground, shapes)))
         names = {floor for floor, _ in self._cameras}
         for name in self._floors.keys() - names:
             self._floors[name].forget_looks()
@@ -229,13 +229,14 @@ def _map_dot(dot: Dot, scope: CameraScope) -> MapDot:
     )
 
 
-def _map_camera(spec: CameraSpec, ground: Homography) -> MapCamera:
+def _map_camera(spec: CameraSpec, ground: Homography, shapes: Shapes) -> MapCamera:
     places = [point.place_m for point in spec.scene.ground]
-    pose = pose_of(ground, _ASPECT)
+    pose = pose_of(ground, aspect_of(shapes, spec.camera_id))
     return MapCamera(
         camera_id=spec.camera_id,
         name=spec.name,
         place_m=None if pose is None else (round(float(pose.place[0]), 2), round(float(pose.place[1]), 2)),
         height_m=None if pose is None else round(float(pose.place[2]), 2),
         measured_m=tuple(places),
+        is_shape_known=spec.camera_id in shapes,
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from custodes.app.serving.frame_shapes import aspect_of
 from custodes.errors import CustodesError
 from custodes.geometry.homography import Homography, homography_from_points
 from custodes.geometry.pose import pose_of
@@ -36,8 +37,6 @@ _MAX_CROSSINGS = 20_000
 _BEFORE_NS = 300 * NS_PER_S
 """Crossings from so long before a quarter count towards movements that end in it: a red light or two."""
 _AROUND_NS = 4 * NS_PER_S
-_ASPECT = 16 / 9
-"""Of frames whose size the catalog does not know; it only shapes the solids of `traffic.placing`."""
 
 
 class TrafficService:
@@ -61,16 +60,17 @@ class TrafficService:
     async def sweep(self) -> None:
         """Make all quarters that are due, and the running one of each camera that counts."""
         now_ns = self._clock.now_ns()
+        shapes = await self._catalog.frame_shapes()
         for spec in await self._catalog.cameras():
             if spec.is_enabled and spec.scene.lines:
-                await self._sweep_camera(spec, now_ns)
+                await self._sweep_camera(spec, aspect_of(shapes, spec.camera_id), now_ns)
         await self._catalog.forget_figures(Ns(now_ns - KEEP_NS))
 
-    async def _sweep_camera(self, spec: CameraSpec, now_ns: int) -> None:
+    async def _sweep_camera(self, spec: CameraSpec, aspect: float, now_ns: int) -> None:
         start_ns = self._done_ns.get(spec.camera_id) or await self._known_until(spec.camera_id, now_ns)
         while start_ns < now_ns:
             end_ns = start_ns + QUARTER_NS
-            quarter = await self._make(spec, start_ns, min(end_ns, now_ns))
+            quarter = await self._make(spec, aspect, start_ns, min(end_ns, now_ns))
             if quarter is not None:
                 await self._catalog.put_figures([quarter])
             if end_ns + SETTLE_NS > now_ns:
@@ -84,7 +84,7 @@ class TrafficService:
         # The newest may have been made while it ran.
         return max([first_ns, *(one.start_ns for one in known)])
 
-    async def _make(self, spec: CameraSpec, start_ns: int, end_ns: int) -> Quarter | None:
+    async def _make(self, spec: CameraSpec, aspect: float, start_ns: int, end_ns: int) -> Quarter | None:
         covered = await self._catalog.coverage(spec.camera_id, Ns(start_ns), Ns(end_ns))
         share = coverage_share(covered, start_ns, end_ns)
         if not share:
@@ -95,7 +95,7 @@ class TrafficService:
         early_ns = Ns(start_ns - _AROUND_NS - (PARKED_NS if spec.scene.ground else 0))
         frames = await self._catalog.analysed(spec.camera_id, early_ns, Ns(end_ns + _AROUND_NS))
         return await asyncio.to_thread(
-            _measure, spec.camera_id, spec.scene, Ns(start_ns), Ns(end_ns), share, frames, crossings
+            _measure, spec.camera_id, spec.scene, aspect, Ns(start_ns), Ns(end_ns), share, frames, crossings
         )
 
     async def table(self, request: ReadTraffic) -> TrafficTable:
@@ -110,6 +110,7 @@ class TrafficService:
 def _measure(
     camera_id: CameraId,
     scene: CameraScene,
+    aspect: float,
     start_ns: Ns,
     end_ns: Ns,
     coverage: float,
@@ -124,7 +125,7 @@ def _measure(
         coverage=coverage,
         scene=scene,
         ground=ground,
-        pose=pose_of(ground, _ASPECT) if ground is not None else None,
+        pose=pose_of(ground, aspect) if ground is not None else None,
         paths=paths_of(frames),
         crossings=crossings,
     )

@@ -61,7 +61,7 @@ function draw(body) {
   say($("late"), body.late.map((one) => t`${one.name} is analysed ${one.seconds} s late: who is there is not shown.`).join(" "));
   const placed = new Map(floor.placed.map((one) => [one.camera_id, one]));
   const hung = [...placed.values(), ...floor.cameras.filter((one) => !placed.has(one.camera_id))]
-    .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id) }));
+    .map((one) => ({ id: one.camera_id, name: body.names[one.camera_id] || one.name || one.camera_id, place: one.place_m || one.measured_m?.[0], drawn: placed.get(one.camera_id), isAssumed: one.is_shape_known === false && Boolean(one.place_m) }));
   const cells = heat.filter((cell) => cell.floor === floor.name);
   const ground = [...floor.cameras.flatMap((one) => one.measured_m), ...floor.placed.flatMap((one) => [one.place_m, ...edge(one)]), ...corners(floor.plan)];
   if (!ground.length && !hung.length) { $("map").replaceChildren(); return; }
@@ -91,7 +91,8 @@ function draw(body) {
       const away = Math.hypot(x - at(one.place)[0], y - at(one.place)[1]) * (wide / width);
       const words = away ? t`${one.name}, ${whole(Math.ceil(away))} m beyond` : one.name;
       const isRight = x + 11 + words.length * LETTER_PX > width && x > width / 2;
-      return svg("g", away ? { class: "beyond" } : {}, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }),
+      const doubt = one.isAssumed ? [svg("title", {}, t`No picture of ${one.name} came yet: its place is as if they were 16:9.`)] : [];
+      return svg("g", away ? { class: "beyond" } : {}, ...doubt, svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, rx: 3, class: "camera" }),
         svg("text", { x: isRight ? x - 11 : x + 11, y: y + 4, "text-anchor": isRight ? "end" : "start" }, words));
     }),
     ...floor.dots.map((dot) => {
