@@ -24,6 +24,7 @@ from custodes.config import Assignment, SiteConfig, write_assignment
 from custodes.errors import ProtocolError
 from custodes.testing.catalog import make_frame, make_spec
 from custodes.testing.clock import ManualClock
+from custodes.testing.ending import joined
 from custodes.testing.figures import FigureDetector
 from custodes.testing.looking import make_looking
 from custodes.testing.media import draw_frame, encode_clip, people_at
@@ -162,12 +163,12 @@ def test_no_file_fact_or_news_has_a_look_of_anybody_whom_the_map_told_apart(site
             # Nobody took the facts till now, so all of them waited; then they are stored.
             waiting = list(watched._sender._waiting)
             assert len(waiting) >= len(watched.frames()) > 30
-            thread = threading.Thread(target=watched._sender.run)
+            thread = threading.Thread(target=watched._sender.run, daemon=True)
             async with listening(site.paths.socket("server-facts"), facts.serve_peer), running(facts.store.run()):
                 thread.start()
                 await until(lambda: watched._sender.waiting == 0 and watched._sender.acknowledged > 30)
                 watched._sender.stop()
-                await asyncio.to_thread(thread.join)
+                await asyncio.to_thread(joined, thread)
             map_of.fuse()
             (floor,) = map_of.floors(ALL_CAMERAS)
             assert {one.cameras for one in floor.dots} >= {("east", "west")}

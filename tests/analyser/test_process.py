@@ -12,6 +12,7 @@ import pytest
 from custodes.adapters.ipc.hub import Hub, PlainForm
 from custodes.app.analyser import share_of
 from custodes.config import Assignment, SiteConfig, SitePaths, write_assignment, write_effective
+from custodes.testing.ending import ended, kill, stop
 from custodes.testing.media import make_clip
 from custodes.types.event import AnalyserStatus, FrameAnalysed
 from custodes.types.message import CameraSpec
@@ -50,8 +51,7 @@ def start(site):
 
     yield go
     for process in running:
-        process.kill()
-        process.wait()
+        kill(process)
 
 
 def publish(hub, camera_id, run="0" * 12, frames=30):
@@ -89,7 +89,7 @@ def test_packets_become_facts_through_a_dead_hub_and_a_dead_server(site, start, 
     with fact_server(site.socket("server-facts")) as server:
         server.wait_for(lambda got: is_through(looks(got, "b" * 12)))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert ended(process) == 0
     hub.stop()
 
 
@@ -122,8 +122,7 @@ def test_a_killed_analyser_leaves_a_checkpoint_that_goes_with_the_run(site, star
     checkpoint = site.run_dir / "tracks-a.bin"
     with fact_server(site.socket("server-facts")) as server:
         server.wait_for(lambda got: reports(got, "0" * 12) >= 2)  # the file is written after each report
-        process.kill()
-        process.wait()
+        kill(process)
         assert checkpoint.stat().st_size > 0
         assert checkpoint.stat().st_mode & 0o077 == 0
         start()
@@ -143,8 +142,7 @@ def test_what_the_gate_learnt_is_kept_when_the_analyser_is_stopped(site, start, 
     process = start()
     with fact_server(site.socket("server-facts")) as server:
         server.wait_for(lambda got: reports(got, "0" * 12) >= 1)
-        process.terminate()
-        process.wait()
+        assert stop(process) == 0
     learnt = site.run_dir / "gate-a.bin"
     assert learnt.stat().st_size > 0
     assert learnt.stat().st_mode & 0o077 == 0
@@ -155,7 +153,7 @@ def test_a_detector_that_does_not_exist_ends_the_process_with_one_sentence(site,
     config = SiteConfig.model_validate({"analyser": {"detector": "no-such-model"}})
     write_effective(config, site.effective_config)
     process = start()
-    assert process.wait(60) == 1
+    assert ended(process) == 1
     told = capfd.readouterr().err
     assert "no-such-model" in told
     assert "Traceback" not in told
@@ -163,7 +161,9 @@ def test_a_detector_that_does_not_exist_ends_the_process_with_one_sentence(site,
 
 def test_it_holds_no_private_key_no_catalog_and_no_gallery():
     code = "import sys, custodes.app.analyser; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
+    ).stdout.split()
     # `cryptography` is there for public keys alone: what verifies a camera's signature, and what seals its looks.
     for name in ("custodes.sealing.unwrap", "custodes.access", "custodes.adapters.sql", "custodes.adapters.keys",
                  "custodes.face.gallery", "custodes.watermark", "sqlalchemy", "sqlite3", "fastapi",

@@ -75,7 +75,7 @@ def test_export_when_verified_by_the_command_alone_then_good(exported: Path) -> 
     """The file by itself, isolated from the environment and from custodes."""
     script = Path(custodes_verify.__file__)
     command = [sys.executable, "-I", str(script), "log", str(exported)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     assert done.stdout.startswith("keys are the data's own")
     assert f"{SIZE} entries" in done.stdout
     assert custodes_verify.fingerprint(POLICY_TEXT) in done.stdout

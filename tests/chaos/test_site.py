@@ -56,5 +56,7 @@ def test_a_fault_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.mark.slow
 def test_two_faults_of_a_real_site() -> None:
-    done = subprocess.run([sys.executable, "-m", "chaos.site", "--smoke"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos.site", "--smoke"], capture_output=True, text=True, check=False, timeout=1800
+    )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]

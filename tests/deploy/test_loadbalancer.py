@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from custodes.testing.ending import killed_after
 from custodes.testing.site import RunningSite
 from custodes.testing.viewer import Viewer
 
@@ -45,11 +46,8 @@ def here(folder: Path, port: int, first: str, second: str) -> Path:
 def balancer(config: Path) -> Iterator[None]:
     assert HAPROXY is not None
     process = subprocess.Popen([HAPROXY, "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
-    try:
+    with killed_after(process):
         yield
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def get(port: int, path: str = "/login", **headers: str) -> str:
@@ -103,7 +101,9 @@ def machine(name: str, port: int) -> Iterator[None]:
 
 def test_configuration_as_it_is_shipped_is_valid_but_for_the_operators_certificate(tmp_path: Path) -> None:
     config = here(tmp_path, free_port(), "127.0.0.1:1", "127.0.0.1:2")
-    done = subprocess.run([str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
 
 

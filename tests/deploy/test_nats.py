@@ -33,7 +33,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_configuration_when_the_server_reads_it_is_valid(plain: Path) -> None:
     binary = program()
     assert binary is not None
-    done = subprocess.run([binary, "-t", "-c", str(plain)], capture_output=True, text=True, check=False)
+    done = subprocess.run([binary, "-t", "-c", str(plain)], capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
 
 

@@ -47,14 +47,18 @@ def here(folder: Path, port: int, ports: list[int]) -> Path:
 
 def test_configuration_as_it_is_shipped_is_valid_but_for_the_operators_certificate(tmp_path: Path) -> None:
     config = here(tmp_path, free_port(), [1, 2, 3])
-    done = subprocess.run([str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_configuration_of_the_container_is_valid(tmp_path: Path) -> None:
     config = tmp_path / "haproxy.cfg"
     config.write_text((CONFIG.parents[1] / "container/servers.haproxy.cfg").read_text())
-    done = subprocess.run([str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(HAPROXY), "-c", "-f", str(config)], capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
 
 

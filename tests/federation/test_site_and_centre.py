@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from custodes.app.centre import centre_store
 from custodes.cli.main import custodes as command
+from custodes.testing.ending import kill
 from custodes.testing.nats import running_nats
 from custodes.testing.site import RunningSite
 
@@ -134,6 +135,5 @@ def test_site_tells_a_centre_that_witnesses_its_log_and_is_shown_on_its_page(tmp
                 assert answer(centre.config) == "refused: none of these cameras is here"
                 assert centre.stop() == 0
             finally:
-                centre.process.kill()
-                centre.process.wait()
+                kill(centre.process)
             assert site.stop() == 0

@@ -13,6 +13,7 @@ import threading
 from custodes.adapters.fleet.door import ListedDoor
 from custodes.adapters.fleet.survey import Survey, Target
 from custodes.runtime.clock import SystemClock
+from custodes.testing.ending import joined
 from custodes.testing.onvif import ENVELOPE, OnvifServer, answers
 from custodes.testing.tcp import tcp_server
 
@@ -32,7 +33,7 @@ UNAUTHORISED = (
 def main() -> None:
     # Every address leads into this namespace, so that a packet towards anybody is seen.
     for command in ("ip link set lo up", "ip route add local 0.0.0.0/0 dev lo"):
-        subprocess.run(command.split(), check=True)
+        subprocess.run(command.split(), check=True, timeout=600)
     capture = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     capture.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
     done = threading.Event()
@@ -49,7 +50,7 @@ def main() -> None:
                 continue
             packets.append((address[0], payload))
 
-    keeper = threading.Thread(target=keep)
+    keeper = threading.Thread(target=keep, daemon=True)
     keeper.start()
     camera = answers(port=554, host=ELSEWHERE)
     camera["GetDeviceInformation"] = ENVELOPE.format(body="<GetDeviceInformationResponse/>").encode()
@@ -72,7 +73,7 @@ def main() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stray:
         stray.sendto(CONTROL, (ELSEWHERE, 9))
     done.set()
-    keeper.join()
+    joined(keeper)
     control = [payload for _, payload in packets if payload.endswith(CONTROL)]
     packets = [(interface, payload) for interface, payload in packets if not payload.endswith(CONTROL)]
     targets, said = set(), b"".join(payload for _, payload in packets)

@@ -17,6 +17,7 @@ from custodes.errors import Unavailable
 from custodes.record.live import SealedStream
 from custodes.record.segment import Opening
 from custodes.sealing.wrap import new_segment
+from custodes.testing.ending import joined
 from custodes.testing.job import CAMERA, SITE_ID, JobSite
 from custodes.testing.media import make_clip, people_at, read_counter, vouch, write_segment
 from custodes.testing.player import play
@@ -193,7 +194,7 @@ from custodes.runtime.memory import hide_memory
 {call}
 raise SystemExit(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
 """
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == dumpable
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == dumpable
 
 
 class Form:
@@ -250,13 +251,13 @@ def test_job_when_live_then_pictures_flow_over_a_rotation_and_survive_the_record
                     earlier, people = [int(packets[n].utc_ns) for n in looks], [people_at(n) for n in looks]
                     job.channel.send(MaskFacts(frames=vouch(earlier, people)[-3:]))
 
-        recorder = threading.Thread(target=record)
+        recorder = threading.Thread(target=record, daemon=True)
         recorder.start()
         outputs: list[object] = []
         while sum(isinstance(o, MediaChunk) for o in outputs) < 30:
             outputs += job.until(MediaChunk, ViewEnded)
         stop.set()
-        recorder.join()
+        joined(recorder)
         hub.stop()
         # Not any note: the stream's end is told first, and a recorder that is back by then is never missed.
         outputs += job.until_note("recorder_down")

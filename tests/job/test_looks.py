@@ -29,6 +29,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.cases import opening
 from custodes.testing.catalog import make_spec
+from custodes.testing.ending import ended
 from custodes.testing.job import SITE_ID, JobSite
 from custodes.testing.media import draw_frame, encode_clip, people_at, vouch, write_segment
 from custodes.testing.web import InlineCatalog
@@ -239,7 +240,7 @@ class Starter:
     async def ended(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for one in self.processes:
-            await asyncio.to_thread(one.wait)
+            await asyncio.to_thread(ended, one)
 
 
 class Recordings:

@@ -11,6 +11,7 @@ from custodes.adapters.ipc.framing import AsyncChannel
 from custodes.adapters.ipc.matcher import MatcherClient
 from custodes.config import SiteConfig, SitePaths, write_effective
 from custodes.errors import Unavailable
+from custodes.testing.ending import kill
 from custodes.types.message import Failed, GalleryStatus, StopSite
 
 
@@ -21,8 +22,7 @@ def matcher(tmp_path):
     write_effective(SiteConfig(data_dir=tmp_path), paths.effective_config)
     process = subprocess.Popen([sys.executable, "-m", "custodes.app.matcher", "--data", str(tmp_path)])
     yield paths, process
-    process.kill()
-    process.wait()
+    kill(process)
 
 
 async def connected(client):
@@ -59,7 +59,9 @@ def test_it_starts_empty_answers_and_ends_cleanly(matcher):
 
 def test_it_loads_no_network_client_no_video_and_no_web():
     code = "import sys, custodes.app.matcher; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
+    ).stdout.split()
     for name in ("av", "fastapi", "starlette", "uvicorn", "httpx", "sqlalchemy", "sqlite3", "onnxruntime",
                  "custodes.media", "custodes.web", "custodes.adapters.sql", "custodes.sealing"):  # fmt: skip
         assert name not in loaded

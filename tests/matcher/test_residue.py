@@ -18,6 +18,7 @@ from custodes.adapters.ipc.framing import AsyncChannel, answer_requests, serve
 from custodes.adapters.ipc.matcher import MatcherClient
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import Unavailable
+from custodes.testing.ending import kill
 from custodes.testing.needles import Needles, files_under
 from custodes.types.face_message import Probe, ReadZoneLoads, ZoneLoads
 from custodes.types.message import Ok
@@ -137,8 +138,7 @@ def test_no_trace_of_strangers_when_many_passed(tmp_path: Path, tracks: int) -> 
                 assert not os.WCOREDUMP(code), "a core dump was written"
             finally:
                 if process.poll() is None:
-                    process.kill()
-                    process.wait()
+                    kill(process)
                 server.close()
 
     asyncio.run(main())

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import custodes_models
 from custodes.cli.models import models
 from custodes.errors import CustodesError, InvalidArgument, ModelRefused
+from custodes.testing.ending import joined
 
 PACKAGED = custodes_models.weights_folder()
 
@@ -50,7 +51,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-    thread.join()
+    joined(thread)
 
 
 def test_list_when_json_then_defaults_and_licences_are_in_it() -> None:

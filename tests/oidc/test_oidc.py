@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.web.conftest import PASSWORD, Site, site_in
 
+from custodes.testing.ending import kill
 from custodes.types.access import AuditKind
 
 pytestmark = pytest.mark.slow
@@ -39,8 +40,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     while b"ready" not in (line := process.stdout.readline()):
         assert line, "the provider ended"
     yield f"http://localhost:{port}"
-    process.kill()
-    process.wait()
+    kill(process)
 
 
 @pytest.fixture

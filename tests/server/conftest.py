@@ -16,6 +16,7 @@ from custodes.app.serving.catalog import ThreadedCatalog
 from custodes.config import SiteIdentity, SitePaths, write_identity
 from custodes.errors import Unavailable
 from custodes.runtime.clock import SystemClock
+from custodes.testing.ending import LIMIT_S, cancelled
 from custodes.types.access import LogEntry
 from custodes.types.message import JobReady, SiteStatus
 from custodes.units import NS_PER_S, Ns
@@ -58,7 +59,8 @@ class Site:
         finally:
             await client.close()
             stop.set()
-            await task
+            async with asyncio.timeout(LIMIT_S):
+                await task
 
     async def log(self, client: WardenClient) -> list[LogEntry]:
         return list((await client.read_log(0, 1000)).entries)
@@ -152,9 +154,7 @@ async def running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from custodes.ports.supervisor import Supervisor
 from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.catalog import make_spec, make_track
+from custodes.testing.ending import stop
 from custodes.testing.media import make_clip, people_at, vouch, write_segment
 from custodes.types.access import AuditKind, Principal, Purpose, PurposeKind, Role
 from custodes.types.backfill import (
@@ -102,8 +103,7 @@ async def bench(
             finally:
                 await backfills.close()
                 for process in getattr(supervisor, "processes", ()):
-                    process.terminate()
-                    process.wait(30)
+                    stop(process)
 
 
 async def record(site: Site, catalog: ThreadedCatalog, warden: WardenClient) -> Segment:
@@ -407,8 +407,7 @@ def cluster(port: int, token: Path, folder: Path) -> Iterator[None]:
             time.sleep(0.2)
         yield
     finally:
-        process.terminate()
-        process.wait(60)
+        stop(process)
 
 
 @pytest.mark.e2e

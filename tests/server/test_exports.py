@@ -50,6 +50,7 @@ from custodes.runtime.clock import SystemClock
 from custodes.sealing.published import latest_usable, read_pinned
 from custodes.testing.cases import opening
 from custodes.testing.catalog import make_spec
+from custodes.testing.ending import LIMIT_S, stop
 from custodes.testing.media import make_clip, people_at, vouch, write_segment
 from custodes.testing.passkey import FakeAuthenticator
 from custodes.types.access import Action, AuditKind, Fidelity, Principal, Purpose, PurposeKind, Role
@@ -203,8 +204,7 @@ async def bench(
             finally:
                 await exporter.close()
                 for process in jobs.processes:
-                    process.terminate()
-                    process.wait(30)
+                    stop(process)
 
 
 async def record(site: Site, catalog: ThreadedCatalog, warden: WardenClient) -> Segment:
@@ -600,7 +600,8 @@ async def run_command(at: Bench, *more: str) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    async with asyncio.timeout(LIMIT_S):
+        said, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, said.decode()
 

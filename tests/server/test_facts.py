@@ -15,6 +15,7 @@ from custodes.app.serving.live_state import ServerLiveState
 from custodes.errors import ProtocolError
 from custodes.runtime.clock import SystemClock
 from custodes.testing.catalog import ALL, CAMERA, make_crossing, make_frame, make_segment, make_track, same_frames
+from custodes.testing.ending import joined
 from custodes.types.codec import encode
 from custodes.types.event import FrameAnalysed, OpenSegment
 from custodes.types.media import Segment
@@ -51,11 +52,11 @@ def test_facts_when_acknowledged_are_in_the_file(site: Site) -> None:
                 sender = FactSender(path, "analyser-0")
                 for fact in (*frames, *tracks, *crossed):
                     sender.put(fact)
-                thread = threading.Thread(target=sender.run)
+                thread = threading.Thread(target=sender.run, daemon=True)
                 thread.start()
                 await until(lambda: sender.acknowledged == 708)
                 sender.stop()
-                await asyncio.to_thread(thread.join)
+                await asyncio.to_thread(joined, thread)
             assert [fact.frame.seq for _, news in bench.frames for fact in news] == list(range(700))
             assert bench.service.store.commits <= 4  # two batches, not seven hundred
 

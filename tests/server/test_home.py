@@ -16,6 +16,7 @@ from custodes.adapters.notify.broker import Broker
 from custodes.app.serving.home import HomeFeed
 from custodes.config.outside import HomeConfig
 from custodes.errors import Unavailable
+from custodes.testing.ending import stop
 from custodes.testing.web import FixedLive, camera_row
 from custodes.types.message import ProcessStatus
 
@@ -37,8 +38,7 @@ def broker_at(port, folder, *lines):
         until(lambda: can_connect(port))
         yield running
     finally:
-        running.terminate()
-        running.wait(60)
+        stop(running)
 
 
 def can_connect(port):

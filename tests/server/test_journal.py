@@ -15,6 +15,7 @@ from custodes.errors import Unavailable
 from custodes.record.compaction import compact
 from custodes.record.journal import JournalWriter, read_from
 from custodes.testing.catalog import ALL, CAMERA, at, make_segment
+from custodes.testing.ending import LIMIT_S
 from custodes.types.access import AuditKind, AuditRecord, LogEntry
 from custodes.types.event import GapRecorded, JournalRecord, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Gap, GapCause, Segment
@@ -222,7 +223,8 @@ def test_server_when_killed_between_journal_and_log_loses_and_doubles_nothing(si
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", CHILD, str(site.paths.data_dir), "00112233445566ff", name, str(countdown)
         )
-        return await process.wait()
+        async with asyncio.timeout(LIMIT_S):
+            return await process.wait()
 
     async def main() -> None:
         async with site.warden() as warden:

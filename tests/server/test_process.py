@@ -18,6 +18,7 @@ from custodes.adapters.ipc import control
 from custodes.adapters.sql import sqlite_catalog
 from custodes.config import SiteConfig, write_effective
 from custodes.runtime.clock import SystemClock
+from custodes.testing.ending import kill
 
 START_TIMEOUT_S = 180.0
 FORBIDDEN = (
@@ -54,10 +55,7 @@ def running(site: Site) -> Iterator[tuple[subprocess.Popen[str], int]]:
             time.sleep(0.02)
         yield process, int((site.paths.run_dir / "server.port").read_text())
     finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        kill(process)
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -128,5 +126,5 @@ def test_server_never_loads(name: str, loaded: frozenset[str]) -> None:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     script: Path = tmp_path_factory.mktemp("modules") / "modules.py"
     script.write_text("import sys, custodes.app.server\nprint(*sys.modules)\n")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=600)
     return frozenset(done.stdout.split())

@@ -37,6 +37,7 @@ from custodes.sealing.published import key_id_of, latest_usable, published_path,
 from custodes.sealing.wrap import new_segment
 from custodes.testing.catalog import ALL, CAMERA, make_frame, make_hold, make_spec, make_track
 from custodes.testing.clock import ManualClock
+from custodes.testing.ending import kill
 from custodes.types.access import AuditKind, AuditRecord
 from custodes.types.event import GapRecorded, SegmentDeleted, SegmentOpened, SegmentSealed
 from custodes.types.media import Gap, GapCause, Segment
@@ -732,8 +733,7 @@ def test_sweeper_when_run_beside_a_warden_process_deletes_logs_and_outlives_its_
                 bench.advance(9000)
                 sweeper = bench.sweeper(catalog, client)
                 assert await sweeper.sweep() == 1
-                process.kill()
-                process.wait()
+                kill(process)
                 bench.record(3600)
                 await bench.follow(catalog)
                 bench.advance(9000)
@@ -746,8 +746,7 @@ def test_sweeper_when_run_beside_a_warden_process_deletes_logs_and_outlives_its_
                 assert [record.details["count"] for record in await deletions(client)] == ["1", "1"]
         finally:
             await client.close()
-            process.kill()
-            process.wait()
+            kill(process)
 
     asyncio.run(main())
 

@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pydantic import ValidationError
@@ -328,6 +328,7 @@ def test_who_does_not_answer_delays_nobody_else_and_is_well_again_when_told():
 
 @contextmanager
 def serving(server):
+    server.daemon_threads = True  # a connection that says nothing keeps nobody from closing
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -353,7 +354,7 @@ def test_a_webhook_is_signed_and_an_error_or_a_redirect_is_no_answer():
         def log_message(self, *_):
             return
 
-    with serving(HTTPServer(("127.0.0.1", 0), Hook)) as port:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Hook)) as port:
         for _ in range(2):
             senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür offen"})
         senders.webhook(f"http://127.0.0.1:{port}/204", "hush")({"text": "Tür zu"})

@@ -229,6 +229,7 @@ def make_certificate(folder, name):
         cwd=folder,
         check=True,
         capture_output=True,
+        timeout=600,
     )
     return folder / "cert.pem", folder / "key.pem"
 

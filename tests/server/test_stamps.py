@@ -43,7 +43,9 @@ ess_cert_id_alg = sha256
 
 
 def openssl(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    done = subprocess.run(["openssl", *arguments], cwd=folder, input=stdin, capture_output=True, check=False)
+    done = subprocess.run(
+        ["openssl", *arguments], cwd=folder, input=stdin, capture_output=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -24,6 +24,7 @@ from custodes.cli.witness import witness as command
 from custodes.errors import Unavailable
 from custodes.sealing.published import read_pinned
 from custodes.testing.clock import ManualClock
+from custodes.testing.ending import stop
 from custodes.testing.web import LoggingWarden
 from custodes.types.access import AuditKind, Checkpoint
 from custodes.types.message import ConsistencyProof, CosignedCheckpoints, ProveConsistency, ReadCosigned, StoreCosigned
@@ -93,8 +94,7 @@ def url(tmp_path: Path, keys: list[NoteVerifier], site: Site) -> Iterator[str]:
                 time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        stop(process)
 
 
 def test_bring_when_the_log_grows_then_a_verifier_of_its_export_demands_the_witness_and_is_content(

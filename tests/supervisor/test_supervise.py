@@ -17,6 +17,7 @@ from custodes.config import SiteConfig, SitePaths
 from custodes.errors import NotFound, ResourceExhausted, Unavailable
 from custodes.runtime import output
 from custodes.runtime.child import ChildSpec
+from custodes.testing.ending import kill
 
 from .conftest import STUBBORN, WORKER, running, spec
 
@@ -211,8 +212,7 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path, is_alive: Ca
         pid = int(pid_file.read_text())
         assert is_alive(pid)
     finally:
-        supervisor.kill()
-        supervisor.wait()
+        kill(supervisor)
     while is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -24,6 +24,7 @@ from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import open_readonly
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import CustodesError, ProtocolError, Unavailable
+from custodes.testing.ending import kill as end
 from custodes.types.access import Action, AuditKind, Checkpoint, Grant
 from custodes.types.media import SegmentHeader
 from custodes.types.message import (
@@ -77,8 +78,7 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.nursery.kill()
-        self.nursery.communicate()
+        end(self.nursery)
 
     def start(self) -> int:
         """A file descriptor of a new warden's process, once it serves."""

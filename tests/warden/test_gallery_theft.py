@@ -23,6 +23,7 @@ from custodes.app.warden import open_gate
 from custodes.config import SiteConfig, SitePaths, write_effective
 from custodes.errors import Unavailable
 from custodes.face.sealed import template_label
+from custodes.testing.ending import kill
 from custodes.testing.keys import SITE_ID
 from custodes.types.access import AuditKind
 from custodes.types.face import FaceEnrolment
@@ -156,8 +157,7 @@ def test_withdrawal_reaches_the_matcher_s_process_and_every_file(tmp_path: Path,
                 assert left == []
                 effect = shredded + await until(lambda: knows(PEOPLE - 1), "the matcher forgot somebody")
             finally:
-                process.kill()
-                process.wait()
+                kill(process)
                 server.close()
                 await client.close()
             with capsys.disabled():

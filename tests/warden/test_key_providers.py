@@ -42,7 +42,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
     os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
     command = ["softhsm2-util", "--init-token", "--free", "--label", "site", "--pin", PIN, "--so-pin", "5678"]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     yield "site"
     del os.environ["SOFTHSM2_CONF"]
 

@@ -23,6 +23,7 @@ from tests.warden.conftest import GATE, Site
 from custodes.adapters.ipc.warden import WardenClient, WardenJobClient
 from custodes.config import SiteConfig, write_effective
 from custodes.errors import CustodesError, InvalidArgument, PermissionDenied, Unavailable
+from custodes.testing.ending import kill
 from custodes.types.access import AuditKind, AuditRecord
 
 START_TIMEOUT_S = 180.0
@@ -63,8 +64,7 @@ class RealSite(Site):
         try:
             yield process
         finally:
-            process.kill()
-            process.communicate()
+            kill(process)
 
 
 @pytest.fixture
@@ -248,7 +248,9 @@ FORBIDDEN_OURS = ("custodes.web", "custodes.media", "custodes.adapters.model", "
 
 def test_warden_when_loaded_then_has_no_http_media_or_model_library() -> None:
     code = "import sys, custodes.app.warden; print('\\n'.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
+    ).stdout.split()
     assert "custodes.sealing.unwrap" in loaded
     assert not [name for name in loaded if name.partition(".")[0] in FORBIDDEN or name.startswith(FORBIDDEN_OURS)]
 
@@ -256,7 +258,9 @@ def test_warden_when_loaded_then_has_no_http_media_or_model_library() -> None:
 @pytest.mark.parametrize("module", ["wrap", "container", "live", "published"])
 def test_public_half_when_loaded_then_brings_no_private_half(module: str) -> None:
     code = f"import sys, custodes.sealing.{module}; print('\\n'.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
+    ).stdout.split()
     assert f"custodes.sealing.{module}" in loaded
     assert "custodes.sealing.unwrap" not in loaded
 

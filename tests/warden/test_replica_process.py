@@ -17,6 +17,7 @@ from custodes.audit.log_tables import read_entries
 from custodes.audit.verify import open_readonly
 from custodes.config import SiteConfig, SitePaths, write_effective
 from custodes.errors import CustodesError
+from custodes.testing.ending import ended
 from custodes.types.access import AuditKind, AuditRecord
 
 WITHIN_S = 60.0
@@ -99,7 +100,7 @@ def test_nothing_acknowledged_is_missing_after_kill_9_and_promotion_and_the_old_
         appending.start()
         until("entries", lambda: len(appending.acknowledged) > 100)
         os.kill(writer.pid, signal.SIGKILL)
-        writer.wait()
+        ended(writer)
         appending.join(WITHIN_S)
         status = custodes("status", str(folder))
         assert "second.example/warden" in status.stdout and "synchronous" in status.stdout

@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import http_ece
@@ -22,6 +22,7 @@ from custodes.app.serving.outside import open_push
 from custodes.app.serving.push import MAX_DEVICES, PushFeed
 from custodes.config import SiteConfig, SitePaths
 from custodes.errors import InvalidArgument, KeyMissing, Unavailable
+from custodes.testing.ending import joined
 from custodes.testing.web import InlineCatalog
 from custodes.types.access import AuditKind, CameraScope, Role
 from custodes.types.push import PushDevice
@@ -74,7 +75,7 @@ class PushService:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
 
 
@@ -85,7 +86,7 @@ def service() -> Iterator[PushService]:
     thread.start()
     yield found
     found.server.shutdown()
-    thread.join()
+    joined(thread)
     found.server.server_close()
 
 

@@ -1,7 +1,7 @@
 """The page of rules: written, tried, taken away; what is wrong is said; secrets are named, never read from files."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.web.test_site_cameras import HTML
@@ -86,7 +86,7 @@ def test_a_test_message_says_who_took_it_and_who_did_not(ruled):
         def log_message(self, *_):
             """Quiet."""
 
-    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/hook"
         post(ruled, "/rules", **{**RULE, "webhook": address, "webhook_secret": "env:CUSTODES_RULE_HOOK"})

@@ -16,6 +16,7 @@ from tests.web.test_leaks import PNG, ann, put  # noqa: F401
 from custodes.adapters.clamd import Clamd
 from custodes.config import SiteConfig
 from custodes.errors import ConfigError, InvalidArgument, Unavailable
+from custodes.testing.ending import stop
 
 SAMPLE = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 """The harmless file that scanners agree to find, in two pieces so that none finds this test."""
@@ -158,8 +159,7 @@ def test_real_clamd_finds_its_sample_and_nothing_in_a_picture(tmp_path: Path) ->
         with pytest.raises(InvalidArgument, match=r"found Test\.Sample"):
             asyncio.run(scanner.check(SAMPLE))
     finally:
-        daemon.terminate()
-        daemon.wait()
+        stop(daemon)
 
 
 def _await_socket(path: Path, daemon: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from custodes.adapters.nats import NatsTarget
 from custodes.errors import Unavailable
+from custodes.testing.ending import kill
 
 START_TIMEOUT_S = 180.0
 PORTS_TRIED = 5
@@ -44,8 +45,7 @@ class NatsServer:
     def kill(self) -> None:
         """As a power cut does."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            kill(self._process)
             self._process = None
 
     def start(self) -> None:

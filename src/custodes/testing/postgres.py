@@ -97,7 +97,13 @@ def _run(binaries: Path, program: str, *arguments: str, **environ: str) -> str:
     # To a file: pg_ctl's child keeps what it inherits, and a pipe would never end.
     with tempfile.TemporaryFile("w+") as said:
         done = subprocess.run(  # noqa: S603 - programs of the package, fixed arguments
-            words, stdout=said, stderr=said, check=False, env={**os.environ, **environ}, cwd="/"
+            words,
+            stdout=said,
+            stderr=said,
+            check=False,
+            env={**os.environ, **environ},
+            cwd="/",
+            timeout=600,
         )
         said.seek(0)
         text = said.read().strip()

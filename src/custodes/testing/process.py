@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from custodes.testing.ending import kill
+
 
 class Process:
     """`python -m <module> --data DIR` as a context manager; killed at its end if it still runs."""
@@ -29,8 +31,7 @@ class Process:
 
     def kill(self) -> None:
         """kill -9; again is harmless."""
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
 
     def terminate(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit code. Raises: subprocess.TimeoutExpired."""

@@ -33,6 +33,7 @@ from custodes.sealing.published import (
 )
 from custodes.sealing.unwrap import generate_camera_day_key, unwrap_data_key
 from custodes.testing.camera import FastClock, file_spec
+from custodes.testing.ending import kill
 from custodes.types.event import GapRecorded, SegmentSealed
 from custodes.types.media import Gap, Packet, Segment, StreamInfo
 from custodes.types.message import CameraSpec
@@ -154,12 +155,12 @@ class RecorderProcess:
         *,
         name: str = "recorder",
         env: Mapping[str, str] | None = None,
-        preexec: Callable[[], None] | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
+        """`wrapper`: a command that becomes the recorder, under limits of its own for instance."""
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "custodes.app.recorder", "--data", str(site.data_dir), "--name", name],
+            [*wrapper, sys.executable, "-m", "custodes.app.recorder", "--data", str(site.data_dir), "--name", name],
             env={**os.environ, **(env or {})},
-            preexec_fn=preexec,
         )
 
     @property
@@ -177,8 +178,7 @@ class RecorderProcess:
 
     def kill(self) -> None:
         """kill -9."""
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
 
     def terminate(self, timeout_s: float = 30.0) -> int:
         """SIGTERM; returns the exit code. Raises: subprocess.TimeoutExpired beyond the promised bound."""
@@ -187,5 +187,4 @@ class RecorderProcess:
         try:
             return self._process.wait(timeout_s)
         finally:
-            self._process.kill()
-            self._process.wait()
+            kill(self._process)

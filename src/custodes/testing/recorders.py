@@ -18,6 +18,7 @@ from custodes.app.serving.recorders import RecorderDesk
 from custodes.config import load_effective
 from custodes.record.journal import read_from
 from custodes.runtime.clock import SystemClock
+from custodes.testing.ending import joined
 from custodes.testing.recorder import SITE_ID, RecorderSite
 from custodes.units import CameraId
 
@@ -34,7 +35,7 @@ class RecorderServer:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()), daemon=True)
 
     def owners(self) -> dict[CameraId, str]:
         """Who may write what now."""
@@ -49,7 +50,7 @@ class RecorderServer:
     def stop(self) -> None:
         """Take over what the journals hold, and close."""
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        joined(self._thread)
 
     async def _run(self) -> None:
         clock, paths, threaded = SystemClock(), self._site.paths, ThreadedCatalog(self.catalog)

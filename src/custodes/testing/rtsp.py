@@ -1,13 +1,16 @@
 """A real RTSP server on loopback for tests: demo/rtsp_server.py under Debian's python3. Needs a source checkout."""
 
+import contextlib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from custodes.errors import FailedPrecondition
+from custodes.testing.ending import first_line, kill
 
 PACKAGES = (
     "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good "
@@ -34,6 +37,7 @@ class RtspServer:
         self._arguments += ["--digest"] if is_digest else []
         self._arguments += [f"{name}={clip}" for name, clip in mounts.items()]
         self._process: subprocess.Popen[str] | None = None
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - nobody reads a pipe, and a full one would stop it
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -43,17 +47,16 @@ class RtspServer:
                 [_SYSTEM_PYTHON, str(_DEMO / "rtsp_server.py"), "--until-eof", *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=self._errors,
                 text=True,
             )
         except OSError as error:
             raise FailedPrecondition(f"{_SYSTEM_PYTHON} cannot run: {error}; apt-get install {PACKAGES}") from error
-        assert self._process.stdout is not None and self._process.stderr is not None
-        first = self._process.stdout.readline().split()
+        first = first_line(self._process).split()
         if first[:1] != ["READY"]:
-            self._process.kill()
-            reason = self._process.stderr.read().strip()
             self.stop()
+            self._errors.seek(0)
+            reason = self._errors.read().strip()
             raise FailedPrecondition(f"RTSP server does not start: {reason}; apt-get install {PACKAGES}")
         self.port = int(first[1])
         return self
@@ -73,14 +76,9 @@ class RtspServer:
         if process is None:
             return
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        kill(process)
 
 
 def prepare_clip(source: Path, target: Path, *, fps: float | None = None, seconds: float | None = None) -> Path:
@@ -91,6 +89,7 @@ def prepare_clip(source: Path, target: Path, *, fps: float | None = None, second
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     if done.returncode:
         raise FailedPrecondition(done.stderr.strip())
