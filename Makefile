@@ -107,7 +107,8 @@ system: ## Install the Debian packages that tests need, when root
 	-@.ci/helm
 
 test: system $(if $(LINTED),$(VENV)/.dev,lint) ## Lint, then all tests; installs a browser and GStreamer when root
-	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder --timeout $(HANGS) -m 'not slow'
+	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder --timeout $(HANGS) -m 'not slow' \
+		-o faulthandler_timeout=$$(($(HANGS) + 60)) -o faulthandler_exit_on_timeout=true
 
 peers: $(VENV)/.dev ## Install the trackers that eval.track compares with
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[peers]'

@@ -15,6 +15,7 @@ import pytest
 
 from custodes.errors import Unavailable
 from custodes.runtime.forks import ask_fork
+from custodes.testing.ending import first_line, killed_after
 
 SERVER = """
 import os, socket, sys, threading
@@ -72,14 +73,13 @@ def test_copy_is_refused_by_a_process_with_threads_and_to_who_is_not_its_parent(
     program = [sys.executable, "-c", textwrap.dedent(SERVER).format(held=held), str(tmp_path / "s")]
     if stranger:
         program = ["/bin/sh", "-c", '"$@"; :', "sh", *program]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, start_new_session=True) as server:
+    with killed_after(subprocess.Popen(program, stdout=subprocess.PIPE, start_new_session=True)) as server:
         try:
-            assert server.stdout is not None
-            server.stdout.readline()
+            assert first_line(server) == b"listening\n"
             with pytest.raises(Unavailable, match=why):
                 asyncio.run(ask_fork(tmp_path / "s", ("a",), 1))
         finally:
-            os.killpg(server.pid, signal.SIGKILL)  # leaving the block waits for it
+            os.killpg(server.pid, signal.SIGKILL)  # the shell's child, too
 
 
 def test_refusal_is_told_though_it_came_before_the_request_was_sent(

@@ -158,9 +158,8 @@ class Child:
         if self.spec.forked_at is not None:
             with contextlib.suppress(Unavailable):  # whoever would be copied is starting or ill: spawning works too
                 forked = await ask_fork(self.spec.forked_at, self.spec.argv, output)
-                if self._is_stopping:  # it was asked to stop while it was being made
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(forked.pid, signal.SIGTERM)
+                if self._is_stopping:  # it was asked to stop while it was being made, and perhaps killed already
+                    self._kill_group(forked.pid)
                 return forked
         return subprocess.Popen(  # noqa: S603 - argv is ours
             self.spec.argv,
@@ -268,6 +267,9 @@ class Child:
     def _kill_group(group: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(group, signal.SIGKILL)  # a copy (`runtime.forks`) that has no group of its own yet
 
     @property
     def pid(self) -> int:
