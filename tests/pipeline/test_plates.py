@@ -1,5 +1,6 @@
 """Plates in a zone: the real networks on drawn plates; what is asked, what is not, what is forgotten."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -137,3 +138,54 @@ def test_what_was_read_is_forgotten_with_the_vehicle_the_zone_and_the_run():
     look(watch, 1, start=2000)
     watch.look(frame(10**12 - 1), tracked(10**12 - 1, run=RunId("00000000cafe"), classes=(ObjectClass.PERSON,) * 2))
     assert watch.held == 0
+
+
+HERE, THERE, BESIDE = (40, 100, 260, 330), (120, 100, 330, 330), (380, 100, 600, 330)
+VAN = Says("AB 12")
+
+
+def passed(*stays):
+    """Of stays (track, box in pixels, first second, seconds, run): when each question's vehicle came, in seconds."""
+    asked = Asked(known=("A812",))
+    watch = PlateWatch(GATE, VAN, asked)
+    watch.set_permits([permit(until=10**13)])
+    for track, box, start, seconds, *run in stays:
+        for step in range(int(seconds * 3) + 1):
+            at = round((start + step / 3) * 1e9)
+            seen = tracked(at, run=RunId(run[0]) if run else RUN)
+            boxes = np.array([box], np.float32) / np.array([640, 360] * 2, np.float32)
+            one = {name: getattr(seen, name)[:1] for name in ("class_ids", "scores", "is_measured")}
+            watch.look(frame(at), replace(seen, track_ids=np.array([track]), boxes_norm=boxes, **one))
+    return [round(one.since_ns / 1e9) for one in asked]
+
+
+@pytest.mark.parametrize(
+    ("stays", "came"),
+    [
+        ([(1, HERE, 100, 5)], [100]),
+        ([(1, HERE, 100, 5), (2, HERE, 108, 5)], [100, 100]),
+        ([(1, HERE, 100, 5), (2, HERE, 108, 5), (3, HERE, 120, 5)], [100, 100, 100]),
+        ([(1, HERE, 100, 5), (1, HERE, 110, 5, "00000000cafe")], [100, 100]),
+        ([(1, HERE, 100, 5), (1, BESIDE, 106, 3), (1, HERE, 112, 5)], [100, 112]),
+        ([(1, HERE, 100, 5), (2, BESIDE, 107, 1), (2, HERE, 110, 5)], [100, 110]),
+        ([(1, HERE, 100, 5), (2, HERE, 121, 5)], [100, 121]),
+        ([(1, (200, 200, 300, 330), 100, 5), (2, HERE, 108, 5)], [100, 108]),
+    ],
+    ids=["stands", "track-breaks", "breaks-twice", "connects-anew", "drives-out-and-back", "comes-from-outside",
+         "long-after", "elsewhere"],
+)  # fmt: skip
+def test_a_vehicle_that_came_back_came_anew_and_one_whose_track_broke_did_not(stays, came):
+    assert passed(*stays) == came
+
+
+def test_of_a_vehicle_on_no_list_nothing_is_kept_when_it_is_gone():
+    watch = PlateWatch(GATE, Says("CD 34"), Asked(known=("A812",)))
+    watch.set_permits([permit()])
+    look(watch, 6)
+    assert watch.remembered == 0
+    listed = PlateWatch(GATE, Says("AB 12"), Asked(known=("A812",)))
+    listed.set_permits([permit()])
+    look(listed, 6)
+    assert listed.remembered == 1
+    listed.set_permits([])
+    assert listed.remembered == 0

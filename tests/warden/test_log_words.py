@@ -164,7 +164,8 @@ async def trial_and_vehicles(office: Office) -> None:
             expires_ns=Ns(clock.now_ns() + 100 * DAY),
         )
     )
-    seen = AskPlate(zone_id=plates, camera_id=GATE, utc_ns=clock.now_ns(), texts=("KARL4711",))
+    seen = AskPlate(zone_id=plates, camera_id=GATE, utc_ns=clock.now_ns(), since_ns=clock.now_ns(),
+                    texts=("KARL4711",))  # fmt: skip
     assert (await office.gate.faces.plates.answer_analyser(seen)).is_listed
     await ask(EndListing(principal=BOSS, vehicle_id=listed.vehicle_id))
 

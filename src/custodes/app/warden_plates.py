@@ -34,8 +34,8 @@ from custodes.units import NS_PER_S, Ns
 MAX_LISTINGS = 10_000
 ASKS_PER_MINUTE = 120
 """Of one zone: two vehicles a second. A table of all plates of a small country would take years."""
-AGAIN_NS = Ns(60 * NS_PER_S)
-"""A vehicle that stands at the gate is one passage."""
+AGAIN_NS = Ns(10 * NS_PER_S)
+"""A vehicle that an analyser takes for another come is no new passage within so long: a barrier is still open then."""
 MAX_TEXTS = 3
 PASSAGES_KEPT = 500
 LATE_NS = Ns(30 * NS_PER_S)
@@ -51,6 +51,7 @@ class PlateDesk:
         self._key = key
         self._asked: dict[str, deque[Ns]] = {}
         self._seen_ns: dict[tuple[str, str], Ns] = {}
+        """Of vehicle and zone, by the pictures' time."""
         self._passages: deque[Passage] = deque(maxlen=PASSAGES_KEPT)
         self._number = 0
 
@@ -150,9 +151,10 @@ class PlateDesk:
             return PlateAnswer(is_listed=True)
         key = (found.vehicle_id, message.zone_id)
         before_ns = self._seen_ns.get(key)
-        if before_ns is None or now_ns - before_ns >= AGAIN_NS:
+        # Who stands before the gate is one passage however long; who left and came back is another, however soon.
+        if before_ns is None or (message.since_ns > before_ns and message.utc_ns - before_ns >= AGAIN_NS):
             await self._pass(found, message, draft.name)
-        self._seen_ns[key] = now_ns
+        self._seen_ns[key] = max(before_ns or message.utc_ns, message.utc_ns)
         return PlateAnswer(is_listed=True)
 
     async def _pass(self, found: PlateListing, message: AskPlate, zone: str) -> None:

@@ -121,6 +121,8 @@ class AskPlate:
     utc_ns: Ns
     texts: tuple[str, ...]
     """What the looks at one vehicle read, the commonest first; at most three."""
+    since_ns: Ns
+    """When this vehicle came into the zone, as far as the analyser knows: one that left and came back came anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
