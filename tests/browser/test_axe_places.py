@@ -118,6 +118,8 @@ PAGES = {
     "/rules": "section b:text-is('crowd')",
     "/journeys": "#ask > summary",
     f"/journeys/{REQUEST}": "text=By places and times alone",
+    "/cases/2026-7?looks=1": "text=journey of Cleo Ray",
+    "/log?": "text=saw where the enrolled person “Cleo Ray” went",
     "/last-seen": "text=confirmed by",
     "/site/cameras/gate/drawing": "#list summary",
 }

@@ -1,12 +1,14 @@
 """Cases over HTTP: open, staff, note, close; what a case's page collects, and for whom."""
 
+import asyncio
+
 import pytest
 from tests.web.conftest import NAME
 from tests.web.test_live import REVIEW, wanted
 from tests.web.test_people import accept, invite
 from tests.web.test_requests import Person, asked
 
-from custodes.types.access import AuditKind
+from custodes.types.access import AuditKind, AuditRecord
 
 OPENING = {"title": "Bicycle stolen", "reason": "reported by its owner at the gate", "keep_days": "30"}
 
@@ -77,6 +79,25 @@ def test_case_page_collects_notes_requests_and_looks(ann, ben):
     assert number not in ben.get("/cases").text
     assert f'<option value="{number}">' in ann.get("/cameras/gate").text
     assert f'<option value="{number}">' not in ben.get("/cameras/gate").text
+
+
+def test_case_page_leads_to_what_was_looked_at_and_lists_traces_of_its_own_alone(ann, ben):
+    site = ann.site
+    path = opened(ann)
+    number = path.rpartition("/")[2]
+    assert look(ann, number) == "opened"
+    for reference, request_id in ((number.upper(), "r1"), ("other", "r2")):
+        details = {"reference": reference, "request_id": request_id, "user_id": "somebody else"}
+        traced = AuditRecord(kind=AuditKind.LEAK_TRACED, actor="Ann", subject="gate", details=details)
+        asyncio.run(site.warden.append(traced))
+    text = ann.get(f"{path}?looks=1").text
+    assert f'<a href="/cameras/gate?purpose=case&amp;reference={number}&amp;at=' in text
+    assert '<a href="/requests/r1">a leaked picture traced</a>' in text
+    assert "r2" not in text
+    assert ann.post(f"{path}/close", because="found again").status_code == 303
+    closed = ann.get(f"{path}?looks=1").text
+    assert "play back, masked" in closed
+    assert "/cameras/gate?" not in closed
 
 
 @pytest.mark.parametrize(

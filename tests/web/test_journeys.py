@@ -240,6 +240,35 @@ def test_request_to_follow_names_cameras_and_the_person_for_whom_may_know_them(c
     assert f"where the enrolled person {ONE} went" in ann.get(f"/journeys/{request_id}").text, "they agree no more"
 
 
+def test_case_lists_what_was_opened_for_it_and_the_log_names_whom_until_they_are_forgotten(claimed, two):
+    ann, boss = two
+    request_id = in_force(claimed, ann, boss)
+    assert ann.post(f"/journeys/{request_id}").status_code == 200
+    accept(claimed, invite(claimed, name="Ivy", roles=("supervisor",)))
+    ivy = Person(claimed)
+    assert "journey of" not in ann.get("/cases/2026-7").text, "the log is read when somebody asks"
+    mine = ann.get("/cases/2026-7?looks=1").text
+    (row,) = re.findall(r"<tr>(?:(?!</tr>).)*journey of.*?</tr>", mine, re.DOTALL)
+    assert f'<a href="/journeys/{request_id}">journey of Cleo Ray</a>' in row
+    assert "Main gate" in row
+    assert "Yard" in row
+    assert f'<a href="/requests/{request_id}">journey of Cleo Ray</a>' in ivy.get("/cases/2026-7?looks=1").text
+
+    def told():
+        return ann.get("/api/v1/log?kind=journey_opened").json()["entries"][0]
+
+    entry = told()
+    assert "saw where the enrolled person “Cleo Ray” went" in entry["sentence"]
+    assert entry["subject"] == ONE
+    kept = ann.get(f"/api/v1/log/{entry['index']}/proof")
+    assert "Cleo" not in kept.text, "what is kept elsewhere has ids, as the log has"
+    assert boss.post(f"/faces/people/{ONE}/end").status_code == 303
+    assert f"the enrolled person {ONE} went" in told()["sentence"]
+    entries = ann.get("/api/v1/log?kind=enrolment_ended").json()["entries"]
+    assert ONE in entries[0]["sentence"]
+    assert ONE in ann.get("/cases/2026-7?looks=1").text
+
+
 def test_last_seen_tells_the_place_to_who_looks_and_the_guardians_form_to_who_enrols(claimed, two):
     ann, boss = two
     assert "Nobody is being looked for" in ann.get("/last-seen").text

@@ -267,3 +267,8 @@ def test_crossings_are_summed_up_by_line_way_and_lane():
         {"line": "gate", "forward": none | {"people": 2, "vehicles": 1}, "backward": none | {"people": 1}},
     ]
     assert line_rows([]) == []
+
+
+def test_log_tells_whose_training_changed_by_their_name():
+    record = AuditRecord(kind=AuditKind.TRAINING_CHANGED, actor="Pia", subject="u4", details={"person": "Op"})
+    assert audit_sentence(record) == "Pia changed the training of Op to verify candidates."

@@ -1,6 +1,7 @@
 """The audit log over HTTP: newest first, filtered, with a proof of inclusion for each entry."""
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +10,9 @@ from fastapi.responses import JSONResponse
 from custodes.errors import InvalidArgument, NotFound
 from custodes.types.access import AuditKind, LogEntry
 from custodes.units import NS_PER_S, Ns
-from custodes.web.deps import WebDeps, deps_of
+from custodes.web.asked_names import names_of
+from custodes.web.deps import WebDeps, deps_of, present
+from custodes.web.recognition_words import ABOUT_ENROLLED
 from custodes.web.words import audit_sentence, utc_text
 
 router = APIRouter(prefix="/api/v1")
@@ -52,8 +55,10 @@ async def log(
                     break
         if not entries:
             break
+    people = {entry.record.subject for entry in found if entry.record.kind in ABOUT_ENROLLED}
+    names = await names_of(deps, present(request).principal, people)
     return {
-        "entries": [_row(entry) for entry in found],
+        "entries": [_row(entry, names) for entry in found],
         "next_before": end if end > 0 else None,
         "checkpoint": {
             "origin": checkpoint.origin,
@@ -115,14 +120,15 @@ async def _entry(deps: WebDeps, index: int) -> LogEntry:
     return page.entries[0]
 
 
-def _row(entry: LogEntry) -> dict[str, object]:
+def _row(entry: LogEntry, names: Mapping[str, str] | None = None) -> dict[str, object]:
+    """`names`: for the page alone; what is kept to be checked elsewhere has none."""
     record = entry.record
     return {
         "index": entry.index,
         "utc_ns": entry.utc_ns,
         "utc": utc_text(entry.utc_ns),
         "kind": record.kind.value,
-        "sentence": audit_sentence(record),
+        "sentence": audit_sentence(record, names),
         "actor": record.actor,
         "subject": record.subject,
         "details": record.details,

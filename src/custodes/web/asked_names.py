@@ -1,6 +1,6 @@
 """Names instead of ids in what is asked for: a camera's, and a followed person's for who may know it anyway."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from custodes.types.access import Action, Principal
 from custodes.types.approval import RequestRecord
@@ -20,16 +20,23 @@ async def people_of(deps: WebDeps, who: Principal, records: Sequence[RequestReco
 
     Raises: Unavailable.
     """
-    wanted = {one.request.person_id for one in records if one.request.action is Action.FOLLOW}
+    return await names_of(deps, who, {one.request.person_id for one in records if one.request.action is Action.FOLLOW})
+
+
+async def names_of(deps: WebDeps, who: Principal, wanted: Collection[str]) -> Mapping[str, str]:
+    """Names by person, of these alone; empty for who may read no list that has them. Who was forgotten has none.
+
+    Raises: Unavailable.
+    """
     if not wanted:
         return {}
-    if deps.reads.may(who, Action.READ_SIGHTINGS):
-        table = await deps.warden.about_requests(ReadFollowable(principal=who))
-        assert isinstance(table, FollowableTable)
-        return {one.person_id: one.name for one in table.people if one.person_id in wanted and one.name}
-    if deps.reads.may(who, Action.ENROL) or deps.reads.may(who, Action.READ_PRIVACY):
+    if deps.reads.may(who, Action.ENROL) or deps.reads.may(who, Action.READ_PRIVACY):  # the list that has more
         known = await deps.warden.about_requests(ReadEnrolments(principal=who))
         assert isinstance(known, EnrolmentTable)
         rows = [one for one in known.enrolments if one.enrolment.person_id in wanted]
         return {one.enrolment.person_id: one.name for one in rows if one.name}
+    if deps.reads.may(who, Action.READ_SIGHTINGS):
+        table = await deps.warden.about_requests(ReadFollowable(principal=who))
+        assert isinstance(table, FollowableTable)
+        return {one.person_id: one.name for one in table.people if one.person_id in wanted and one.name}
     return {}

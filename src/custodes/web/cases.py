@@ -10,7 +10,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from custodes.access.cases import is_member, number_key
-from custodes.access.subject import Viewing
 from custodes.errors import CustodesError, InvalidArgument
 from custodes.types.access import Action, Principal, Purpose, PurposeKind
 from custodes.types.approval import ReadRequests, RequestTable
@@ -29,6 +28,7 @@ from custodes.types.cases import (
 )
 from custodes.units import CameraId, Ns
 from custodes.web.asked_names import cameras_of, people_of
+from custodes.web.case_deeds import deeds_of
 from custodes.web.deps import WebDeps, deps_of, page, present
 from custodes.web.errors import describe
 from custodes.web.moments import utc_ns_of
@@ -71,7 +71,7 @@ async def open_case(
 
 @router.get("/cases/{number}")
 async def one_case(request: Request, number: str, looks: Annotated[str, Query(max_length=1)] = "") -> Response:
-    """One case and what it collected; with `looks=1` also who looked, from the log."""
+    """One case and what it collected; with `looks=1` also what was done for it, from the log."""
     return await _one(request, number, with_looks=bool(looks))
 
 
@@ -190,6 +190,7 @@ async def _one(
     status, _, problem = describe(error) if error else (200, "", "")
     found = await read_case(deps, who, number)
     case = found.case
+    works = is_member(case, who.user_id)
     may_change = case.owner.user_id == who.user_id or deps.reads.may(who, Action.LEAD_CASES)
     accounts = [one for one in await deps.catalog.accounts() if not one.is_disabled] if may_change else []
     return page(
@@ -200,8 +201,8 @@ async def _one(
         case=case,
         notes=found.notes,
         requests=await _requests(deps, who, case),
-        looks=await _looks(deps, case) if with_looks else None,
-        is_member=is_member(case, who.user_id),
+        deeds=await deeds_of(deps, who, case, may_look=works and case.closed_ns is None) if with_looks else None,
+        is_member=works,
         may_trace=deps.reads.may(who, Action.TRACE_LEAK, Purpose(kind=PurposeKind.LEAK_TRACE, reference=case.number)),
         may_change=may_change,
         people=[(one.user_id, one.name, is_member(case, one.user_id)) for one in accounts],
@@ -222,12 +223,3 @@ async def _requests(deps: WebDeps, who: Principal, case: Case) -> list[dict[str,
     ]
     cameras, people = cameras_of(deps, who), await people_of(deps, who, records)
     return [request_row(record, now_ns, cameras=cameras, people=people) for record in records]
-
-
-async def _looks(deps: WebDeps, case: Case) -> list[Viewing]:
-    """Looks and exports for it, as the log tells, oldest first."""
-    return [
-        one
-        for one in await deps.looks.viewings(case.opened_ns)
-        if one.purpose == PurposeKind.CASE.value and number_key(one.reference) == number_key(case.number)
-    ]

@@ -4,6 +4,7 @@ Reads the newest `MAX_ENTRIES` entries at most, once per quarter of an hour; dec
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,8 @@ _HISTORY_NS = 90 * NS_PER_DAY
 _REMEMBER_NS = 15 * 60 * NS_PER_S
 _PURPOSEFUL = frozenset({Action.PLAY_BACK.value, Action.EXPORT.value})
 _LOOKS = _PURPOSEFUL | {Action.WATCH_LIVE.value}
+_OF_LOOKS = frozenset({AuditKind.ACCESS_GRANTED, AuditKind.VIEW_ENDED})
+_BESIDE_LOOKS = frozenset({AuditKind.JOURNEY_OPENED, AuditKind.LEAK_TRACED})
 
 
 class LookBook:
@@ -46,26 +49,31 @@ class LookBook:
 
     async def _read(self, since_ns: Ns, max_entries: int) -> tuple[list[Viewing], bool]:
         """Also whether all entries since then were read."""
+        found, is_all = await self._walk(since_ns, max_entries, _OF_LOOKS)
+        return _viewings(found, since_ns), is_all
+
+    async def everything(self, since_ns: Ns) -> tuple[list[Viewing], list[LogEntry]]:
+        """`viewings`, and beside them the entries of journeys that were opened and of pictures that were traced."""
+        found, _ = await self._walk(since_ns, MAX_ENTRIES, _OF_LOOKS | _BESIDE_LOOKS)
+        beside = [one for one in found if one.record.kind in _BESIDE_LOOKS and one.utc_ns >= since_ns]
+        return _viewings(found, since_ns), beside
+
+    async def _walk(self, since_ns: Ns, max_entries: int, kinds: frozenset[AuditKind]) -> tuple[list[LogEntry], bool]:
+        """Entries of some kinds, oldest first, a page beyond `since_ns`; and whether all since then were read."""
         size = (await self._warden.read_checkpoint()).size
-        granted: list[LogEntry] = []
-        ended: dict[str, LogEntry] = {}
+        found: list[LogEntry] = []
         end, is_all = size, False
         while end > max(0, size - max_entries):
             start = max(0, end - _PAGE)
             entries = (await self._warden.read_log(start, end - start)).entries
             if not entries:
                 break
-            for entry in entries:
-                if entry.record.kind is AuditKind.VIEW_ENDED:
-                    ended[entry.record.details.get("session", "")] = entry
-                elif entry.record.kind is AuditKind.ACCESS_GRANTED and entry.utc_ns >= since_ns:
-                    granted.append(entry)
+            found += [entry for entry in entries if entry.record.kind in kinds]
             end = start
             if entries[0].utc_ns < since_ns:
                 is_all = True
                 break
-        looks = [entry for entry in granted if entry.record.details.get("action") in _LOOKS]
-        return [_viewing(entry, ended) for entry in sorted(looks, key=lambda one: one.index)], is_all or end <= 0
+        return sorted(found, key=lambda one: one.index), is_all or end <= 0
 
     def _looks(self, viewings: list[Viewing]) -> list[Look]:
         """Recordings alone: live duty is what an operator is there for."""
@@ -102,6 +110,17 @@ class LookBook:
         return [
             one for one in found if one.camera_id == camera_id and one.start_ns <= end_ns and one.end_ns >= start_ns
         ], is_all
+
+
+def _viewings(found: Sequence[LogEntry], since_ns: Ns) -> list[Viewing]:
+    ended = {one.record.details.get("session", ""): one for one in found if one.record.kind is AuditKind.VIEW_ENDED}
+    return [
+        _viewing(one, ended)
+        for one in found
+        if one.record.kind is AuditKind.ACCESS_GRANTED
+        and one.utc_ns >= since_ns
+        and one.record.details.get("action") in _LOOKS
+    ]
 
 
 def _viewing(entry: LogEntry, ended: dict[str, LogEntry]) -> Viewing:

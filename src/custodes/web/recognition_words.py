@@ -1,10 +1,25 @@
 """What the log says of recognition, of vehicles and of the site's own care, in sentences: `words.audit_sentence`.
 
-People are told by their ids: the log knows no names of theirs. Zones and vehicles have one there, until it is erased.
+The log knows people by their ids; whoever may know a name is told it where the entry is about an enrolment. Candidates
+have none before two people confirmed them. Zones and vehicles have one in the log, until it is erased.
 """
 
 from custodes.types.access import AuditKind
 from custodes.web.language.speech import Words
+
+ABOUT_ENROLLED = frozenset(
+    {
+        AuditKind.ENROLMENT_INVITED,
+        AuditKind.INVITATION_RENEWED,
+        AuditKind.CONSENT_SIGNED,
+        AuditKind.TEMPLATE_STORED,
+        AuditKind.ENROLMENT_REVIEWED,
+        AuditKind.ENROLMENT_ENDED,
+        AuditKind.TEMPLATES_DESTROYED,
+        AuditKind.JOURNEY_OPENED,
+    }
+)
+"""Whose subject is somebody enrolled."""
 
 RECOGNITION_WORDS: Words[AuditKind] = Words(
     {

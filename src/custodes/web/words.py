@@ -23,7 +23,7 @@ from custodes.web.language.speech import (
     say_count,
     translated,
 )
-from custodes.web.recognition_words import RECOGNITION_WORDS
+from custodes.web.recognition_words import ABOUT_ENROLLED, RECOGNITION_WORDS
 
 _BEGINS = re.compile(r"[A-Z][A-Za-z ]{2,24}: ")
 
@@ -409,11 +409,18 @@ def _trace_words(asked: LookRequest, where: str) -> dict[str, str]:
     return _asked_words(asked, what, cost)
 
 
-def audit_sentence(record: AuditRecord) -> str:
-    """One log entry as a sentence; unknown details are left to the entry's own list."""
+def audit_sentence(record: AuditRecord, people: Mapping[str, str] | None = None) -> str:
+    """One log entry as a sentence; unknown details are left to the entry's own list.
+
+    Args: people: names that the reader may know, by id; the log itself has none. Without one the id is told.
+    """
     fixed = _FIXED.get(record.kind) or RECOGNITION_WORDS.get(record.kind)
     if fixed:
         subject = record.subject or record.actor
+        if people and record.kind in ABOUT_ENROLLED and subject in people:
+            subject = f"“{people[subject]}”"
+        elif record.kind is AuditKind.TRAINING_CHANGED:
+            subject = record.details.get("person", subject)
         label = record.details.get("label") or record.details.get("name") or subject
         return fixed.format(actor=record.actor or "somebody", subject=subject, label=label)
     if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):

@@ -7,7 +7,7 @@ let nextBefore = null;
 let isBusy = false;
 
 function row(entry) {
-  const details = Object.entries(entry.details);
+  const details = [...(entry.subject ? [[t`about`, entry.subject]] : []), ...Object.entries(entry.details)];
   const more = details.length
     ? el("dl", { class: "entry-details", hidden: true }, ...details.map(([name, value]) => el("div", {},
       el("dt", {}, name.replace(/_ns$/, "").replaceAll("_", " ")), el("dd", {}, inWords(name, value)))),
