@@ -39,7 +39,7 @@ HANGS ?= 900
 
 .DEFAULT_GOAL := help
 SHOTS ?=
-.PHONY: help install demo system test lint pages shots words client peers crashes residue terrace missing sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
+.PHONY: help install demo system test lint pages shots words client peers crashes residue terrace missing gate sast mutants bench eval scoreboard chaos hostile fuzz sbom docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ pages: $(VENV)/.dev ## Walk through every page as every role in Chromium; SHOTS=
 missing: $(VENV)/.dev ## A missing person in Chromium, from the guardian's signature to the end, on film made of ../shared/data: 4 minutes
 	@.ci/system-packages $(GSTREAMER) $(BROWSER)
 	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_last_seen.py
+
+gate: $(VENV)/.dev ## A gate for vehicles of one's own in Chromium, from the zone's draft to the barrier that opens, on film made of ../shared/data: 5 minutes
+	@.ci/system-packages $(GSTREAMER) $(BROWSER)
+	@CUSTODES_SHOTS=$(SHOTS) $(BIN)/python -m pytest -q -m slow tests/e2e/test_gate.py
 
 shots: $(VENV)/.dev ## Take the pictures of the manual anew, from a site that runs on the demo's footage
 	@.ci/system-packages $(GSTREAMER) $(BROWSER)

@@ -25,12 +25,12 @@ GROUND = {
 }
 """About where the walkers' ground lies; both cameras show the same film, some seconds apart."""
 REPOSITORY = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("CUSTODES_SHARED", REPOSITORY.parent / "shared"))
 
 
 def walkers_clip() -> Path:
     """vtest.avi: a fixed camera, 19 walkers."""
-    shared = Path(os.environ.get("CUSTODES_SHARED", REPOSITORY.parent / "shared"))
-    clip = shared / "data/people/pets09-s2l1-view001.avi"
+    clip = SHARED / "data/people/pets09-s2l1-view001.avi"
     if clip.is_file():
         return clip
     return next(path for _, path in fetch(REPOSITORY / "demo-data", print) if path.name == "vtest.avi")

@@ -10,10 +10,16 @@ import av
 import numpy as np
 from PIL import Image
 
+from custodes.testing.plates import plate_picture
 from demo.prepare import prepare
 
 SIZE, FPS = (1280, 720), 8
 _FACE_PX = 300
+_CARPARK = (0, 214)
+"""Frames of intel-car-detection.mp4 without and with cars."""
+_CAR, _PLATE = (305, 45, 470, 312), (156, 379)
+"""The red one in the second of them; the middle of its plate after it was made larger."""
+_LARGER = 5 / 3
 
 
 def strangers(archive: Path, count: int) -> list[Image.Image]:
@@ -54,6 +60,27 @@ def passers(people: list[Image.Image], last: Image.Image) -> Iterator[Image.Imag
         shown.paste(tall, (150 + 2 * step, 60))
         yield shown
     yield from pause
+
+
+def comers(film: Path, plates: tuple[str, str]) -> Iterator[Image.Image]:
+    """Two cars of ../shared's car park, one after the other, drive up, stand for five seconds and drive on. Their
+    plates are drawn, over the true ones: the first of a blue car, the second of a red one."""
+    with av.open(str(film)) as source:
+        frames = {number: one for number, one in enumerate(source.decode(video=0)) if number in _CARPARK}
+        empty, seen = (frames[number].to_image() for number in _CARPARK)
+    asphalt = empty.resize(SIZE)
+    red = seen.crop(_CAR).resize((round((_CAR[2] - _CAR[0]) * _LARGER), round((_CAR[3] - _CAR[1]) * _LARGER)))
+    blue = Image.merge("RGB", [red.getchannel(one) for one in "BGR"])
+    stand = (SIZE[1] - red.height) // 2
+    for car, text in zip((blue, red), plates, strict=True):
+        plate = Image.fromarray(plate_picture(text, 36))
+        car.paste(plate, (_PLATE[0] - plate.width // 2, _PLATE[1] - plate.height // 2))
+        up = np.linspace(SIZE[1], stand, 3 * FPS)
+        away = np.linspace(stand, -red.height, 3 * FPS)
+        for top in [*up, *[stand] * (5 * FPS), *away, *[SIZE[1]] * (4 * FPS)]:
+            shown = asphalt.copy()
+            shown.paste(car, (480, round(top)))
+            yield shown
 
 
 def clip_of(frames: Iterator[Image.Image], target: Path) -> Path:

@@ -4,21 +4,18 @@ The person is enrolled by one official photograph and walks through the camera's
 strangers of LFW: needs ../shared. Four minutes: `make missing SHOTS=/tmp/shots`.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from tests.browser.conftest import chromium
 from tests.browser.test_pages import Person, shot
-from tests.browser.test_passkeys import add_passkey, with_authenticator
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.conftest import SHARED
+from tests.e2e.desks import open_zone, seated
 from tests.e2e.films import clip_of, passers, strangers
-from tests.e2e.test_every_page import log_in
 
 from custodes.errors import DeadlineExceeded
 from custodes.testing.rtsp import RtspServer
@@ -28,7 +25,7 @@ from custodes.types.access import Role
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.rtsp]
 
-FACES = Path(os.environ.get("CUSTODES_SHARED", REPOSITORY.parent / "shared")) / "data" / "faces"
+FACES = SHARED / "data" / "faces"
 ENROLLED, FILMED = FACES / "whitehouse" / "biden2.jpg", FACES / "whitehouse" / "biden.jpg"
 CORNERS = (([0.1, 0.6], [-6, 12]), ([0.9, 0.6], [6, 12]), ([0.95, 0.98], [2, 3]), ([0.05, 0.98], [-2, 3]))
 PEOPLE = {
@@ -41,7 +38,6 @@ PEOPLE = {
 }
 PASSES = 5
 """Of the person through the film, a minute each: on a busy machine a track may break before it is one."""
-WORDS = ["purpose", "reference", "notice", "alternative", "necessity", "risks", "measures", "consulted"]
 
 
 @pytest.fixture(scope="module")
@@ -83,40 +79,12 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def desk(site: RunningSite, chrome: Browser) -> dict[str, Person]:
-    """Everybody at a page of their own, with a passkey that the administrator vouched for."""
-    found = {}
-    for name in PEOPLE:
-        context = chrome.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark", locale="en-GB")
-        found[name] = with_authenticator(context, site.address)
-        log_in(found[name], name)
-        found[name].go("/me")
-        add_passkey(found[name].page)
-    page = found["Ada"].page
-    found["Ada"].go("/requests")
-    for left in range(page.get_by_role("button", name="Vouch with a passkey").count(), 0, -1):
-        page.get_by_role("button", name="Vouch with a passkey").first.click()
-        expect(page.get_by_role("button", name="Vouch with a passkey")).to_have_count(left - 1)
-    return found
+    return seated(chrome, site.address, PEOPLE, vouches="Ada")
 
 
-def open_zone(desk: dict[str, Person]) -> None:
-    """Drafted by one, approved by two."""
-    page = desk["Ada"].page
-    desk["Ada"].go("/faces/zones")
-    page.locator("main details summary").first.click()
-    form = page.locator("form[action='/faces/zones']")
-    form.locator("[name=name]").fill("Door")
-    for name in WORDS:
-        form.locator(f"[name={name}]").fill("said in a sentence that is long enough")
-    form.locator("[name=fpir]").fill("0.01")
-    form.locator("[name=tracks_per_day]").fill("100")
-    form.get_by_role("button", name="Ask two others").click()
-    page.wait_for_url("**/faces/zones/*")
-    for name in ("Ben", "Cy"):
-        desk[name].page.goto(page.url)
-        desk[name].page.get_by_role("button", name="Approve with a passkey").click()
-        expect(desk[name].page.locator("li", has_text=name)).to_contain_text("approved")
-    expect(desk["Cy"].page.locator("#phase")).to_have_text("on now")
+def begin(desk: dict[str, Person]) -> None:
+    """A zone, and two people who may judge candidates."""
+    open_zone(desk, "Door", fields={"fpir": "0.01", "tracks_per_day": "100"})
     for name in ("Op", "Ina"):
         desk["Pia"].go("/faces/training")
         form = desk["Pia"].page.locator("form[action='/faces/training']")
@@ -179,7 +147,7 @@ def is_track_known(investigator: Viewer, desk: dict[str, Person]) -> bool:
 def test_missing_person_is_seen_confirmed_by_two_told_and_forgotten(
     site: RunningSite, chrome: Browser, desk: dict[str, Person]
 ) -> None:
-    open_zone(desk)
+    begin(desk)
     phone, ends = enrol(desk, chrome)
     investigator = Viewer(site.address)
     investigator.log_in(name="Ina", password=PASSWORD)
