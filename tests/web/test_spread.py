@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from custodes.adapters.ipc.framing import listening_socket
 from custodes.app.serving.page import Page
+from custodes.testing.ending import LIMIT_S
 from custodes.web.gate import ROUTES
 from custodes.web.spread import FROM, LEADS, NOBODY_LEADS, SPREAD, UNCERTAIN, Inside, Spread
 
@@ -38,12 +39,14 @@ async def of_the_leader(request: Request) -> Response:
 async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     page = Page(app, listener, has_lifespan=False)
     task = asyncio.create_task(page.run())
-    await page.started()
+    async with asyncio.timeout(LIMIT_S):
+        await page.started()
     try:
         yield
     finally:
         page.stop()
-        await task
+        async with asyncio.timeout(LIMIT_S):
+            await task
 
 
 def follower(leader: Path, *, hold_s: float = 0.0) -> httpx.AsyncClient:
