@@ -21,6 +21,7 @@ import psutil
 import yaml
 
 from custodes.errors import DeadlineExceeded, Unavailable
+from custodes.testing.ending import ended
 
 START_TIMEOUT_S = 180.0
 """A cold start imports everything seven times on two busy cores."""
@@ -70,7 +71,11 @@ class RunningSite:
         )
         threading.Thread(target=self._read_output, daemon=True).start()
         if not self._options:
-            self.wait_for(lambda: bool(self.address), "the address on the terminal", START_TIMEOUT_S)
+            try:
+                self.wait_for(lambda: bool(self.address), "the address on the terminal", START_TIMEOUT_S)
+            except BaseException:
+                self._kill()  # nobody else would: what fails here is not left
+                raise
         return self
 
     @contextmanager
@@ -104,8 +109,15 @@ class RunningSite:
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             raise DeadlineExceeded(f"site did not stop within {timeout_s:.0f} s:\n" + self.tail()) from None
+
+    def _kill(self) -> None:
+        """The supervisor; the kernel ends its processes with it."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(self._process.pid, signal.SIGKILL)
+        ended(self._process)
 
     def tail(self, count: int = 30) -> str:
         """The last lines the terminal showed."""
