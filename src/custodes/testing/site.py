@@ -21,7 +21,7 @@ import psutil
 import yaml
 
 from custodes.errors import DeadlineExceeded, Unavailable
-from custodes.testing.ending import ended
+from custodes.testing.ending import LIMIT_S, ended
 
 START_TIMEOUT_S = 180.0
 """A cold start imports everything seven times on two busy cores."""
@@ -101,7 +101,7 @@ class RunningSite:
             if not self.token and (found := _TOKEN.search(line)):
                 self.token = found.group()
 
-    def stop(self, *, timeout_s: float = 60.0) -> int:
+    def stop(self, *, timeout_s: float = LIMIT_S) -> int:
         """Ctrl-C, as a person does; returns the exit code."""
         assert self._process is not None
         if self._process.poll() is None:
