@@ -272,3 +272,11 @@ def test_crossings_are_summed_up_by_line_way_and_lane():
 def test_log_tells_whose_training_changed_by_their_name():
     record = AuditRecord(kind=AuditKind.TRAINING_CHANGED, actor="Pia", subject="u4", details={"person": "Op"})
     assert audit_sentence(record) == "Pia changed the training of Op to verify candidates."
+
+
+def test_log_tells_which_gate_a_listed_vehicle_came_to():
+    details = {"label": "Van 3", "zone": "ab12", "zone_name": "North gate"}
+    record = AuditRecord(kind=AuditKind.VEHICLE_PASSED, actor="process:analyser", subject="cd34", details=details)
+    assert audit_sentence(record) == "The listed vehicle Van 3 came to North gate."
+    old = replace(record, details={"label": "Van 3", "zone": "ab12"})
+    assert audit_sentence(old) == "The listed vehicle Van 3 came to its zone."

@@ -158,7 +158,7 @@ class PlateDesk:
         return PlateAnswer(is_listed=True)
 
     async def _pass(self, found: PlateListing, message: AskPlate, zone: str) -> None:
-        details = {"label": found.label, "zone": message.zone_id, "camera": message.camera_id}
+        details = {"label": found.label, "zone": message.zone_id, "zone_name": zone, "camera": message.camera_id}
         await self._office.log(AuditKind.VEHICLE_PASSED, "process:analyser", found.vehicle_id, details)
         self._number += 1
         self._passages.append(

@@ -51,7 +51,7 @@ RECOGNITION_WORDS: Words[AuditKind] = Words(
         AuditKind.CHECKPOINT_VERIFIED: "Somebody was compared at a checkpoint with the template that they brought.",
         AuditKind.VEHICLE_LISTED: "{actor} listed the vehicle {label}.",
         AuditKind.VEHICLE_UNLISTED: "Vehicle {label} was taken off the list; its hash is gone.",
-        AuditKind.VEHICLE_PASSED: "The listed vehicle {label} was at its zone.",
+        AuditKind.VEHICLE_PASSED: "The listed vehicle {label} came to {zone}.",
         AuditKind.SIGNATURE_ALARM: "Camera {subject}: its signatures stopped, or do not verify; the entry says which.",
         AuditKind.PERSONAL_ERASED: "Names and reasons of old entries were erased; the entries stay and verify.",
         AuditKind.RECOVERY_KEY_MADE: "The key that opens backups was made.",

@@ -422,7 +422,8 @@ def audit_sentence(record: AuditRecord, people: Mapping[str, str] | None = None)
         elif record.kind is AuditKind.TRAINING_CHANGED:
             subject = record.details.get("person", subject)
         label = record.details.get("label") or record.details.get("name") or subject
-        return fixed.format(actor=record.actor or "somebody", subject=subject, label=label)
+        zone = record.details.get("zone_name") or translated("its zone")  # of entries before 2026-11-27
+        return fixed.format(actor=record.actor or "somebody", subject=subject, label=label, zone=zone)
     if record.kind in (AuditKind.ACCESS_GRANTED, AuditKind.ACCESS_DENIED):
         return _access_sentence(record)
     return _work_sentence(record)
