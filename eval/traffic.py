@@ -3,7 +3,7 @@
 Run `python -m eval.traffic --data DIR [--smoke]`. Pinhole cameras see solids, boxes get a detector's noise, the
 product's own tracker, counter and `traffic` do the rest. Speeds: cars at 25 to 100 km/h whose measures differ from the
 class's by up to 10 %, exact calibration (`…_clicked`: four points clicked with an error of a pixel). Delays count from
-when a thing begins.
+when a thing begins. `--hours N [--pieces FILE]`: instead, false alarms over many vehicle-hours (`eval.street_hours`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from custodes.types.scene import CameraScene, CountLine
 from custodes.types.traffic import Incident, IncidentKind
 from custodes.types.vision import ObjectClass
 from custodes.units import NS_PER_S, CameraId, Ns
-from eval import junction, road
+from eval import junction, road, street_hours
 from eval.pinhole import T0_NS, Mover, Noise, Pinhole, look
 from eval.report import Report
 
@@ -202,8 +202,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true", help="three cars per geometry, six minutes of roads")
+    parser.add_argument("--hours", type=float, default=0.0, help="only that many vehicle-hours of simulated streets")
+    parser.add_argument("--pieces", type=Path, help="with --hours: a line for each finished piece; goes on with those")
+    parser.add_argument("--processes", type=int, default=2, help="with --hours")
     arguments = parser.parse_args()
     smoke = arguments.smoke
+    if arguments.hours:
+        report = Report("eval.traffic", smoke=False, config={"vehicle_hours": arguments.hours})
+        street_hours.hours(report, arguments.hours, arguments.pieces, arguments.processes)
+        report.finish()
+        return
     cars = 3 if smoke else 120
     report = Report("eval.traffic", smoke=smoke, config={"cars": cars, "junction": "C2", "edge_noise_px": 1.5})
     speeds(report, cars)

@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from custodes.geometry.pose import pose_of
+from custodes.traffic.driving import has_moved
 from custodes.traffic.incidents import IncidentWatch
+from custodes.traffic.middles import middles
 from custodes.traffic.paths import Path
 from custodes.traffic.placing import GroundPath
+from custodes.traffic.slowness import Slowness
 from custodes.traffic.stands import REMEMBER_NS, Stand, Stands
 from custodes.traffic.stitching import reversal_ns, stitched
 from custodes.types.event import FrameAnalysed
@@ -196,3 +200,117 @@ def test_parts_of_one_way_become_one_and_strangers_do_not():
     whole = stitched(keys)
     assert whole[RUN, 2, 0] == (RUN, 1, 0)
     assert [whole[RUN, n, 0] for n in (1, 3, 4)] == [(RUN, n, 0) for n in (1, 3, 4)]
+
+
+def box_of(x, y, heading=np.pi / 2, solid=(4.4, 1.8, 1.5)):
+    return road.CAMERA.box(np.array([x, y]), heading, solid)
+
+
+def test_the_middle_of_a_parked_car_is_where_it_is_and_not_its_lower_edge():
+    ground = road.CAMERA.homography()
+    boxes = np.array([box_of(-4.6, 25.0), box_of(1.75, 40.0)])
+    kinds = np.full(2, int(ObjectClass.CAR), np.int16)
+    along = np.tile([0.0, 1.0], (2, 1))
+    found = middles(boxes, kinds, along, ground, pose_of(ground, road.CAMERA.aspect))
+    assert np.abs(found - [[-4.6, 25.0], [1.75, 40.0]]).max() < 0.3
+    lower = ground.ground_of(np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1))
+    assert np.abs(lower - found).max() > 1.5
+
+
+def test_a_foot_that_goes_while_the_rest_of_the_box_stays_has_not_moved():
+    box = box_of(1.75, 30.0)
+    assert has_moved(box, box_of(1.75, 25.0), road.CAMERA.aspect)
+    assert not has_moved(box, box - [0, 0, 0, 0.05], road.CAMERA.aspect)
+
+
+def test_a_number_that_goes_over_from_a_parked_car_to_one_that_passes_stands_nowhere():
+    street = Street()
+    street.stand({1: 30.0}, 4)
+    street.drive(1, 31.0, 60.0)
+    assert street.begun() == []
+    beside = Street()
+    for _ in range(100):
+        beside.look({1: 30.0}, x=4.6)
+    beside.look({1: 30.0}, x=1.75)
+    assert beside.begun() == []
+
+
+def test_a_delivery_whose_number_a_passing_car_takes_is_told_once():
+    street = Street()
+    street.drive(1, 5.0, 30.0)
+    street.stand({1: 30.0}, 10)
+    for y in (36.0, 42.0, 48.0, 54.0):  # its number goes on with somebody else
+        street.look({1: y, 2: 30.0})
+    street.stand({2: 30.0}, 30)
+    assert street.begun() == [IncidentKind.STOPPED]
+
+
+def test_the_queue_of_one_red_light_is_no_congestion_where_standing_so_long_is_usual():
+    def share_after(stop_after_s):
+        slow, share = Slowness(stop_after_s), 0.0
+        for number in range(300 * 5):
+            now_ns = number * NS_PER_S // 5
+            cycle, second = divmod(number / 5, 90)
+            for place in range(8):
+                if second < 50:
+                    slow.take(now_ns, int(cycle) * 100 + place, is_slow=True)
+                elif second < 80:  # eight more come and pass
+                    slow.take(now_ns, int(cycle) * 100 + 50 + place, is_slow=False)
+            share = max(share, slow.share(now_ns))
+        return share
+
+    assert share_after(5.0) > 0.7
+    assert share_after(70.0) < 0.7
+
+
+def test_slowness_is_the_mean_of_vehicles_whatever_is_dropped():
+    rng, slow, looks = np.random.default_rng(3), Slowness(0.0), []
+    for number in range(1500):
+        now_ns = number * NS_PER_S // 5
+        track, is_slow = int(rng.integers(number // 100, number // 100 + 9)), bool(rng.random() < 0.4)
+        slow.take(now_ns, track, is_slow=is_slow)
+        looks.append((now_ns, track, is_slow))
+        found = slow.share(now_ns)
+    last = [one for one in looks if one[0] >= now_ns - 60 * NS_PER_S]
+    means = [np.mean([s for _, t, s in last if t == track]) for track in {t for _, t, _ in last}]
+    assert found == pytest.approx(np.mean(means))
+
+
+def person_told(boxes, *, others=None):
+    """What a person told of whose boxes come five times a second, beside those of vehicles."""
+    watch, told = IncidentWatch(CameraId("road"), road.scene().roads, road.CAMERA.homography(), aspect=16 / 9), []
+    for number, box in enumerate(boxes):
+        whole = [box, *([] if others is None else [others[number]])]
+        kinds = [int(ObjectClass.PERSON), int(ObjectClass.BICYCLE)][: len(whole)]
+        frame = TrackedFrame(
+            camera_id=CameraId("road"),
+            run=RUN,
+            seq=number,
+            utc_ns=Ns(T0_NS + number * NS_PER_S // 5),
+            track_ids=np.arange(1, len(whole) + 1),
+            class_ids=np.array(kinds, np.int16),
+            boxes_norm=np.array(whole, np.float32),
+            scores=np.full(len(whole), 0.9, np.float32),
+            is_measured=np.ones(len(whole), bool),
+        )
+        told += watch.step(FrameAnalysed(frame=frame, valid_from_ns=frame.utc_ns))
+    return [one.kind for one in told if not one.is_over]
+
+
+def test_somebody_on_a_bicycle_that_is_not_found_is_nobody_on_foot_and_a_child_that_runs_over_is():
+    person = (0.4, 0.5, 1.7)
+    rides = [box_of(3.0, 10 + 0.9 * n, solid=person) for n in range(25)]
+    runs = [box_of(3.4 - 0.8 * n, 25.0, 0.0, person) for n in range(9)]
+    walks = [box_of(1.5, 20 + 0.25 * n, solid=person) for n in range(25)]
+    assert person_told(rides) == []
+    assert set(person_told(runs)) == {IncidentKind.PERSON_ON_ROAD}
+    assert person_told(walks) == [IncidentKind.PERSON_ON_ROAD]
+    waits = [box_of(3.0, 10 + 0.3 * n, solid=person) for n in range(10)] + [box_of(3.0, 12.7, solid=person)] * 60
+    bicycle = [box_of(3.0, 10 + 0.3 * n, solid=(1.8, 0.6, 1.5)) for n in range(10)] + [box_of(-12.0, 20.0)] * 60
+    assert person_told(waits, others=bicycle) == []
+
+
+def test_a_thing_that_looks_like_somebody_for_two_seconds_and_does_not_move_is_nobody():
+    stays = [box_of(1.5, 20.0, solid=(0.4, 0.5, 1.7))] * 24
+    assert person_told(stays[:10]) == []
+    assert person_told(stays) == [IncidentKind.PERSON_ON_ROAD]

@@ -27,14 +27,14 @@ SOLIDS_M: dict[ObjectClass, tuple[float, float, float]] = {
 }
 """Length, width, height: means of what drives in Europe (VDA vehicle statistics; StVZO § 32 for the largest)."""
 
-_EDGE = 0.004
+EDGE_SHARE = 0.004
 """A box that ends so close to the frame's edge, in shares, goes on behind it: its lower edge tells nothing."""
 _BOX_SD = 0.03
 """How far detectors place an edge astray, as a share of the box's width or height."""
 _ROUNDS = 3
 _STILL_M = 1.5
 """Who moved less than this has no heading."""
-_SCALE = (0.6, 1.7)
+SCALE = (0.6, 1.7)
 """How far one vehicle's measures may differ from its class's."""
 _CORNERS = np.array([[i, j, k] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (0.0, 1.0)])
 
@@ -67,7 +67,7 @@ def place(path: Path, ground: Homography, pose: Pose | None) -> GroundPath:
     Without a pose the lower edge's middle is taken as it is.
     """
     boxes, times = path.boxes_norm, path.utc_ns
-    whole = (boxes[:, :2] > _EDGE).all(axis=1) & (boxes[:, 2:] < 1 - _EDGE).all(axis=1)
+    whole = (boxes[:, :2] > EDGE_SHARE).all(axis=1) & (boxes[:, 2:] < 1 - EDGE_SHARE).all(axis=1)
     boxes, times = boxes[whole], times[whole]
     feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
     places = ground.ground_of(feet)
@@ -77,12 +77,12 @@ def place(path: Path, ground: Homography, pose: Pose | None) -> GroundPath:
         measured = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
         first = places
         for _ in range(_ROUNDS):
-            drawn = _drawn_boxes(places, _headings(times, places), solid * scale, pose)
+            drawn = drawn_boxes(places, _headings(times, places), solid * scale, pose)
             if not np.isfinite(drawn).all():
                 places, scale = first, 1.0
                 break
             ratio = measured / np.sqrt(np.prod(drawn[:, 2:] - drawn[:, :2], axis=1))
-            scale = float(np.clip(scale * np.median(ratio), *_SCALE))
+            scale = float(np.clip(scale * np.median(ratio), *SCALE))
             drawn_feet = np.stack([(drawn[:, 0] + drawn[:, 2]) / 2, drawn[:, 3]], axis=1)
             places = first - (ground.ground_of(drawn_feet) - places)
     noise = np.zeros((len(boxes), 2, 2))
@@ -111,15 +111,16 @@ def _headings(times: npt.NDArray[np.int64], places: Floats) -> Floats:
     return result
 
 
-def _drawn_boxes(places: Floats, headings: Floats, solid: Floats, pose: Pose) -> Floats:
-    """(n, 4) boxes in shares around solids (length, width, height) that stand at `places`."""
+def drawn_boxes(places: Floats, headings: Floats, solid: Floats, pose: Pose) -> Floats:
+    """(n, 4) boxes in shares around solids (length, width, height; one for all, or (n, 3)) that stand at `places`."""
+    solid = np.broadcast_to(solid, (len(places), 3))[:, None]
     across = np.stack([-headings[:, 1], headings[:, 0]], axis=1)
     flat = (
         places[:, None, :]
-        + _CORNERS[None, :, :1] * solid[0] * headings[:, None, :]
-        + _CORNERS[None, :, 1:2] * solid[1] * across[:, None, :]
+        + _CORNERS[None, :, :1] * solid[..., 0:1] * headings[:, None, :]
+        + _CORNERS[None, :, 1:2] * solid[..., 1:2] * across[:, None, :]
     )
-    height = np.broadcast_to(_CORNERS[None, :, 2:] * solid[2], (len(places), len(_CORNERS), 1))
+    height = np.broadcast_to(_CORNERS[None, :, 2:] * solid[..., 2:3], (len(places), len(_CORNERS), 1))
     corners = pose.project(np.concatenate([flat, height], axis=2))
     result: Floats = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     return result
