@@ -896,8 +896,8 @@ class Client:
         format: Literal["json", "csv", "csv-hours", "csv-incidents", "datex"] | None = None,
     ) -> Traffic | str:
         """Figures by quarters of an hour that began between two moments at most 32 days apart, each with its
-        coverage; their sums by hour and over the whole stretch, with speeds, peak hour and its factor;
-        incidents and how well they were told."""
+        coverage; their sums by hour and over the whole stretch, with speeds, peak hour and its factor, of
+        lines and of movements; incidents and how well they were told."""
         return cast(
             "Traffic | str",
             self._read(

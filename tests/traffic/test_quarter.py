@@ -13,7 +13,7 @@ from defusedxml import ElementTree
 from custodes.cli.traffic import text_of
 from custodes.geometry.pose import pose_of
 from custodes.traffic.exports import hours_csv, to_csv, to_datex
-from custodes.traffic.hours import hours_of, peak_of, percentile_kmh
+from custodes.traffic.hours import hours_of, movement_hours_of, movements_summed, peak_of, percentile_kmh
 from custodes.traffic.paths import Path, paths_of
 from custodes.traffic.placing import GroundPath
 from custodes.traffic.quarter import level_of_service, measure
@@ -151,7 +151,7 @@ def test_csv_read_back_says_the_same_and_runs_no_formula():
     movement = Movement(entry="+a", exit="b", object_class=ObjectClass.CAR, count=3)
     rows = list(csv.DictReader(io.StringIO(to_csv([replace(quarter, lines=lines, movements=(movement,))]))))
     assert [row["kind"] for row in rows] == ["line", "line", "movement"]
-    assert (rows[2]["line"], rows[2]["to_line"], rows[2]["car"]) == ("'+a", "b", "3")
+    assert (rows[2]["line"], rows[2]["to_line"], rows[2]["car"], rows[2]["pcu"]) == ("'+a", "b", "3", "3.0")
     row, line = next((row, one) for row, one in zip(rows, lines, strict=False) if one.vehicles)
     assert row["line"] == "'=cmd()"
     assert int(row["car"]) == line.vehicles
@@ -212,6 +212,29 @@ def test_the_peak_hour_is_four_quarters_in_a_row_and_its_factor_is_the_hour_over
     assert (peak.start_ns, peak.vehicles, peak.factor) == (quarters[1].start_ns, 120, 0.75)
     assert peak_of([*quarters[:2], *quarters[3:5]], "in", True) is None, "a quarter that nobody analysed is no zero"
     assert peak_of(quarters, "in", False) is None
+
+
+def turning(number, counts):
+    """A quarter with movements from `in` to `out`: counts by class, and one walker who crosses, too."""
+    moves = [Movement(entry="in", exit="out", object_class=one, count=count) for one, count in counts.items()]
+    walker = Movement(entry="in", exit="out", object_class=ObjectClass.PERSON, count=1)
+    return replace(busy(number, 1, coverage=0.5), movements=(*moves, walker))
+
+
+def test_a_movement_has_its_own_peak_hour_and_passenger_car_units():
+    car, bus, bicycle = ObjectClass.CAR, ObjectClass.BUS, ObjectClass.BICYCLE
+    quarters = [turning(0, {car: 4}), *(turning(n, {car: 10 * n, bus: 5, bicycle: 5}) for n in range(1, 5))]
+    (row,) = movements_summed(quarters, quarters[0].start_ns, quarters[-1].end_ns)
+    assert (row.entry, row.exit, row.vehicles, row.coverage) == ("in", "out", 144, 0.5)
+    assert row.car_units == 104 + 4 * (5 * 2 + 5 * 0.2)
+    assert (row.peak.start_ns, row.peak.vehicles, row.peak.flow_per_h) == (quarters[1].start_ns, 140, 200)
+    assert (row.peak.factor, row.peak.coverage) == (0.7, 0.5)
+    hours = movement_hours_of(quarters)
+    assert [one.vehicles for one in hours] == [94, 50]
+    assert hours[1].peak is None, "a single quarter is no hour"
+    (text, _) = csv.DictReader(io.StringIO(hours_csv("cam", [], hours)))
+    assert (text["kind"], text["line"], text["to_line"], text["vehicles"]) == ("movement", "in", "out", "94")
+    assert (text["pcu"], text["peak_flow_per_h"]) == ("97.0", "160")
 
 
 def test_hours_add_counts_and_take_percentiles_from_the_histograms_together():

@@ -23,6 +23,8 @@ def test_traffic_is_told_as_json_csv_and_datex(claimed):
     (row,) = body["quarters"]
     assert row["coverage"] == 0.5
     assert row["lines"][0]["counts"] == {"car": 3}
+    (turn,) = body["movements"]
+    assert (turn["vehicles"], turn["car_units"], turn["peak"]) == (2, 2.0, None)
     assert row["movements"] == [{"entry": "gate", "exit": "yard", "object_class": "car", "count": 2}]
     text = claimed.client.get(f"/api/v1/cameras/gate/traffic{query}&format=csv")
     assert text.headers["content-type"].startswith("text/csv")

@@ -12,7 +12,7 @@ from custodes.cli.table import render_table
 from custodes.cli.where import data_option, find_site
 from custodes.errors import InvalidArgument
 from custodes.traffic.exports import hours_csv, to_csv, to_datex
-from custodes.traffic.hours import hours_of
+from custodes.traffic.hours import hours_of, movement_hours_of
 from custodes.types.traffic import Quarter, ReadTraffic, TrafficTable
 from custodes.units import NS_PER_S, CameraId
 
@@ -80,7 +80,7 @@ def text_of(table: TrafficTable, form: str, camera_id: str, country: str, now_ns
     if form == "csv":
         return to_csv(table.quarters)
     if form == "csv-hours":
-        return hours_csv(camera_id, hours_of(table.quarters))
+        return hours_csv(camera_id, hours_of(table.quarters), movement_hours_of(table.quarters))
     if form == "json":
         return msgspec.json.encode(table).decode() + "\n"
     return to_datex(table.quarters, site=_site(table.quarters), country=country, now_ns=now_ns)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from custodes.traffic.alarms import Key, key_of
-from custodes.types.traffic import BIN_KMH, Incident, IncidentVerdict, LineFigures, LineSum, Quarter
+from custodes.traffic.hours import car_units_of
+from custodes.types.traffic import BIN_KMH, Incident, IncidentVerdict, LineFigures, LineSum, MovementSum, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_S
 
@@ -17,14 +18,16 @@ COLUMNS = (
     *(one.name.lower() for one in _CLASSES),
     "vehicles", "vehicles_per_h", "speeds", "mean_kmh", "v50_kmh", "v85_kmh", "v85_error_kmh", "headway_s",
     "occupancy", "density_per_km", "level_of_service", "queue_vehicles", "queue_m",
-    "over_limit", "limit_kmh", "motorcycle_length", "short", "medium", "long",
+    "over_limit", "limit_kmh", "motorcycle_length", "short", "medium", "long", "pcu",
 )  # fmt: skip
-"""`kind`: line (a line and a way) or movement (from `line` to `to_line`); the queue stands on each line's row."""
+"""`kind`: line (a line and a way) or movement (from `line` to `to_line`); the queue stands on each line's row.
+`pcu`: passenger car units."""
 
 _LENGTHS = ("motorcycle_length", "short", "medium", "long")
 _HOUR_COLUMNS = (
     "camera", "start", "end", "coverage", "line", "way", *(one.name.lower() for one in _CLASSES), "vehicles",
     *_LENGTHS, "speeds", "mean_kmh", "v50_kmh", "v85_kmh", "v85_error_kmh", "over_limit_share", "peak_hour_factor",
+    "kind", "to_line", "pcu", "peak_flow_per_h",
 )  # fmt: skip
 _INCIDENT_COLUMNS = ("camera", "start", "found", "end", "kind", "road", "class", "delay_s", "judged", "evidence")
 
@@ -58,12 +61,14 @@ def to_csv(quarters: Iterable[Quarter]) -> str:
         for (entry, exit_), counts in _movements(quarter).items():
             vehicles = sum(count for one, count in counts.items() if one in VEHICLES)
             row = {"kind": "movement", "line": cell_text(entry), "to_line": cell_text(exit_), "vehicles": vehicles}
+            row["pcu"] = car_units_of(counts)
             writer.writerow({**head, **row, **{one.name.lower(): counts.get(one, 0) for one in _CLASSES}})
     return text.getvalue()
 
 
-def hours_csv(camera: str, hours: Iterable[LineSum]) -> str:
-    """One row per line, way and hour, then a column per `BIN_KMH` of speed; times are UTC, missing figures empty."""
+def hours_csv(camera: str, hours: Iterable[LineSum], movements: Iterable[MovementSum] = ()) -> str:
+    """One row per line, way and hour, then one per turning movement and hour, with a column per `BIN_KMH` of speed;
+    times are UTC, missing figures empty."""
     rows = list(hours)
     bins = max((len(one.histogram) for one in rows), default=0)
     names = [f"kmh_{at * BIN_KMH}_{(at + 1) * BIN_KMH}" for at in range(bins)]
@@ -71,18 +76,12 @@ def hours_csv(camera: str, hours: Iterable[LineSum]) -> str:
     writer = csv.DictWriter(text, (*_HOUR_COLUMNS, *names), restval="", lineterminator="\r\n")
     writer.writeheader()
     for one in rows:
-        counts = {each.object_class: each.count for each in one.counts}
         row: dict[str, object] = {
-            "camera": camera,
-            "start": _utc(one.start_ns),
-            "end": _utc(one.end_ns),
-            "coverage": one.coverage,
+            **_hour_row(camera, one),
+            "kind": "line",
             "line": cell_text(one.line),
             "way": "forward" if one.is_forward else "backward",
-            **{each.name.lower(): counts.get(each, 0) for each in _CLASSES},
-            "vehicles": one.vehicles,
             "speeds": one.measured,
-            "peak_hour_factor": None if one.peak is None else one.peak.factor,
             **dict(zip(_LENGTHS, one.lengths, strict=False)),
             **{
                 name: getattr(one, name)
@@ -92,7 +91,27 @@ def hours_csv(camera: str, hours: Iterable[LineSum]) -> str:
         if one.measured:
             row |= dict.fromkeys(names, 0) | dict(zip(names, one.histogram, strict=False))
         writer.writerow({name: "" if value is None else value for name, value in row.items()})
+    for turn in movements:
+        row = {**_hour_row(camera, turn), "kind": "movement", "line": cell_text(turn.entry)}
+        row["to_line"] = cell_text(turn.exit)
+        writer.writerow({name: "" if value is None else value for name, value in row.items()})
     return text.getvalue()
+
+
+def _hour_row(camera: str, one: LineSum | MovementSum) -> dict[str, object]:
+    """What lines and movements have in common."""
+    counts = {each.object_class: each.count for each in one.counts}
+    return {
+        "camera": camera,
+        "start": _utc(one.start_ns),
+        "end": _utc(one.end_ns),
+        "coverage": one.coverage,
+        **{each.name.lower(): counts.get(each, 0) for each in _CLASSES},
+        "vehicles": one.vehicles,
+        "pcu": one.car_units,
+        "peak_hour_factor": None if one.peak is None else one.peak.factor,
+        "peak_flow_per_h": None if one.peak is None else one.peak.flow_per_h,
+    }
 
 
 def incidents_csv(incidents: Iterable[Incident], said: Mapping[Key, IncidentVerdict]) -> str:
@@ -132,6 +151,7 @@ def _line_row(line: LineFigures, quarter: Quarter) -> dict[str, object]:
         "occupancy": line.occupancy,
         "density_per_km": line.density_per_km,
         "level_of_service": line.level_of_service,
+        "pcu": car_units_of(counts),
     }
     if line.speeds is not None:
         row |= {

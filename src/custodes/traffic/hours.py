@@ -5,12 +5,14 @@ speed come from histograms, linear within their bins of `BIN_KMH`: percentiles o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from custodes.types.traffic import BIN_KMH, ClassCount, LineFigures, LineSum, PeakHour, Quarter
+from custodes.traffic.quarter import CAR_UNITS
+from custodes.types.traffic import BIN_KMH, ClassCount, LineFigures, LineSum, MovementSum, PeakHour, Quarter
 from custodes.types.vision import VEHICLES, ObjectClass
 from custodes.units import NS_PER_HOUR, Ns
 
@@ -30,23 +32,72 @@ def hours_of(quarters: Sequence[Quarter]) -> list[LineSum]:
     ]
 
 
+def movement_hours_of(quarters: Sequence[Quarter]) -> list[MovementSum]:
+    """The same of turning movements: one row for each that anybody made in that hour."""
+    by_hour: dict[int, list[Quarter]] = {}
+    for one in quarters:
+        by_hour.setdefault(one.start_ns // NS_PER_HOUR, []).append(one)
+    return [
+        row
+        for hour, some in sorted(by_hour.items())
+        for row in movements_summed(some, Ns(hour * NS_PER_HOUR), Ns((hour + 1) * NS_PER_HOUR))
+    ]
+
+
 def summed(quarters: Iterable[Quarter], start_ns: Ns, end_ns: Ns) -> list[LineSum]:
     """One row a line and way over [start, end), of quarters that begin in it."""
-    inside = [one for one in quarters if start_ns <= one.start_ns < end_ns]
-    seen_ns = sum(one.coverage * (one.end_ns - one.start_ns) for one in inside)
-    coverage = round(min(seen_ns / max(end_ns - start_ns, 1), 1.0), 4)
+    inside, coverage = _inside(quarters, start_ns, end_ns)
     return [
         _sum_of(some, peak_of(inside, *key), coverage, start_ns, end_ns)
         for key, some in sorted(_by_way(inside).items())
     ]
 
 
+def movements_summed(quarters: Iterable[Quarter], start_ns: Ns, end_ns: Ns) -> list[MovementSum]:
+    """One row a turning movement that anybody made over [start, end), the busiest first."""
+    inside, coverage = _inside(quarters, start_ns, end_ns)
+    found: dict[tuple[str, str], Counter[ObjectClass]] = {}
+    for one in (movement for quarter in inside for movement in quarter.movements):
+        found.setdefault((one.entry, one.exit), Counter())[one.object_class] += one.count
+    rows = [
+        MovementSum(
+            entry=entry,
+            exit=exit_,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            coverage=coverage,
+            counts=tuple(ClassCount(object_class=one, count=counts[one]) for one in sorted(counts)),
+            vehicles=sum(count for one, count in counts.items() if one in VEHICLES),
+            car_units=car_units_of(counts),
+            peak=_peak(inside, partial(_movers, entry=entry, exit_=exit_)),
+        )
+        for (entry, exit_), counts in found.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.vehicles, row.entry, row.exit))
+
+
+def car_units_of(counts: Mapping[ObjectClass, int]) -> float:
+    """Passenger car units of vehicles; people are none."""
+    return round(sum(CAR_UNITS.get(one, 1.0) * count for one, count in counts.items() if one in VEHICLES), 1)
+
+
 def peak_of(quarters: Sequence[Quarter], line: str, is_forward: bool) -> PeakHour | None:
+    """The peak hour of a line and way; see `_peak`."""
+    return _peak(quarters, lambda quarter: _vehicles(quarter, line, is_forward))
+
+
+def _inside(quarters: Iterable[Quarter], start_ns: Ns, end_ns: Ns) -> tuple[list[Quarter], float]:
+    """Those that begin in [start, end), and which share of it was analysed."""
+    inside = [one for one in quarters if start_ns <= one.start_ns < end_ns]
+    seen_ns = sum(one.coverage * (one.end_ns - one.start_ns) for one in inside)
+    return inside, round(min(seen_ns / max(end_ns - start_ns, 1), 1.0), 4)
+
+
+def _peak(quarters: Sequence[Quarter], count: Callable[[Quarter], int]) -> PeakHour | None:
     """The four consecutive quarters with the most vehicles, the first of several; None where no four follow each
     other or nobody drove. Source of the factor: Highway Capacity Manual, 7th edition, equation 4-3."""
     rows = [
-        (one.start_ns, one.end_ns, _vehicles(one, line, is_forward), one.coverage)
-        for one in sorted(quarters, key=lambda one: one.start_ns)
+        (one.start_ns, one.end_ns, count(one), one.coverage) for one in sorted(quarters, key=lambda one: one.start_ns)
     ]
     best: PeakHour | None = None
     for first in range(len(rows) - _QUARTERS + 1):
@@ -60,6 +111,7 @@ def peak_of(quarters: Sequence[Quarter], line: str, is_forward: bool) -> PeakHou
                 vehicles=sum(counts),
                 factor=round(sum(counts) / (_QUARTERS * max(counts)), 3),
                 coverage=round(sum(row[3] for row in four) / _QUARTERS, 4),
+                flow_per_h=_QUARTERS * max(counts),
             )
     return best
 
@@ -92,6 +144,14 @@ def _vehicles(quarter: Quarter, line: str, is_forward: bool) -> int:
     return sum(one.vehicles for one in quarter.lines if (one.line, one.is_forward) == (line, is_forward))
 
 
+def _movers(quarter: Quarter, entry: str, exit_: str) -> int:
+    return sum(
+        one.count
+        for one in quarter.movements
+        if (one.entry, one.exit) == (entry, exit_) and one.object_class in VEHICLES
+    )
+
+
 def _sum_of(some: Sequence[LineFigures], peak: PeakHour | None, coverage: float, start_ns: Ns, end_ns: Ns) -> LineSum:
     counts: Counter[ObjectClass] = Counter()
     for one in some:
@@ -120,6 +180,7 @@ def _sum_of(some: Sequence[LineFigures], peak: PeakHour | None, coverage: float,
         over_limit_share=round(over / max(sum(one.measured for one in limited), 1), 4) if limited else None,
         histogram=histogram,
         peak=peak,
+        car_units=car_units_of(counts),
     )
 
 

@@ -36,7 +36,9 @@ _LONG_HEADWAY_S = 600.0
 """A longer pause is an empty road, not a headway."""
 _LEVELS = ((7.0, "A"), (11.0, "B"), (16.0, "C"), (22.0, "D"), (28.0, "E"))
 """Passenger cars per kilometre and lane. Source: Highway Capacity Manual, 7th edition, exhibit 12-15."""
-_CAR_UNITS = {ObjectClass.TRUCK: 2.0, ObjectClass.BUS: 2.0, ObjectClass.BICYCLE: 0.2, ObjectClass.MOTORCYCLE: 0.4}
+CAR_UNITS = {ObjectClass.TRUCK: 2.0, ObjectClass.BUS: 2.0, ObjectClass.BICYCLE: 0.2, ObjectClass.MOTORCYCLE: 0.4}
+"""Passenger cars that one of another class counts for. Source: lorries and buses on level ground, Highway Capacity
+Manual, 7th edition, exhibit 12-25; two wheels as British junction models have them."""
 _NEAR_NS = NS_PER_S
 """A crossing this far outside of what was seen of a path has no speed."""
 
@@ -204,7 +206,7 @@ def _density(vehicles: Sequence[LineCrossed], speeds: Sequence[Speed], covered_s
         return None
     if not vehicles:
         return 0.0
-    units = sum(_CAR_UNITS.get(one.object_class, 1.0) for one in vehicles)
+    units = sum(CAR_UNITS.get(one.object_class, 1.0) for one in vehicles)
     harmonic = len(speeds) / sum(1 / max(one.mps, 0.3) for one in speeds)
     return units / covered_s / harmonic * 1000 / max(lanes, 1)
 

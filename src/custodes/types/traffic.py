@@ -111,13 +111,15 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeakHour:
-    """The busiest hour of a line and way."""
+    """The busiest hour of a line and way, or of a movement."""
 
     start_ns: Ns
     vehicles: int
     factor: float
     """Peak hour factor: the hour's volume over four times its busiest quarter's, .25 to 1."""
     coverage: float
+    flow_per_h: int = 0
+    """Peak flow rate: four times the busiest quarter's vehicles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,24 @@ class LineSum:
     over_limit_share: float | None
     """Of those measured where the line had a limit."""
     histogram: tuple[int, ...]
+    peak: PeakHour | None
+    car_units: float = 0.0
+    """Passenger car units (`traffic.quarter.CAR_UNITS`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovementSum:
+    """One turning movement, over [start_ns, end_ns): quarters summed up."""
+
+    entry: str
+    exit: str
+    start_ns: Ns
+    end_ns: Ns
+    coverage: float
+    """As of `LineSum`."""
+    counts: tuple[ClassCount, ...]
+    vehicles: int
+    car_units: float
     peak: PeakHour | None
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from custodes.errors import FailedPrecondition, InvalidArgument, NotFound
 from custodes.traffic.alarms import key_of, record_of, verdicts_by
 from custodes.traffic.exports import hours_csv, incidents_csv, to_csv, to_datex
-from custodes.traffic.hours import hours_of, summed
-from custodes.types.traffic import AlarmRecord, Incident, IncidentKind, IncidentVerdict, LineSum, Quarter
+from custodes.traffic.hours import hours_of, movement_hours_of, movements_summed, summed
+from custodes.types.traffic import AlarmRecord, Incident, IncidentKind, IncidentVerdict, LineSum, MovementSum, Quarter
 from custodes.units import NS_PER_S, CameraId, Ns
 from custodes.web.api import known_camera
 from custodes.web.deps import deps_of, page, present
@@ -47,8 +47,8 @@ async def traffic(
     form: Annotated[Literal["json", "csv", "csv-hours", "csv-incidents", "datex"], Query(alias="format")] = "json",
 ) -> Response:
     """Figures by quarters of an hour that began between two moments at most 32 days apart, each with its coverage;
-    their sums by hour and over the whole stretch, with speeds, peak hour and its factor; incidents and how well they
-    were told."""
+    their sums by hour and over the whole stretch, with speeds, peak hour and its factor, of lines and of
+    movements; incidents and how well they were told."""
     deps = deps_of(request)
     camera = known_camera(deps, camera_id)
     if not 0 < end - start <= MAX_SPAN_NS:
@@ -57,7 +57,11 @@ async def traffic(
     if form == "csv":
         return _file(to_csv(quarters), "text/csv; charset=utf-8", f"traffic-{camera}.csv")
     if form == "csv-hours":
-        return _file(hours_csv(camera, hours_of(quarters)), "text/csv; charset=utf-8", f"traffic-hours-{camera}.csv")
+        return _file(
+            hours_csv(camera, hours_of(quarters), movement_hours_of(quarters)),
+            "text/csv; charset=utf-8",
+            f"traffic-hours-{camera}.csv",
+        )
     if form == "datex":
         country = deps.config.traffic.country
         if not country:
@@ -82,6 +86,7 @@ async def traffic(
         "quarters": [quarter_row(one) for one in quarters],
         "hours": [sum_row(one) for one in hours_of(quarters)],
         "sums": [sum_row(one) for one in summed(quarters, Ns(start), Ns(end))],
+        "movements": [sum_row(one) for one in movements_summed(quarters, Ns(start), Ns(end))],
         "incidents": [incident_row(one, said.get(key_of(one))) for one in incidents],
         "alarms": [alarm_row(one) for one in record_of(incidents, said, analysed_s)],
     }
@@ -129,7 +134,7 @@ async def judge(request: Request, camera_id: str, said: Said) -> SaidRow:
     return SaidRow(is_real=verdict.is_real, by=verdict.by)
 
 
-def sum_row(one: LineSum) -> dict[str, object]:
+def sum_row(one: LineSum | MovementSum) -> dict[str, object]:
     """As JSON: classes by name."""
     row: dict[str, Any] = msgspec.to_builtins(one)
     row["counts"] = {each.object_class.name.lower(): each.count for each in one.counts}

@@ -53,10 +53,10 @@ function draw(body, fromNs, toNs) {
   say($("well"), quarters.length ? t`${percent(seen)} % of this stretch was analysed; pale where it was not.` : "");
   $("lines").replaceChildren(...body.sums.map((one) => lineRow(one, quarters)));
   $("classes").replaceChildren(...body.sums.map(classRow));
-  const moved = movements(quarters);
-  $("movements").replaceChildren(...moved.map(([from, to, count]) => el("tr", {}, el("td", {}, from), el("td", {}, to), el("td", { class: "num" }, String(count)))));
+  const moved = body.movements.filter((one) => one.vehicles);
+  $("movements").replaceChildren(...moved.map(movementRow));
   $("movements-empty").hidden = moved.length > 0;
-  drawRibbons($("turns"), moved.map(([from, to, count]) => [t`from ${from}`, t`to ${to}`, count]));
+  drawRibbons($("turns"), moved.map((one) => [t`from ${one.entry}`, t`to ${one.exit}`, one.vehicles]));
   $("alarms").replaceChildren(...body.alarms.map(alarmRow));
   $("alarms-panel").hidden = body.alarms.length === 0;
   // Whoever is about to press a button keeps it under the finger.
@@ -71,13 +71,21 @@ function lineRow(one, quarters) {
   const newest = quarters.flatMap((quarter) => quarter.lines).filter((line) => wayText(line) === wayText(one) && line.vehicles).at(-1);
   return el("tr", {},
     el("td", {}, one.line), el("td", {}, one.is_forward ? t`forward` : t`backward`),
-    number(String(one.vehicles)), number(String(one.counts.person || 0)), number(`${percent(one.coverage)} %`),
+    number(String(one.vehicles)), number(fixed(one.car_units, 1)), number(String(one.counts.person || 0)), number(`${percent(one.coverage)} %`),
     number(kmh(one.v50_kmh)), number(one.v85_kmh === null ? "–" : t`${one.v85_kmh.toFixed(0)} ± ${fixed(one.v85_error_kmh, 1)} km/h`),
     number(one.over_limit_share === null ? "–" : `${Math.round(one.over_limit_share * 100)} %`),
-    number(one.peak ? t`${one.peak.vehicles} from ${clockText(one.peak.start_ns).slice(0, 5)}` : "–"),
-    number(one.peak ? fixed(one.peak.factor, 2) : "–"),
+    ...peakCells(one),
     number(newest?.headway_s ? durationText(newest.headway_s) : "–"), number(newest?.level_of_service || "–"));
 }
+
+const peakCells = (one) => [
+  number(one.peak ? t`${one.peak.vehicles} from ${clockText(one.peak.start_ns).slice(0, 5)}` : "–"),
+  number(one.peak ? fixed(one.peak.factor, 2) : "–"),
+];
+
+const movementRow = (one) => el("tr", {},
+  el("td", {}, one.entry), el("td", {}, one.exit), number(String(one.vehicles)), number(fixed(one.car_units, 1)),
+  number(`${percent(one.coverage)} %`), ...peakCells(one));
 
 function classRow(one) {
   const lengths = one.lengths.length ? [one.lengths[0] + one.lengths[1], one.lengths[2], one.lengths[3]].map(String) : ["–", "–", "–"];
@@ -88,16 +96,6 @@ function classRow(one) {
 function alarmRow(one) {
   return el("tr", {}, el("td", {}, one.words), ...[one.found, one.real, one.false, one.found - one.real - one.false].map((count) => number(String(count))),
     number(one.delay_s === null ? "–" : durationText(one.delay_s)), number(one.false_per_day === null ? "–" : fixed(one.false_per_day, 2)));
-}
-
-function movements(quarters) {
-  const sums = new Map();
-  for (const one of quarters.flatMap((quarter) => quarter.movements)) {
-    if (one.object_class === "person") continue;
-    const key = JSON.stringify([one.entry, one.exit]);
-    sums.set(key, (sums.get(key) || 0) + one.count);
-  }
-  return [...sums].map(([key, count]) => [...JSON.parse(key), count]).sort((a, b) => b[2] - a[2]);
 }
 
 function incidentRow(one) {
