@@ -8,6 +8,7 @@ const LEFT = 38;
 const COLOURS = 8;
 const ROW = 14;
 const LETTER = 6.4;
+const BLANK_LETTER = 7;
 
 /** Plots are drawn for the width that they have: draw them anew when it is another. A phone's bars that come and go are no
  * other width. */
@@ -48,6 +49,19 @@ function put(node, series, parts, width) {
   node.replaceChildren(...legend, svg("g", { transform: `translate(0,${downPx})` }, ...parts));
 }
 
+/** Words in place of a plot, in as many lines as they need. Languages without spaces break between letters. */
+function blank(node, words, width) {
+  const wideOf = (text) => [...text].reduce((sum, letter) => sum + (letter > "\u2e7f" ? 2 : 1) * BLANK_LETTER, 0);
+  const lines = [""];
+  for (const part of words.match(/[\u2e80-\uffff]|[^\s\u2e80-\uffff]+\s*|\s+/g) || []) {
+    if (lines.at(-1) && wideOf(lines.at(-1) + part) > width - 16) lines.push("");
+    lines[lines.length - 1] += part;
+  }
+  node.replaceChildren(...lines.map((line, row) => svg("text",
+    { x: width / 2, y: HEIGHT / 2 + (row - (lines.length - 1) / 2) * 18, class: "axis blank" }, line.trim())));
+  node.setAttribute("aria-label", words);
+}
+
 /** series: [{ name, points: [[ns, value or null]], isBar }], and where two share a colour `tone`, its number, `isDashed`
  * for the second line of it, and `key`, what the legend says instead of the name ("": nothing); bins: [[startNs, endNs,
  * coverage]]; `nothing`: what to say where there is no value at all, instead of a scale of nothing. */
@@ -58,8 +72,7 @@ export function drawSeries(node, series, bins, fromNs, toNs, nothing = t`Nothing
   if (!values.length) {
     const isSeen = bins.some((bin) => bin[2] > 0);
     node.style.height = "";
-    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, isSeen ? nothing : t`Nothing of this stretch was analysed.`));
-    node.setAttribute("aria-label", isSeen ? nothing : t`Nothing of this stretch was analysed.`);
+    blank(node, isSeen ? nothing : t`Nothing of this stretch was analysed.`, width);
     return;
   }
   const top = niceTop(Math.max(1, ...values));
@@ -89,8 +102,7 @@ export function drawBins(node, series, step, nothing, marks = []) {
   const filled = series.flatMap((one) => one.counts.map((count, bin) => (count ? bin : -1))).filter((bin) => bin >= 0);
   if (!filled.length) {
     node.style.height = "";
-    node.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, class: "axis blank" }, nothing));
-    node.setAttribute("aria-label", nothing);
+    blank(node, nothing, width);
     return;
   }
   const [first, last] = [Math.max(0, Math.min(...filled) - 1), Math.max(...filled) + 2];
