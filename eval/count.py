@@ -4,8 +4,9 @@ Run `python -m eval.count --data DIR [--smoke] [--fps N]`. Packets of the clips 
 Errors are misses and overcounts, matched one to one by time and direction (net totals would hide them), as shares of
 what really crossed. People: four lines on PETS, where truth is what the same lines count on the true boxes and one
 crossing by a walker without a box, and three on Intel's clips, read by eye. `…_sure_…` leave out what PETS' truth
-itself does not settle: who touches a line and turns back, so that the true boxes count them with one margin and not
-with another, and walkers in the background whom the truth has no box for. `people_net_share`: found less true, over
+itself does not settle: who touches a line and turns back, or passes by its end, so that the true boxes count them with
+one margin and not with another, and walkers in the background whom the truth has no box for. Who is over when the clip
+ends has crossed, in truth as in the product. `people_net_share`: found less true, over
 all lines and directions. `pets_drawn_…`: four lines may be lucky, so forty drawn at random (seeded), on the clip and
 on its mirror image, where tracks break and are confused at other moments.
 """
@@ -22,7 +23,7 @@ from scipy.optimize import linear_sum_assignment
 
 from custodes.app.analyser import make_looking
 from custodes.config import SiteConfig
-from custodes.geometry.lines import LineCounter
+from custodes.geometry.lines import LineCounter, LineCrossing
 from custodes.pipeline.analysis import AnalysisFact, FrameAnalysis, Looking
 from custodes.pipeline.camera import CameraPipeline
 from custodes.pipeline.counters import Counters
@@ -54,6 +55,9 @@ _FAR_S = 1.5
 _MARGINS = (0.25, 0.4, 0.1)
 """What a crossing is on true boxes, which do not tremble (ADR 52); who gets further across has surely crossed; who
 does not get as far surely has not. In sizes."""
+_ENDS = (0.0, -0.02, 0.02)
+"""Of each: by how much lines are longer at both ends, in frame heights. A foot is known to a twentieth of somebody's
+size (ADR 142), along a line as across it; people are .15 to .25 high."""
 _NEAR_PX = 120.0
 """Where no true foot is nearer than this, the truth has no box for who is there."""
 _DRAWN, _DRAWN_SEED, _DRAWN_LEAST = 40, 5, 0.4
@@ -205,20 +209,28 @@ def true_feet(rows: npt.NDArray[np.float64], frame: int) -> npt.NDArray[np.float
 
 
 def true_crossings(
-    rows: npt.NDArray[np.float64], lines: tuple[CountLine, ...], last: int, margin: float
+    rows: npt.NDArray[np.float64], lines: tuple[CountLine, ...], last: int, margin: float, longer: float = 0.0
 ) -> list[Crossed]:
-    """What the lines count on PETS' true boxes."""
+    """What the lines, `longer` by so many frame heights at both ends, count on PETS' true boxes."""
     aspect = _PETS_SIZE[0] / _PETS_SIZE[1]
-    counter, truth = LineCounter(lines, margin=margin), []
+    counter = LineCounter(tuple(_lengthened(line, longer, aspect) for line in lines), margin=margin)
+    found: list[LineCrossing] = []
     for frame in range(1, last + 1):
         now = rows[rows[:, 0] == frame]
         boxes = boxes_of(now) / np.array([*_PETS_SIZE, *_PETS_SIZE])
         sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) * aspect)
         utc_ns = (frame - 1) * NS_PER_S // _PETS_FPS
         feet = true_feet(rows, frame) / np.array(_PETS_SIZE)
-        for one in counter.step(now[:, 1].astype(np.int64), feet, sizes, utc_ns, aspect):
-            truth.append(Crossed(at_s=one.utc_ns / NS_PER_S, is_forward=one.is_forward, line=one.line))
-    return truth
+        found += counter.step(now[:, 1].astype(np.int64), feet, sizes, utc_ns, aspect)
+    found += counter.finish()
+    return [Crossed(at_s=one.utc_ns / NS_PER_S, is_forward=one.is_forward, line=one.line) for one in found]
+
+
+def _lengthened(line: CountLine, longer: float, aspect: float) -> CountLine:
+    (x1, y1), (x2, y2) = line.start, line.end
+    share = longer / float(np.hypot((x2 - x1) * aspect, y2 - y1))
+    x, y = (x2 - x1) * share, (y2 - y1) * share
+    return replace(line, start=(x1 - x, y1 - y), end=(x2 + x, y2 + y))
 
 
 def drawn_lines() -> tuple[CountLine, ...]:
@@ -309,7 +321,10 @@ def on_pets(data: Path, looking: Looking, last: int) -> tuple[Outcome, Outcome]:
     rows = read_rows(data / "people" / "pets09-s2l1-view001.gt.txt")
     last = min(last, int(rows[:, 0].max()))
     unboxed = [_UNBOXED] * (_UNBOXED.at_s < last / _PETS_FPS)
-    truth, sure, doubtful = (true_crossings(rows, _PEOPLE_LINES, last, margin) + unboxed for margin in _MARGINS)
+    truth, sure, doubtful = (
+        true_crossings(rows, _PEOPLE_LINES, last, margin, longer) + unboxed
+        for margin, longer in zip(_MARGINS, _ENDS, strict=True)
+    )
     crossed, judged = found_on_pets(data, rows, looking, _PEOPLE_LINES, last, is_mirrored=False)
     settled = Outcome(len(truth), compare(sure, crossed, _FAR_S).missed, compare(doubtful, judged, _FAR_S).extra)
     return compare(truth, crossed, _FAR_S), settled
@@ -321,7 +336,9 @@ def on_drawn_lines(data: Path, looking: Looking, *, is_mirrored: bool) -> tuple[
     if is_mirrored:
         rows[:, 2] = _PETS_SIZE[0] - rows[:, 2] - rows[:, 4]
     lines, last = drawn_lines(), int(rows[:, 0].max())
-    truth, sure, doubtful = (true_crossings(rows, lines, last, margin) for margin in _MARGINS)
+    truth, sure, doubtful = (
+        true_crossings(rows, lines, last, margin, longer) for margin, longer in zip(_MARGINS, _ENDS, strict=True)
+    )
     _, judged = found_on_pets(data, rows, looking, lines, last, is_mirrored=is_mirrored)
     settled = Outcome(len(truth), compare(sure, judged, _FAR_S).missed, compare(doubtful, judged, _FAR_S).extra)
     return compare(truth, judged, _FAR_S), settled

@@ -17,7 +17,7 @@ import hashlib
 import json
 import multiprocessing
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,7 +81,7 @@ class Piece:
     cpu_s: float = 0.0
     vehicle_h: float = 0.0
     parked_h: float = 0.0
-    told: Counter[str] = field(default_factory=Counter)
+    told: dict[str, int] = field(default_factory=dict)
     """All alarms by kind."""
     false: list[str] = field(default_factory=list)
     due: int = 0
@@ -232,7 +232,7 @@ def run_piece(number: int, seconds: float = PIECE_S) -> Piece:
             truth.second(things, in_view, now_s)
         for incident in watch.step(fact) if fact is not None else ():
             if not incident.is_over:
-                piece.told[incident.kind.value] += 1
+                piece.told[incident.kind.value] = piece.told.get(incident.kind.value, 0) + 1
                 why = truth.why_false(incident, now_s)
                 piece.false += [why] * bool(why)
     for incident, now_s in truth.congestions:
@@ -303,8 +303,16 @@ def hours(report: Report, wanted_h: float, pieces: Path | None, processes: int) 
                 done[one.number] = one
     got_h = sum(one.vehicle_h for one in done.values())
     report.note(f"{len(done)} pieces with {got_h:.1f} vehicle-hours are there")
+    if got_h < wanted_h:
+        _go_on(report, done, wanted_h, pieces, processes)
+    _sum_up(report, list(done.values()))
+
+
+def _go_on(report: Report, done: dict[int, Piece], wanted_h: float, pieces: Path | None, processes: int) -> None:
+    """Further pieces, until there are enough."""
+    got_h = sum(one.vehicle_h for one in done.values())
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for piece in pool.imap_unordered(run_piece, _missing(set(done))) if got_h < wanted_h else ():
+        for piece in pool.imap_unordered(run_piece, _missing(set(done))):
             done[piece.number] = piece
             got_h += piece.vehicle_h
             if pieces is not None:
@@ -314,9 +322,7 @@ def hours(report: Report, wanted_h: float, pieces: Path | None, processes: int) 
                 report.note(f"false in piece {piece.number}: {line}")
             report.progress(min(round(got_h), round(wanted_h)), round(wanted_h), "vehicle-hours")
             if got_h >= wanted_h:
-                pool.terminate()
                 break
-    _sum_up(report, list(done.values()))
 
 
 def _missing(done: set[int]) -> Iterator[int]:

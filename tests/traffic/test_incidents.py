@@ -1,6 +1,7 @@
 """Incidents on a simulated road, with and without a ground; what is ordinary is none. What the tracker mixed up."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from custodes.types.event import FrameAnalysed
 from custodes.types.traffic import IncidentKind
 from custodes.types.vision import ObjectClass, TrackedFrame
 from custodes.units import NS_PER_S, CameraId, Ns
-from eval import road
+from eval import road, street_hours
 from eval.pinhole import RUN, T0_NS, Noise, look
+from eval.report import Report
 
 
 def told(movers, seconds=60.0, *, is_calibrated=True, roads=None, everything=False):
@@ -314,3 +316,21 @@ def test_a_thing_that_looks_like_somebody_for_two_seconds_and_does_not_move_is_n
     stays = [box_of(1.5, 20.0, solid=(0.4, 0.5, 1.7))] * 24
     assert person_told(stays[:10]) == []
     assert person_told(stays) == [IncidentKind.PERSON_ON_ROAD]
+
+
+def test_pieces_of_simulated_hours_are_kept_as_lines_and_summed_up(tmp_path):
+    piece = street_hours.run_piece(6, 4.0)
+    assert piece.vehicle_h >= 0
+    told = replace(
+        piece, number=7, vehicle_h=2000.0, told={"stopped": 2}, false=["stopped on up at 3 s: nobody stands"]
+    )
+    lines = tmp_path / "pieces.jsonl"
+    other = replace(piece, number=8, digest="another product", vehicle_h=5000.0)
+    lines.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (piece, told, other)))
+    report = Report("eval.traffic", smoke=False, config={})
+    street_hours.hours(report, 1000.0, lines, 1)
+    assert report.results["hours_pieces"] == 2
+    assert report.results["hours_stopped_told"] == 2
+    assert report.results["hours_stopped_false"] == 1
+    assert report.results["hours_false_per_1000"] == pytest.approx(0.5, abs=0.01)
+    assert report.results["hours_false_per_1000_upper"] == pytest.approx(4.744 / 2, abs=0.01)
