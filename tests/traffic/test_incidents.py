@@ -9,6 +9,7 @@ import pytest
 from custodes.geometry.pose import pose_of
 from custodes.traffic.driving import has_moved
 from custodes.traffic.incidents import IncidentWatch
+from custodes.traffic.lately import Look, Seen
 from custodes.traffic.middles import middles
 from custodes.traffic.paths import Path
 from custodes.traffic.placing import GroundPath
@@ -144,6 +145,26 @@ def test_a_car_that_stops_beside_or_in_the_place_of_a_parked_one_is_told():
     street.drive(3, 5.0, 30.0, {2: 22.0})
     street.stand({2: 22.0, 3: 30.0}, 10)
     assert street.begun() == [IncidentKind.STOPPED] * 3
+
+
+def test_who_stands_behind_one_that_moves_up_is_in_a_queue():
+    street = Street()
+    street.drive(1, 5.0, 36.0, mps=8.0)
+    street.drive(2, 5.0, 30.0, {1: 36.0}, mps=8.0)
+    for number in range(30):
+        street.look({1: 36.0 + 1.1 * number / 5, 2: 30.0})
+    assert street.begun() == []
+
+
+@pytest.mark.parametrize(("mps", "is_standing"), [(0.0, True), (0.5, False)])
+def test_who_creeps_where_boxes_tremble_does_not_stand(mps, is_standing):
+    seen = Seen(ObjectClass.CAR, 1.0)
+    for number in range(19):
+        seconds = number / 5
+        at = (1.75, 60.0 + mps * seconds + 0.3 * (-1) ** number)
+        seen.take(Look(utc_ns=round(seconds * NS_PER_S), at=at, road=0, is_sure=True, box=np.zeros(4), tremble_m=2.0))
+    assert seen.still_since_ns < NS_PER_S
+    assert seen.stands_here(0) == is_standing
 
 
 def test_cars_that_are_parked_are_no_congestion_and_neither_is_one_on_a_busy_road():

@@ -28,6 +28,8 @@ _HIDDEN_NS = 10 * NS_PER_S
 """Who was lost while it stood is hidden, and stands, for so long."""
 _AHEAD_M = 15.0
 """Who stands this close behind another one stands in a queue."""
+_CREEP_MPS = 1.4
+"""Who waits behind somebody this slow waits in a queue that moves up."""
 _SLOW_MPS = 2.8
 _FLAT = 0.3
 """Where there is no ground, what drives away from the camera seems to go no farther than this share, at least."""
@@ -218,11 +220,12 @@ class IncidentWatch:
             # Where the way is not known, the one that has stood longer is the head of the queue.
             is_ahead = gap @ heading > 1.0 if heading is not None else other.still_since_ns < seen.still_since_ns
             # Behind one that is parked there is no queue.
-            is_standing = last.utc_ns - other.still_since_ns >= STOOD_NS
-            is_standing &= seen.still_since_ns - other.still_since_ns < PARKED_NS
-            is_there = seen.last.utc_ns - last.utc_ns < _HIDDEN_NS
-            if is_ahead and is_standing and is_there and last.road == road and np.hypot(*gap) < _AHEAD_M:
-                return True
+            is_parked = seen.still_since_ns - other.still_since_ns >= PARKED_NS
+            is_there = seen.last.utc_ns - last.utc_ns < _HIDDEN_NS and last.road == road and np.hypot(*gap) < _AHEAD_M
+            if is_ahead and is_there and not is_parked:
+                is_waiting = last.utc_ns - other.still_since_ns >= STOOD_NS or other.speed_mps() < _CREEP_MPS
+                if is_waiting:
+                    return True
         return False
 
     def _congestion(self, utc_ns: int) -> list[Incident]:

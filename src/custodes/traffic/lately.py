@@ -19,6 +19,9 @@ STILL_M = 1.2
 STOOD_NS = 2 * NS_PER_S
 _MAX_PLACES = 400
 _STILL_PLACES = 5
+_STOPS_NS, _DRIFT_NS = NS_PER_S, 5 * NS_PER_S
+_DRIFT_MPS = 0.3
+"""Who comes farther in the time it is thought to stand creeps: half of what a slow jam does."""
 _HERE_NS, _HERE_LEAST_NS = round(2.4 * NS_PER_S), round(1.8 * NS_PER_S)
 _CREEP_M = 1.0
 _WALK_S, _HURRY_S = 0.8, 2.0
@@ -101,7 +104,25 @@ class Seen:
             for one in recent
         ]
         is_long = recent[-1].utc_ns - recent[0].utc_ns >= _HERE_LEAST_NS
-        return len(near) >= _WALK_PLACES and is_long and all(near)
+        return len(near) >= _WALK_PLACES and is_long and all(near) and self._drift_mps() <= _DRIFT_MPS
+
+    def _drift_mps(self) -> float:
+        """How fast it goes lately, while it stands: a jam that creeps moves less in some seconds than boxes far away
+        tremble, and more in some more. Without the stand's first second, in which it came to stand."""
+        begin_ns = max(self.still_since_ns + _STOPS_NS, self.last.utc_ns - _DRIFT_NS)
+        mine = [one for one in self.looks if one.utc_ns >= begin_ns]
+        if len(mine) < _WALK_PLACES:
+            return np.inf
+        seconds = np.array([(one.utc_ns - mine[0].utc_ns) / NS_PER_S for one in mine])
+        seconds -= seconds.mean()
+        way = seconds @ np.array([one.at for one in mine]) / max(float(seconds @ seconds), 1e-9)
+        return float(np.hypot(*way)) * self.scale_m
+
+    def speed_mps(self) -> float:
+        """Over the last two seconds; not known of who has just come: as if it drove."""
+        recent = [one for one in self.looks if one.utc_ns >= self.last.utc_ns - WINDOW_NS]
+        seconds = (recent[-1].utc_ns - recent[0].utc_ns) / NS_PER_S
+        return self._far_m(np.array(recent[-1].at), recent[0].at) / seconds if seconds > 1.0 else np.inf
 
     def came_from(self, road: int, headings: Sequence[Floats | None]) -> bool:
         """Whether it drove on another road, its way, three seconds ago: its foot is hidden, or it overtakes."""
