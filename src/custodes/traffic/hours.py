@@ -22,26 +22,28 @@ _V85 = 0.85
 
 def hours_of(quarters: Sequence[Quarter]) -> list[LineSum]:
     """One row a line, way and hour by the clock (UTC) in which anything was analysed, by start."""
-    by_hour: dict[int, list[Quarter]] = {}
-    for one in quarters:
-        by_hour.setdefault(one.start_ns // NS_PER_HOUR, []).append(one)
     return [
         row
-        for hour, some in sorted(by_hour.items())
+        for hour, some in _by_hour(quarters)
         for row in summed(some, Ns(hour * NS_PER_HOUR), Ns((hour + 1) * NS_PER_HOUR))
     ]
 
 
 def movement_hours_of(quarters: Sequence[Quarter]) -> list[MovementSum]:
     """The same of turning movements: one row for each that anybody made in that hour."""
+    return [
+        row
+        for hour, some in _by_hour(quarters)
+        for row in movements_summed(some, Ns(hour * NS_PER_HOUR), Ns((hour + 1) * NS_PER_HOUR))
+    ]
+
+
+def _by_hour(quarters: Sequence[Quarter]) -> list[tuple[int, list[Quarter]]]:
+    """Hours since the epoch (UTC), by time, each with its quarters."""
     by_hour: dict[int, list[Quarter]] = {}
     for one in quarters:
         by_hour.setdefault(one.start_ns // NS_PER_HOUR, []).append(one)
-    return [
-        row
-        for hour, some in sorted(by_hour.items())
-        for row in movements_summed(some, Ns(hour * NS_PER_HOUR), Ns((hour + 1) * NS_PER_HOUR))
-    ]
+    return sorted(by_hour.items())
 
 
 def summed(quarters: Iterable[Quarter], start_ns: Ns, end_ns: Ns) -> list[LineSum]:
